@@ -1,0 +1,76 @@
+# headrace_room(NAME [ROOMS lower rooms] [LIBRARIES external ones])
+#
+# One folder under src/ is one static library. In a room's folder x.h, x.cpp, x_test.cpp,
+# x_bench.cpp and x_fuzz.cpp lie together; this function sorts them:
+#   *.cpp         the library headrace_NAME
+#   *_test.cpp    one test executable NAME_tests, run by ctest
+#   *_bench.cpp   one executable each, with -DHEADRACE_BENCHMARKS=ON
+#   *_fuzz.cpp    one executable each: with -DHEADRACE_FUZZ=ON a libFuzzer target, otherwise a
+#                 replayer that ctest runs over fuzz/corpus/NAME
+#   *_avx2.cpp, *_avx512.cpp, *_avx512vnni.cpp   compiled for that instruction set; only plain
+#                 functions over pointers may live there, chosen at run time
+function(headrace_room NAME)
+  cmake_parse_arguments(ARG "" "" "ROOMS;LIBRARIES" ${ARGN})
+  set(dir ${CMAKE_SOURCE_DIR}/src/${NAME})
+  file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cpp ${dir}/*/*.cpp)
+  set(tests ${sources})
+  set(benches ${sources})
+  set(fuzzers ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cpp$")
+  if(NOT sources)
+    add_library(headrace_${NAME} INTERFACE)
+    set(visibility INTERFACE)
+  else()
+    add_library(headrace_${NAME} STATIC ${sources})
+    set(visibility PUBLIC)
+  endif()
+  target_link_libraries(headrace_${NAME} ${visibility} headrace_flags)
+  foreach(room ${ARG_ROOMS})
+    target_link_libraries(headrace_${NAME} ${visibility} headrace_${room})
+  endforeach()
+  target_link_libraries(headrace_${NAME} ${visibility} ${ARG_LIBRARIES})
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    foreach(source ${sources})
+      if(source MATCHES "_avx2\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+          "-O3;-mavx2;-mfma;-mf16c;-mbmi;-mbmi2;-mpopcnt;-mlzcnt")
+      elseif(source MATCHES "_avx512\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+          "-O3;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx2;-mfma;-mf16c;-mbmi;-mbmi2;-mpopcnt;-mlzcnt;-mprefer-vector-width=512")
+      elseif(source MATCHES "_avx512vnni\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+          "-O3;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni;-mavx2;-mfma;-mf16c;-mbmi;-mbmi2;-mpopcnt;-mlzcnt;-mprefer-vector-width=512")
+      endif()
+    endforeach()
+  endif()
+  if(HEADRACE_TESTS AND tests)
+    add_executable(${NAME}_tests ${tests})
+    target_link_libraries(${NAME}_tests PRIVATE headrace_${NAME} GTest::gtest GTest::gtest_main)
+    add_test(NAME ${NAME} COMMAND ${NAME}_tests)
+    set_tests_properties(${NAME} PROPERTIES ENVIRONMENT
+      "HEADRACE_WORKER=$<TARGET_FILE:headrace-worker>")
+  endif()
+  if(HEADRACE_BENCHMARKS)
+    foreach(bench ${benches})
+      get_filename_component(bench_name ${bench} NAME_WE)
+      add_executable(${bench_name} ${bench})
+      target_link_libraries(${bench_name} PRIVATE headrace_${NAME} benchmark::benchmark)
+    endforeach()
+  endif()
+  if(HEADRACE_TESTS OR HEADRACE_FUZZ)
+    foreach(fuzzer ${fuzzers})
+      get_filename_component(fuzz_name ${fuzzer} NAME_WE)
+      add_executable(${fuzz_name} ${fuzzer})
+      target_link_libraries(${fuzz_name} PRIVATE headrace_${NAME})
+      if(HEADRACE_FUZZ)
+        target_link_options(${fuzz_name} PRIVATE -fsanitize=fuzzer)
+      else()
+        target_sources(${fuzz_name} PRIVATE ${CMAKE_SOURCE_DIR}/fuzz/replay_main.cpp)
+        add_test(NAME ${fuzz_name} COMMAND ${fuzz_name} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${fuzz_name})
+      endif()
+    endforeach()
+  endif()
+endfunction()

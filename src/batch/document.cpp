@@ -1,0 +1,12 @@
+#include "batch/document.h"
+
+namespace headrace {
+
+std::string row_key(const std::string& source, uint32_t position) {
+  std::string identity = source;
+  identity.push_back('\0');
+  identity += std::to_string(position);
+  return hash128(identity).hex();
+}
+
+}  // namespace headrace

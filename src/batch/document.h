@@ -1,0 +1,107 @@
+// The records that pass between the stages: RawDocument (bytes with a place), Document (decoded
+// text with structure), Row (one searchable piece). Stages never include one another; they meet in
+// these types. Everything here is a plain value.
+//
+// Threads: values. Errors: none of their own.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/result.h"
+
+namespace headrace {
+
+// A value of a metadata column. Lists are lists of strings. Times are ISO 8601 strings.
+using Value = std::variant<std::monostate, bool, int64_t, double, std::string,
+                           std::vector<std::string>>;
+// Metadata of a document: the user's columns and what the file itself says (author, date, …).
+using Metadata = std::map<std::string, Value>;
+
+// Where a document stands in its file system when it was read; equal stamps mean "unchanged,
+// do not even open it".
+struct SourceStamp {
+  uint64_t size_bytes = 0;
+  int64_t modified_ns = 0;  // since the Unix epoch; 0 where there is no such time
+  uint64_t inode = 0;
+  auto operator<=>(const SourceStamp&) const = default;
+};
+
+// Bytes from a source, with their identity: what `sources` gives and `decode` takes.
+struct RawDocument {
+  std::string source;      // path, URI, OUTER!MEMBER or FILE#ID; unique in a knowledge base
+  std::string bytes;
+  SourceStamp stamp;
+  Hash128 content_hash;    // of `bytes` (and of metadata given beside them)
+  std::string title;       // when the source knows it (JSONL "title"), else empty
+  Metadata metadata;       // the source's columns; decoders add theirs without overwriting
+  // Set when the record is already text and needs no decoding (JSONL "text", Python strings).
+  bool is_text = false;
+};
+
+enum class BlockKind : uint8_t {
+  paragraph,
+  heading,     // level 1–6
+  list_item,   // level = nesting depth from 1
+  table_row,   // cells separated by " | "; consecutive rows are one table
+  code,        // one line or more, verbatim
+  quote,
+  caption,
+};
+
+// A structural piece of Document::text. Blocks are in order, do not overlap, and together cover
+// all text that is worth finding; between them lie only separators (white space).
+struct Block {
+  uint32_t begin = 0;  // byte offsets into Document::text, on code point borders
+  uint32_t end = 0;
+  BlockKind kind = BlockKind::paragraph;
+  uint8_t level = 0;
+  int32_t page = 0;    // from 1; 0 where there are no pages
+};
+
+// Decoded text with structure: what `decode` gives and `transform` cuts into rows.
+// `text` is valid UTF-8 with "\n" line ends and no NUL; the text of headings is part of it.
+struct Document {
+  std::string source;
+  std::string title;
+  std::string text;
+  std::vector<Block> blocks;
+  Metadata metadata;
+  std::string media_type;  // what the content was found to be, e.g. "text/html"
+  std::string language;    // BCP 47 primary tag where the document says it, else empty
+};
+
+// One row: the piece that is indexed, found and shown. `position` counts the rows of a source from
+// 0; (source, position) identifies it, `key` is their hash in 32 hex digits.
+struct Row {
+  std::string key;
+  std::string source;
+  uint32_t position = 0;
+  std::string title;
+  std::string text;
+  std::string heading;     // "Chapter > Section", empty where there is none
+  std::string modality = "text";
+  std::string via;         // empty = null; "asr", "ocr", "subtitle" for later
+  std::optional<double> start_s, end_s;  // media only
+  int32_t page = 0;        // from 1; 0 = null
+  int32_t line = 0;        // first line in the decoded text, from 1; 0 = null
+  uint64_t span_begin = 0, span_end = 0;  // code points of the decoded text, [begin, end)
+  Metadata metadata;
+};
+
+// key of (source, position): hash128 of "source\0position" as hex. Written to disk; never changes.
+std::string row_key(const std::string& source, uint32_t position);
+
+// A document or record that could not be taken, and why: a row of `headrace errors`.
+struct DocumentError {
+  std::string source;
+  std::string stage;  // "read", "decode", "chunk", "embed", "index"
+  Error error;
+};
+
+}  // namespace headrace

@@ -1,0 +1,401 @@
+// The one body of every kernel, over a vector type V that each instruction set supplies.
+//
+// Included only by kernels_*.cpp, which instantiate KernelBody with a V of their own unnamed
+// namespace: so nothing compiled here for one instruction set can be linked into another. For the
+// same reason no standard inline function may be used in this file.
+//
+// V offers: Reg, kWidth (floats in a Reg), kRows x kVectors (the register tile of the matrix
+// kernel), and the static functions used below.
+#pragma once
+
+#include "embed/kernels.h"
+
+#define HR_INLINE inline __attribute__((always_inline))
+
+namespace headrace::embed {
+
+template <class V>
+struct KernelBody {
+  using Reg = typename V::Reg;
+  static constexpr size_t kWidth = V::kWidth;
+  static constexpr int kRows = V::kRows;
+  static constexpr int kVectors = V::kVectors;
+  static constexpr size_t kPanel = kWidth * kVectors;
+  static_assert(kPanel <= kPanelWidthMax && kRows <= static_cast<int>(kRowBlockMax));
+
+  // --- elementary functions -------------------------------------------------------------------
+
+  // 2^t for t in [-126, 126]; values outside are clamped. Relative error below 2e-7.
+  static HR_INLINE Reg exp2(Reg t) {
+    t = V::min(V::max(t, V::set(-126.0f)), V::set(126.0f));
+    const Reg whole = V::round(t);
+    const Reg part = V::sub(t, whole);
+    Reg p = V::set(1.327647129e-3f);
+    p = V::fma(p, part, V::set(9.675540961e-3f));
+    p = V::fma(p, part, V::set(5.550713092e-2f));
+    p = V::fma(p, part, V::set(2.402212024e-1f));
+    p = V::fma(p, part, V::set(6.931469440e-1f));
+    p = V::fma(p, part, V::set(1.0f));
+    return V::scale_by_power(p, whole);
+  }
+
+  // x * Phi(x), Phi the normal distribution function: erf(x / sqrt 2) as an odd rational function,
+  // a minimax fit on |x| <= 5.2 (beyond, erf is 1 in float). Absolute error below 1e-6.
+  static HR_INLINE Reg gelu(Reg x) {
+    const Reg z = V::min(V::max(x, V::set(-5.2f)), V::set(5.2f));
+    const Reg u = V::mul(z, z);
+    Reg p = V::set(4.815348120e-8f);
+    Reg q = V::set(1.243210363e-6f);
+    p = V::fma(p, u, V::set(1.290268028e-5f));
+    q = V::fma(q, u, V::set(7.285198080e-5f));
+    p = V::fma(p, u, V::set(3.285448765e-4f));
+    q = V::fma(q, u, V::set(1.858613105e-3f));
+    p = V::fma(p, u, V::set(9.304903448e-3f));
+    q = V::fma(q, u, V::set(2.834305167e-2f));
+    p = V::fma(p, u, V::set(6.655217707e-2f));
+    q = V::fma(q, u, V::set(2.500763834e-1f));
+    p = V::fma(p, u, V::set(7.978844047e-1f));
+    q = V::fma(q, u, V::set(1.0f));
+    Reg erf = V::div(V::mul(z, p), q);
+    erf = V::min(V::max(erf, V::set(-1.0f)), V::set(1.0f));
+    const Reg half = V::mul(x, V::set(0.5f));
+    return V::fma(half, erf, half);
+  }
+
+  // x / (1 + e^-x)
+  static HR_INLINE Reg silu_of(Reg x, Reg scaled) {
+    const Reg e = exp2(V::mul(scaled, V::set(-1.442695041f)));
+    return V::div(x, V::add(V::set(1.0f), e));
+  }
+
+  static HR_INLINE Reg apply(Activation activation, Reg x) {
+    switch (activation) {
+      case Activation::none: return x;
+      case Activation::gelu: return gelu(x);
+      case Activation::relu: return V::max(x, V::zero());
+      case Activation::silu: return silu_of(x, x);
+      case Activation::gelu_tanh: {
+        const Reg cubic = V::fma(V::mul(V::mul(x, x), x), V::set(0.044715f), x);
+        return silu_of(x, V::mul(cubic, V::set(1.595769122f)));  // 2 * sqrt(2 / pi)
+      }
+    }
+    return x;
+  }
+
+  // --- the register tile: R rows x one panel ----------------------------------------------------
+
+  template <int R>
+  struct Tile {
+    Reg sum[R][kVectors];
+
+    HR_INLINE void clear() {
+      for (int r = 0; r < R; ++r)
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = V::zero();
+    }
+    HR_INLINE void load(const float* c, size_t stride) {
+      for (int r = 0; r < R; ++r)
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = V::load(c + r * stride + v * kWidth);
+    }
+    HR_INLINE void store(float* c, size_t stride) const {
+      for (int r = 0; r < R; ++r)
+        for (int v = 0; v < kVectors; ++v) V::store(c + r * stride + v * kWidth, sum[r][v]);
+    }
+    // Every element's sum runs over k in order, whatever R is: this makes rows independent.
+    template <class Element>
+    HR_INLINE void multiply_add(const float* a, size_t stride, const Element* b, size_t depth) {
+      const float* base[(R + 2) / 3];
+      for (int i = 0; i < (R + 2) / 3; ++i) base[i] = a + 3 * i * stride;
+#pragma GCC unroll 4
+      for (size_t k = 0; k < depth; ++k) {
+        Reg column[kVectors];
+        for (int v = 0; v < kVectors; ++v) column[v] = V::load_b(b + v * kWidth);
+        b += kPanel;
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+          const Reg value = V::broadcast(base[r / 3] + (r % 3) * stride + k);
+#pragma GCC unroll 4
+          for (int v = 0; v < kVectors; ++v) sum[r][v] = V::fma(value, column[v], sum[r][v]);
+        }
+      }
+    }
+  };
+
+  // Rows are split into blocks of nearly equal height: a block of one or two rows would waste
+  // most of the multiply-adders.
+  struct RowSplit {
+    size_t blocks, height, taller;  // the first `taller` blocks are one row higher
+    explicit HR_INLINE RowSplit(size_t rows) {
+      blocks = (rows + kRows - 1) / kRows;
+      height = rows / blocks;
+      taller = rows % blocks;
+    }
+    HR_INLINE size_t of(size_t block) const { return height + (block < taller ? 1 : 0); }
+  };
+
+  // Calls f.template run<R>() with R = rows.
+  template <int R = kRows, class F>
+  static HR_INLINE void with_rows(size_t rows, const F& f) {
+    if constexpr (R == 1) {
+      f.template run<1>();
+    } else {
+      if (rows == R) {
+        f.template run<R>();
+      } else {
+        with_rows<R - 1>(rows, f);
+      }
+    }
+  }
+
+  // --- linear ---------------------------------------------------------------------------------
+
+  template <class Element>
+  struct LinearStep {
+    const float* a;
+    size_t a_stride;
+    const Element* b;
+    size_t depth;
+    float* c;
+    size_t c_stride;
+    bool accumulate;
+    const float* bias;  // non-null on the last slice of depth only
+    Activation activation;
+
+    template <int R>
+    __attribute__((noinline)) void run() const {
+      Tile<R> tile;
+      if (accumulate) {
+        tile.load(c, c_stride);
+      } else {
+        tile.clear();
+      }
+      tile.multiply_add(a, a_stride, b, depth);
+      if (bias != nullptr) {
+        for (int v = 0; v < kVectors; ++v) {
+          const Reg add = V::load(bias + v * kWidth);
+          for (int r = 0; r < R; ++r) tile.sum[r][v] = V::add(tile.sum[r][v], add);
+        }
+      }
+      tile.store(c, c_stride);
+      if (activation == Activation::none) return;
+      for (int r = 0; r < R; ++r) {
+        for (int v = 0; v < kVectors; ++v) {
+          float* at = c + r * c_stride + v * kWidth;
+          V::store(at, apply(activation, V::load(at)));
+        }
+      }
+    }
+  };
+
+  static void linear(const LinearCall& call) {
+    if (call.rows == 0) return;
+    const RowSplit split(call.rows);
+    const size_t slices = (call.depth + kDepthSlice - 1) / kDepthSlice;
+    const size_t slice_depth = (call.depth + slices - 1) / slices;
+    alignas(64) static constexpr float kNoBias[kPanelWidthMax] = {};
+    for (size_t column = 0; column < call.columns; column += kPanel) {
+      const Half* panel = call.panels + column / kPanel * call.panel_stride;
+      for (size_t begin = 0; begin < call.depth; begin += slice_depth) {
+        const size_t end = begin + slice_depth < call.depth ? begin + slice_depth : call.depth;
+        const bool last = end == call.depth;
+        const float* bias = call.bias != nullptr ? call.bias + column : kNoBias;
+        LinearStep<float> step{call.input + begin,
+                               call.input_stride,
+                               call.workspace,
+                               end - begin,
+                               call.output + column,
+                               call.output_stride,
+                               call.accumulate || begin > 0,
+                               last ? bias : nullptr,
+                               last ? call.activation : Activation::none};
+        widen(panel + begin * kPanel, call.workspace, (end - begin) * kPanel);
+        for (size_t block = 0; block < split.blocks; ++block) {
+          const size_t rows = split.of(block);
+          with_rows(rows, step);
+          step.a += rows * call.input_stride;
+          step.c += rows * call.output_stride;
+        }
+      }
+    }
+  }
+
+  static HR_INLINE void widen(const Half* from, float* to, size_t count) {
+    for (size_t i = 0; i < count; i += kWidth) V::store(to + i, V::load_b(from + i));
+  }
+
+  // --- attention ------------------------------------------------------------------------------
+
+  struct AttentionStep {
+    const AttentionCall& call;
+    const float* key_panels;    // [tokens / kPanel][head_size][kPanel]
+    const float* value_panels;  // [head_size / kPanel][tokens][kPanel]
+    float* scores;              // kRows x padded
+    float* result;              // kRows x head_size, padded
+    size_t padded;
+    size_t first;  // query row
+
+    template <int R>
+    __attribute__((noinline)) void run() const {
+      const size_t d = call.head_size;
+      const size_t result_stride = (d + kPanel - 1) / kPanel * kPanel;
+      const float* query = call.query + first * call.stride;
+      Tile<R> tile;
+      for (size_t j = 0; j < padded; j += kPanel) {
+        tile.clear();
+        tile.multiply_add(query, call.stride, key_panels + j * d, d);
+        tile.store(scores + j, padded);
+      }
+      float inverse[R];
+      for (int r = 0; r < R; ++r) inverse[r] = softmax(scores + r * padded, first + r);
+      for (size_t j = 0; j < result_stride; j += kPanel) {
+        tile.clear();
+        tile.multiply_add(scores, padded, value_panels + j * call.tokens, call.tokens);
+        for (int r = 0; r < R; ++r) {
+          const Reg factor = V::set(inverse[r]);
+          for (int v = 0; v < kVectors; ++v) tile.sum[r][v] = V::mul(tile.sum[r][v], factor);
+        }
+        if (j + kPanel <= d) {
+          tile.store(call.output + first * call.output_stride + j, call.output_stride);
+        } else {
+          tile.store(result + j, result_stride);
+          for (int r = 0; r < R; ++r)
+            for (size_t i = j; i < d; ++i)
+              call.output[(first + r) * call.output_stride + i] = result[r * result_stride + i];
+        }
+      }
+    }
+
+    // Turns a row of scores into weights; returns 1 / their sum, which is applied to the result.
+    HR_INLINE float softmax(float* row, size_t query_place) const {
+      constexpr float kLog2e = 1.442695041f;
+      Reg factor = V::set(call.scale * kLog2e);
+      for (size_t j = call.tokens; j < padded; ++j) row[j] = -__builtin_inff();
+      if (call.relative_bias != nullptr) {
+        const float* bias = call.relative_bias - query_place;
+        for (size_t j = 0; j < call.tokens; ++j) row[j] = row[j] * call.scale + bias[j];
+        factor = V::set(kLog2e);
+      }
+      Reg highest = V::load(row);
+      for (size_t j = kWidth; j < padded; j += kWidth) highest = V::max(highest, V::load(row + j));
+      const Reg top = V::set(V::reduce_max(highest));
+      Reg total = V::zero();
+      for (size_t j = 0; j < padded; j += kWidth) {
+        const Reg weight = exp2(V::mul(V::sub(V::load(row + j), top), factor));
+        V::store(row + j, weight);
+        total = V::add(total, weight);
+      }
+      return 1.0f / V::reduce_add(total);
+    }
+  };
+
+  static void attention(const AttentionCall& call) {
+    const size_t tokens = call.tokens;
+    const size_t d = call.head_size;
+    if (tokens == 0) return;
+    const size_t padded = (tokens + kPanel - 1) / kPanel * kPanel;
+    const size_t value_columns = (d + kPanel - 1) / kPanel * kPanel;
+    float* key_panels = call.workspace;
+    float* value_panels = key_panels + padded * d;
+    float* scores = value_panels + padded * value_columns;
+    float* result = scores + kRows * padded;
+    for (size_t j = 0; j < padded; ++j) {
+      float* to = key_panels + j / kPanel * kPanel * d + j % kPanel;
+      const float* from = call.key + j * call.stride;
+      if (j < tokens) {
+        for (size_t i = 0; i < d; ++i) to[i * kPanel] = from[i];
+      } else {
+        for (size_t i = 0; i < d; ++i) to[i * kPanel] = 0;
+      }
+    }
+    for (size_t begin = 0; begin < value_columns; begin += kPanel) {
+      for (size_t j = 0; j < tokens; ++j) {
+        float* to = value_panels + begin * tokens + j * kPanel;
+        const float* from = call.value + j * call.stride + begin;
+        if (begin + kPanel <= d) {
+          for (int v = 0; v < kVectors; ++v) V::store(to + v * kWidth, V::load(from + v * kWidth));
+        } else {
+          for (size_t i = 0; i < kPanel; ++i) to[i] = begin + i < d ? from[i] : 0;
+        }
+      }
+    }
+    const RowSplit split(tokens);
+    AttentionStep step{call, key_panels, value_panels, scores, result, padded, 0};
+    for (size_t block = 0; block < split.blocks; ++block) {
+      const size_t rows = split.of(block);
+      with_rows(rows, step);
+      step.first += rows;
+    }
+  }
+
+  // --- rows ------------------------------------------------------------------------------------
+
+  static void layer_norm(const LayerNormCall& call) {
+    const size_t whole = call.width / kWidth * kWidth;
+    const float inverse_width = 1.0f / static_cast<float>(call.width);
+    for (size_t r = 0; r < call.count; ++r) {
+      float* row = call.rows + r * call.stride;
+      Reg sum = V::zero();
+      for (size_t i = 0; i < whole; i += kWidth) sum = V::add(sum, V::load(row + i));
+      float total = V::reduce_add(sum);
+      for (size_t i = whole; i < call.width; ++i) total += row[i];
+      const float mean = total * inverse_width;
+      const Reg means = V::set(mean);
+      Reg squares = V::zero();
+      for (size_t i = 0; i < whole; i += kWidth) {
+        const Reg centred = V::sub(V::load(row + i), means);
+        squares = V::fma(centred, centred, squares);
+      }
+      float spread = V::reduce_add(squares);
+      for (size_t i = whole; i < call.width; ++i) spread += (row[i] - mean) * (row[i] - mean);
+      const float factor = 1.0f / __builtin_sqrtf(spread * inverse_width + call.epsilon);
+      const Reg factors = V::set(factor);
+      for (size_t i = 0; i < whole; i += kWidth) {
+        const Reg centred = V::mul(V::sub(V::load(row + i), means), factors);
+        V::store(row + i, V::fma(centred, V::load(call.scale + i), V::load(call.shift + i)));
+      }
+      for (size_t i = whole; i < call.width; ++i)
+        row[i] = (row[i] - mean) * factor * call.scale[i] + call.shift[i];
+    }
+  }
+
+  static void widen_add(const Half* halves, const float* addend, float* output, size_t count) {
+    size_t i = 0;
+    for (; i + kWidth <= count; i += kWidth)
+      V::store(output + i, V::add(V::load_b(halves + i), V::load(addend + i)));
+    for (; i < count; ++i) output[i] = V::widen(halves[i]) + addend[i];
+  }
+
+  static void activate(Activation activation, float* values, size_t count) {
+    for (size_t i = 0; i < count; i += kWidth)
+      V::store(values + i, apply(activation, V::load(values + i)));
+  }
+
+  // Enough independent sums to hide the multiply-adders' latency.
+  __attribute__((noinline)) static uint64_t burn(uint64_t rounds, float* sink) {
+    constexpr int kSums = 12;
+    Reg sum[kSums];
+    for (int i = 0; i < kSums; ++i) sum[i] = V::set(1.0f + static_cast<float>(i));
+    const Reg factor = V::set(0.999f);
+    const Reg addend = V::set(0.001f);
+    for (uint64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+      for (int i = 0; i < kSums; ++i) sum[i] = V::fma(sum[i], factor, addend);
+    }
+    for (int i = 1; i < kSums; ++i) sum[0] = V::add(sum[0], sum[i]);
+    *sink = V::reduce_add(sum[0]);
+    return rounds * kSums * kWidth * 2;
+  }
+
+  static constexpr Kernels table(const char* name) {
+    return {.name = name,
+            .panel_width = kPanel,
+            .row_block = kRows,
+            .linear = linear,
+            .attention = attention,
+            .layer_norm = layer_norm,
+            .widen_add = widen_add,
+            .activate = activate,
+            .burn = burn};
+  }
+};
+
+}  // namespace headrace::embed

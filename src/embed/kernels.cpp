@@ -1,0 +1,80 @@
+#include "embed/kernels.h"
+
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <initializer_list>
+
+namespace headrace::embed {
+namespace {
+
+bool cpu_runs_avx2() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2");
+#else
+  return false;
+#endif
+}
+
+bool cpu_runs_avx512() {
+#if defined(__x86_64__)
+  return cpu_runs_avx2() && __builtin_cpu_supports("avx512f") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512dq");
+#else
+  return false;
+#endif
+}
+
+const Kernels& choose() {
+  if (const char* wanted = std::getenv("HEADRACE_KERNEL"); wanted != nullptr) {
+    if (const Kernels* found = find_kernels(wanted)) return *found;
+  }
+  for (const char* name : {"avx512", "avx2"}) {
+    if (const Kernels* found = find_kernels(name)) return *found;
+  }
+  return *scalar_kernels();
+}
+
+}  // namespace
+
+const Kernels* find_kernels(const char* name) {
+  if (std::strcmp(name, "avx512") == 0) return cpu_runs_avx512() ? avx512_kernels() : nullptr;
+  if (std::strcmp(name, "avx2") == 0) return cpu_runs_avx2() ? avx2_kernels() : nullptr;
+  if (std::strcmp(name, "scalar") == 0) return scalar_kernels();
+  return nullptr;
+}
+
+const Kernels& kernels() {
+  static const Kernels& chosen = choose();
+  return chosen;
+}
+
+Half to_half(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t sign = (bits >> 16) & 0x8000u;
+  const uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return static_cast<Half>(sign | 0x7e00u);   // NaN
+  if (magnitude >= 0x477ff000u) return static_cast<Half>(sign | 0x7c00u);  // rounds to infinity
+  if (magnitude < 0x38800000u) {
+    // Below 2^-14: the result counts multiples of 2^-24. Adding 0.5 lets the FPU round it there.
+    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
+    return static_cast<Half>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u));
+  }
+  const uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);
+  return static_cast<Half>(sign | ((rounded - 0x38000000u) >> 13));
+}
+
+float from_half(Half half) {
+  const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
+  const uint32_t magnitude = half & 0x7fffu;
+  if (magnitude >= 0x7c00u) return std::bit_cast<float>(sign | 0x7f800000u | (magnitude << 13));
+  if (magnitude < 0x400u) {
+    const float value = static_cast<float>(magnitude) * 0x1p-24f;
+    return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(value));
+  }
+  return std::bit_cast<float>(sign | ((magnitude << 13) + 0x38000000u));
+}
+
+}  // namespace headrace::embed

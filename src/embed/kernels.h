@@ -1,0 +1,116 @@
+// Kernels: the arithmetic under the layers, one implementation per instruction set.
+//
+// A Kernels is a table of plain functions over pointers, chosen once per process by what the CPU
+// can do. Every table computes the same thing; results differ between tables only by rounding, and
+// within one table a row's result depends on that row's inputs alone: never on how many rows are
+// in the call, on its place among them, or on the thread. tests compare each table with a
+// double-precision reference.
+//
+// Matrices: activations are row-major float with a leading dimension ("stride") in elements.
+// Weights are packed into panels: panel p holds columns [p * width, (p + 1) * width) as
+// depth x width halves, so a kernel reads them front to back. Widths are padded with zeros.
+//
+// Owns: nothing. Threads: all functions are pure but for the output they are given. Errors: none;
+// callers have checked every size.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace headrace::embed {
+
+using Half = uint16_t;  // IEEE 754 binary16 bits
+
+enum class Activation : uint8_t { none, gelu, gelu_tanh, relu, silu };
+
+// output[r, n] = activation(bias[n] + sum over k of input[r, k] * weights[k, n]  (+ output[r, n]))
+struct LinearCall {
+  const float* input = nullptr;
+  size_t input_stride = 0;
+  size_t rows = 0;
+  const Half* panels = nullptr;  // first panel wanted, first row of depth wanted
+  size_t panel_stride = 0;       // halves from one panel to the next
+  size_t depth = 0;
+  size_t columns = 0;           // a multiple of the panel width
+  const float* bias = nullptr;  // `columns` of them, or null
+  float* output = nullptr;
+  size_t output_stride = 0;
+  bool accumulate = false;  // add to what output holds
+  Activation activation = Activation::none;
+  float* workspace = nullptr;  // linear_workspace() floats, 64-byte aligned
+};
+
+// One head of one sequence: output = softmax(scale * query * key^T + bias) * value.
+struct AttentionCall {
+  const float* query = nullptr;
+  const float* key = nullptr;
+  const float* value = nullptr;
+  size_t stride = 0;  // of query, key and value
+  size_t tokens = 0;
+  size_t head_size = 0;
+  float scale = 1;
+  // Null, or for each distance d = key place - query place the term at relative_bias[d].
+  const float* relative_bias = nullptr;
+  float* output = nullptr;
+  size_t output_stride = 0;
+  float* workspace = nullptr;  // attention_workspace() floats, 64-byte aligned
+};
+
+struct LayerNormCall {
+  float* rows = nullptr;  // normalised in place
+  size_t stride = 0;
+  size_t count = 0;
+  size_t width = 0;
+  const float* scale = nullptr;
+  const float* shift = nullptr;
+  float epsilon = 0;
+};
+
+struct Kernels {
+  const char* name = nullptr;
+  size_t panel_width = 0;
+  size_t row_block = 0;  // rows are handled this many at a time; multiples run best
+
+  void (*linear)(const LinearCall&) = nullptr;
+  void (*attention)(const AttentionCall&) = nullptr;
+  void (*layer_norm)(const LayerNormCall&) = nullptr;
+  // output[i] = widened halves[i] + addend[i]
+  void (*widen_add)(const Half* halves, const float* addend, float* output, size_t count) = nullptr;
+  // values[i] = activation(values[i]); count is a multiple of 16.
+  void (*activate)(Activation activation, float* values, size_t count) = nullptr;
+  // Runs `rounds` rounds of independent multiply-adds from registers and returns how many floating
+  // point operations that was: the floor that the benchmark compares with.
+  uint64_t (*burn)(uint64_t rounds, float* sink) = nullptr;
+};
+
+// Depth is worked off in slices of this many rows, so that a panel's slice stays in the L1 cache.
+inline constexpr size_t kDepthSlice = 256;
+inline constexpr size_t kPanelWidthMax = 32;
+inline constexpr size_t kRowBlockMax = 16;
+
+constexpr size_t round_up(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+constexpr size_t linear_workspace() { return kDepthSlice * kPanelWidthMax; }
+constexpr size_t attention_workspace(size_t tokens, size_t head_size) {
+  const size_t padded = round_up(tokens, kPanelWidthMax);
+  return padded * head_size + padded * round_up(head_size, kPanelWidthMax) +
+         kRowBlockMax * padded + kRowBlockMax * round_up(head_size, kPanelWidthMax);
+}
+
+// The best table for this CPU. HEADRACE_KERNEL=scalar|avx2|avx512 asks for another one; a table
+// that the CPU cannot run is never returned.
+const Kernels& kernels();
+// The table of that name, or null when this build or this CPU has none.
+const Kernels* find_kernels(const char* name);
+
+// IEEE conversions, round to nearest even.
+Half to_half(float value);
+float from_half(Half half);
+
+// One per instruction set; null when this build has none. Use find_kernels().
+const Kernels* scalar_kernels();
+const Kernels* avx2_kernels();
+const Kernels* avx512_kernels();
+
+}  // namespace headrace::embed

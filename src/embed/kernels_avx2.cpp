@@ -1,0 +1,69 @@
+// Kernels for AVX2 with FMA and F16C. Compiled with those flags: see kernel_body.h for the rules.
+#include "embed/kernels.h"
+
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#include <immintrin.h>
+
+#include "embed/kernel_body.h"
+
+namespace headrace::embed {
+namespace {
+
+struct Vector {
+  using Reg = __m256;
+  static constexpr size_t kWidth = 8;
+  static constexpr int kRows = 6;  // 12 sums, 2 columns, 1 value: 15 of 16 registers
+  static constexpr int kVectors = 2;
+
+  static HR_INLINE Reg zero() { return _mm256_setzero_ps(); }
+  static HR_INLINE Reg set(float x) { return _mm256_set1_ps(x); }
+  static HR_INLINE Reg broadcast(const float* p) { return _mm256_broadcast_ss(p); }
+  static HR_INLINE Reg load(const float* p) { return _mm256_loadu_ps(p); }
+  static HR_INLINE void store(float* p, Reg x) { _mm256_storeu_ps(p, x); }
+  static HR_INLINE Reg load_b(const float* p) { return _mm256_loadu_ps(p); }
+  static HR_INLINE Reg load_b(const Half* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static HR_INLINE float widen(Half half) { return _cvtsh_ss(half); }
+  static HR_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
+  static HR_INLINE Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
+  static HR_INLINE Reg sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
+  static HR_INLINE Reg mul(Reg a, Reg b) { return _mm256_mul_ps(a, b); }
+  static HR_INLINE Reg div(Reg a, Reg b) { return _mm256_div_ps(a, b); }
+  static HR_INLINE Reg max(Reg a, Reg b) { return _mm256_max_ps(a, b); }
+  static HR_INLINE Reg min(Reg a, Reg b) { return _mm256_min_ps(a, b); }
+  static HR_INLINE Reg round(Reg x) {
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  // x * 2^n for integral n: n is added to the exponent bits.
+  static HR_INLINE Reg scale_by_power(Reg x, Reg n) {
+    const __m256i shifted = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), shifted));
+  }
+  static HR_INLINE float reduce_add(Reg x) {
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
+  }
+  static HR_INLINE float reduce_max(Reg x) {
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
+  }
+};
+
+constexpr Kernels kTable = KernelBody<Vector>::table("avx2");
+
+}  // namespace
+
+const Kernels* avx2_kernels() { return &kTable; }
+
+}  // namespace headrace::embed
+
+#else
+
+namespace headrace::embed {
+const Kernels* avx2_kernels() { return nullptr; }
+}  // namespace headrace::embed
+
+#endif

@@ -1,0 +1,62 @@
+// Kernels for AVX-512 (F, BW, VL, DQ). Compiled with those flags: see kernel_body.h for the rules.
+#include "embed/kernels.h"
+
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+#if defined(__GNUC__) && !defined(__clang__)
+// g++ 12 takes the deliberately undefined merge operands inside its own header for our mistakes.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+
+#include "embed/kernel_body.h"
+
+namespace headrace::embed {
+namespace {
+
+struct Vector {
+  using Reg = __m512;
+  static constexpr size_t kWidth = 16;
+  static constexpr int kRows = 12;  // 24 sums, 2 columns, 1 value: 27 of 32 registers
+  static constexpr int kVectors = 2;
+
+  static HR_INLINE Reg zero() { return _mm512_setzero_ps(); }
+  static HR_INLINE Reg set(float x) { return _mm512_set1_ps(x); }
+  static HR_INLINE Reg broadcast(const float* p) { return _mm512_set1_ps(*p); }
+  static HR_INLINE Reg load(const float* p) { return _mm512_loadu_ps(p); }
+  static HR_INLINE void store(float* p, Reg x) { _mm512_storeu_ps(p, x); }
+  static HR_INLINE Reg load_b(const float* p) { return _mm512_loadu_ps(p); }
+  static HR_INLINE Reg load_b(const Half* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static HR_INLINE float widen(Half half) { return _cvtsh_ss(half); }
+  static HR_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
+  static HR_INLINE Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
+  static HR_INLINE Reg sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
+  static HR_INLINE Reg mul(Reg a, Reg b) { return _mm512_mul_ps(a, b); }
+  static HR_INLINE Reg div(Reg a, Reg b) { return _mm512_div_ps(a, b); }
+  static HR_INLINE Reg max(Reg a, Reg b) { return _mm512_max_ps(a, b); }
+  static HR_INLINE Reg min(Reg a, Reg b) { return _mm512_min_ps(a, b); }
+  static HR_INLINE Reg round(Reg x) {
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  static HR_INLINE Reg scale_by_power(Reg x, Reg n) { return _mm512_scalef_ps(x, n); }
+  static HR_INLINE float reduce_add(Reg x) { return _mm512_reduce_add_ps(x); }
+  static HR_INLINE float reduce_max(Reg x) { return _mm512_reduce_max_ps(x); }
+};
+
+constexpr Kernels kTable = KernelBody<Vector>::table("avx512");
+
+}  // namespace
+
+const Kernels* avx512_kernels() { return &kTable; }
+
+}  // namespace headrace::embed
+
+#else
+
+namespace headrace::embed {
+const Kernels* avx512_kernels() { return nullptr; }
+}  // namespace headrace::embed
+
+#endif

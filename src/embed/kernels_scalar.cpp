@@ -1,0 +1,64 @@
+// Kernels without any instruction set beyond the platform's own: the reference that the others are
+// tested against, and what runs where they cannot.
+#include "embed/kernel_body.h"
+#include "embed/kernels.h"
+
+namespace headrace::embed {
+namespace {
+
+// Four floats; the compiler maps them to whatever the platform has (SSE2, NEON, plain registers).
+struct Vector {
+  typedef float Reg __attribute__((vector_size(16)));
+  static constexpr size_t kWidth = 4;
+  static constexpr int kRows = 4;
+  static constexpr int kVectors = 2;
+
+  static HR_INLINE Reg zero() { return Reg{}; }
+  static HR_INLINE Reg set(float x) { return Reg{x, x, x, x}; }
+  static HR_INLINE Reg broadcast(const float* p) { return set(*p); }
+  static HR_INLINE Reg load(const float* p) {
+    Reg x;
+    __builtin_memcpy(&x, p, sizeof(x));
+    return x;
+  }
+  static HR_INLINE void store(float* p, Reg x) { __builtin_memcpy(p, &x, sizeof(x)); }
+  static HR_INLINE Reg load_b(const float* p) { return load(p); }
+  static HR_INLINE Reg load_b(const Half* p) {
+    return Reg{from_half(p[0]), from_half(p[1]), from_half(p[2]), from_half(p[3])};
+  }
+  static HR_INLINE float widen(Half half) { return from_half(half); }
+  static HR_INLINE Reg fma(Reg a, Reg b, Reg c) { return a * b + c; }
+  static HR_INLINE Reg add(Reg a, Reg b) { return a + b; }
+  static HR_INLINE Reg sub(Reg a, Reg b) { return a - b; }
+  static HR_INLINE Reg mul(Reg a, Reg b) { return a * b; }
+  static HR_INLINE Reg div(Reg a, Reg b) { return a / b; }
+  static HR_INLINE Reg max(Reg a, Reg b) { return a > b ? a : b; }
+  static HR_INLINE Reg min(Reg a, Reg b) { return a < b ? a : b; }
+  // Adding and taking away 1.5 * 2^23 leaves the nearest integer (|x| < 2^22 here).
+  static HR_INLINE Reg round(Reg x) {
+    const Reg shift = set(12582912.0f);
+    return (x + shift) - shift;
+  }
+  static HR_INLINE Reg scale_by_power(Reg x, Reg n) {
+    Reg y;
+    for (int i = 0; i < 4; ++i) {
+      const uint32_t bits = static_cast<uint32_t>(static_cast<int32_t>(n[i]) + 127) << 23;
+      y[i] = x[i] * __builtin_bit_cast(float, bits);
+    }
+    return y;
+  }
+  static HR_INLINE float reduce_add(Reg x) { return (x[0] + x[2]) + (x[1] + x[3]); }
+  static HR_INLINE float reduce_max(Reg x) {
+    const float a = x[0] > x[1] ? x[0] : x[1];
+    const float b = x[2] > x[3] ? x[2] : x[3];
+    return a > b ? a : b;
+  }
+};
+
+constexpr Kernels kTable = KernelBody<Vector>::table("scalar");
+
+}  // namespace
+
+const Kernels* scalar_kernels() { return &kTable; }
+
+}  // namespace headrace::embed

@@ -1,0 +1,41 @@
+// Filter: `lang = 'de' and year >= 2020 and source like 'docs/%' and tag in ('a','b')`.
+//
+// Grammar: or, and, not, parentheses; = != <> < <= > >=, like / not like (% and _), in / not in,
+// between, is null / is not null, contains (lists); names bare or in "double quotes"; strings in
+// 'single quotes' ('' is one quote); numbers, true, false. A comparison with null is not true
+// (also under not). Comparing a column with a value of another type explains both types.
+//
+// Owns: its syntax tree. Threads: immutable, safe. Errors: invalid_argument with the position and
+// what was expected; nesting and length are bounded.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "index/columns.h"
+#include "index/section.h"
+
+namespace headrace::index {
+
+class Filter {
+ public:
+  static Result<Filter> parse(std::string_view expression);
+  ~Filter();
+  Filter(Filter&&) noexcept;
+  Filter& operator=(Filter&&) noexcept;
+  Filter(const Filter&);
+
+  // Rows of the segment that match. A column that no row has is null everywhere.
+  Result<RowBitmap> evaluate(const Columns& columns) const;
+  std::string text() const;
+
+  struct Node;
+
+ private:
+  explicit Filter(std::shared_ptr<const Node> root);
+  std::shared_ptr<const Node> root_;
+};
+
+}  // namespace headrace::index

@@ -1,0 +1,142 @@
+// The knowledge base on disk: one log, immutable segments, one manifest. Start here to understand
+// the index room; docs/formats/ has the bytes.
+//
+// A Writer (one per knowledge base, held by a lock that dies with its process) appends documents to
+// the log; commit() makes them durable (one group fsync) and visible. From time to time the log is
+// folded into segments and a new manifest is published, which is the only commit point of files. A
+// Reader takes Snapshots: immutable views of a manifest and of the log's acknowledged tail. Readers
+// never wait for a writer and never fail because of one.
+//
+// Threads: Writer methods may be called from any thread (they take turns); Reader::snapshot from
+// any thread; a Snapshot is immutable. Errors: busy (another writer, with its process id),
+// no_space, damaged, not_found.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "batch/document.h"
+#include "env/file_system.h"
+#include "index/search.h"
+#include "index/vectors.h"
+
+namespace headrace::index {
+
+// One document as it is written. Replaces all rows and the state of the same `source` atomically: a
+// reader sees the old document or the new one.
+struct DocumentWrite {
+  std::string source;
+  std::string container;      // the file that holds it (archive, JSONL); empty: it is its own file
+  SourceStamp stamp;
+  Hash128 content_hash;
+  std::string settings;       // fingerprint of how it was decoded and cut; a change redoes it
+  std::vector<Row> rows;      // may be empty
+  std::optional<DocumentError> error;  // failed: rows of an earlier good version stay
+};
+
+// What is known of a document without its rows.
+struct DocumentState {
+  std::string source;
+  std::string container;
+  SourceStamp stamp;
+  Hash128 content_hash;
+  std::string settings;
+  uint32_t row_count = 0;
+  std::optional<DocumentError> error;
+};
+
+struct SpaceInfo {
+  Space space;
+  uint64_t rows = 0;  // rows covered
+};
+
+struct Info {
+  uint64_t rows = 0, documents = 0, failed = 0, segments = 0, bytes_on_disk = 0;
+  uint64_t log_bytes = 0, manifest = 0;
+  std::vector<SpaceInfo> spaces;
+  std::string language;
+  std::string settings;  // the knowledge base's own (opaque JSON of the plan room)
+};
+
+// An immutable view. Holds its files open (mapped) as long as it lives.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual Info info() const = 0;
+  virtual std::span<const SegmentView> segments() const = 0;
+  virtual Row row(const ScoredRow& at) const = 0;
+  // Only the row's source (document id): cheap, for batches.
+  virtual std::string_view source(const ScoredRow& at) const = 0;
+  virtual std::vector<DocumentError> errors() const = 0;
+  // Every document (and every failed one), in no particular order.
+  virtual Status for_each_document(const std::function<Status(const DocumentState&)>& visit) const = 0;
+  // Every live row in order of insertion; `at` serves vector().
+  virtual Status for_each_row(
+      const std::function<Status(const ScoredRow& at, const Row&)>& visit) const = 0;
+  virtual bool vector(const ScoredRow& at, std::string_view space, std::span<float> out) const = 0;
+  // Live rows not yet covered by `space`, in order of insertion.
+  virtual Status for_each_uncovered(
+      std::string_view space, const std::function<Status(const ScoredRow&, const Row&)>& visit) const = 0;
+};
+
+class Reader {
+ public:
+  static Result<std::unique_ptr<Reader>> open(FileSystem& files, const std::string& path);
+  virtual ~Reader() = default;
+  // The newest acknowledged state: cheap when nothing changed.
+  virtual Result<std::shared_ptr<const Snapshot>> snapshot() = 0;
+};
+
+struct WriterOptions {
+  bool create = true;                       // make the knowledge base when it is not there
+  uint64_t memory_bytes_max = 64ULL << 20;  // of the rows not yet in a segment; bounds the log too
+  std::string language = "en";              // of a new knowledge base
+  std::string settings;                     // of a new knowledge base
+};
+
+class Writer {
+ public:
+  static Result<std::unique_ptr<Writer>> open(FileSystem& files, const std::string& path,
+                                              WriterOptions options);
+  virtual ~Writer() = default;  // releases the lock; commits nothing
+
+  // Buffered until commit(); order is kept.
+  virtual Status put(DocumentWrite document) = 0;
+  virtual Status remove(std::string_view source) = 0;
+  // Removes the rows matching `filter` (resolved now, logged as ids). Returns how many.
+  virtual Result<uint64_t> remove_where(const Filter& filter) = 0;
+  // Vectors for rows written before (in this or an earlier run); rows that are gone by now are
+  // skipped silently. `vectors` is [keys.size(), space.dimension].
+  virtual Status put_vectors(std::string_view space, std::span<const std::string> keys,
+                             std::span<const float> vectors) = 0;
+  virtual Status add_space(const Space& space) = 0;  // at once durable; same again is fine
+  virtual Status set_settings(const std::string& settings) = 0;
+
+  // Everything put so far is durable and visible when this returns (group fsync).
+  virtual Status commit() = 0;
+  // Folds the log into a segment and publishes a manifest (done by itself when memory is full).
+  virtual Status flush() = 0;
+  // flush, then merges segments into final form; nothing is left to the log.
+  virtual Status optimize() = 0;
+
+  // The state as of the last commit.
+  virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
+  // The current state of one document, including what is put but not committed.
+  virtual std::optional<DocumentState> document(std::string_view source) const = 0;
+};
+
+struct VerifyReport {
+  uint64_t checked_bytes = 0;
+  std::vector<std::string> problems;  // each names file and place
+  bool ok() const { return problems.empty(); }
+};
+// Reads every byte of every file and cross-checks. Needs no free space and no lock.
+Result<VerifyReport> verify(FileSystem& files, const std::string& path);
+
+}  // namespace headrace::index

@@ -1,0 +1,81 @@
+// VectorSet: the vectors of some rows of one segment in one space. A segment has one set for each
+// space written with it, and may get further ones later (patches) as a lagging space catches up.
+// Stored as float16 (float32 where a value would not fit); cosine spaces hold unit vectors. Format:
+// docs/formats/segment.md, section "vectors".
+//
+// Owns: VectorSet is a view into a file's bytes. Threads: const and safe. Errors: damaged.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "index/section.h"
+
+namespace headrace::index {
+
+enum class Metric : uint8_t { cosine, ip, l2 };
+Result<Metric> parse_metric(std::string_view name);
+std::string_view metric_name(Metric metric);
+
+// A named family of vectors in a knowledge base.
+struct Space {
+  std::string name;         // "default" for the first
+  std::string model;        // as `info` names it; empty when the user brings vectors
+  std::string fingerprint;  // of the model; empty when the user brings vectors
+  uint32_t dimension = 0;
+  Metric metric = Metric::cosine;
+  std::string modality = "text";
+};
+
+// invalid_argument for NaN, infinity, or a zero vector under cosine; the message names the row.
+Status check_vectors(std::span<const float> vectors, uint32_t dimension, Metric metric);
+
+class VectorSetBuilder {
+ public:
+  VectorSetBuilder(uint32_t dimension, Metric metric);
+  ~VectorSetBuilder();
+  VectorSetBuilder(VectorSetBuilder&&) noexcept;
+  void add(uint32_t row, std::span<const float> vector);  // ascending rows, not necessarily all
+  uint64_t memory_bytes() const;
+  uint32_t count() const;
+  Status finish(SectionSink& out);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+class VectorSet {
+ public:
+  static Result<VectorSet> open(std::string_view section);
+  ~VectorSet();
+  VectorSet(VectorSet&&) noexcept;
+  VectorSet& operator=(VectorSet&&) noexcept;
+
+  uint32_t dimension() const;
+  Metric metric() const;
+  uint32_t count() const;
+  bool covers(uint32_t row) const;
+  // Writes the row's vector as float32; false when the set does not cover the row.
+  bool vector(uint32_t row, std::span<float> out) const;
+  // The row of the i-th stored vector, ascending.
+  uint32_t row_at(uint32_t i) const;
+  Status check() const;
+
+  struct State;
+  const State& state() const { return *state_; }
+
+ private:
+  explicit VectorSet(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Later inputs win where several cover one resulting row.
+Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs, SectionSink& out);
+
+}  // namespace headrace::index

@@ -1,0 +1,63 @@
+// Tokenizer: text → token ids with exact offsets, the same as Hugging Face `tokenizers` gives for
+// the same tokenizer.json (ids and offsets; truncation and padding settings are ignored: nothing is
+// ever cut).
+//
+// Owns: its vocabulary. Threads: a loaded Tokenizer is immutable; all methods are const and safe
+// from any thread. Errors: load() says which file and which part of it cannot be used.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace headrace {
+
+// The result of encoding one text. Reused between calls so that the hot path does not allocate.
+struct Encoding {
+  std::vector<int32_t> ids;
+  std::vector<uint32_t> begins;  // byte offset of each token's first byte in the text
+  std::vector<uint32_t> ends;    // byte offset past its last byte; special tokens: 0, 0
+  void clear() {
+    ids.clear();
+    begins.clear();
+    ends.clear();
+  }
+};
+
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  // Reads `path`: a tokenizer.json, or a folder that holds one.
+  static Result<std::shared_ptr<const Tokenizer>> load(const std::string& path);
+  // The tokenizer used when there is no model (`--model none`): one token for each run of up to
+  // 6 letters or digits and for each other visible character. Deterministic, needs no files.
+  static std::shared_ptr<const Tokenizer> without_model();
+
+  // Appends the tokens of `text` to `out`, without special tokens. `text` may hold any bytes;
+  // what is not valid UTF-8 is treated as U+FFFD, one per bad byte.
+  virtual void encode(std::string_view text, Encoding& out) const = 0;
+  // The same with the model's special tokens around it ([CLS] … [SEP]).
+  virtual void encode_with_special(std::string_view text, Encoding& out) const = 0;
+  // Only ids, only as many as `limit` (0 = all), special tokens included: for embedding. Returns
+  // the number of tokens the whole text has, special ones included.
+  virtual size_t encode_ids(std::string_view text, size_t limit, std::vector<int32_t>& out) const = 0;
+
+  // How many special tokens encode_with_special adds to one text (2 for BERT).
+  virtual size_t special_count() const = 0;
+  virtual size_t vocabulary_size() const = 0;
+  // The token's string as in the vocabulary; empty for an id that is none.
+  virtual std::string_view token(int32_t id) const = 0;
+};
+
+// Byte offsets into `text` → offsets in Unicode code points, in place. `offsets` ascend weakly
+// within each of begins/ends as encode() gives them.
+void offsets_to_code_points(std::string_view text, std::vector<uint32_t>& begins,
+                            std::vector<uint32_t>& ends);
+
+}  // namespace headrace
