@@ -63,6 +63,9 @@ inline bool is_valid_utf8(std::string_view text) {
   return valid_utf8_prefix(text) == text.size();
 }
 
+// Whether every byte of `text` is ASCII. Many GB/s.
+bool is_ascii(std::string_view text);
+
 // How many code points `text` decodes to, one for each bad byte. Several GB/s for ASCII.
 size_t count_code_points(std::string_view text);
 

@@ -1,5 +1,6 @@
 // How a decoded Document travels from a worker process: a flat little-endian encoding, checked on
-// arrival as if a stranger had written it (workers read hostile bytes).
+// arrival as if a stranger had written it (workers read hostile bytes). Members and problems, which
+// `sources` needs too, are packed by batch/member.h.
 //
 // Threads: pure functions. Errors: damaged.
 #pragma once
@@ -9,34 +10,13 @@
 
 #include "base/result.h"
 #include "batch/document.h"
+#include "batch/member.h"
 
 namespace headrace {
 
-// Kinds of frames a worker emits for decode and archive jobs.
-enum class WireFrame : uint32_t {
-  document = 1,  // pack_document
-  member = 2,    // pack_member: a member of an archive or an attachment, still to be decoded
-  problem = 3,   // pack_problem: a member that could not be read; the job goes on
-};
-
-// An archive's member or a mail's attachment.
-struct Member {
-  std::string name;  // path inside its container, UTF-8 (bad bytes as U+FFFD)
-  std::string bytes;
-  int64_t modified_ns = 0;
-};
-
-// A member that could not be read.
-struct MemberProblem {
-  std::string name;
-  Error error;
-};
-
 std::string pack_document(const Document& document);
+// What comes back fulfils what batch/document.h promises: valid UTF-8 without NUL, blocks in order
+// and on code point borders.
 Result<Document> unpack_document(std::string_view bytes);
-std::string pack_member(const Member& member);
-Result<Member> unpack_member(std::string_view bytes);
-std::string pack_problem(const MemberProblem& problem);
-Result<MemberProblem> unpack_problem(std::string_view bytes);
 
 }  // namespace headrace

@@ -11,6 +11,9 @@
 #include "embed/kernels.h"
 
 #define HR_INLINE inline __attribute__((always_inline))
+// Loops over the register tile must be unrolled whole, or its sums go through memory.
+#define HR_INLINE_LAMBDA __attribute__((always_inline))
+#define HR_UNROLL _Pragma("GCC unroll 16")
 
 namespace headrace::embed {
 
@@ -42,7 +45,8 @@ struct KernelBody {
   // x * Phi(x), Phi the normal distribution function: erf(x / sqrt 2) as an odd rational function,
   // a minimax fit on |x| <= 5.2 (beyond, erf is 1 in float). Absolute error below 1e-6.
   static HR_INLINE Reg gelu(Reg x) {
-    const Reg z = V::min(V::max(x, V::set(-5.2f)), V::set(5.2f));
+    const Reg above = V::max(x, V::set(-5.2f));
+    const Reg z = V::min(above, V::set(5.2f));
     const Reg u = V::mul(z, z);
     Reg p = V::set(4.815348120e-8f);
     Reg q = V::set(1.243210363e-6f);
@@ -58,7 +62,7 @@ struct KernelBody {
     q = V::fma(q, u, V::set(1.0f));
     Reg erf = V::div(V::mul(z, p), q);
     erf = V::min(V::max(erf, V::set(-1.0f)), V::set(1.0f));
-    const Reg half = V::mul(x, V::set(0.5f));
+    const Reg half = V::mul(above, V::set(0.5f));
     return V::fma(half, erf, half);
   }
 
@@ -89,31 +93,39 @@ struct KernelBody {
     Reg sum[R][kVectors];
 
     HR_INLINE void clear() {
+      HR_UNROLL
       for (int r = 0; r < R; ++r)
+        HR_UNROLL
         for (int v = 0; v < kVectors; ++v) sum[r][v] = V::zero();
     }
     HR_INLINE void load(const float* c, size_t stride) {
+      HR_UNROLL
       for (int r = 0; r < R; ++r)
+        HR_UNROLL
         for (int v = 0; v < kVectors; ++v) sum[r][v] = V::load(c + r * stride + v * kWidth);
     }
     HR_INLINE void store(float* c, size_t stride) const {
+      HR_UNROLL
       for (int r = 0; r < R; ++r)
+        HR_UNROLL
         for (int v = 0; v < kVectors; ++v) V::store(c + r * stride + v * kWidth, sum[r][v]);
     }
     // Every element's sum runs over k in order, whatever R is: this makes rows independent.
     template <class Element>
     HR_INLINE void multiply_add(const float* a, size_t stride, const Element* b, size_t depth) {
       const float* base[(R + 2) / 3];
+      HR_UNROLL
       for (int i = 0; i < (R + 2) / 3; ++i) base[i] = a + 3 * i * stride;
-#pragma GCC unroll 4
+      _Pragma("GCC unroll 4")
       for (size_t k = 0; k < depth; ++k) {
         Reg column[kVectors];
+        HR_UNROLL
         for (int v = 0; v < kVectors; ++v) column[v] = V::load_b(b + v * kWidth);
         b += kPanel;
-#pragma GCC unroll 16
+        HR_UNROLL
         for (int r = 0; r < R; ++r) {
           const Reg value = V::broadcast(base[r / 3] + (r % 3) * stride + k);
-#pragma GCC unroll 4
+          HR_UNROLL
           for (int v = 0; v < kVectors; ++v) sum[r][v] = V::fma(value, column[v], sum[r][v]);
         }
       }
@@ -170,8 +182,10 @@ struct KernelBody {
       }
       tile.multiply_add(a, a_stride, b, depth);
       if (bias != nullptr) {
+        HR_UNROLL
         for (int v = 0; v < kVectors; ++v) {
           const Reg add = V::load(bias + v * kWidth);
+          HR_UNROLL
           for (int r = 0; r < R; ++r) tile.sum[r][v] = V::add(tile.sum[r][v], add);
         }
       }
@@ -186,6 +200,25 @@ struct KernelBody {
     }
   };
 
+  // One slice of depth of one panel: all blocks of rows. Meanwhile the weights that come next are
+  // fetched, a part with each block, so that they are in the cache when it is their turn.
+  template <class Element>
+  static HR_INLINE void linear_slice(LinearStep<Element> step, const RowSplit& split,
+                                     const char* next, size_t next_bytes) {
+    const size_t share = (next_bytes / split.blocks + 63) / 64 * 64;
+    for (size_t block = 0; block < split.blocks; ++block) {
+      for (size_t at = block * share; at < (block + 1) * share && at < next_bytes; at += 64)
+        __builtin_prefetch(next + at, 0, 2);
+      const size_t rows = split.of(block);
+      with_rows(rows, step);
+      step.a += rows * step.a_stride;
+      step.c += rows * step.c_stride;
+    }
+  }
+
+  // With few blocks of rows, widening a panel first costs more than widening it for each block.
+  static constexpr size_t kBlocksToWiden = 4;
+
   static void linear(const LinearCall& call) {
     if (call.rows == 0) return;
     const RowSplit split(call.rows);
@@ -194,29 +227,46 @@ struct KernelBody {
     alignas(64) static constexpr float kNoBias[kPanelWidthMax] = {};
     for (size_t column = 0; column < call.columns; column += kPanel) {
       const Half* panel = call.panels + column / kPanel * call.panel_stride;
+      const float* bias = call.bias != nullptr ? call.bias + column : kNoBias;
       for (size_t begin = 0; begin < call.depth; begin += slice_depth) {
         const size_t end = begin + slice_depth < call.depth ? begin + slice_depth : call.depth;
         const bool last = end == call.depth;
-        const float* bias = call.bias != nullptr ? call.bias + column : kNoBias;
-        LinearStep<float> step{call.input + begin,
-                               call.input_stride,
-                               call.workspace,
-                               end - begin,
-                               call.output + column,
-                               call.output_stride,
-                               call.accumulate || begin > 0,
-                               last ? bias : nullptr,
-                               last ? call.activation : Activation::none};
-        widen(panel + begin * kPanel, call.workspace, (end - begin) * kPanel);
-        for (size_t block = 0; block < split.blocks; ++block) {
-          const size_t rows = split.of(block);
-          with_rows(rows, step);
-          step.a += rows * call.input_stride;
-          step.c += rows * call.output_stride;
+        const Half* slice = panel + begin * kPanel;
+        const char* next =
+            reinterpret_cast<const char*>(last ? panel + call.panel_stride : panel + end * kPanel);
+        const size_t bytes = (end - begin) * kPanel * sizeof(Half);
+        const auto run = [&](auto* weights) HR_INLINE_LAMBDA {
+          using Element = __typeof__(*weights);
+          linear_slice<typename RemoveConst<Element>::Type>(
+              {.a = call.input + begin,
+               .a_stride = call.input_stride,
+               .b = weights,
+               .depth = end - begin,
+               .c = call.output + column,
+               .c_stride = call.output_stride,
+               .accumulate = call.accumulate || begin > 0,
+               .bias = last ? bias : nullptr,
+               .activation = last ? call.activation : Activation::none},
+              split, next, bytes);
+        };
+        if (split.blocks < kBlocksToWiden) {
+          run(slice);
+        } else {
+          widen(slice, call.workspace, (end - begin) * kPanel);
+          run(static_cast<const float*>(call.workspace));
         }
       }
     }
   }
+
+  template <class T>
+  struct RemoveConst {
+    using Type = T;
+  };
+  template <class T>
+  struct RemoveConst<const T> {
+    using Type = T;
+  };
 
   static HR_INLINE void widen(const Half* from, float* to, size_t count) {
     for (size_t i = 0; i < count; i += kWidth) V::store(to + i, V::load_b(from + i));
@@ -249,8 +299,10 @@ struct KernelBody {
       for (size_t j = 0; j < result_stride; j += kPanel) {
         tile.clear();
         tile.multiply_add(scores, padded, value_panels + j * call.tokens, call.tokens);
+        HR_UNROLL
         for (int r = 0; r < R; ++r) {
           const Reg factor = V::set(inverse[r]);
+          HR_UNROLL
           for (int v = 0; v < kVectors; ++v) tile.sum[r][v] = V::mul(tile.sum[r][v], factor);
         }
         if (j + kPanel <= d) {
@@ -333,6 +385,12 @@ struct KernelBody {
     const float inverse_width = 1.0f / static_cast<float>(call.width);
     for (size_t r = 0; r < call.count; ++r) {
       float* row = call.rows + r * call.stride;
+      if (call.residual != nullptr) {
+        const float* more = call.residual + r * call.stride;
+        for (size_t i = 0; i < whole; i += kWidth)
+          V::store(row + i, V::add(V::load(row + i), V::load(more + i)));
+        for (size_t i = whole; i < call.width; ++i) row[i] += more[i];
+      }
       Reg sum = V::zero();
       for (size_t i = 0; i < whole; i += kWidth) sum = V::add(sum, V::load(row + i));
       float total = V::reduce_add(sum);
@@ -364,6 +422,18 @@ struct KernelBody {
     for (; i < count; ++i) output[i] = V::widen(halves[i]) + addend[i];
   }
 
+  static bool narrow(const float* floats, Half* halves, size_t count) {
+    size_t i = 0;
+    for (; i + kWidth <= count; i += kWidth) V::store_half(halves + i, V::load(floats + i));
+    for (; i < count; ++i) halves[i] = V::narrow(floats[i]);
+    uint32_t worst = 0;
+    for (i = 0; i < count; ++i) {
+      const uint32_t exponent = halves[i] & 0x7c00u;
+      worst = exponent > worst ? exponent : worst;
+    }
+    return worst < 0x7c00u;
+  }
+
   static void activate(Activation activation, float* values, size_t count) {
     for (size_t i = 0; i < count; i += kWidth)
       V::store(values + i, apply(activation, V::load(values + i)));
@@ -393,6 +463,7 @@ struct KernelBody {
             .attention = attention,
             .layer_norm = layer_norm,
             .widen_add = widen_add,
+            .narrow = narrow,
             .activate = activate,
             .burn = burn};
   }

@@ -58,6 +58,7 @@ struct AttentionCall {
 
 struct LayerNormCall {
   float* rows = nullptr;  // normalised in place
+  const float* residual = nullptr;  // added first; null, or laid out like rows
   size_t stride = 0;
   size_t count = 0;
   size_t width = 0;
@@ -76,6 +77,8 @@ struct Kernels {
   void (*layer_norm)(const LayerNormCall&) = nullptr;
   // output[i] = widened halves[i] + addend[i]
   void (*widen_add)(const Half* halves, const float* addend, float* output, size_t count) = nullptr;
+  // halves[i] = floats[i], rounded to nearest even; false when one became infinite.
+  bool (*narrow)(const float* floats, Half* halves, size_t count) = nullptr;
   // values[i] = activation(values[i]); count is a multiple of 16.
   void (*activate)(Activation activation, float* values, size_t count) = nullptr;
   // Runs `rounds` rounds of independent multiply-adds from registers and returns how many floating

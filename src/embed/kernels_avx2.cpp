@@ -24,6 +24,10 @@ struct Vector {
   static HR_INLINE Reg load_b(const Half* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
+  static HR_INLINE void store_half(Half* p, Reg x) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+  }
+  static HR_INLINE Half narrow(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }
   static HR_INLINE float widen(Half half) { return _cvtsh_ss(half); }
   static HR_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
   static HR_INLINE Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }

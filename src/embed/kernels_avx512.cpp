@@ -29,6 +29,11 @@ struct Vector {
   static HR_INLINE Reg load_b(const Half* p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
+  static HR_INLINE void store_half(Half* p, Reg x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+  }
+  static HR_INLINE Half narrow(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }
   static HR_INLINE float widen(Half half) { return _cvtsh_ss(half); }
   static HR_INLINE Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
   static HR_INLINE Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }

@@ -26,6 +26,10 @@ struct Vector {
   static HR_INLINE Reg load_b(const Half* p) {
     return Reg{from_half(p[0]), from_half(p[1]), from_half(p[2]), from_half(p[3])};
   }
+  static HR_INLINE void store_half(Half* p, Reg x) {
+    for (int i = 0; i < 4; ++i) p[i] = to_half(x[i]);
+  }
+  static HR_INLINE Half narrow(float x) { return to_half(x); }
   static HR_INLINE float widen(Half half) { return from_half(half); }
   static HR_INLINE Reg fma(Reg a, Reg b, Reg c) { return a * b + c; }
   static HR_INLINE Reg add(Reg a, Reg b) { return a + b; }

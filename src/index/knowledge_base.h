@@ -37,6 +37,7 @@ struct DocumentWrite {
   Hash128 content_hash;
   std::string settings;       // fingerprint of how it was decoded and cut; a change redoes it
   std::vector<Row> rows;      // may be empty
+  bool is_container = false;  // an archive or JSONL file: remembered, but not counted as a document
   std::optional<DocumentError> error;  // failed: rows of an earlier good version stay
 };
 
@@ -48,6 +49,7 @@ struct DocumentState {
   Hash128 content_hash;
   std::string settings;
   uint32_t row_count = 0;
+  bool is_container = false;
   std::optional<DocumentError> error;
 };
 

@@ -1,8 +1,10 @@
 // ThreadPool: a fixed set of threads that run tasks; TaskScope: a group of tasks that is waited for
 // before the scope ends, so that no task outlives what it uses. The only place that makes threads.
 //
-// Owns: its threads, joined on destruction. Threads: submit from any thread. Errors: tasks report
-// their own; a task must not throw.
+// Owns: its threads, joined on destruction. Threads: submit from any thread. A task may itself wait
+// for a TaskScope or a parallel_for of the same pool: while it waits it runs queued tasks, so the
+// pool cannot lock up. Errors: tasks report their own; a task must not throw (that ends the
+// process).
 #pragma once
 
 #include <cstddef>
@@ -33,7 +35,10 @@ class ThreadPool {
   void parallel_for(size_t count, const std::function<void(size_t)>& body);
 
  private:
+  friend class TaskScope;
   struct State;
+  // On one of this pool's threads: runs one queued task, if there is any.
+  bool help();
   std::unique_ptr<State> state_;
 };
 

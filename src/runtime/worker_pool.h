@@ -28,7 +28,7 @@ struct WorkerPoolOptions {
   size_t workers_max = 0;
   // Address space a worker may use for one job beyond its input.
   uint64_t memory_bytes_max = 1ULL << 30;
-  // Wall time without finishing after which a job is killed.
+  // Wall time after which a job is killed that neither finishes nor delivers output.
   double deadline_s = 60;
   // Where libpdfium.so lies; empty: $HEADRACE_PDFIUM, then Python packages (pypdfium2_raw).
   std::string pdfium_library;
@@ -58,6 +58,9 @@ class WorkerPool {
 
   // Processes alive now (for tests: none may be left behind).
   size_t alive() const;
+  // False when a worker has run without the system-call filter, because the system has none (some
+  // containers) or this is a build with sanitizers. The limits of memory and time hold even then.
+  bool sandboxed() const;
 
  private:
   struct State;

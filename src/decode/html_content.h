@@ -1,0 +1,28 @@
+// Finds the main content of a page: which nodes to keep and which (navigation, footers, side bars,
+// advertisements, teasers, forms) to drop.
+//
+// Two kinds of evidence: what elements say of themselves (html_hints.h) and what their text looks
+// like. Text blocks get a value (sentences positive, link lists and scraps negative); the subtree
+// with the greatest sum is the content, and within it what is named as something else and does not
+// hold most of the text is dropped.
+//
+// Owns: what it returns. Threads: pure function. Errors: none. Linear in the number of nodes.
+#pragma once
+
+#include <vector>
+
+#include "decode/html_text.h"
+#include "decode/html_tree.h"
+
+namespace headrace {
+
+struct HtmlContentOptions {
+  bool keep_hidden = false;  // take what is hidden too: pages whose scripts unveil the text
+};
+
+std::vector<HtmlFate> find_html_content(const HtmlTree& tree, const HtmlContentOptions& options);
+
+// For whole pages: only what is hidden is dropped.
+std::vector<HtmlFate> find_visible_html(const HtmlTree& tree);
+
+}  // namespace headrace

@@ -1,0 +1,274 @@
+#include "decode/html_text.h"
+
+#include <algorithm>
+
+#include "decode/html_text_sink.h"
+
+namespace headrace {
+namespace {
+
+// Cells longer than this on average are paragraphs laid out by a table, not data.
+constexpr size_t kLongestCellBytes = 400;
+
+// A table whose rows are worth writing as rows: at least two columns somewhere (or rows of one
+// short cell), nothing in its cells that wants its own lines.
+bool is_data_table(const HtmlTree& tree, uint32_t table) {
+  const HtmlNode& node = tree.nodes[table];
+  if ((node.flags & kNodeNestedTable) != 0) return false;
+  size_t cells = 0, rows = 0, bytes = 0, headings = 0;
+  for (uint32_t i = table + 1; i < node.end; ++i) {
+    switch (tree.nodes[i].tag) {
+      case HtmlTag::td:
+      case HtmlTag::th:
+        ++cells;
+        break;
+      case HtmlTag::tr:
+        ++rows;
+        break;
+      case HtmlTag::pre:
+      case HtmlTag::form:
+      case HtmlTag::article:
+      case HtmlTag::section:
+        return false;
+      case HtmlTag::text:
+        bytes += tree.nodes[i].length;
+        break;
+      default:
+        if (is_html_heading(tree.nodes[i].tag)) ++headings;
+    }
+  }
+  if (cells < 2 || rows == 0 || headings > rows) return false;
+  return bytes / cells <= kLongestCellBytes;
+}
+
+class HtmlWriter {
+ public:
+  HtmlWriter(const HtmlTree& tree, const std::vector<HtmlFate>& fates, bool keep_forms,
+             HtmlText& out)
+      : tree_(tree), fates_(fates), keep_forms_(keep_forms), sink_(out.text, out.blocks) {}
+
+  void run();
+
+ private:
+  void enter(uint32_t index);
+  void leave(uint32_t index);
+  void write_text(const HtmlNode& node);
+  void write_markup(std::string_view raw);
+  void update_kind();
+
+  const HtmlTree& tree_;
+  const std::vector<HtmlFate>& fates_;
+  bool keep_forms_;
+  HtmlTextSink sink_;
+  std::vector<uint32_t> open_;  // elements whose end is still to come
+  uint32_t lists_ = 0, items_ = 0, definitions_ = 0, quotes_ = 0, captions_ = 0, pres_ = 0;
+  uint32_t definition_texts_ = 0;
+  uint8_t heading_ = 0;
+  uint32_t data_table_ = 0;  // the table being written as rows; 0: none
+  bool row_started_ = false;
+};
+
+void HtmlWriter::update_kind() {
+  const auto capped = [](uint32_t level) { return static_cast<uint8_t>(std::clamp(level, 1u, 32u)); };
+  if (pres_ > 0) return sink_.set_kind(BlockKind::code, 0);
+  if (heading_ > 0) return sink_.set_kind(BlockKind::heading, heading_);
+  if (captions_ > 0) return sink_.set_kind(BlockKind::caption, 0);
+  if (items_ > 0 || definitions_ > 0) {
+    return sink_.set_kind(BlockKind::list_item, capped(lists_ + definition_texts_));
+  }
+  if (quotes_ > 0) return sink_.set_kind(BlockKind::quote, 0);
+  sink_.set_kind(BlockKind::paragraph, 0);
+}
+
+void HtmlWriter::run() {
+  const auto count = static_cast<uint32_t>(tree_.nodes.size());
+  uint32_t i = 0;
+  while (i < count) {
+    while (!open_.empty() && tree_.nodes[open_.back()].end <= i) {
+      const uint32_t last = open_.back();
+      open_.pop_back();
+      leave(last);
+    }
+    const HtmlNode& node = tree_.nodes[i];
+    if ((node.flags & kNodeSpaceBefore) != 0) sink_.add_space();
+    const bool is_control = has_property(node.tag, kTagForm) && !keep_forms_;
+    if ((node.flags & kNodeInvisible) != 0 || is_control ||
+        (!fates_.empty() && fates_[i] == HtmlFate::drop)) {
+      if (has_property(node.tag, kTagBlock) && data_table_ == 0) sink_.end_block();
+      i = node.end;
+      continue;
+    }
+    if (node.tag == HtmlTag::text) {
+      write_text(node);
+    } else {
+      enter(i);
+      if (node.end > i + 1) {
+        open_.push_back(i);
+      } else {
+        leave(i);
+      }
+    }
+    ++i;
+  }
+  while (!open_.empty()) {
+    const uint32_t last = open_.back();
+    open_.pop_back();
+    leave(last);
+  }
+  sink_.end_block();
+}
+
+void HtmlWriter::write_text(const HtmlNode& node) {
+  const std::string_view raw = tree_.text_of(node);
+  if ((node.flags & kNodeMarkup) != 0) return write_markup(raw);
+  if (pres_ > 0 && data_table_ == 0) return sink_.add_verbatim(raw);
+  sink_.add_collapsed(raw);
+}
+
+// The rest of a page with too many elements: text between tags, each tag a line break.
+void HtmlWriter::write_markup(std::string_view raw) {
+  while (!raw.empty()) {
+    const size_t tag = raw.find('<');
+    sink_.add_collapsed(raw.substr(0, tag));
+    if (tag == std::string_view::npos) return;
+    const size_t close = raw.find('>', tag);
+    if (close == std::string_view::npos) return;
+    sink_.add_line_break();
+    raw.remove_prefix(close + 1);
+  }
+}
+
+void HtmlWriter::enter(uint32_t index) {
+  const HtmlTag tag = tree_.nodes[index].tag;
+  if (tag == HtmlTag::br) return pres_ > 0 ? sink_.add_verbatim("\n") : sink_.add_line_break();
+  if (!has_property(tag, kTagBlock)) return;
+  if (data_table_ != 0) {
+    if (tag == HtmlTag::tr) {
+      sink_.end_block();
+      sink_.set_kind(BlockKind::table_row, 0);
+      sink_.set_single_line(true);
+      row_started_ = false;
+    } else if (tag == HtmlTag::td || tag == HtmlTag::th) {
+      if (row_started_) sink_.add_cell_separator();
+      row_started_ = true;
+    } else if (tag == HtmlTag::caption) {
+      sink_.end_block();
+      sink_.set_kind(BlockKind::caption, 0);
+    } else {
+      sink_.add_space();
+    }
+    return;
+  }
+  sink_.end_block();
+  if (is_html_heading(tag)) {
+    heading_ = static_cast<uint8_t>(static_cast<int>(tag) - static_cast<int>(HtmlTag::h1) + 1);
+  }
+  switch (tag) {
+    case HtmlTag::ul:
+    case HtmlTag::ol:
+    case HtmlTag::dl:
+    case HtmlTag::dir:
+    case HtmlTag::menu:
+      ++lists_;
+      break;
+    case HtmlTag::li:
+      ++items_;
+      break;
+    case HtmlTag::dt:
+      ++definitions_;
+      break;
+    case HtmlTag::dd:
+      ++definitions_;
+      ++definition_texts_;
+      break;
+    case HtmlTag::blockquote:
+      ++quotes_;
+      break;
+    case HtmlTag::figcaption:
+    case HtmlTag::caption:
+      ++captions_;
+      break;
+    case HtmlTag::pre:
+    case HtmlTag::listing:
+    case HtmlTag::xmp:
+      ++pres_;
+      break;
+    case HtmlTag::table:
+      if (is_data_table(tree_, index)) {
+        data_table_ = index;
+        sink_.set_kind(BlockKind::table_row, 0);
+        sink_.set_single_line(true);
+      }
+      return;
+    default:
+      break;
+  }
+  update_kind();
+}
+
+void HtmlWriter::leave(uint32_t index) {
+  const HtmlTag tag = tree_.nodes[index].tag;
+  if (!has_property(tag, kTagBlock)) return;
+  if (data_table_ != 0 && index != data_table_) {
+    if (tag == HtmlTag::tr || tag == HtmlTag::caption) {
+      sink_.end_block();
+      sink_.set_kind(BlockKind::table_row, 0);
+    } else {
+      sink_.add_space();
+    }
+    return;
+  }
+  sink_.end_block();
+  if (is_html_heading(tag)) heading_ = 0;
+  switch (tag) {
+    case HtmlTag::ul:
+    case HtmlTag::ol:
+    case HtmlTag::dl:
+    case HtmlTag::dir:
+    case HtmlTag::menu:
+      --lists_;
+      break;
+    case HtmlTag::li:
+      --items_;
+      break;
+    case HtmlTag::dt:
+      --definitions_;
+      break;
+    case HtmlTag::dd:
+      --definitions_;
+      --definition_texts_;
+      break;
+    case HtmlTag::blockquote:
+      --quotes_;
+      break;
+    case HtmlTag::figcaption:
+    case HtmlTag::caption:
+      --captions_;
+      break;
+    case HtmlTag::pre:
+    case HtmlTag::listing:
+    case HtmlTag::xmp:
+      --pres_;
+      break;
+    case HtmlTag::table:
+      if (data_table_ == index) {
+        data_table_ = 0;
+        sink_.set_single_line(false);
+      }
+      break;
+    default:
+      break;
+  }
+  update_kind();
+}
+
+}  // namespace
+
+HtmlText write_html_text(const HtmlTree& tree, const std::vector<HtmlFate>& fates,
+                         bool keep_forms) {
+  HtmlText out;
+  HtmlWriter(tree, fates, keep_forms, out).run();
+  return out;
+}
+
+}  // namespace headrace

@@ -1,0 +1,188 @@
+#include "decode/html_text_sink.h"
+
+#include <array>
+
+#include "decode/html_entities.h"
+
+namespace headrace {
+namespace {
+
+enum : uint8_t { kPlain = 0, kWhite = 1, kReference = 2, kHigh = 3, kControl = 4 };
+
+constexpr std::array<uint8_t, 256> kByte = [] {
+  std::array<uint8_t, 256> table{};
+  for (size_t c = 0; c < 0x20; ++c) table[c] = kControl;
+  table[0x7F] = kControl;
+  for (char c : {' ', '\t', '\n', '\r', '\f', '\v'}) table[static_cast<uint8_t>(c)] = kWhite;
+  table['&'] = kReference;
+  for (size_t c = 0x80; c < 0x100; ++c) table[c] = kHigh;
+  return table;
+}();
+
+uint8_t class_of(char c) { return kByte[static_cast<uint8_t>(c)]; }
+
+// Not shown, or not a character at all.
+bool is_dropped(char32_t c) {
+  return (c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7F && c < 0xA0) || c == 0xAD ||
+         c == 0xFEFF;
+}
+
+bool joins_by_line(BlockKind kind) {
+  return kind == BlockKind::list_item || kind == BlockKind::table_row;
+}
+
+}  // namespace
+
+void HtmlTextSink::open_block() {
+  if (!blocks_.empty()) {
+    const bool same = blocks_.back().kind == kind_ && joins_by_line(kind_);
+    text_ += same ? "\n" : "\n\n";
+  }
+  Block block;
+  block.begin = static_cast<uint32_t>(text_.size());
+  block.kind = kind_;
+  block.level = level_;
+  blocks_.push_back(block);
+  open_ = true;
+  space_ = false;
+  line_breaks_ = 0;
+}
+
+void HtmlTextSink::begin_text() {
+  // Two line breaks in a row part paragraphs.
+  if (open_ && line_breaks_ >= 2 && kind_ != BlockKind::code) {
+    const uint32_t separators = cell_separators_;
+    end_block();
+    cell_separators_ = separators;
+  }
+  if (!open_) {
+    open_block();
+    for (bool first = true; cell_separators_ > 0; --cell_separators_, first = false) {
+      text_ += first ? "| " : " | ";
+    }
+    return;
+  }
+  if (cell_separators_ > 0) {
+    for (; cell_separators_ > 0; --cell_separators_) text_ += " | ";
+  } else if (line_breaks_ > 0) {
+    text_ += '\n';
+  } else if (space_) {
+    text_ += ' ';
+  }
+  line_breaks_ = 0;
+  space_ = false;
+}
+
+void HtmlTextSink::end_block() {
+  if (open_) {
+    while (text_.size() > blocks_.back().begin && (text_.back() == ' ' || text_.back() == '\n')) {
+      text_.pop_back();
+    }
+    blocks_.back().end = static_cast<uint32_t>(text_.size());
+    if (blocks_.back().end == blocks_.back().begin) {
+      blocks_.pop_back();
+      while (!text_.empty() && text_.back() == '\n') text_.pop_back();
+    }
+  }
+  open_ = false;
+  space_ = false;
+  line_breaks_ = 0;
+  cell_separators_ = 0;
+}
+
+void HtmlTextSink::add_line_break() {
+  if (single_line_) {
+    space_ = true;
+  } else if (open_) {
+    ++line_breaks_;
+  }
+}
+
+void HtmlTextSink::add_cell_separator() {
+  ++cell_separators_;
+  space_ = false;
+}
+
+void HtmlTextSink::put(char32_t c) {
+  if (c <= ' ' || c == 0xA0) {
+    if (c == ' ' || c == 0xA0 || (c >= '\t' && c <= '\r')) space_ = true;
+    return;
+  }
+  if (is_dropped(c)) return;
+  if (!open_ || space_ || line_breaks_ > 0 || cell_separators_ > 0) begin_text();
+  append_utf8(c, text_);
+}
+
+void HtmlTextSink::add_collapsed(std::string_view raw) {
+  const char* p = raw.data();
+  const char* const end = p + raw.size();
+  while (p < end) {
+    switch (class_of(*p)) {
+      case kPlain: {
+        const char* from = p;
+        while (p < end && class_of(*p) == kPlain) ++p;
+        if (!open_ || space_ || line_breaks_ > 0 || cell_separators_ > 0) begin_text();
+        text_.append(from, static_cast<size_t>(p - from));
+        break;
+      }
+      case kWhite:
+        space_ = true;
+        ++p;
+        break;
+      case kReference: {
+        const std::string_view rest(p, static_cast<size_t>(end - p));
+        const HtmlReference reference = read_html_reference(rest);
+        if (reference.length == 0) {
+          put('&');
+          ++p;
+        } else {
+          put(reference.first);
+          if (reference.second != 0) put(reference.second);
+          p += reference.length;
+        }
+        break;
+      }
+      case kHigh: {
+        const Utf8Step step = read_utf8({p, static_cast<size_t>(end - p)});
+        put(step.code_point);
+        p += step.length;
+        break;
+      }
+      default:
+        ++p;
+    }
+  }
+}
+
+void HtmlTextSink::put_verbatim(char32_t c) {
+  if (c == '\n' || c == 0xA0) c = c == '\n' ? '\n' : ' ';
+  if (is_dropped(c)) return;
+  if (!open_) {
+    if (c == '\n') return;  // empty lines at the beginning
+    open_block();
+  }
+  for (; line_breaks_ > 0; --line_breaks_) text_ += '\n';
+  space_ = false;
+  append_utf8(c, text_);
+}
+
+void HtmlTextSink::add_verbatim(std::string_view raw) {
+  for (size_t pos = 0; pos < raw.size();) {
+    const char c = raw[pos];
+    if (c == '\r') {
+      put_verbatim('\n');
+      pos += pos + 1 < raw.size() && raw[pos + 1] == '\n' ? 2 : 1;
+    } else if (c == '&') {
+      const HtmlReference reference = read_html_reference(raw.substr(pos));
+      put_verbatim(reference.length == 0 ? U'&' : reference.first);
+      if (reference.second != 0) put_verbatim(reference.second);
+      pos += reference.length == 0 ? 1 : reference.length;
+    } else {
+      const Utf8Step step = read_utf8(raw.substr(pos, 4));
+      put_verbatim(step.code_point);
+      pos += step.length;
+    }
+  }
+}
+
+}  // namespace headrace

@@ -1,0 +1,53 @@
+// Collects characters into blocks: collapses white space, decodes references, keeps UTF-8 valid.
+//
+// Owns: the text under construction. Threads: one. Errors: none.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "batch/document.h"
+
+namespace headrace {
+
+class HtmlTextSink {
+ public:
+  HtmlTextSink(std::string& text, std::vector<Block>& blocks) : text_(text), blocks_(blocks) {}
+
+  // What the text that follows belongs to; takes effect with its first character.
+  void set_kind(BlockKind kind, uint8_t level) {
+    kind_ = kind;
+    level_ = level;
+  }
+  // Ends the block in hand, if any.
+  void end_block();
+  // Inside a table row all breaks are spaces.
+  void set_single_line(bool on) { single_line_ = on; }
+
+  void add_collapsed(std::string_view raw);  // undecoded source text
+  void add_verbatim(std::string_view raw);   // the same, white space kept
+  void add_space() { space_ = true; }
+  void add_line_break();                     // <br>
+  void add_cell_separator();                 // " | ", also before the first character of a row
+  bool has_open_block() const { return open_; }
+
+ private:
+  void begin_text();
+  void put(char32_t c);
+  void put_verbatim(char32_t c);
+  void open_block();
+
+  std::string& text_;
+  std::vector<Block>& blocks_;
+  BlockKind kind_ = BlockKind::paragraph;
+  uint8_t level_ = 0;
+  bool open_ = false;
+  bool space_ = false;
+  bool single_line_ = false;
+  uint32_t line_breaks_ = 0;
+  uint32_t cell_separators_ = 0;
+  bool row_has_text_ = false;
+};
+
+}  // namespace headrace

@@ -1,0 +1,24 @@
+// Pooling: from one row a token to one row a text.
+//
+// Threads: pure. Errors: none.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "embed/model_config.h"
+
+namespace headrace::embed {
+
+struct TokenRows {
+  const float* rows = nullptr;
+  size_t stride = 0;
+  size_t count = 0;  // at least one
+};
+
+// Pools the first out.size() columns of the rows.
+void pool(Pooling pooling, const TokenRows& tokens, std::span<float> out);
+// Divides by the Euclidean norm; a zero vector stays zero.
+void normalize(std::span<float> vector);
+
+}  // namespace headrace::embed

@@ -1,0 +1,439 @@
+#include "embed/transformer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "embed/layers.h"
+#include "embed/pooling.h"
+#include "embed/safetensors.h"
+
+namespace headrace {
+
+// Buffers for one tile; rows are `stride` floats apart.
+class Encoder::Scratch {
+ public:
+  embed::AlignedBuffer<float> state;      // tokens x hidden: what enters a layer
+  embed::AlignedBuffer<float> next;       // tokens x hidden: what leaves a block
+  embed::AlignedBuffer<float> context;    // tokens x hidden: attention's result
+  embed::AlignedBuffer<float> projected;  // tokens x (query, key, value)
+  embed::AlignedBuffer<float> inner;      // some tokens x some of the intermediate columns
+  embed::AlignedBuffer<float> attention;  // the kernels' own
+  embed::AlignedBuffer<float> linear;
+};
+
+void Encoder::ScratchDeleter::operator()(Scratch* scratch) const {
+  std::default_delete<Scratch>()(scratch);
+}
+
+namespace embed {
+namespace {
+
+// Where a family keeps its tensors. "{}" stands for the layer's number.
+struct TensorNames {
+  const char* prefix;  // may stand before every name, or be absent
+  const char* layer;
+  const char* query;
+  const char* key;
+  const char* value;
+  const char* attention_output;
+  const char* attention_norm;
+  const char* up;
+  const char* down;
+  const char* output_norm;
+};
+
+constexpr TensorNames kBertNames = {
+    .prefix = "bert.",
+    .layer = "encoder.layer.{}.",
+    .query = "attention.self.query",
+    .key = "attention.self.key",
+    .value = "attention.self.value",
+    .attention_output = "attention.output.dense",
+    .attention_norm = "attention.output.LayerNorm",
+    .up = "intermediate.dense",
+    .down = "output.dense",
+    .output_norm = "output.LayerNorm",
+};
+
+TensorNames names_of(Family family) {
+  TensorNames names = kBertNames;
+  switch (family) {
+    case Family::bert: break;
+    case Family::roberta: names.prefix = "roberta."; break;
+    case Family::distilbert:
+      names = {.prefix = "distilbert.",
+               .layer = "transformer.layer.{}.",
+               .query = "attention.q_lin",
+               .key = "attention.k_lin",
+               .value = "attention.v_lin",
+               .attention_output = "attention.out_lin",
+               .attention_norm = "sa_layer_norm",
+               .up = "ffn.lin1",
+               .down = "ffn.lin2",
+               .output_norm = "output_layer_norm"};
+      break;
+    case Family::mpnet:
+      names.prefix = "mpnet.";
+      names.query = "attention.attn.q";
+      names.key = "attention.attn.k";
+      names.value = "attention.attn.v";
+      names.attention_output = "attention.attn.o";
+      names.attention_norm = "attention.LayerNorm";
+      break;
+  }
+  return names;
+}
+
+struct Layer {
+  Linear projection;  // query, key, value side by side
+  Linear attention_output;
+  LayerNorm attention_norm;
+  Linear up;
+  Linear down;
+  LayerNorm output_norm;
+};
+
+// The rows of a matrix product are worked off in stretches that stay in the L2 cache together
+// with what they produce.
+constexpr size_t kStretchBytes = 384 << 10;
+// How many of the intermediate columns exist at a time.
+constexpr size_t kInnerColumns = 512;
+constexpr size_t kTileTokens = 256;
+
+class Transformer final : public Encoder {
+ public:
+  Transformer(ModelConfig config, const Kernels& kernels)
+      : config_(std::move(config)),
+        kernels_(kernels),
+        stride_(round_up(config_.hidden, kPanelWidthMax)) {}
+
+  Status load(const ModelFiles& files);
+
+  const EncoderInfo& info() const override { return info_; }
+  ScratchPtr new_scratch() const override { return ScratchPtr(std::make_unique<Scratch>().release()); }
+  size_t tile_tokens() const override { return kTileTokens; }
+  Status embed(std::span<const std::span<const int32_t>> sequences, std::span<float> out,
+               Scratch& scratch) const override;
+
+ private:
+  using Sequences = std::span<const std::span<const int32_t>>;
+
+  Status load_embeddings(WeightReader& reader);
+  Status load_relative_bias(WeightReader& reader);
+  Result<Layer> load_layer(WeightReader& reader, const TensorNames& names, uint32_t number);
+  void set_info(const ModelFiles& files, const Hash128& weights);
+
+  Status check(Sequences sequences, std::span<float> out) const;
+  void embed_tile(Sequences tile, size_t tokens, float* out, Scratch& scratch) const;
+  void look_up(Sequences tile, float* state) const;
+  void attend(const Layer& layer, Sequences tile, size_t tokens, Scratch& scratch) const;
+  void feed_forward(const Layer& layer, size_t tokens, Scratch& scratch) const;
+  size_t stretch(size_t row_floats) const;
+
+  ModelConfig config_;
+  const Kernels& kernels_;
+  size_t stride_;
+  EncoderInfo info_;
+  AlignedBuffer<Half> words_;
+  std::vector<float> places_;         // position (plus token type 0), positions x hidden
+  std::vector<float> relative_bias_;  // heads x (2 * tokens_max - 1), empty without
+  LayerNorm embedding_norm_;
+  std::vector<Layer> layers_;
+};
+
+Status Transformer::load_embeddings(WeightReader& reader) {
+  const uint32_t hidden = config_.hidden;
+  HR_ASSIGN(words_, reader.half_table("embeddings.word_embeddings.weight", config_.vocabulary,
+                                      hidden));
+  const uint32_t rows = config_.positions - config_.position_offset;
+  places_.assign(size_t{rows} * hidden, 0.0f);
+  HR_TRY(reader.add_table("embeddings.position_embeddings.weight", config_.positions, hidden,
+                          config_.position_offset, places_));
+  if (config_.token_types > 0) {
+    std::vector<float> type(hidden);
+    HR_TRY(reader.add_table("embeddings.token_type_embeddings.weight", config_.token_types, hidden,
+                            0, type));
+    for (size_t i = 0; i < places_.size(); ++i) places_[i] += type[i % hidden];
+  }
+  HR_ASSIGN(embedding_norm_,
+            LayerNorm::load(reader, "embeddings.LayerNorm", hidden, config_.epsilon));
+  if (config_.relative_buckets > 0) HR_TRY(load_relative_bias(reader));
+  return {};
+}
+
+// MPNet: a bias for each head and each bucket of distances; buckets widen logarithmically.
+Status Transformer::load_relative_bias(WeightReader& reader) {
+  const uint32_t heads = config_.heads;
+  std::vector<float> table(size_t{config_.relative_buckets} * heads);
+  HR_TRY(reader.add_table("encoder.relative_attention_bias.weight", config_.relative_buckets, heads,
+                          0, table));
+  const auto reach = static_cast<int64_t>(config_.tokens_max) - 1;
+  const size_t width = 2 * static_cast<size_t>(reach) + 1;
+  relative_bias_.assign(width * heads, 0.0f);
+  const int64_t half = config_.relative_buckets / 2;
+  const int64_t exact = half / 2;
+  constexpr float kDistanceMax = 128.0f;
+  for (int64_t distance = -reach; distance <= reach; ++distance) {
+    const int64_t away = std::abs(distance);
+    int64_t bucket = away;
+    if (away >= exact) {
+      const float ratio = std::log(static_cast<float>(away) / static_cast<float>(exact)) /
+                          std::log(kDistanceMax / static_cast<float>(exact));
+      bucket = exact + static_cast<int64_t>(ratio * static_cast<float>(half - exact));
+      bucket = std::min(bucket, half - 1);
+    }
+    if (distance > 0) bucket += half;
+    for (uint32_t head = 0; head < heads; ++head)
+      relative_bias_[head * width + static_cast<size_t>(distance + reach)] =
+          table[static_cast<size_t>(bucket) * heads + head];
+  }
+  return {};
+}
+
+Result<Layer> Transformer::load_layer(WeightReader& reader, const TensorNames& names,
+                                      uint32_t number) {
+  const uint32_t hidden = config_.hidden;
+  const std::string layer = fmt::format(fmt::runtime(names.layer), number);
+  const auto part = [&](const char* name, uint32_t outputs) {
+    return Linear::Part{layer + name + ".weight", layer + name + ".bias", outputs};
+  };
+  const Linear::Part projection[] = {part(names.query, hidden), part(names.key, hidden),
+                                     part(names.value, hidden)};
+  const Linear::Part attention_output[] = {part(names.attention_output, hidden)};
+  const Linear::Part up[] = {part(names.up, config_.intermediate)};
+  const Linear::Part down[] = {part(names.down, hidden)};
+  Layer result;
+  HR_ASSIGN(result.projection, Linear::load(reader, projection, hidden));
+  HR_ASSIGN(result.attention_output, Linear::load(reader, attention_output, hidden));
+  HR_ASSIGN(result.attention_norm,
+            LayerNorm::load(reader, layer + names.attention_norm, hidden, config_.epsilon));
+  HR_ASSIGN(result.up, Linear::load(reader, up, hidden));
+  HR_ASSIGN(result.down, Linear::load(reader, down, config_.intermediate));
+  HR_ASSIGN(result.output_norm,
+            LayerNorm::load(reader, layer + names.output_norm, hidden, config_.epsilon));
+  return result;
+}
+
+Status Transformer::load(const ModelFiles& files) {
+  HR_ASSIGN(const SafeTensors file, SafeTensors::open(files.directory + "/model.safetensors"));
+  const TensorNames names = names_of(config_.family);
+  const bool prefixed =
+      file.contains(std::string(names.prefix) + "embeddings.word_embeddings.weight");
+  WeightReader reader(file, prefixed ? names.prefix : "", kernels_);
+  HR_TRY(load_embeddings(reader));
+  layers_.reserve(config_.layers);
+  for (uint32_t number = 0; number < config_.layers; ++number) {
+    HR_ASSIGN(Layer layer, load_layer(reader, names, number));
+    layers_.push_back(std::move(layer));
+  }
+  set_info(files, reader.digest());
+  return {};
+}
+
+// The fingerprint covers everything that decides a vector, but neither kernel nor folder.
+void Transformer::set_info(const ModelFiles& files, const Hash128& weights) {
+  const std::string settings = fmt::format(
+      "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", weights.hex(), family_name(config_.family),
+      config_.hidden, config_.layers, config_.heads, config_.intermediate, config_.vocabulary,
+      config_.positions, config_.position_offset, config_.relative_buckets, config_.epsilon,
+      static_cast<int>(config_.activation), static_cast<int>(config_.pooling), config_.normalize,
+      config_.tokens_max);
+  info_ = {.name = files.name,
+           .fingerprint = hash128(settings).hex(),
+           .dimension = config_.hidden,
+           .tokens_max = config_.tokens_max,
+           .normalized = config_.normalize,
+           .query_prompt = config_.query_prompt,
+           .passage_prompt = config_.passage_prompt,
+           .kernel = kernels_.name};
+}
+
+Status Transformer::check(Sequences sequences, std::span<float> out) const {
+  HR_CHECK(out.size() == sequences.size() * size_t{config_.hidden}, "one row for each sequence");
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const std::span<const int32_t> ids = sequences[i];
+    if (ids.empty() || ids.size() > config_.tokens_max) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("sequence {} has {} tokens; {} takes 1 to {}", i, ids.size(),
+                              info_.name, config_.tokens_max),
+                  "chunk or cut the text first");
+    }
+    for (const int32_t id : ids) {
+      if (id < 0 || static_cast<uint32_t>(id) >= config_.vocabulary) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("sequence {} holds token {}; the vocabulary of {} has {}", i, id,
+                                info_.name, config_.vocabulary),
+                    "tokenizer.json belongs to another model than model.safetensors");
+      }
+    }
+  }
+  return {};
+}
+
+Status Transformer::embed(Sequences sequences, std::span<float> out, Scratch& scratch) const {
+  HR_TRY(check(sequences, out));
+  for (size_t first = 0; first < sequences.size();) {
+    size_t tokens = 0;
+    size_t count = 0;
+    while (first + count < sequences.size() && tokens < kTileTokens)
+      tokens += sequences[first + count++].size();
+    embed_tile(sequences.subspan(first, count), tokens, out.data() + first * config_.hidden,
+               scratch);
+    first += count;
+  }
+  return {};
+}
+
+void Transformer::look_up(Sequences tile, float* state) const {
+  const size_t hidden = config_.hidden;
+  for (const std::span<const int32_t> ids : tile) {
+    for (size_t place = 0; place < ids.size(); ++place, state += stride_) {
+      kernels_.widen_add(words_.data() + static_cast<size_t>(ids[place]) * hidden,
+                         places_.data() + place * hidden, state, hidden);
+    }
+  }
+}
+
+size_t Transformer::stretch(size_t row_floats) const {
+  const size_t rows = kStretchBytes / (row_floats * sizeof(float));
+  return std::max(rows / kernels_.row_block, size_t{2}) * kernels_.row_block;
+}
+
+void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
+                         Scratch& scratch) const {
+  const size_t hidden = config_.hidden;
+  const size_t width = layer.projection.padded_outputs();
+  const size_t head_size = hidden / config_.heads;
+  const size_t step = stretch(stride_);
+  for (size_t row = 0; row < tokens; row += step) {
+    layer.projection.apply(kernels_,
+                           {.input = scratch.state.data() + row * stride_,
+                            .input_stride = stride_,
+                            .output = scratch.projected.data() + row * width,
+                            .output_stride = width,
+                            .count = std::min(step, tokens - row)},
+                           0, width, Activation::none, scratch.linear.data());
+  }
+  const float* projected = scratch.projected.data();
+  float* context = scratch.context.data();
+  for (const std::span<const int32_t> ids : tile) {
+    for (size_t head = 0; head < config_.heads; ++head) {
+      const float* query = projected + head * head_size;
+      const float* bias = nullptr;
+      if (!relative_bias_.empty()) {
+        const size_t bias_width = 2 * size_t{config_.tokens_max} - 1;
+        bias = relative_bias_.data() + head * bias_width + config_.tokens_max - 1;
+      }
+      kernels_.attention({.query = query,
+                          .key = query + hidden,
+                          .value = query + 2 * hidden,
+                          .stride = width,
+                          .tokens = ids.size(),
+                          .head_size = head_size,
+                          .scale = 1.0f / std::sqrt(static_cast<float>(head_size)),
+                          .relative_bias = bias,
+                          .output = context + head * head_size,
+                          .output_stride = stride_,
+                          .workspace = scratch.attention.data()});
+    }
+    projected += ids.size() * width;
+    context += ids.size() * stride_;
+  }
+  for (size_t row = 0; row < tokens; row += step) {
+    const size_t count = std::min(step, tokens - row);
+    float* next = scratch.next.data() + row * stride_;
+    layer.attention_output.apply(kernels_,
+                                 {.input = scratch.context.data() + row * stride_,
+                                  .input_stride = stride_,
+                                  .output = next,
+                                  .output_stride = stride_,
+                                  .count = count},
+                                 0, layer.attention_output.padded_outputs(), Activation::none,
+                                 scratch.linear.data());
+    layer.attention_norm.apply(kernels_, next, scratch.state.data() + row * stride_, stride_,
+                               count);
+  }
+}
+
+// The intermediate columns come into being a slice at a time and are used up at once: they never
+// leave the cache.
+void Transformer::feed_forward(const Layer& layer, size_t tokens, Scratch& scratch) const {
+  const size_t step = stretch(stride_ + kInnerColumns);
+  const size_t inner = config_.intermediate;
+  for (size_t row = 0; row < tokens; row += step) {
+    const size_t count = std::min(step, tokens - row);
+    const float* input = scratch.next.data() + row * stride_;
+    float* output = scratch.state.data() + row * stride_;
+    for (size_t begin = 0; begin < inner; begin += kInnerColumns) {
+      const size_t end = std::min(begin + kInnerColumns, inner);
+      layer.up.apply(kernels_,
+                     {.input = input,
+                      .input_stride = stride_,
+                      .output = scratch.inner.data(),
+                      .output_stride = kInnerColumns,
+                      .count = count},
+                     begin, round_up(end, kPanelWidthMax), config_.activation,
+                     scratch.linear.data());
+      layer.down.apply_inputs(kernels_,
+                              {.input = scratch.inner.data(),
+                               .input_stride = kInnerColumns,
+                               .output = output,
+                               .output_stride = stride_,
+                               .count = count},
+                              begin, end, scratch.linear.data());
+    }
+    layer.output_norm.apply(kernels_, output, input, stride_, count);
+  }
+}
+
+void Transformer::embed_tile(Sequences tile, size_t tokens, float* out, Scratch& scratch) const {
+  size_t longest = 0;
+  for (const std::span<const int32_t> ids : tile) longest = std::max(longest, ids.size());
+  const size_t step = stretch(stride_ + kInnerColumns);
+  scratch.state.grow(tokens * stride_);
+  scratch.next.grow(tokens * stride_);
+  scratch.context.grow(tokens * stride_);
+  scratch.projected.grow(tokens * round_up(3 * size_t{config_.hidden}, kPanelWidthMax));
+  scratch.inner.grow(std::min(step, tokens) * kInnerColumns);
+  scratch.attention.grow(attention_workspace(longest, config_.hidden / config_.heads));
+  scratch.linear.grow(linear_workspace());
+
+  look_up(tile, scratch.state.data());
+  embedding_norm_.apply(kernels_, scratch.state.data(), nullptr, stride_, tokens);
+  for (const Layer& layer : layers_) {
+    attend(layer, tile, tokens, scratch);
+    feed_forward(layer, tokens, scratch);
+  }
+  const float* rows = scratch.state.data();
+  for (const std::span<const int32_t> ids : tile) {
+    pool(config_.pooling, {.rows = rows, .stride = stride_, .count = ids.size()},
+         std::span(out, config_.hidden));
+    if (config_.normalize) normalize(std::span(out, config_.hidden));
+    rows += ids.size() * stride_;
+    out += config_.hidden;
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const Encoder>> load_transformer(const ModelFiles& files,
+                                                        const Kernels& kernels) {
+  HR_ASSIGN(ModelConfig config, read_model_config(files.directory));
+  auto transformer = std::make_unique<Transformer>(std::move(config), kernels);
+  HR_TRY(transformer->load(files));
+  return transformer;
+}
+
+}  // namespace embed
+
+Result<std::unique_ptr<const Encoder>> Encoder::load(const ModelFiles& files) {
+  return embed::load_transformer(files, embed::kernels());
+}
+
+}  // namespace headrace

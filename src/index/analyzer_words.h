@@ -1,0 +1,198 @@
+// How text falls into words, before stemming. Used by the analyzer alone.
+//
+//   letters, marks, digits   one word, lower-cased: "F16" is "f16"
+//   apostrophes              inside a word they stay in English (the stemmer takes "'s" off),
+//                            elsewhere they part words: "l'homme" is "l", "homme"
+//   dots                     between digits they stay: "2.5", "15.2.1"; elsewhere they part words
+//   underscores              join an identifier: "max_connections" gives itself and its parts
+//   unspaced scripts, Hangul overlapping pairs of characters; a single character where there is one
+//   all else                 parts words
+//
+// Accents and compatibility forms are folded ("café" is "cafe", "ﬁ" is "fi"). Words longer than
+// kWordBytesMax are cut there.
+//
+// Owns: WordBuffers is scratch space of one analyzer. Threads: one at a time. Errors: none; bad
+// bytes part words.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace headrace::index {
+
+inline constexpr size_t kWordBytesMax = 96;
+
+struct WordRules {
+  bool fold_first = true;         // take accents off before stemming, not after
+  bool keep_apostrophes = false;  // inside words
+};
+
+// A word as it stands in the text [begin, end) and its lower-cased text.
+struct Word {
+  std::string_view text;
+  uint32_t begin = 0;
+  uint32_t end = 0;
+  bool stemmable = false;  // letters only
+  bool folded = true;      // no accents are left to take off
+};
+
+struct WordBuffers {
+  std::array<char, kWordBytesMax + 8> ascii;
+  std::string unicode;
+};
+
+// Lower case, compatibility forms decomposed, accents dropped, a few letters spelled out (ß is ss).
+void append_folded(char32_t c, std::string& out);
+
+namespace words {
+
+enum Class : uint8_t {
+  kNone = 0,
+  kLetter = 1,
+  kDigit = 2,
+  kUnderscore = 4,
+  kApostrophe = 8,
+  kDot = 16,
+  kHigh = 32,
+};
+
+inline constexpr std::array<uint8_t, 256> kClasses = [] {
+  std::array<uint8_t, 256> classes{};
+  for (int c = 'a'; c <= 'z'; ++c) classes[static_cast<size_t>(c)] = kLetter;
+  for (int c = 'A'; c <= 'Z'; ++c) classes[static_cast<size_t>(c)] = kLetter;
+  for (int c = '0'; c <= '9'; ++c) classes[static_cast<size_t>(c)] = kDigit;
+  for (size_t c = 128; c < 256; ++c) classes[c] = kHigh;
+  classes['_'] = kUnderscore;
+  classes['\''] = kApostrophe;
+  classes['.'] = kDot;
+  return classes;
+}();
+
+inline uint8_t class_of(char c) {
+  return kClasses[static_cast<unsigned char>(c)];
+}
+
+// What a run of word characters turned out to be.
+struct Run {
+  std::string_view text;  // lower-cased, perhaps cut
+  size_t end = 0;         // where the run ends in the text
+  uint8_t classes = 0;    // all classes seen
+  bool folded = true;
+};
+
+// A run that holds characters beyond ASCII. An unspaced character ends it.
+Run scan_unicode_run(std::string_view text, size_t begin, const WordRules& rules,
+                     std::string& buffer);
+
+// The unspaced characters that begin at `begin`: their end, or `begin` when there are none.
+size_t unspaced_run_end(std::string_view text, size_t begin);
+// The end of the code point at `position`.
+size_t next_code_point(std::string_view text, size_t position);
+void append_unspaced(std::string_view text, std::string& buffer);
+
+// Whether a connector at `position` joins what stands on both sides of it.
+inline bool joins(std::string_view text, size_t position, uint8_t side) {
+  return position > 0 && position + 1 < text.size() &&
+         (class_of(text[position - 1]) & side) != 0 && (class_of(text[position + 1]) & side) != 0;
+}
+
+// An ASCII run; stops with `end` at a byte above 127 when the run goes on there.
+inline Run scan_ascii_run(std::string_view text, size_t begin, const WordRules& rules,
+                          std::array<char, kWordBytesMax + 8>& buffer) {
+  Run run;
+  size_t size = 0;
+  size_t i = begin;
+  for (; i < text.size(); ++i) {
+    const char c = text[i];
+    const uint8_t kind = class_of(c);
+    if ((kind & (kLetter | kDigit | kUnderscore)) == 0) {
+      if (kind == kApostrophe ? !rules.keep_apostrophes || !joins(text, i, kLetter)
+                              : kind != kDot || !joins(text, i, kDigit)) {
+        break;
+      }
+    }
+    run.classes |= kind;
+    if (size < kWordBytesMax) {
+      buffer[size++] = static_cast<char>(c | ((c >= 'A' && c <= 'Z') ? 0x20 : 0));
+    }
+  }
+  run.end = i;
+  run.text = {buffer.data(), size};
+  return run;
+}
+
+// Emits the run, and the parts of an identifier.
+template <typename Emit>
+void emit_run(const Run& run, size_t begin, Emit&& emit) {
+  const auto word = [&](std::string_view text) {
+    return Word{text, static_cast<uint32_t>(begin), static_cast<uint32_t>(run.end),
+                (run.classes & (kDigit | kUnderscore)) == 0, run.folded};
+  };
+  if ((run.classes & kUnderscore) == 0) {
+    if (!run.text.empty()) emit(word(run.text));
+    return;
+  }
+  const size_t first = run.text.find_first_not_of('_');
+  if (first == std::string_view::npos) return;
+  const std::string_view whole =
+      run.text.substr(first, run.text.find_last_not_of('_') + 1 - first);
+  if (whole.find('_') != std::string_view::npos) emit(word(whole));
+  for (size_t at = 0; at < whole.size();) {
+    const size_t stop = std::min(whole.find('_', at), whole.size());
+    if (stop > at) {
+      Word part = word(whole.substr(at, stop - at));
+      part.stemmable = part.text.find_first_of("0123456789") == std::string_view::npos;
+      emit(part);
+    }
+    at = stop + 1;
+  }
+}
+
+}  // namespace words
+
+// Calls emit(Word) for each word in order; its text is valid during the call.
+template <typename Emit>
+void scan_words(std::string_view text, const WordRules& rules, WordBuffers& buffers, Emit&& emit) {
+  using namespace words;
+  for (size_t i = 0; i < text.size();) {
+    const uint8_t kind = class_of(text[i]);
+    if ((kind & (kLetter | kDigit | kUnderscore | kHigh)) == 0) {
+      ++i;
+      continue;
+    }
+    if (kind != kHigh) {
+      const Run run = scan_ascii_run(text, i, rules, buffers.ascii);
+      if (run.end >= text.size() || class_of(text[run.end]) != kHigh) {
+        emit_run(run, i, emit);
+        i = run.end;
+        continue;
+      }
+    } else if (const size_t end = unspaced_run_end(text, i); end != i) {
+      for (size_t at = i;;) {
+        const size_t next = next_code_point(text, at);
+        const size_t stop = next < end ? next_code_point(text, next) : end;
+        if (at == i || next < end) {
+          buffers.unicode.clear();
+          append_unspaced(text.substr(at, stop - at), buffers.unicode);
+          emit(Word{buffers.unicode, static_cast<uint32_t>(at), static_cast<uint32_t>(stop)});
+        }
+        at = next;
+        if (stop >= end) break;
+      }
+      i = end;
+      continue;
+    }
+    const Run run = scan_unicode_run(text, i, rules, buffers.unicode);
+    if (run.end > i) {
+      emit_run(run, i, emit);
+      i = run.end;
+    } else {
+      i = next_code_point(text, i);
+    }
+  }
+}
+
+}  // namespace headrace::index

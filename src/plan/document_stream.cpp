@@ -1,0 +1,39 @@
+#include "plan/document_stream.h"
+
+#include "plan/feeder.h"
+#include "plan/ordered_outcomes.h"
+
+namespace headrace {
+
+Status run_document_stream(const StreamOptions& options, const StreamParts& parts,
+                           const OutcomeHandler& handler) {
+  const Decoder decoder(parts.workers, DecodeOptions{options.document_bytes_max});
+  const DocumentContext context{options, parts, decoder};
+  OrderedOutcomes results;
+  // Order of destruction matters: the feeder's thread ends first, then the tasks, then the slots.
+  TaskScope tasks(parts.pool);
+  Thread feeder([&] {
+    Feeder feed(context, results, tasks);
+    Status status = feed.run();
+    parts.progress.listing_done = true;
+    results.finish(std::move(status));
+  });
+
+  Status handled;
+  while (const auto slot = results.next()) {
+    for (Outcome& outcome : slot->outcomes) {
+      if (!handled || !(handled = parts.cancel.check())) break;
+      parts.progress.documents_done.fetch_add(outcome.count, std::memory_order_relaxed);
+      parts.progress.bytes_done.fetch_add(outcome.bytes, std::memory_order_relaxed);
+      handled = handler(std::move(outcome));
+    }
+    if (!handled) {
+      results.close();
+      parts.budget.cancel();
+    }
+  }
+  HR_TRY(handled);
+  return results.end_status();
+}
+
+}  // namespace headrace

@@ -1,0 +1,88 @@
+// DocumentStream: sources → bytes → decoded documents → rows, in parallel, delivered in order.
+//
+// One thread lists and reads containers (folders, archives, JSONL) and hands every document to the
+// pool; results come back in the order of the listing, whatever the number of threads. What is in
+// flight is bounded in bytes by the budget.
+//
+// Owns: the reading thread for the time of run(). Threads: run() on one thread; the handler is
+// called on it. Errors: those of one document are outcomes; run() fails only for what ends the run
+// (a named path that is not there, cancellation, an error of the handler).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "batch/document.h"
+#include "decode/decoder.h"
+#include "index/knowledge_base.h"
+#include "memory/budget.h"
+#include "plan/progress.h"
+#include "runtime/cancel.h"
+#include "runtime/thread_pool.h"
+#include "runtime/worker_pool.h"
+#include "sources/records.h"
+#include "sources/walker.h"
+#include "transform/chunker.h"
+
+namespace headrace {
+
+struct StreamOptions {
+  std::vector<std::string> paths;  // "-" is standard input
+  WalkOptions walk;
+  RecordColumns columns;
+  std::string settings;            // goes into every document; a difference redoes it
+  uint64_t document_bytes_max = 1ULL << 30;
+  // Documents given from memory (Python iterables, Arrow streams) instead of paths: called until it
+  // returns nothing.
+  std::function<Result<std::optional<RawDocument>>()> next_record;
+};
+
+enum class OutcomeKind : uint8_t {
+  document,       // `document` is new or changed
+  unchanged,      // `count` documents as the knowledge base has them
+  failed,         // document.error says why
+  container_end,  // everything of `document.source` (an archive, a JSONL file) has been delivered
+};
+
+struct Outcome {
+  OutcomeKind kind = OutcomeKind::document;
+  index::DocumentWrite document;
+  uint64_t bytes = 0;
+  uint64_t count = 1;
+  // The sources that are in this container now (container_end, or a document with attachments):
+  // others that the knowledge base has of it are to be removed.
+  bool has_members = false;
+  std::vector<std::string> members;
+};
+
+// What is already known, so that unchanged documents are skipped: by their stamp without opening
+// them, by their hash without decoding them.
+class KnownDocuments {
+ public:
+  virtual ~KnownDocuments() = default;
+  virtual std::optional<index::DocumentState> document(const std::string& source) const = 0;
+  // The sources that came out of a container (archive, JSONL, mail) when it was last read; null
+  // when it held none.
+  virtual const std::vector<std::string>* members(const std::string& container) const = 0;
+};
+
+struct StreamParts {
+  ThreadPool& pool;
+  Budget& budget;
+  WorkerPool* workers = nullptr;
+  const Chunker& chunker;
+  const KnownDocuments* known = nullptr;
+  Progress& progress;
+  const CancelToken& cancel;
+};
+
+using OutcomeHandler = std::function<Status(Outcome&&)>;
+
+Status run_document_stream(const StreamOptions& options, const StreamParts& parts,
+                           const OutcomeHandler& handler);
+
+}  // namespace headrace

@@ -1,0 +1,228 @@
+#include "plan/document_task.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "decode/text_formats.h"
+#include "sources/archive.h"
+#include "sources/file_reader.h"
+
+namespace headrace {
+
+namespace {
+
+// Files touched this recently may change again without their time moving (the clock of file
+// systems ticks in milliseconds): their stamp is not trusted next time, their hash is.
+constexpr int64_t kRacyWindowNs = 20'000'000;
+
+SourceStamp trusted(SourceStamp stamp) {
+  const int64_t now = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                          std::chrono::system_clock::now().time_since_epoch())
+                          .count();
+  if (now - stamp.modified_ns < kRacyWindowNs) stamp.modified_ns = 0;
+  return stamp;
+}
+
+std::vector<Row> cut_document(const Document& document, const Chunker& chunker) {
+  std::vector<Row> rows = chunker.chunk(document);
+  uint32_t position = 0;
+  for (Row& row : rows) {
+    row.source = document.source;
+    row.position = position;
+    row.key = row_key(document.source, position++);
+    row.title = document.title;
+    row.metadata = document.metadata;
+  }
+  return rows;
+}
+
+// A record that is already text: no guessing of titles or structure beyond paragraphs.
+Document document_of_record(RawDocument&& raw) {
+  const std::string text = to_utf8(raw.bytes, TextEncoding{"utf-8", false});
+  Document document = decode_plain_text(text);
+  document.title = raw.title;
+  return document;
+}
+
+void merge_metadata(const Metadata& given, Metadata& into) {
+  for (const auto& [name, value] : given) into.insert_or_assign(name, value);
+}
+
+class Task {
+ public:
+  Task(const DocumentContext& context, std::string top)
+      : context_(context), top_(std::move(top)) {}
+
+  void run(RawDocument raw, const std::string& container, int depth) {
+    const std::string source = raw.source;
+    const SourceStamp stamp = raw.stamp;
+    Outcome outcome;
+    outcome.document.source = source;
+    outcome.document.container = container;
+    outcome.document.stamp = trusted(stamp);
+    outcome.document.content_hash = raw.content_hash;
+    outcome.document.settings = context_.options.settings;
+    outcome.bytes = raw.bytes.size();
+    const Metadata given = raw.metadata;
+
+    Decoded decoded;
+    if (raw.is_text) {
+      decoded.document = document_of_record(std::move(raw));
+    } else {
+      const Format format = detect_format(raw.bytes, source);
+      if (is_archive(format)) return expand(std::move(raw), container, format, depth);
+      auto result = context_.decoder.decode(std::move(raw), format, &context_.parts.cancel);
+      if (!result) {
+        outcomes_.push_back(
+            failed_outcome(source, container, "decode", std::move(result).error(), outcome.document.stamp));
+        return;
+      }
+      decoded = std::move(*result);
+    }
+    decoded.document.source = source;
+    merge_metadata(given, decoded.document.metadata);
+    outcome.document.rows = cut_document(decoded.document, context_.parts.chunker);
+    const size_t place = outcomes_.size();
+    outcomes_.push_back(std::move(outcome));
+    add_members(source, std::move(decoded), depth);
+    if (depth == 0 && container.empty()) {
+      for (size_t i = place + 1; i < outcomes_.size(); ++i)
+        outcomes_[place].members.push_back(outcomes_[i].document.source);
+      outcomes_[place].has_members = true;
+    }
+  }
+
+  std::vector<Outcome> take() { return std::move(outcomes_); }
+
+ private:
+  void add_members(const std::string& outer, Decoded&& decoded, int depth) {
+    for (MemberProblem& problem : decoded.problems) {
+      outcomes_.push_back(failed_outcome(member_source(outer, problem.name), top_, "decode",
+                                         std::move(problem.error)));
+    }
+    for (Member& member : decoded.members) add_member(outer, std::move(member), depth);
+  }
+
+  void add_member(const std::string& outer, Member&& member, int depth) {
+    RawDocument raw;
+    raw.source = fmt::format("{}!{}", outer, member.name);
+    raw.content_hash = hash128(member.bytes);
+    raw.stamp.size_bytes = member.bytes.size();
+    raw.bytes = std::move(member.bytes);
+    if (depth + 1 > kNestingMax) {
+      outcomes_.push_back(failed_outcome(
+          raw.source, top_, "decode",
+          Error(ErrorCode::too_large,
+                fmt::format("{} is nested more than {} deep", raw.source, kNestingMax),
+                "unpack it and index the files")));
+      return;
+    }
+    run(std::move(raw), top_, depth + 1);
+  }
+
+  // An archive inside a document (a mail's attachment): expanded here, on this thread.
+  void expand(RawDocument&& raw, const std::string& container, Format format, int depth) {
+    const std::string outer = raw.source;
+    if (context_.parts.workers == nullptr) {
+      outcomes_.push_back(failed_outcome(outer, container, "decode",
+                                         Error(ErrorCode::unsupported,
+                                               fmt::format("{} is an archive", outer))));
+      return;
+    }
+    const Status status = expand_archive(
+        *context_.parts.workers, ArchiveInput{outer, format_name(format), raw.bytes, -1},
+        context_.options.document_bytes_max,
+        [&](Member&& member) -> Status {
+          add_member(outer, std::move(member), depth);
+          return {};
+        },
+        [&](MemberProblem&& problem) -> Status {
+          outcomes_.push_back(failed_outcome(member_source(outer, problem.name), top_, "read",
+                                             std::move(problem.error)));
+          return {};
+        },
+        &context_.parts.cancel);
+    if (!status) {
+      outcomes_.push_back(failed_outcome(outer, container, "read", status.error(), raw.stamp));
+    }
+  }
+
+  const DocumentContext& context_;
+  const std::string top_;  // the file everything here came out of
+  std::vector<Outcome> outcomes_;
+};
+
+}  // namespace
+
+std::string member_source(const std::string& outer, const std::string& name) {
+  return name.empty() ? outer : fmt::format("{}!{}", outer, name);
+}
+
+Outcome failed_outcome(std::string source, std::string container, std::string stage, Error error,
+                       const SourceStamp& stamp) {
+  Outcome outcome;
+  outcome.kind = OutcomeKind::failed;
+  outcome.document.source = source;
+  outcome.document.container = std::move(container);
+  outcome.document.stamp = stamp;
+  outcome.document.error = DocumentError{std::move(source), std::move(stage), std::move(error)};
+  return outcome;
+}
+
+bool is_unchanged(const DocumentContext& context, const std::string& source,
+                  const Hash128& content_hash) {
+  if (context.parts.known == nullptr) return false;
+  const auto state = context.parts.known->document(source);
+  return state && !state->error && state->content_hash == content_hash &&
+         state->settings == context.options.settings;
+}
+
+std::vector<Outcome> run_document_task(const DocumentContext& context, RawDocument raw,
+                                       const std::string& container) {
+  Task task(context, container.empty() ? raw.source : container);
+  task.run(std::move(raw), container, 0);
+  return task.take();
+}
+
+std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEntry& entry) {
+  std::vector<Outcome> outcomes;
+  auto file = read_file(entry.path, context.options.document_bytes_max);
+  if (!file) {
+    outcomes.push_back(
+        failed_outcome(entry.source, "", "read", std::move(file).error(), entry.stamp));
+    return outcomes;
+  }
+  RawDocument raw;
+  raw.source = entry.source;
+  raw.content_hash = hash128(file->bytes);
+  raw.stamp = file->stamp;
+  raw.bytes = std::move(file->bytes);
+  if (is_unchanged(context, raw.source, raw.content_hash)) {
+    Outcome outcome;
+    outcome.kind = OutcomeKind::unchanged;
+    outcome.document.source = raw.source;
+    const auto* members = context.parts.known->members(raw.source);
+    outcome.count = 1 + (members == nullptr ? 0 : members->size());
+    outcomes.push_back(std::move(outcome));
+    return outcomes;
+  }
+  return run_document_task(context, std::move(raw), "");
+}
+
+index::DocumentWrite write_given_document(const GivenDocument& given, const Chunker& chunker) {
+  RawDocument raw;
+  raw.bytes = given.text;
+  raw.title = given.title;
+  Document document = document_of_record(std::move(raw));
+  document.source = given.id;
+  document.metadata = given.metadata;
+  document.metadata.insert_or_assign("id", given.id);
+  index::DocumentWrite write;
+  write.source = given.id;
+  write.content_hash = hash128(given.title + '\n' + given.text);
+  write.rows = cut_document(document, chunker);
+  return write;
+}
+
+}  // namespace headrace

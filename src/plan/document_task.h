@@ -1,0 +1,51 @@
+// DocumentTask: what happens to one document on a pool thread: hash, compare, decode, chunk.
+//
+// Owns: nothing. Threads: functions, safe from any thread. Errors: become failed outcomes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "decode/decoder.h"
+#include "plan/document_stream.h"
+
+namespace headrace {
+
+// A document from memory: what kb.add and HTTP take.
+struct GivenDocument {
+  std::string id;
+  std::string title;
+  std::string text;
+  Metadata metadata;
+};
+
+// How deep archives and attachments may nest.
+inline constexpr int kNestingMax = 4;
+
+struct DocumentContext {
+  const StreamOptions& options;
+  const StreamParts& parts;
+  const Decoder& decoder;
+};
+
+// OUTER!MEMBER; a member without a name is the container itself.
+std::string member_source(const std::string& outer, const std::string& name);
+
+Outcome failed_outcome(std::string source, std::string container, std::string stage, Error error,
+                       const SourceStamp& stamp = {});
+
+// The document as the knowledge base has it, when neither content nor settings changed.
+bool is_unchanged(const DocumentContext& context, const std::string& source,
+                  const Hash128& content_hash);
+
+// Decodes and cuts `raw`; its attachments become outcomes of their own. `container` is empty for a
+// file that is its own document.
+std::vector<Outcome> run_document_task(const DocumentContext& context, RawDocument raw,
+                                       const std::string& container);
+// Reads the file first.
+std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEntry& entry);
+
+// A document given as text, cut into rows; its id is its source and metadata "id".
+index::DocumentWrite write_given_document(const GivenDocument& given, const Chunker& chunker);
+
+}  // namespace headrace

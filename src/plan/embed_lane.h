@@ -1,0 +1,62 @@
+// EmbedLane: the vectors of rows that are already written: a thread that takes texts in windows,
+// embeds them on the pool and hands the vectors to the writer. Rows are searchable by text before
+// their vectors are there; the lane follows.
+//
+// Owns: its thread and the texts waiting (bounded in bytes: add() waits, which is the back-pressure
+// of a run). Threads: add() and finish() on one thread. Errors: the first one stops the lane and is
+// returned by the next call.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/result.h"
+#include "index/knowledge_base.h"
+#include "plan/progress.h"
+#include "plan/text_embedder.h"
+#include "runtime/cancel.h"
+#include "runtime/channel.h"
+#include "runtime/thread_pool.h"
+
+namespace headrace {
+
+class EmbedLane {
+ public:
+  // Bytes of text that may wait.
+  static constexpr uint64_t kWaitingBytesMax = 16ULL << 20;
+
+  EmbedLane(const TextEmbedder& embedder, index::Writer& writer, std::string space,
+            ThreadPool& pool, Progress& progress, const CancelToken& cancel);
+  ~EmbedLane();  // stops without finishing what waits
+  EmbedLane(const EmbedLane&) = delete;
+  EmbedLane& operator=(const EmbedLane&) = delete;
+
+  Status add(std::string key, std::string text);
+  // Waits until everything added is embedded and committed.
+  Status finish();
+
+ private:
+  struct Item {
+    std::string key;
+    std::string text;
+  };
+  void loop();
+  Status embed_window(std::vector<Item> window);
+  Status status();
+
+  const TextEmbedder& embedder_;
+  index::Writer& writer_;
+  const std::string space_;
+  ThreadPool& pool_;
+  Progress& progress_;
+  const CancelToken& cancel_;
+  Channel<Item> waiting_;
+  Mutex mutex_;
+  std::optional<Error> failure_ HR_GUARDED_BY(mutex_);
+  Thread thread_;
+};
+
+}  // namespace headrace

@@ -1,0 +1,329 @@
+#include "plan/feeder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "sources/archive.h"
+#include "sources/file_reader.h"
+
+namespace headrace {
+
+namespace {
+
+// What a document needs while it is decoded and cut, as a multiple of its bytes: the bytes, the
+// text, its tokens and its rows.
+constexpr uint64_t kWorkingFactor = 6;
+constexpr uint64_t kWorkingFloor = 64 << 10;
+constexpr size_t kPrefixBytes = 4096;
+constexpr size_t kLineBufferBytes = 1 << 20;
+
+bool is_jsonl_name(std::string_view name) {
+  return name.ends_with(".jsonl") || name.ends_with(".ndjson");
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+Status Feeder::deliver(Outcome outcome) {
+  OrderedOutcomes::Slot* slot = results_.add(Reservation());
+  if (slot == nullptr) return fail(ErrorCode::cancelled, "interrupted");
+  std::vector<Outcome> outcomes;
+  outcomes.push_back(std::move(outcome));
+  results_.fill(slot, std::move(outcomes));
+  return {};
+}
+
+Status Feeder::submit(uint64_t bytes, std::function<std::vector<Outcome>()> task) {
+  HR_TRY(context_.parts.cancel.check());
+  Budget& budget = context_.parts.budget;
+  const uint64_t wanted = std::min(budget.limit_bytes(), bytes * kWorkingFactor + kWorkingFloor);
+  HR_ASSIGN(Reservation reservation, budget.reserve(wanted));
+  OrderedOutcomes::Slot* slot = results_.add(std::move(reservation));
+  if (slot == nullptr) return fail(ErrorCode::cancelled, "interrupted");
+  tasks_.spawn([this, slot, task = std::move(task)] {
+    // After a cancellation the outcome is not wanted, only the slot must be filled.
+    results_.fill(slot, context_.parts.cancel.requested() ? std::vector<Outcome>() : task());
+  });
+  return {};
+}
+
+Status Feeder::run() {
+  if (context_.options.next_record) return feed_given_records();
+  std::vector<std::string> paths;
+  for (const std::string& path : context_.options.paths) {
+    if (path == "-") {
+      HR_TRY(feed_standard_input());
+    } else {
+      paths.push_back(path);
+    }
+  }
+  const Walker walker(std::move(paths), context_.options.walk);
+  Status delivered;
+  HR_TRY(walker.walk([&](const FileEntry& entry) { return feed_file(entry); },
+                     [&](DocumentError problem) {
+                       if (!delivered) return;
+                       const std::string source = problem.source;
+                       delivered = deliver(
+                           failed_outcome(source, "", problem.stage, std::move(problem.error)));
+                     }));
+  return delivered;
+}
+
+bool Feeder::known_by_stamp(const FileEntry& entry, Outcome& unchanged) const {
+  if (context_.parts.known == nullptr) return false;
+  const auto state = context_.parts.known->document(entry.source);
+  const auto* members = context_.parts.known->members(entry.source);
+  if (!state || state->error || state->stamp != entry.stamp || state->stamp.modified_ns == 0 ||
+      state->settings != context_.options.settings)
+    return false;
+  unchanged.kind = OutcomeKind::unchanged;
+  unchanged.document.source = entry.source;
+  unchanged.count = (state->is_container ? 0 : 1) + (members == nullptr ? 0 : members->size());
+  return true;
+}
+
+Status Feeder::feed_file(const FileEntry& entry) {
+  HR_TRY(context_.parts.cancel.check());
+  Progress& progress = context_.parts.progress;
+  progress.documents_found.fetch_add(1, std::memory_order_relaxed);
+  progress.bytes_found.fetch_add(entry.stamp.size_bytes, std::memory_order_relaxed);
+  Outcome unchanged;
+  if (known_by_stamp(entry, unchanged)) return deliver(std::move(unchanged));
+
+  auto prefix = read_prefix(entry.path, kPrefixBytes);
+  if (!prefix) {
+    return deliver(
+        failed_outcome(entry.source, "", "read", std::move(prefix).error(), entry.stamp));
+  }
+  const Format format = detect_format(*prefix, entry.source);
+  if (is_archive(format)) return feed_archive_file(entry, format);
+  if (is_jsonl_name(entry.source)) return feed_jsonl_file(entry);
+  if (format == Format::csv && !context_.options.columns.text.empty()) return feed_csv_file(entry);
+  return submit(entry.stamp.size_bytes,
+                [this, entry] { return run_file_task(context_, entry); });
+}
+
+Status Feeder::feed_standard_input() {
+  auto bytes = read_standard_input(context_.options.document_bytes_max);
+  if (!bytes) return deliver(failed_outcome("-", "", "read", std::move(bytes).error()));
+  Container container{"-", {}, hash128(*bytes), {}};
+  return feed_member(Member{"", std::move(*bytes), 0}, "-", container, -1);
+}
+
+Status Feeder::feed_given_records() {
+  while (true) {
+    HR_TRY(context_.parts.cancel.check());
+    HR_ASSIGN(std::optional<RawDocument> record, context_.options.next_record());
+    if (!record) return {};
+    context_.parts.progress.documents_found.fetch_add(1, std::memory_order_relaxed);
+    if (is_unchanged(context_, record->source, record->content_hash)) {
+      Outcome unchanged;
+      unchanged.kind = OutcomeKind::unchanged;
+      unchanged.document.source = record->source;
+      HR_TRY(deliver(std::move(unchanged)));
+      continue;
+    }
+    const uint64_t size = record->bytes.size();
+    // std::function wants copyable captures; the record is shared instead of copied.
+    auto shared = std::make_shared<RawDocument>(std::move(*record));
+    HR_TRY(submit(size, [this, shared] {
+      return run_document_task(context_, std::move(*shared), "");
+    }));
+  }
+}
+
+Status Feeder::feed_record(RawDocument&& raw, Container& container) {
+  container.members.push_back(raw.source);
+  context_.parts.progress.documents_found.fetch_add(1, std::memory_order_relaxed);
+  if (is_unchanged(context_, raw.source, raw.content_hash)) {
+    Outcome unchanged;
+    unchanged.kind = OutcomeKind::unchanged;
+    unchanged.document.source = raw.source;
+    unchanged.bytes = raw.stamp.size_bytes;
+    return deliver(std::move(unchanged));
+  }
+  const uint64_t size = raw.bytes.size();
+  auto shared = std::make_shared<RawDocument>(std::move(raw));
+  return submit(size, [this, shared, top = container.source] {
+    return run_document_task(context_, std::move(*shared), top);
+  });
+}
+
+Status Feeder::container_problem(DocumentError problem, Container& container) {
+  const std::string source = problem.source;
+  if (source != container.source) container.members.push_back(source);
+  return deliver(failed_outcome(source, source == container.source ? "" : container.source,
+                                problem.stage, std::move(problem.error), container.stamp));
+}
+
+Status Feeder::end_container(Container&& container) {
+  Outcome end;
+  end.kind = OutcomeKind::container_end;
+  end.document.source = container.source;
+  end.document.stamp = container.stamp;
+  end.document.content_hash = container.content_hash;
+  end.document.settings = context_.options.settings;
+  end.document.is_container = true;
+  end.has_members = true;
+  end.members = std::move(container.members);
+  return deliver(std::move(end));
+}
+
+// One member: an archive is opened, records are read, anything else becomes a document.
+Status Feeder::feed_member(Member&& member, const std::string& outer, Container& container,
+                           int depth) {
+  const std::string source = member_source(outer, member.name);
+  const Format format = detect_format(member.bytes, source);
+  if (is_archive(format) && depth < kNestingMax && context_.parts.workers != nullptr) {
+    const Status status = expand_archive(
+        *context_.parts.workers, ArchiveInput{source, format_name(format), member.bytes, -1},
+        context_.options.document_bytes_max,
+        [&](Member&& inner) { return feed_member(std::move(inner), source, container, depth + 1); },
+        [&](MemberProblem&& problem) {
+          return container_problem(
+              {member_source(source, problem.name), "read", std::move(problem.error)}, container);
+        },
+        &context_.parts.cancel);
+    if (status || status.error().code() == ErrorCode::cancelled) return status;
+    return container_problem({source, "read", status.error()}, container);
+  }
+  if (is_jsonl_name(source) || (outer == "-" && format == Format::jsonl)) {
+    return feed_records(source, member.bytes, container);
+  }
+  RawDocument raw;
+  raw.source = source;
+  raw.content_hash = hash128(member.bytes);
+  raw.stamp = {member.bytes.size(), member.modified_ns, 0};
+  raw.bytes = std::move(member.bytes);
+  return feed_record(std::move(raw), container);
+}
+
+Status Feeder::feed_records(std::string_view name, const std::string& bytes,
+                            Container& container) {
+  return read_jsonl(std::string(name), bytes, context_.options.columns,
+                    {[&](RawDocument&& raw) { return feed_record(std::move(raw), container); },
+                     [&](DocumentError problem) {
+                       return container_problem(std::move(problem), container);
+                     }});
+}
+
+Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
+  Container container{entry.source, entry.stamp, {}, {}};
+  if (context_.parts.workers == nullptr) {
+    return deliver(failed_outcome(
+        entry.source, "", "read",
+        Error(ErrorCode::unsupported, fmt::format("{}: no worker to open it", entry.source))));
+  }
+  const Descriptor file(open(entry.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) {
+    return deliver(failed_outcome(entry.source, "", "read",
+                                  os_error(errno, fmt::format("open {}", entry.source)),
+                                  entry.stamp));
+  }
+  bool damaged = false;
+  const Status status = expand_archive(
+      *context_.parts.workers, ArchiveInput{entry.source, format_name(format), {}, file.get()},
+      context_.options.document_bytes_max,
+      [&](Member&& member) { return feed_member(std::move(member), entry.source, container, 1); },
+      [&](MemberProblem&& problem) {
+        damaged = damaged || problem.name.empty();
+        return container_problem(
+            {member_source(entry.source, problem.name), "read", std::move(problem.error)},
+            container);
+      },
+      &context_.parts.cancel);
+  if (!status) {
+    if (status.error().code() == ErrorCode::cancelled) return status;
+    return deliver(failed_outcome(entry.source, "", "read", status.error(), entry.stamp));
+  }
+  // Of a damaged container not all members are known: nothing may be taken for removed.
+  return damaged ? Status{} : end_container(std::move(container));
+}
+
+Status Feeder::feed_csv_file(const FileEntry& entry) {
+  auto file = read_file(entry.path, context_.options.document_bytes_max);
+  if (!file) {
+    return deliver(failed_outcome(entry.source, "", "read", std::move(file).error(), entry.stamp));
+  }
+  Container container{entry.source, file->stamp, hash128(file->bytes), {}};
+  HR_TRY(read_csv_records(
+      entry.source, file->bytes, context_.options.columns,
+      {[&](RawDocument&& raw) { return feed_record(std::move(raw), container); },
+       [&](DocumentError problem) { return container_problem(std::move(problem), container); }}));
+  return end_container(std::move(container));
+}
+
+// Read in pieces, so that a file of any size needs the memory of its longest line.
+Status Feeder::feed_jsonl_file(const FileEntry& entry) {
+  const Descriptor file(open(entry.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) {
+    return deliver(failed_outcome(entry.source, "", "read",
+                                  os_error(errno, fmt::format("open {}", entry.source)),
+                                  entry.stamp));
+  }
+  Container container{entry.source, entry.stamp, {}, {}};
+  Hasher128 hasher;
+  std::string buffer;
+  uint64_t line = 0;
+  const auto feed_line = [&](std::string_view text) -> Status {
+    ++line;
+    if (line == 1 && text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    if (text.find_first_not_of(" \t") == std::string_view::npos) return {};
+    auto record = parse_json_record(entry.source, line, text, context_.options.columns);
+    if (record) return feed_record(std::move(*record), container);
+    return container_problem(
+        {fmt::format("{}#{}", entry.source, line), "read", std::move(record).error()}, container);
+  };
+  while (true) {
+    const size_t kept = buffer.size();
+    buffer.resize(kept + kLineBufferBytes);
+    const ssize_t got = read(file.get(), buffer.data() + kept, kLineBufferBytes);
+    if (got < 0 && errno != EINTR) {
+      return container_problem(
+          {entry.source, "read", os_error(errno, fmt::format("read {}", entry.source))}, container);
+    }
+    buffer.resize(kept + static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    if (got == 0) break;
+    if (got < 0) continue;
+    hasher.update(std::string_view(buffer).substr(kept));
+    size_t begin = 0;
+    for (size_t end = buffer.find('\n', kept); end != std::string::npos;
+         end = buffer.find('\n', begin)) {
+      HR_TRY(feed_line(std::string_view(buffer).substr(begin, end - begin)));
+      begin = end + 1;
+    }
+    buffer.erase(0, begin);
+    if (buffer.size() > context_.options.document_bytes_max) {
+      return container_problem(
+          {entry.source, "read",
+           Error(ErrorCode::too_large,
+                 fmt::format("{} line {} is longer than {} bytes", entry.source, line + 1,
+                             context_.options.document_bytes_max),
+                 "split the record, or raise --memory")},
+          container);
+    }
+  }
+  if (!buffer.empty()) HR_TRY(feed_line(buffer));
+  container.content_hash = hasher.digest();
+  return end_container(std::move(container));
+}
+
+}  // namespace headrace

@@ -1,0 +1,54 @@
+// Feeder: the one thread that lists sources and opens containers, giving every document a place in
+// the order of results and handing it to the pool.
+//
+// Owns: nothing beyond one run. Threads: run() on the feeding thread. Errors: only those that end
+// the run; the rest become failed outcomes in their place.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plan/document_task.h"
+#include "plan/ordered_outcomes.h"
+
+namespace headrace {
+
+class Feeder {
+ public:
+  Feeder(const DocumentContext& context, OrderedOutcomes& results, TaskScope& tasks)
+      : context_(context), results_(results), tasks_(tasks) {}
+
+  Status run();
+
+ private:
+  // A file whose documents are its members or records.
+  struct Container {
+    std::string source;
+    SourceStamp stamp;
+    Hash128 content_hash;
+    std::vector<std::string> members;
+  };
+
+  Status feed_file(const FileEntry& entry);
+  Status feed_standard_input();
+  Status feed_archive_file(const FileEntry& entry, Format format);
+  Status feed_jsonl_file(const FileEntry& entry);
+  Status feed_csv_file(const FileEntry& entry);
+  Status feed_records(std::string_view name, const std::string& bytes, Container& container);
+  Status feed_member(Member&& member, const std::string& outer, Container& container, int depth);
+  Status feed_record(RawDocument&& raw, Container& container);
+  Status feed_given_records();
+  Status end_container(Container&& container);
+  Status container_problem(DocumentError problem, Container& container);
+
+  Status submit(uint64_t bytes, std::function<std::vector<Outcome>()> task);
+  Status deliver(Outcome outcome);
+  bool known_by_stamp(const FileEntry& entry, Outcome& unchanged) const;
+
+  const DocumentContext& context_;
+  OrderedOutcomes& results_;
+  TaskScope& tasks_;
+};
+
+}  // namespace headrace

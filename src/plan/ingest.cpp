@@ -1,0 +1,357 @@
+#include "plan/ingest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "plan/embed_lane.h"
+#include "plan/known_in_writer.h"
+#include "plan/settings.h"
+#include "sources/watcher.h"
+
+namespace headrace {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Documents are written and made durable in groups: large enough that an fsync is shared, small
+// enough that a row is searchable well within a second.
+constexpr size_t kGroupDocumentsMax = 256;
+constexpr uint64_t kGroupBytesMax = 4ULL << 20;
+constexpr auto kGroupTimeMax = std::chrono::milliseconds(200);
+constexpr const char* kSpace = "default";
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+bool has_manifest(FileSystem& files, const std::string& kb) {
+  const auto names = files.list(kb);
+  return names && std::any_of(names->begin(), names->end(), [](const std::string& name) {
+           return name.starts_with("manifest-");
+         });
+}
+
+uint64_t rows_bytes(const std::vector<Row>& rows) {
+  uint64_t bytes = 0;
+  for (const Row& row : rows) bytes += row.text.size() + row.title.size() + sizeof(Row);
+  return bytes;
+}
+
+// One run over one knowledge base.
+class Run {
+ public:
+  Run(const IngestOptions& options, Progress& progress, const CancelToken& cancel,
+      FileSystem& files)
+      : options_(options), progress_(progress), cancel_(cancel), files_(files) {}
+
+  Result<IngestReport> execute();
+
+ private:
+  Status open();
+  Status open_model();
+  Status catch_up();
+  Status stream_once();
+  Status take(Outcome&& outcome);
+  Status write_group();
+  Status remove_stale(const std::string& container, const std::vector<std::string>& now);
+  Status prune();
+  Status follow();
+  Status forget(const std::string& source, bool counted);
+  StreamOptions stream_options() const;
+
+  const IngestOptions& options_;
+  Progress& progress_;
+  const CancelToken& cancel_;
+  FileSystem& files_;
+  const Clock::time_point start_ = Clock::now();
+  uint64_t memory_ = 0;
+  IngestReport report_;
+  Settings settings_;
+  std::unique_ptr<index::Writer> writer_;
+  std::shared_ptr<const TextEmbedder> embedder_;
+  std::unique_ptr<Chunker> chunker_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<WorkerPool> workers_;
+  std::unique_ptr<EmbedLane> lane_;
+  std::unique_ptr<KnownInWriter> known_;
+  std::vector<index::DocumentWrite> group_;
+  uint64_t group_bytes_ = 0;
+  Clock::time_point group_start_;
+  std::unordered_set<std::string> seen_;       // files met in this run
+  std::vector<std::string> unreadable_;        // folders whose content is not known
+  std::unordered_set<std::string> failed_;     // counted once, also when watched repeatedly
+};
+
+Status Run::open() {
+  memory_ = options_.memory_bytes != 0 ? options_.memory_bytes : Budget::default_limit_bytes();
+  constexpr uint64_t kSmallestBudget = 64ULL << 20;
+  if (memory_ < kSmallestBudget) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("--memory {} is too small", memory_), "give at least 64MiB");
+  }
+  const bool existed = has_manifest(files_, options_.kb);
+  index::WriterOptions writer_options;
+  writer_options.memory_bytes_max = std::clamp<uint64_t>(memory_ / 10, 6ULL << 20, 64ULL << 20);
+  if (!options_.language.empty()) writer_options.language = options_.language;
+  HR_ASSIGN(writer_, index::Writer::open(files_, options_.kb, writer_options));
+  const index::Info info = writer_->snapshot()->info();
+  HR_ASSIGN(settings_, Settings::from_json(info.settings));
+  if (settings_.own_vectors) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} holds vectors of your own, without a model", options_.kb),
+                "index into another knowledge base");
+  }
+  if (!existed || info.settings.empty()) settings_.model = kDefaultModel;
+  if (!options_.model.empty()) settings_.model = options_.model == "none" ? "" : options_.model;
+  if (options_.chunk_tokens != 0) settings_.chunk_tokens = options_.chunk_tokens;
+  if (options_.overlap >= 0) settings_.overlap = static_cast<uint32_t>(options_.overlap);
+  if (!options_.language.empty()) settings_.language = options_.language;
+
+  pool_ = std::make_unique<ThreadPool>(options_.threads);
+  WorkerPoolOptions worker_options;
+  worker_options.workers_max = pool_->size();
+  worker_options.memory_bytes_max = std::max<uint64_t>(memory_, 512ULL << 20);
+  HR_ASSIGN(workers_, WorkerPool::create(worker_options));
+  HR_TRY(open_model());
+  HR_TRY(writer_->set_settings(settings_.to_json()));
+  known_ = std::make_unique<KnownInWriter>(*writer_);
+  return known_->load();
+}
+
+Status Run::open_model() {
+  ChunkOptions chunk;
+  chunk.tokens_max = settings_.chunk_tokens;
+  chunk.overlap = settings_.overlap;
+  std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::without_model();
+  if (!settings_.model.empty()) {
+    HR_ASSIGN(embedder_, TextEmbedder::load(settings_.model));
+    tokenizer = embedder_->tokenizer();
+    const EncoderInfo& model = embedder_->info();
+    if (chunk.tokens_max > model.tokens_max) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{} reads at most {} tokens, --chunk-tokens is {}", model.name,
+                              model.tokens_max, chunk.tokens_max),
+                  fmt::format("give --chunk-tokens {} or less", model.tokens_max));
+    }
+    for (const index::SpaceInfo& known : writer_->snapshot()->info().spaces) {
+      if (known.space.name == kSpace && known.space.fingerprint != model.fingerprint) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("{} has vectors of {}, not of {}", options_.kb, known.space.model,
+                                model.name),
+                    fmt::format("give --model {}, or index into another knowledge base",
+                                known.space.model));
+      }
+    }
+    index::Space space;
+    space.name = kSpace;
+    space.model = model.name;
+    space.fingerprint = model.fingerprint;
+    space.dimension = model.dimension;
+    HR_TRY(writer_->add_space(space));
+  }
+  HR_ASSIGN(Chunker chunker, Chunker::create(std::move(tokenizer), chunk));
+  chunker_ = std::make_unique<Chunker>(std::move(chunker));
+  return {};
+}
+
+StreamOptions Run::stream_options() const {
+  StreamOptions stream = options_.stream;
+  stream.settings = settings_.row_fingerprint(embedder_ ? embedder_->info().fingerprint : "");
+  stream.document_bytes_max = std::min<uint64_t>(1ULL << 30, memory_ / 4);
+  return stream;
+}
+
+// Rows that an earlier run wrote but did not come to embed.
+Status Run::catch_up() {
+  if (!lane_) return {};
+  const auto snapshot = writer_->snapshot();
+  return snapshot->for_each_uncovered(kSpace, [&](const index::ScoredRow&, const Row& row) {
+    return lane_->add(row.key, chunker_->embedded_text(row));
+  });
+}
+
+Status Run::forget(const std::string& source, bool counted) {
+  if (counted) ++report_.removed;
+  return writer_->remove(source);
+}
+
+Status Run::remove_stale(const std::string& container, const std::vector<std::string>& now) {
+  const auto* before = known_->members(container);
+  if (before == nullptr) return {};
+  const std::unordered_set<std::string_view> present(now.begin(), now.end());
+  for (const std::string& source : *before) {
+    if (!present.contains(source)) HR_TRY(forget(source, true));
+  }
+  return {};
+}
+
+Status Run::take(Outcome&& outcome) {
+  index::DocumentWrite& document = outcome.document;
+  seen_.insert(document.container.empty() ? document.source : document.container);
+  report_.bytes_in += outcome.kind == OutcomeKind::unchanged ? 0 : outcome.bytes;
+  switch (outcome.kind) {
+    case OutcomeKind::unchanged:
+      report_.unchanged += outcome.count;
+      return {};
+    case OutcomeKind::failed:
+      if (failed_.insert(document.source).second) ++report_.failed;
+      progress_.failed.fetch_add(1, std::memory_order_relaxed);
+      unreadable_.push_back(document.source);
+      if (options_.on_error) options_.on_error(*document.error);
+      break;
+    case OutcomeKind::document: {
+      const auto before = writer_->document(document.source);
+      const bool was_good = before && (!before->error || before->row_count > 0);
+      ++(was_good ? report_.updated : report_.added);
+      break;
+    }
+    case OutcomeKind::container_end: break;
+  }
+  if (group_.empty()) group_start_ = Clock::now();
+  group_bytes_ += rows_bytes(document.rows);
+  group_.push_back(std::move(document));
+  if (outcome.has_members) {
+    const std::string container = group_.back().source;
+    HR_TRY(write_group());
+    HR_TRY(remove_stale(container, outcome.members));
+  }
+  if (group_.size() >= kGroupDocumentsMax || group_bytes_ >= kGroupBytesMax ||
+      Clock::now() - group_start_ >= kGroupTimeMax)
+    return write_group();
+  return {};
+}
+
+Status Run::write_group() {
+  if (group_.empty()) return {};
+  std::vector<index::DocumentWrite> group = std::exchange(group_, {});
+  group_bytes_ = 0;
+  if (options_.dry_run) return {};
+  if (options_.on_documents) HR_TRY(options_.on_documents(group));
+  std::vector<std::pair<std::string, std::string>> to_embed;
+  for (index::DocumentWrite& document : group) {
+    report_.rows += document.rows.size();
+    progress_.rows.fetch_add(document.rows.size(), std::memory_order_relaxed);
+    if (lane_) {
+      for (const Row& row : document.rows)
+        to_embed.emplace_back(row.key, chunker_->embedded_text(row));
+    }
+    HR_TRY(writer_->put(std::move(document)));
+  }
+  HR_TRY(writer_->commit());
+  report_.searchable_seconds = seconds_since(start_);
+  for (auto& [key, text] : to_embed) HR_TRY(lane_->add(std::move(key), std::move(text)));
+  return {};
+}
+
+Status Run::prune() {
+  const Walker walker(options_.stream.paths, options_.stream.walk);
+  std::vector<std::pair<std::string, bool>> gone;
+  HR_TRY(writer_->snapshot()->for_each_document([&](const index::DocumentState& state) -> Status {
+    const std::string& top = state.container.empty() ? state.source : state.container;
+    if (seen_.contains(top) || !walker.covers(top)) return {};
+    for (const std::string& folder : unreadable_) {
+      if (top.starts_with(folder + "/")) return {};
+    }
+    gone.emplace_back(state.source, !state.is_container);
+    return {};
+  }));
+  for (const auto& [source, counted] : gone) {
+    if (options_.dry_run) {
+      if (counted) ++report_.removed;
+    } else {
+      HR_TRY(forget(source, counted));
+    }
+  }
+  return options_.dry_run ? Status{} : writer_->commit();
+}
+
+Status Run::stream_once() {
+  // What the model, the rows not yet in a segment and the process itself take is not for documents
+  // in flight.
+  const uint64_t in_flight = std::max<uint64_t>(memory_ / 3, 24ULL << 20);
+  Budget budget(in_flight);
+  seen_.clear();
+  unreadable_.clear();
+  const StreamOptions stream = stream_options();
+  HR_TRY(run_document_stream(stream,
+                             {*pool_, budget, workers_.get(), *chunker_, known_.get(), progress_,
+                              cancel_},
+                             [this](Outcome&& outcome) { return take(std::move(outcome)); }));
+  HR_TRY(write_group());
+  if (!options_.dry_run) HR_TRY(writer_->commit());
+  if (options_.prune && !stream.next_record) HR_TRY(prune());
+  return {};
+}
+
+// --watch: whenever something changes below the sources, run over them again; what did not change
+// is skipped by its stamp.
+Status Run::follow() {
+  const Walker walker(options_.stream.paths, options_.stream.walk);
+  HR_ASSIGN(auto watcher, Watcher::create(walker.roots()));
+  // Changes between the first pass and the watcher's start.
+  HR_TRY(stream_once());
+  progress_.limiting = JobStage::watching;
+  while (true) {
+    HR_TRY(watcher->wait(cancel_));
+    known_ = std::make_unique<KnownInWriter>(*writer_);
+    HR_TRY(known_->load());
+    HR_TRY(stream_once());
+  }
+}
+
+Result<IngestReport> Run::execute() {
+  HR_TRY(open());
+  if (embedder_ && !options_.dry_run) {
+    lane_ = std::make_unique<EmbedLane>(*embedder_, *writer_, kSpace, *pool_, progress_, cancel_);
+  }
+  Status status = catch_up();
+  if (status) status = stream_once();
+  if (status && options_.watch) status = follow();
+  if (status && lane_) status = lane_->finish();
+  if (!status && status.error().code() == ErrorCode::cancelled) {
+    report_.interrupted = true;
+    lane_.reset();
+    // What was taken but not yet written is cheap to keep.
+    status = write_group();
+    if (!status && status.error().code() == ErrorCode::cancelled) status = {};
+  }
+  if (status && !options_.dry_run && !report_.interrupted) status = writer_->flush();
+  lane_.reset();
+  HR_TRY(status);
+  report_.tokens = progress_.tokens;
+  report_.seconds = seconds_since(start_);
+  if (report_.searchable_seconds == 0) report_.searchable_seconds = report_.seconds;
+  report_.peak_rss_bytes = peak_resident_bytes();
+  return report_;
+}
+
+}  // namespace
+
+std::string IngestReport::to_json() const {
+  return nlohmann::ordered_json{{"documents",
+                                 {{"added", added},
+                                  {"updated", updated},
+                                  {"unchanged", unchanged},
+                                  {"removed", removed},
+                                  {"failed", failed}}},
+                                {"rows", rows},
+                                {"tokens", tokens},
+                                {"bytes_in", bytes_in},
+                                {"seconds", seconds},
+                                {"peak_rss_bytes", peak_rss_bytes},
+                                {"searchable_seconds", searchable_seconds}}
+      .dump();
+}
+
+Result<IngestReport> ingest(const IngestOptions& options, Progress& progress,
+                            const CancelToken& cancel, FileSystem& files) {
+  return Run(options, progress, cancel, files).execute();
+}
+
+}  // namespace headrace

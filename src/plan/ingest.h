@@ -1,0 +1,61 @@
+// Ingest: the main job: sources → rows in a knowledge base, incremental, durable, resumable.
+//
+// Documents are read, decoded and cut in parallel (document_stream.h), written in order, committed
+// in groups (searchable by text from then on), and followed by their vectors (embed_lane.h). What
+// the knowledge base already has unchanged is skipped; rows without a vector are caught up first, so
+// an interrupted run goes on where it stopped.
+//
+// Owns: the run's writer, pool and workers. Threads: ingest() on one thread; progress and cancel
+// from any. Errors: what ends the run; failed documents are in the report and in the knowledge base.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "batch/document.h"
+#include "env/file_system.h"
+#include "plan/document_stream.h"
+#include "plan/progress.h"
+#include "runtime/cancel.h"
+
+namespace headrace {
+
+struct IngestOptions {
+  StreamOptions stream;      // paths, globs, columns, or records from memory
+  std::string kb;            // the knowledge base's folder; made when it is not there
+  std::string model;         // empty: the knowledge base's, else the default; "none": no vectors
+  uint32_t chunk_tokens = 0;  // 0: the knowledge base's, else 256
+  int64_t overlap = -1;      // -1: the knowledge base's, else 32
+  std::string language;      // empty: the knowledge base's, else "en"
+  uint64_t memory_bytes = 0;  // 0: a quarter of the machine's
+  size_t threads = 0;        // 0: all
+  bool prune = false;        // remove documents that vanished from the sources
+  bool dry_run = false;      // only say what would be done
+  bool watch = false;        // then follow the sources until cancelled
+  // Called on the writing thread with each group of new documents before they are written: may
+  // change or drop rows (Python's map and filter).
+  std::function<Status(std::vector<index::DocumentWrite>&)> on_documents;
+  // Called when a failed document is met.
+  std::function<void(const DocumentError&)> on_error;
+};
+
+struct IngestReport {
+  uint64_t added = 0, updated = 0, unchanged = 0, removed = 0, failed = 0;
+  uint64_t rows = 0;      // written in this run
+  uint64_t tokens = 0;    // embedded in this run
+  uint64_t bytes_in = 0;  // read in this run
+  double seconds = 0;
+  double searchable_seconds = 0;  // until the last document was searchable by its text
+  uint64_t peak_rss_bytes = 0;
+  bool interrupted = false;       // by the cancel token; everything counted is kept
+
+  std::string to_json() const;  // as contract: {"documents":{…},"rows",…}
+};
+
+Result<IngestReport> ingest(const IngestOptions& options, Progress& progress,
+                            const CancelToken& cancel,
+                            FileSystem& files = FileSystem::real());
+
+}  // namespace headrace

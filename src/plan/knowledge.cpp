@@ -1,0 +1,358 @@
+#include "plan/knowledge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "transform/chunker.h"
+
+namespace headrace {
+
+namespace {
+
+constexpr const char* kSpace = "default";
+
+bool has_space(const index::Info& info, const std::string& name) {
+  return std::any_of(info.spaces.begin(), info.spaces.end(),
+                     [&](const index::SpaceInfo& known) { return known.space.name == name; });
+}
+
+Result<std::optional<index::Filter>> parse_filter(const std::string& expression) {
+  if (expression.empty()) return std::optional<index::Filter>();
+  HR_ASSIGN(index::Filter filter, index::Filter::parse(expression));
+  return std::optional<index::Filter>(std::move(filter));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Knowledge>> Knowledge::open(const std::string& path,
+                                                   KnowledgeOptions options, FileSystem& files) {
+  auto knowledge = std::make_unique<Knowledge>(path, options, files);
+  auto reader = index::Reader::open(files, path);
+  if (reader) {
+    {
+      MutexLock lock(knowledge->mutex_);
+      knowledge->reader_ = std::move(*reader);
+    }
+    if (options.own_vectors && options.dimension != 0) {
+      HR_ASSIGN(const auto snapshot, knowledge->snapshot());
+      for (const index::SpaceInfo& known : snapshot->info().spaces) {
+        if (known.space.name == kSpace && known.space.dimension != options.dimension) {
+          return fail(ErrorCode::invalid_argument,
+                      fmt::format("{} holds vectors of dimension {}, not {}", path,
+                                  known.space.dimension, options.dimension),
+                      "open it with that dimension, or make another knowledge base");
+        }
+      }
+    }
+    return knowledge;
+  }
+  if (!options.create || reader.error().code() != ErrorCode::not_found) {
+    return std::unexpected(std::move(reader).error());
+  }
+  MutexLock lock(knowledge->mutex_);
+  HR_TRY(knowledge->writer());
+  return knowledge;
+}
+
+Result<index::Writer*> Knowledge::writer() {
+  if (writer_) return writer_.get();
+  index::WriterOptions writer_options;
+  if (options_.memory_bytes != 0) writer_options.memory_bytes_max = options_.memory_bytes;
+  HR_ASSIGN(auto opened, index::Writer::open(files_, path_, writer_options));
+  const index::Info info = opened->snapshot()->info();
+  HR_ASSIGN(Settings settings, Settings::from_json(info.settings));
+  if (info.settings.empty()) {
+    settings.own_vectors = options_.own_vectors;
+    settings.model = options_.own_vectors ? ""
+                     : options_.model == "none" ? ""
+                     : options_.model.empty() ? kDefaultModel
+                                              : options_.model;
+    HR_TRY(opened->set_settings(settings.to_json()));
+  }
+  if (settings.own_vectors && options_.dimension != 0 && !has_space(info, kSpace)) {
+    index::Space space;
+    space.name = kSpace;
+    space.dimension = options_.dimension;
+    space.metric = options_.metric;
+    HR_TRY(opened->add_space(space));
+  }
+  writer_ = std::move(opened);
+  return writer_.get();
+}
+
+void Knowledge::close() {
+  MutexLock lock(mutex_);
+  writer_.reset();
+}
+
+Result<std::shared_ptr<const index::Snapshot>> Knowledge::snapshot() {
+  MutexLock lock(mutex_);
+  if (writer_) return writer_->snapshot();
+  if (!reader_) {
+    HR_ASSIGN(reader_, index::Reader::open(files_, path_));
+  }
+  return reader_->snapshot();
+}
+
+Result<Settings> Knowledge::settings() {
+  HR_ASSIGN(const auto current, snapshot());
+  return Settings::from_json(current->info().settings);
+}
+
+Result<std::shared_ptr<const TextEmbedder>> Knowledge::embedder() {
+  {
+    MutexLock lock(mutex_);
+    if (embedder_) return embedder_;
+  }
+  HR_ASSIGN(const Settings known, settings());
+  if (known.model.empty()) {
+    return fail(ErrorCode::invalid_argument, fmt::format("{} has no model", path_),
+                "search it with mode text, or with a vector of your own");
+  }
+  HR_ASSIGN(auto loaded, TextEmbedder::load(known.model));
+  MutexLock lock(mutex_);
+  if (!embedder_) embedder_ = std::move(loaded);
+  return embedder_;
+}
+
+ThreadPool& Knowledge::pool(size_t threads) {
+  MutexLock lock(mutex_);
+  auto& made = pools_[threads];
+  if (!made) made = std::make_unique<ThreadPool>(threads);
+  return *made;
+}
+
+Result<uint32_t> Knowledge::space_dimension(const index::Snapshot& current,
+                                            const std::string& space) const {
+  for (const index::SpaceInfo& known : current.info().spaces) {
+    if (known.space.name == space) return known.space.dimension;
+  }
+  return fail(ErrorCode::not_found, fmt::format("{} has no vectors named \"{}\"", path_, space),
+              "headrace info shows its spaces; search it with mode text");
+}
+
+Result<std::vector<Hit>> Knowledge::run_search(const std::string& text,
+                                               std::span<const float> vector,
+                                               const SearchOptions& options,
+                                               index::SearchMode mode) {
+  HR_ASSIGN(const auto current, snapshot());
+  HR_ASSIGN(const auto filter, parse_filter(options.filter));
+  index::SearchRequest request;
+  request.text = text;
+  request.vector = vector;
+  request.space = options.space.empty() ? kSpace : options.space;
+  request.mode = mode;
+  request.k = options.k;
+  request.filter = filter ? &*filter : nullptr;
+  request.recall = 1.0;
+  HR_ASSIGN(const auto scored, index::search(current->segments(), request));
+  const std::string language = current->info().language;
+  std::vector<Hit> hits;
+  for (const index::ScoredRow& at : scored) {
+    Hit hit{current->row(at), at.score, {}};
+    hit.matches = index::highlight(text, hit.row.text, language);
+    hits.push_back(std::move(hit));
+  }
+  return hits;
+}
+
+Result<std::vector<Hit>> Knowledge::search(const std::string& query, const SearchOptions& options) {
+  HR_ASSIGN(const auto current, snapshot());
+  HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
+  const std::string space = options.space.empty() ? kSpace : options.space;
+  const bool has_vectors = !known.model.empty() && has_space(current->info(), space);
+  const index::SearchMode mode = options.mode.value_or(has_vectors ? index::SearchMode::hybrid
+                                                                   : index::SearchMode::text);
+  if (mode == index::SearchMode::text || query.empty()) {
+    return run_search(query, {}, options, index::SearchMode::text);
+  }
+  HR_TRY(space_dimension(*current, space));
+  HR_ASSIGN(const auto model, embedder());
+  const std::string texts[] = {query};
+  HR_ASSIGN(const Embeddings embedding, model->embed(texts, EmbedPurpose::query, pool(1)));
+  return run_search(query, embedding.values, options, mode);
+}
+
+Result<std::vector<Hit>> Knowledge::search_by_vector(std::span<const float> vector,
+                                                     const SearchOptions& options) {
+  return run_search("", vector, options, index::SearchMode::vector);
+}
+
+Result<BatchAnswers> Knowledge::run_batch(std::vector<index::SearchRequest> requests,
+                                          const SearchOptions& options, size_t threads,
+                                          std::shared_ptr<const index::Snapshot> current) {
+  HR_ASSIGN(const auto filter, parse_filter(options.filter));
+  for (index::SearchRequest& request : requests) request.filter = filter ? &*filter : nullptr;
+  HR_ASSIGN(const auto results, index::search_batch(current->segments(), requests, pool(threads)));
+  BatchAnswers answers;
+  answers.k = options.k;
+  answers.counts.resize(results.size());
+  answers.scores.resize(results.size() * options.k);
+  answers.rows.resize(results.size() * options.k);
+  for (size_t q = 0; q < results.size(); ++q) {
+    answers.counts[q] = static_cast<uint32_t>(results[q].size());
+    for (size_t i = 0; i < results[q].size(); ++i) {
+      answers.scores[q * options.k + i] = results[q][i].score;
+      answers.rows[q * options.k + i] = results[q][i];
+    }
+  }
+  answers.snapshot = std::move(current);
+  return answers;
+}
+
+Result<BatchAnswers> Knowledge::search_batch(std::span<const float> vectors,
+                                             const SearchOptions& options, double recall,
+                                             size_t threads) {
+  HR_ASSIGN(auto current, snapshot());
+  const std::string space = options.space.empty() ? kSpace : options.space;
+  HR_ASSIGN(const uint32_t dimension, space_dimension(*current, space));
+  if (vectors.size() % dimension != 0) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("the vectors of {} have dimension {}", path_, dimension),
+                fmt::format("give an array of shape [n, {}]", dimension));
+  }
+  std::vector<index::SearchRequest> requests(vectors.size() / dimension);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i].vector = vectors.subspan(i * dimension, dimension);
+    requests[i].space = space;
+    requests[i].mode = index::SearchMode::vector;
+    requests[i].k = options.k;
+    requests[i].recall = recall;
+  }
+  return run_batch(std::move(requests), options, threads, std::move(current));
+}
+
+Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> queries,
+                                             const SearchOptions& options, double recall,
+                                             size_t threads) {
+  HR_ASSIGN(auto current, snapshot());
+  HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
+  const std::string space = options.space.empty() ? kSpace : options.space;
+  const bool has_vectors = !known.model.empty() && has_space(current->info(), space);
+  const index::SearchMode mode = options.mode.value_or(has_vectors ? index::SearchMode::hybrid
+                                                                   : index::SearchMode::text);
+  Embeddings embeddings;
+  size_t dimension = 0;
+  if (mode != index::SearchMode::text) {
+    HR_ASSIGN(dimension, space_dimension(*current, space));
+    HR_ASSIGN(const auto model, embedder());
+    HR_ASSIGN(embeddings, model->embed(queries, EmbedPurpose::query, pool(threads)));
+  }
+  std::vector<index::SearchRequest> requests(queries.size());
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i].text = queries[i];
+    requests[i].vector = std::span<const float>(embeddings.values).subspan(i * dimension, dimension);
+    requests[i].space = space;
+    requests[i].mode = mode;
+    requests[i].k = options.k;
+    requests[i].recall = recall;
+  }
+  return run_batch(std::move(requests), options, threads, std::move(current));
+}
+
+Status Knowledge::add(std::span<const GivenDocument> documents) {
+  std::shared_ptr<const TextEmbedder> model;
+  {
+    MutexLock lock(mutex_);
+    HR_TRY(writer());
+  }
+  HR_ASSIGN(const Settings known, settings());
+  if (!known.model.empty()) {
+    HR_ASSIGN(model, embedder());
+  }
+  ChunkOptions chunk{known.chunk_tokens, known.overlap, true};
+  HR_ASSIGN(const Chunker chunker,
+            Chunker::create(model ? model->tokenizer() : Tokenizer::without_model(), chunk));
+  std::vector<index::DocumentWrite> writes;
+  std::vector<std::string> keys;
+  std::vector<std::string> texts;
+  for (const GivenDocument& given : documents) {
+    if (given.id.empty()) {
+      return fail(ErrorCode::invalid_argument, "a document has no id", "give each an \"id\"");
+    }
+    index::DocumentWrite write = write_given_document(given, chunker);
+    if (model) {
+      for (const Row& row : write.rows) {
+        keys.push_back(row.key);
+        texts.push_back(chunker.embedded_text(row));
+      }
+    }
+    writes.push_back(std::move(write));
+  }
+  Embeddings embeddings;
+  if (model) {
+    HR_ASSIGN(embeddings, model->embed(texts, EmbedPurpose::passage, pool(0)));
+  }
+  MutexLock lock(mutex_);
+  HR_ASSIGN(index::Writer * out, writer());
+  if (model && !has_space(out->snapshot()->info(), kSpace)) {
+    const EncoderInfo& info = model->info();
+    HR_TRY(out->add_space({kSpace, info.name, info.fingerprint, info.dimension,
+                           index::Metric::cosine, "text"}));
+  }
+  for (index::DocumentWrite& write : writes) HR_TRY(out->put(std::move(write)));
+  if (model && !keys.empty()) HR_TRY(out->put_vectors(kSpace, keys, embeddings.values));
+  return out->commit();
+}
+
+Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids,
+                              std::span<const float> vectors, std::span<const std::string> texts,
+                              std::span<const Metadata> metadata) {
+  MutexLock lock(mutex_);
+  HR_ASSIGN(index::Writer * out, writer());
+  const index::Info info = out->snapshot()->info();
+  const auto space = std::find_if(info.spaces.begin(), info.spaces.end(),
+                                  [](const auto& known) { return known.space.name == kSpace; });
+  if (space == info.spaces.end()) {
+    return fail(ErrorCode::invalid_argument, fmt::format("{} has no vectors of its own", path_),
+                "make it with hr.open(path, model=None, dimension=…)");
+  }
+  const uint32_t dimension = space->space.dimension;
+  if (vectors.size() != ids.size() * dimension) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} ids need vectors of shape [{}, {}]", ids.size(), ids.size(),
+                            dimension));
+  }
+  HR_TRY(index::check_vectors(vectors, dimension, space->space.metric));
+  HR_ASSIGN(Settings known, Settings::from_json(info.settings));
+  if (known.integer_ids && !integer_ids) {
+    known.integer_ids = false;
+    HR_TRY(out->set_settings(known.to_json()));
+  }
+  std::vector<std::string> keys(ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    index::DocumentWrite write;
+    write.source = ids[i];
+    Row row;
+    row.source = ids[i];
+    row.key = keys[i] = row_key(ids[i], 0);
+    if (!texts.empty()) row.text = texts[i];
+    if (!metadata.empty()) row.metadata = metadata[i];
+    write.rows.push_back(std::move(row));
+    HR_TRY(out->put(std::move(write)));
+  }
+  HR_TRY(out->put_vectors(kSpace, keys, vectors));
+  return out->commit();
+}
+
+Result<uint64_t> Knowledge::remove_where(const std::string& expression) {
+  HR_ASSIGN(const auto filter, parse_filter(expression));
+  if (!filter) {
+    return fail(ErrorCode::invalid_argument, "an empty filter would delete everything",
+                "say which rows, e.g. \"source like 'old/%'\"");
+  }
+  MutexLock lock(mutex_);
+  HR_ASSIGN(index::Writer * out, writer());
+  HR_ASSIGN(const uint64_t removed, out->remove_where(*filter));
+  HR_TRY(out->commit());
+  return removed;
+}
+
+Status Knowledge::optimize() {
+  MutexLock lock(mutex_);
+  HR_ASSIGN(index::Writer * out, writer());
+  return out->optimize();
+}
+
+}  // namespace headrace

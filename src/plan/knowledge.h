@@ -1,0 +1,109 @@
+// Knowledge: an open knowledge base with everything a user does to it: search by words or meaning,
+// add, delete, look at its state. The command line and Python sit directly on this.
+//
+// Owns: a Reader always, a Writer from the first write on (released by close or destruction), the
+// model once it is needed. Threads: all methods are safe from any thread. Errors: as named in
+// index/knowledge_base.h, plus those of the model.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/result.h"
+#include "index/knowledge_base.h"
+#include "plan/document_task.h"
+#include "plan/settings.h"
+#include "plan/text_embedder.h"
+#include "transform/chunker.h"
+
+namespace headrace {
+
+struct KnowledgeOptions {
+  bool create = false;        // make it when it is not there
+  bool own_vectors = false;   // opened with model=None and a dimension
+  std::string model;          // of a new one; empty: the default
+  uint32_t dimension = 0;     // of a new one with own vectors
+  index::Metric metric = index::Metric::cosine;
+  uint64_t memory_bytes = 0;  // of rows not yet in a segment; 0: 64 MiB
+};
+
+struct SearchOptions {
+  uint32_t k = 10;
+  std::optional<index::SearchMode> mode;  // default: hybrid where there are vectors, else text
+  std::string filter;                     // empty: all rows
+  std::string space;                      // empty: "default"
+};
+
+struct Hit {
+  Row row;
+  float score = 0;
+  std::vector<index::MatchRange> matches;  // words of the query in row.text, in bytes
+};
+
+// Answers to many queries: [queries, k], best first; rows short of k are marked by `counts`.
+struct BatchAnswers {
+  uint32_t k = 0;
+  std::vector<uint32_t> counts;
+  std::vector<float> scores;                // [queries * k]
+  std::vector<index::ScoredRow> rows;       // [queries * k]
+  std::shared_ptr<const index::Snapshot> snapshot;  // gives sources for `rows`
+};
+
+class Knowledge {
+ public:
+  static Result<std::unique_ptr<Knowledge>> open(const std::string& path, KnowledgeOptions options,
+                                                 FileSystem& files = FileSystem::real());
+  Knowledge(std::string path, KnowledgeOptions options, FileSystem& files)
+      : path_(std::move(path)), options_(std::move(options)), files_(files) {}
+
+  const std::string& path() const { return path_; }
+  Result<std::shared_ptr<const index::Snapshot>> snapshot();
+  Result<Settings> settings();
+
+  Result<std::vector<Hit>> search(const std::string& query, const SearchOptions& options);
+  Result<std::vector<Hit>> search_by_vector(std::span<const float> vector,
+                                            const SearchOptions& options);
+  // `vectors` is [n, dimension]; `recall` as contract.
+  Result<BatchAnswers> search_batch(std::span<const float> vectors, const SearchOptions& options,
+                                    double recall, size_t threads);
+  Result<BatchAnswers> search_batch(std::span<const std::string> queries,
+                                    const SearchOptions& options, double recall, size_t threads);
+
+  // Returns when the documents are durable and found by text and, where there is a model, vector.
+  Status add(std::span<const GivenDocument> documents);
+  // The same with vectors of the caller's own: [ids, dimension]; texts and metadata may be empty.
+  Status add_vectors(std::span<const std::string> ids, bool integer_ids,
+                     std::span<const float> vectors, std::span<const std::string> texts,
+                     std::span<const Metadata> metadata);
+  // Rows that match are gone for the next search. Returns how many.
+  Result<uint64_t> remove_where(const std::string& filter);
+  Status optimize();
+  void close();
+
+ private:
+  Result<index::Writer*> writer() HR_REQUIRES(mutex_);
+  Result<std::shared_ptr<const TextEmbedder>> embedder() HR_EXCLUDES(mutex_);
+  Result<uint32_t> space_dimension(const index::Snapshot& snapshot, const std::string& space) const;
+  ThreadPool& pool(size_t threads) HR_EXCLUDES(mutex_);
+  Result<std::vector<Hit>> run_search(const std::string& text, std::span<const float> vector,
+                                      const SearchOptions& options, index::SearchMode mode);
+  Result<BatchAnswers> run_batch(std::vector<index::SearchRequest> requests,
+                                 const SearchOptions& options, size_t threads,
+                                 std::shared_ptr<const index::Snapshot> snapshot);
+
+  const std::string path_;
+  const KnowledgeOptions options_;
+  FileSystem& files_;
+  Mutex mutex_;
+  std::unique_ptr<index::Reader> reader_ HR_GUARDED_BY(mutex_);
+  std::unique_ptr<index::Writer> writer_ HR_GUARDED_BY(mutex_);
+  std::shared_ptr<const TextEmbedder> embedder_ HR_GUARDED_BY(mutex_);
+  std::map<size_t, std::unique_ptr<ThreadPool>> pools_ HR_GUARDED_BY(mutex_);
+};
+
+}  // namespace headrace

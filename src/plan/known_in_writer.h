@@ -1,0 +1,40 @@
+// KnownInWriter: what a knowledge base knows, for the document stream to skip what is unchanged.
+//
+// Owns: the members of each container as of the start of the run. Threads: const and safe (the
+// writer takes turns). Errors: none.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "index/knowledge_base.h"
+#include "plan/document_stream.h"
+
+namespace headrace {
+
+class KnownInWriter : public KnownDocuments {
+ public:
+  explicit KnownInWriter(const index::Writer& writer) : writer_(writer) {}
+
+  Status load() {
+    return writer_.snapshot()->for_each_document([this](const index::DocumentState& state) -> Status {
+      if (!state.container.empty()) members_[state.container].push_back(state.source);
+      return {};
+    });
+  }
+
+  std::optional<index::DocumentState> document(const std::string& source) const override {
+    return writer_.document(source);
+  }
+  const std::vector<std::string>* members(const std::string& container) const override {
+    const auto found = members_.find(container);
+    return found == members_.end() ? nullptr : &found->second;
+  }
+
+ private:
+  const index::Writer& writer_;
+  std::unordered_map<std::string, std::vector<std::string>> members_;
+};
+
+}  // namespace headrace

@@ -1,0 +1,152 @@
+#include "plan/text_embedder.h"
+
+#include <algorithm>
+#include <atomic>
+#include <numeric>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+
+namespace headrace {
+
+namespace {
+
+// Token ids of all texts in one buffer; texts with equal ids share one entry.
+struct TokenisedTexts {
+  std::vector<std::vector<int32_t>> distinct;
+  std::vector<uint32_t> distinct_of_text;
+  uint64_t tokens = 0;
+  uint64_t cut = 0;
+};
+
+TokenisedTexts tokenise(const Tokenizer& tokenizer, std::span<const std::string> texts,
+                        const std::string& prompt, size_t tokens_max, ThreadPool& pool) {
+  std::vector<std::vector<int32_t>> ids(texts.size());
+  std::atomic<uint64_t> cut = 0;
+  constexpr size_t kTextsPerTask = 64;
+  pool.parallel_for((texts.size() + kTextsPerTask - 1) / kTextsPerTask, [&](size_t task) {
+    const size_t end = std::min(texts.size(), (task + 1) * kTextsPerTask);
+    for (size_t i = task * kTextsPerTask; i < end; ++i) {
+      const size_t all = prompt.empty()
+                             ? tokenizer.encode_ids(texts[i], tokens_max, ids[i])
+                             : tokenizer.encode_ids(prompt + texts[i], tokens_max, ids[i]);
+      if (all > tokens_max) cut.fetch_add(1, std::memory_order_relaxed);
+    }
+  });
+  TokenisedTexts result;
+  result.cut = cut;
+  result.distinct_of_text.resize(texts.size());
+  std::unordered_map<std::string_view, uint32_t> seen;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    // The vector's buffer stays where it is when the vector is moved, so the view stays valid.
+    const std::string_view bytes(reinterpret_cast<const char*>(ids[i].data()),
+                                 ids[i].size() * sizeof(int32_t));
+    const auto [entry, fresh] = seen.try_emplace(bytes, result.distinct.size());
+    result.distinct_of_text[i] = entry->second;
+    if (!fresh) continue;
+    result.tokens += ids[i].size();
+    result.distinct.push_back(std::move(ids[i]));
+  }
+  return result;
+}
+
+// Sequences by length, longest first, in tiles of about `tile_tokens`.
+std::vector<std::vector<uint32_t>> make_tiles(const std::vector<std::vector<int32_t>>& sequences,
+                                              size_t tile_tokens) {
+  std::vector<uint32_t> order(sequences.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return sequences[a].size() > sequences[b].size();
+  });
+  std::vector<std::vector<uint32_t>> tiles;
+  size_t filled = 0;
+  for (const uint32_t sequence : order) {
+    const size_t length = sequences[sequence].size();
+    if (tiles.empty() || filled + length > tile_tokens) {
+      tiles.emplace_back();
+      filled = 0;
+    }
+    tiles.back().push_back(sequence);
+    filled += length;
+  }
+  return tiles;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const TextEmbedder>> TextEmbedder::load(const std::string& model) {
+  HR_ASSIGN(const ModelFiles files, find_model(model));
+  HR_ASSIGN(auto tokenizer, Tokenizer::load(files.directory));
+  HR_ASSIGN(auto encoder, Encoder::load(files));
+  return std::make_shared<const TextEmbedder>(std::move(tokenizer), std::move(encoder));
+}
+
+Encoder::ScratchPtr TextEmbedder::take_scratch() const {
+  {
+    MutexLock lock(mutex_);
+    if (!scratches_.empty()) {
+      Encoder::ScratchPtr scratch = std::move(scratches_.back());
+      scratches_.pop_back();
+      return scratch;
+    }
+  }
+  return encoder_->new_scratch();
+}
+
+void TextEmbedder::give_scratch(Encoder::ScratchPtr scratch) const {
+  MutexLock lock(mutex_);
+  scratches_.push_back(std::move(scratch));
+}
+
+Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts, EmbedPurpose purpose,
+                                       ThreadPool& pool, const CancelToken* cancel) const {
+  const EncoderInfo& model = info();
+  const std::string prompt = purpose == EmbedPurpose::query     ? model.query_prompt
+                             : purpose == EmbedPurpose::passage ? model.passage_prompt
+                                                                : std::string();
+  const TokenisedTexts tokenised = tokenise(*tokenizer_, texts, prompt, model.tokens_max, pool);
+  const auto tiles = make_tiles(tokenised.distinct, encoder_->tile_tokens());
+
+  const size_t dimension = model.dimension;
+  std::vector<float> vectors(tokenised.distinct.size() * dimension);
+  Mutex failure_mutex;
+  std::optional<Error> failure;
+  std::atomic<bool> failed = false;
+  pool.parallel_for(tiles.size(), [&](size_t t) {
+    if (failed.load(std::memory_order_relaxed) || (cancel != nullptr && cancel->requested())) return;
+    const std::vector<uint32_t>& tile = tiles[t];
+    std::vector<std::span<const int32_t>> sequences;
+    for (const uint32_t sequence : tile) sequences.emplace_back(tokenised.distinct[sequence]);
+    std::vector<float> out(tile.size() * dimension);
+    Encoder::ScratchPtr scratch = take_scratch();
+    Status status = encoder_->embed(sequences, out, *scratch);
+    give_scratch(std::move(scratch));
+    if (!status) {
+      MutexLock lock(failure_mutex);
+      failed = true;
+      failure = std::move(status).error();
+      return;
+    }
+    for (size_t i = 0; i < tile.size(); ++i) {
+      std::copy_n(out.begin() + static_cast<std::ptrdiff_t>(i * dimension), dimension,
+                  vectors.begin() + static_cast<std::ptrdiff_t>(tile[i] * dimension));
+    }
+  });
+  if (failure) return std::unexpected(std::move(*failure));
+  if (cancel != nullptr) HR_TRY(cancel->check());
+
+  Embeddings result{std::vector<float>(), tokenised.tokens, tokenised.cut};
+  if (tokenised.distinct.size() == texts.size()) {  // nothing twice: already in order
+    result.values = std::move(vectors);
+    return result;
+  }
+  result.values.resize(texts.size() * dimension);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    std::copy_n(vectors.begin() +
+                    static_cast<std::ptrdiff_t>(tokenised.distinct_of_text[i] * dimension),
+                dimension, result.values.begin() + static_cast<std::ptrdiff_t>(i * dimension));
+  }
+  return result;
+}
+
+}  // namespace headrace

@@ -1,0 +1,111 @@
+#include "sources/file_reader.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "sources/walker.h"
+
+namespace headrace {
+
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+SourceStamp stamp_of(const struct stat& info) {
+  return {static_cast<uint64_t>(info.st_size),
+          info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec, info.st_ino};
+}
+
+Error too_large(std::string_view what, uint64_t size, uint64_t limit) {
+  return Error(ErrorCode::too_large,
+               fmt::format("{} has {} bytes, more than the {} that fit the memory budget at once",
+                           what, size, limit),
+               "raise --memory, or split the file");
+}
+
+// Reads up to `length` bytes; fewer only at the end of the file.
+Result<std::string> read_up_to(int fd, size_t length, const std::string& shown) {
+  std::string bytes(length, '\0');
+  size_t filled = 0;
+  while (filled < length) {
+    const ssize_t got = read(fd, bytes.data() + filled, length - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return os_fail(errno, fmt::format("read {}", shown));
+    if (got == 0) break;
+    filled += static_cast<size_t>(got);
+  }
+  bytes.resize(filled);
+  return bytes;
+}
+
+}  // namespace
+
+Result<FileBytes> read_file(const std::string& path, uint64_t bytes_max) {
+  const std::string shown = displayable_path(path);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    // O_NONBLOCK: a file that became a FIFO since it was listed must not hang the run.
+    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (file.get() < 0) {
+      if (errno == ENOENT) {
+        return fail(ErrorCode::not_found, fmt::format("{} vanished before it was read", shown),
+                    "run again if it should be there");
+      }
+      return os_fail(errno, fmt::format("open {}", shown));
+    }
+    struct stat before {};
+    if (fstat(file.get(), &before) != 0) return os_fail(errno, fmt::format("stat {}", shown));
+    if (!S_ISREG(before.st_mode)) {
+      return fail(ErrorCode::unsupported, fmt::format("{} is not a regular file", shown),
+                  "exclude it with --exclude");
+    }
+    const auto size = static_cast<uint64_t>(before.st_size);
+    if (size > bytes_max) return std::unexpected(too_large(shown, size, bytes_max));
+    HR_ASSIGN(std::string bytes, read_up_to(file.get(), size, shown));
+    // One more byte must not be there.
+    HR_ASSIGN(const std::string beyond, read_up_to(file.get(), 1, shown));
+    struct stat after {};
+    if (fstat(file.get(), &after) != 0) return os_fail(errno, fmt::format("stat {}", shown));
+    if (bytes.size() == size && beyond.empty() && stamp_of(before) == stamp_of(after)) {
+      return FileBytes{std::move(bytes), stamp_of(after)};
+    }
+  }
+  return fail(ErrorCode::changed, fmt::format("{} changed while it was read", shown),
+              "run again when it is complete, or use --watch");
+}
+
+Result<std::string> read_standard_input(uint64_t bytes_max) {
+  std::string bytes;
+  while (true) {
+    HR_ASSIGN(const std::string piece, read_up_to(STDIN_FILENO, 1 << 16, "standard input"));
+    if (piece.empty()) return bytes;
+    bytes += piece;
+    if (bytes.size() > bytes_max) {
+      return std::unexpected(too_large("standard input", bytes.size(), bytes_max));
+    }
+  }
+}
+
+Result<std::string> read_prefix(const std::string& path, size_t length) {
+  const std::string shown = displayable_path(path);
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) return os_fail(errno, fmt::format("open {}", shown));
+  return read_up_to(file.get(), length, shown);
+}
+
+}  // namespace headrace

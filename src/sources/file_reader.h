@@ -1,0 +1,27 @@
+// Reading a whole file once, honestly: what is returned is one consistent state of the file or an
+// error.
+//
+// Threads: pure functions. Errors: not_found (vanished), permission, too_large, changed (its size
+// or time moved while it was read, twice), io.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "batch/document.h"
+
+namespace headrace {
+
+struct FileBytes {
+  std::string bytes;
+  SourceStamp stamp;  // of exactly these bytes
+};
+
+Result<FileBytes> read_file(const std::string& path, uint64_t bytes_max);
+// Standard input to its end.
+Result<std::string> read_standard_input(uint64_t bytes_max);
+// The first `length` bytes (fewer when the file is shorter).
+Result<std::string> read_prefix(const std::string& path, size_t length);
+
+}  // namespace headrace

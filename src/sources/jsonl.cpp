@@ -1,0 +1,131 @@
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "sources/records.h"
+
+namespace headrace {
+
+namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::element_type;
+
+std::string scalar_text(const element& value) {
+  switch (value.type()) {
+    case element_type::STRING: return std::string(std::string_view(value.get_string().value()));
+    case element_type::INT64: return std::to_string(value.get_int64().value());
+    case element_type::UINT64: return std::to_string(value.get_uint64().value());
+    case element_type::BOOL: return value.get_bool().value() ? "true" : "false";
+    case element_type::NULL_VALUE: return "";
+    default: return simdjson::minify(value);
+  }
+}
+
+Value scalar_value(const element& value) {
+  switch (value.type()) {
+    case element_type::BOOL: return value.get_bool().value();
+    case element_type::INT64: return value.get_int64().value();
+    case element_type::UINT64: return static_cast<double>(value.get_uint64().value());
+    case element_type::DOUBLE: return value.get_double().value();
+    case element_type::NULL_VALUE: return std::monostate{};
+    default: return scalar_text(value);
+  }
+}
+
+void add_metadata(const std::string& name, const element& value, Metadata& metadata, int depth) {
+  if (value.type() == element_type::OBJECT && depth < 8) {
+    for (const auto field : value.get_object().value()) {
+      add_metadata(name + "." + std::string(field.key), field.value, metadata, depth + 1);
+    }
+  } else if (value.type() == element_type::ARRAY) {
+    std::vector<std::string> items;
+    for (const element item : value.get_array().value()) items.push_back(scalar_text(item));
+    metadata[name] = std::move(items);
+  } else {
+    metadata[name] = scalar_value(value);
+  }
+}
+
+bool is_one_of(std::string_view name, const std::string& chosen,
+               std::initializer_list<std::string_view> usual) {
+  if (!chosen.empty()) return name == chosen;
+  return std::find(usual.begin(), usual.end(), name) != usual.end();
+}
+
+Error bad_line(const std::string& file, uint64_t line, std::string_view why) {
+  return Error(ErrorCode::damaged, fmt::format("{} line {}: {}", file, line, why),
+               "mend or remove the line; the other lines are indexed");
+}
+
+}  // namespace
+
+Result<RawDocument> parse_json_record(const std::string& file, uint64_t line,
+                                      std::string_view json, const RecordColumns& columns) {
+  thread_local simdjson::dom::parser parser;
+  element root;
+  if (const auto error = parser.parse(json.data(), json.size()).get(root)) {
+    return std::unexpected(
+        bad_line(file, line, fmt::format("not JSON ({})", simdjson::error_message(error))));
+  }
+  simdjson::dom::object object;
+  if (root.get(object)) return std::unexpected(bad_line(file, line, "not a JSON object"));
+
+  RawDocument record;
+  record.is_text = true;
+  bool has_text = false;
+  std::string id;
+  for (const auto field : object) {
+    const std::string_view name = field.key;
+    if (!has_text && is_one_of(name, columns.text, {"text", "contents", "content", "body"}) &&
+        field.value.is_string()) {
+      record.bytes = std::string(std::string_view(field.value.get_string().value()));
+      has_text = true;
+    } else if (id.empty() && is_one_of(name, columns.id, {"id", "_id"})) {
+      id = scalar_text(field.value);
+      record.metadata["id"] = scalar_value(field.value);
+    } else if (is_one_of(name, columns.title, {"title"}) && field.value.is_string()) {
+      record.title = std::string(std::string_view(field.value.get_string().value()));
+    } else {
+      add_metadata(std::string(name), field.value, record.metadata, 0);
+    }
+  }
+  if (!has_text) {
+    return std::unexpected(bad_line(
+        file, line, columns.text.empty() ? std::string("no \"text\" (or \"contents\") string")
+                                         : fmt::format("no \"{}\" string", columns.text)));
+  }
+  if (id.empty()) {
+    id = std::to_string(line);
+    record.metadata["id"] = id;
+  }
+  record.source = fmt::format("{}#{}", file, id);
+  record.stamp.size_bytes = json.size();
+  record.content_hash = hash128(json);
+  return record;
+}
+
+Status read_jsonl(const std::string& file, std::string_view bytes, const RecordColumns& columns,
+                  const RecordHandlers& handlers) {
+  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
+  uint64_t line_number = 0;
+  while (!bytes.empty()) {
+    const size_t end = bytes.find('\n');
+    std::string_view line = bytes.substr(0, end);
+    bytes = end == std::string_view::npos ? std::string_view{} : bytes.substr(end + 1);
+    ++line_number;
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
+    auto record = parse_json_record(file, line_number, line, columns);
+    if (record) {
+      HR_TRY(handlers.on_record(std::move(*record)));
+    } else {
+      HR_TRY(handlers.on_problem(
+          {fmt::format("{}#{}", file, line_number), "read", std::move(record).error()}));
+    }
+  }
+  return {};
+}
+
+}  // namespace headrace

@@ -1,0 +1,260 @@
+#include "sources/walker.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/utf8.h"
+#include "sources/glob.h"
+
+namespace headrace {
+
+namespace {
+
+constexpr const char* kIgnoreFile = ".headraceignore";
+
+using FileId = std::pair<dev_t, ino_t>;
+
+SourceStamp stamp_of(const struct stat& info) {
+  return {static_cast<uint64_t>(info.st_size),
+          info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec, info.st_ino};
+}
+
+DocumentError problem(std::string_view path, Error error) {
+  return {displayable_path(path), "read", std::move(error)};
+}
+
+std::string_view kind_name(mode_t mode) {
+  if (S_ISFIFO(mode)) return "a FIFO";
+  if (S_ISSOCK(mode)) return "a socket";
+  if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
+  return "no regular file";
+}
+
+Error not_regular(std::string_view path, mode_t mode) {
+  return Error(ErrorCode::unsupported,
+               fmt::format("{} is {}", displayable_path(path), kind_name(mode)),
+               "name a file or a folder, or exclude it with --exclude");
+}
+
+Result<std::vector<std::string>> names_in(const std::string& folder) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> handle(opendir(folder.c_str()), closedir);
+  if (!handle) return os_fail(errno, fmt::format("open folder {}", displayable_path(folder)));
+  std::vector<std::string> names;
+  while (const dirent* entry = readdir(handle.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string join(const std::string& folder, const std::string& name) {
+  return folder.ends_with('/') ? folder + name : folder + "/" + name;
+}
+
+// The part of a glob before its first wildcard folder: where a walk for it starts.
+std::string glob_root(std::string_view pattern) {
+  const size_t wild = pattern.find_first_of("*?[");
+  const size_t slash = pattern.rfind('/', wild);
+  if (slash == std::string_view::npos) return ".";
+  return slash == 0 ? "/" : std::string(pattern.substr(0, slash));
+}
+
+std::string without_trailing_slashes(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+}  // namespace
+
+std::string displayable_path(std::string_view path) {
+  std::string shown;
+  for (size_t i = 0; i < path.size();) {
+    const CodePoint code_point = decode_code_point(path, i);
+    if (code_point.valid) {
+      shown.append(path.substr(i, code_point.length));
+    } else {
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(path[i]));
+    }
+    i += code_point.length;
+  }
+  return shown;
+}
+
+Walker::Walker(std::vector<std::string> arguments, WalkOptions options)
+    : arguments_(std::move(arguments)), options_(std::move(options)) {
+  for (std::string& argument : arguments_) argument = without_trailing_slashes(std::move(argument));
+}
+
+bool Walker::wanted(const std::string& relative, bool is_folder) const {
+  PatternList exclude;
+  for (const std::string& pattern : options_.exclude) exclude.add(pattern);
+  if (exclude.matches(relative, is_folder)) return false;
+  if (is_folder || options_.include.empty()) return true;
+  PatternList include;
+  for (const std::string& pattern : options_.include) include.add(pattern);
+  return include.matches(relative, false);
+}
+
+// One folder on the way down: its names that are still to come, its identity against loops, the
+// ignore rules that hold below it.
+struct Walker::Frame {
+  std::string path;
+  std::string relative;  // to the root of the walk; empty for the root itself
+  FileId id;
+  std::vector<std::string> names;
+  size_t next = 0;
+  PatternList ignore;
+};
+
+Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
+                           const OnProblem& on_problem) const {
+  std::vector<Frame> stack;
+  std::set<FileId> visited;
+  const auto enter = [&](std::string path, std::string relative, const struct stat& info) {
+    auto names = names_in(path);
+    if (!names) {
+      on_problem(problem(path, std::move(names).error()));
+      return;
+    }
+    Frame frame{std::move(path), std::move(relative), {info.st_dev, info.st_ino},
+                std::move(*names), 0, {}};
+    std::ifstream ignore(join(frame.path, kIgnoreFile), std::ios::binary);
+    if (ignore) {
+      frame.ignore.add_file(std::string(std::istreambuf_iterator<char>(ignore), {}));
+    }
+    visited.insert(frame.id);
+    stack.push_back(std::move(frame));
+  };
+  const auto ignored = [&](const std::string& relative, bool is_folder) {
+    for (const Frame& frame : stack) {
+      if (frame.ignore.empty()) continue;
+      const std::string_view below = frame.relative.empty()
+                                         ? std::string_view(relative)
+                                         : std::string_view(relative).substr(frame.relative.size() + 1);
+      if (frame.ignore.matches(below, is_folder)) return true;
+    }
+    return !wanted(relative, is_folder);
+  };
+
+  struct stat info {};
+  if (stat(root.c_str(), &info) != 0) return os_fail(errno, displayable_path(root));
+  enter(root, "", info);
+  while (!stack.empty()) {
+    Frame& frame = stack.back();
+    if (frame.next == frame.names.size()) {
+      stack.pop_back();
+      continue;
+    }
+    const std::string name = frame.names[frame.next++];
+    if (name.starts_with('.')) continue;
+    const std::string path = join(frame.path, name);
+    const std::string relative = frame.relative.empty() ? name : frame.relative + "/" + name;
+    if (stat(path.c_str(), &info) != 0) {
+      const int reason = errno;
+      struct stat link {};
+      const bool is_link = lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode);
+      if (ignored(relative, false) || (reason == ENOENT && !is_link)) continue;  // gone meanwhile
+      on_problem(problem(path, is_link && reason == ENOENT
+                                   ? Error(ErrorCode::not_found,
+                                           fmt::format("{} is a link to a file that is not there",
+                                                       displayable_path(path)),
+                                           "mend or remove the link")
+                                   : os_error(reason, displayable_path(path))));
+      continue;
+    }
+    if (S_ISDIR(info.st_mode)) {
+      if (ignored(relative, true)) continue;
+      const FileId id{info.st_dev, info.st_ino};
+      const bool loop = std::any_of(stack.begin(), stack.end(),
+                                    [&](const Frame& above) { return above.id == id; });
+      if (loop) {
+        on_problem(problem(path, Error(ErrorCode::unsupported,
+                                       fmt::format("{} is a link back to a folder above it",
+                                                   displayable_path(path)),
+                                       "remove the link or exclude it with --exclude")));
+      } else if (!visited.contains(id)) {
+        enter(path, relative, info);
+      }
+    } else if (!ignored(relative, false)) {
+      if (!S_ISREG(info.st_mode)) {
+        on_problem(problem(path, not_regular(path, info.st_mode)));
+      } else {
+        HR_TRY(on_file({path, displayable_path(path), stamp_of(info)}));
+      }
+    }
+  }
+  return {};
+}
+
+Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem) const {
+  for (const std::string& argument : arguments_) {
+    struct stat info {};
+    if (stat(argument.c_str(), &info) == 0) {
+      if (S_ISDIR(info.st_mode)) {
+        HR_TRY(walk_folder(argument, on_file, on_problem));
+      } else if (S_ISREG(info.st_mode)) {
+        HR_TRY(on_file({argument, displayable_path(argument), stamp_of(info)}));
+      } else {
+        on_problem(problem(argument, not_regular(argument, info.st_mode)));
+      }
+      continue;
+    }
+    const int reason = errno;
+    if (!has_glob(argument)) {
+      return fail(reason == ENOENT ? ErrorCode::not_found : ErrorCode::io,
+                  os_error(reason, displayable_path(argument)).message(),
+                  "check the path; quote globs so that the shell leaves them alone");
+    }
+    bool any = false;
+    HR_TRY(walk_folder(
+        glob_root(argument),
+        [&](const FileEntry& entry) -> Status {
+          std::string_view path = entry.path;
+          if (path.starts_with("./") && !argument.starts_with("./")) path.remove_prefix(2);
+          if (!glob_match(argument, path)) return {};
+          any = true;
+          return on_file({std::string(path), displayable_path(path), entry.stamp});
+        },
+        on_problem));
+    if (!any) {
+      return fail(ErrorCode::not_found,
+                  fmt::format("no file matches {}", displayable_path(argument)),
+                  "check the pattern; ** matches across folders");
+    }
+  }
+  return {};
+}
+
+bool Walker::covers(std::string_view source) const {
+  return std::any_of(arguments_.begin(), arguments_.end(), [&](const std::string& argument) {
+    const std::string shown = displayable_path(argument);
+    if (has_glob(shown) && glob_match(shown, source)) return true;
+    if (source == shown) return true;
+    const std::string below = shown == "/" ? shown : shown + "/";
+    return source.starts_with(below) || shown == ".";
+  });
+}
+
+std::vector<std::string> Walker::roots() const {
+  std::vector<std::string> roots;
+  for (const std::string& argument : arguments_) {
+    struct stat info {};
+    const bool exists = stat(argument.c_str(), &info) == 0;
+    roots.push_back(!exists && has_glob(argument) ? glob_root(argument) : argument);
+  }
+  return roots;
+}
+
+}  // namespace headrace

@@ -1,0 +1,61 @@
+// Walker: the arguments of `index` (paths, folders, globs) → files, in a stable order.
+//
+// Folders are walked recursively in byte order of the names. Left out: names that begin with a dot
+// (unless given themselves), what `.headraceignore` files say, what --exclude says or --include does
+// not. Symbolic links are followed; one that leads back into its own folders is reported. What is
+// neither file nor folder (FIFO, device, socket) is reported, never opened.
+//
+// Owns: its options. Threads: one walk on one thread. Errors: those of a single entry go to
+// on_problem and the walk goes on; a named path that does not exist fails the walk's start.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "batch/document.h"
+
+namespace headrace {
+
+struct WalkOptions {
+  std::vector<std::string> include;  // globs; empty: all
+  std::vector<std::string> exclude;  // globs
+};
+
+struct FileEntry {
+  std::string path;    // to open
+  std::string source;  // to show: the path with bytes that are not UTF-8 written as \xNN
+  SourceStamp stamp;
+};
+
+// A path as valid UTF-8: bad bytes as \xNN.
+std::string displayable_path(std::string_view path);
+
+class Walker {
+ public:
+  Walker(std::vector<std::string> arguments, WalkOptions options);
+
+  using OnFile = std::function<Status(const FileEntry&)>;
+  using OnProblem = std::function<void(DocumentError)>;
+  // Calls on_file for each file in order; an error from it stops the walk and is returned.
+  Status walk(const OnFile& on_file, const OnProblem& on_problem) const;
+
+  // Whether a source that is in a knowledge base would have come from these arguments: what
+  // --prune may remove.
+  bool covers(std::string_view source) const;
+  // The folders to watch and the files named themselves.
+  std::vector<std::string> roots() const;
+
+ private:
+  struct Frame;
+  Status walk_folder(const std::string& folder, const OnFile& on_file,
+                     const OnProblem& on_problem) const;
+  bool wanted(const std::string& relative, bool is_folder) const;
+
+  std::vector<std::string> arguments_;
+  WalkOptions options_;
+};
+
+}  // namespace headrace

@@ -1,0 +1,548 @@
+#include "transform/wordpiece.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "base/check.h"
+#include "base/utf8.h"
+#include "transform/wordpiece_normalizer.h"
+
+namespace headrace {
+namespace {
+
+// Collects tokens with offsets; writes to the vectors a few hundred at a time.
+class EncodingSink {
+ public:
+  explicit EncodingSink(Encoding& out) : out_(out) {}
+  EncodingSink(const EncodingSink&) = delete;
+  EncodingSink& operator=(const EncodingSink&) = delete;
+
+  static constexpr bool kOffsets = true;
+  void put(int32_t id, uint32_t begin, uint32_t end) {
+    if (used_ == kBuffer) [[unlikely]] flush();
+    ids_[used_] = id;
+    begins_[used_] = begin;
+    ends_[used_] = end;
+    ++used_;
+  }
+  void flush() {
+    out_.ids.insert(out_.ids.end(), ids_, ids_ + used_);
+    out_.begins.insert(out_.begins.end(), begins_, begins_ + used_);
+    out_.ends.insert(out_.ends.end(), ends_, ends_ + used_);
+    used_ = 0;
+  }
+
+ private:
+  static constexpr size_t kBuffer = 128;
+  Encoding& out_;
+  size_t used_ = 0;
+  int32_t ids_[kBuffer];
+  uint32_t begins_[kBuffer];
+  uint32_t ends_[kBuffer];
+};
+
+// Keeps the first `limit` ids and counts all.
+class IdSink {
+ public:
+  IdSink(size_t limit, std::vector<int32_t>& out) : limit_(limit), out_(out) {}
+  static constexpr bool kOffsets = false;
+  void put(int32_t id, uint32_t, uint32_t) {
+    if (count_++ < limit_) out_.push_back(id);
+  }
+  void flush() {}
+  size_t count() const { return count_; }
+
+ private:
+  size_t limit_;
+  size_t count_ = 0;
+  std::vector<int32_t>& out_;
+};
+
+// The normalized form of a word and where each of its bytes comes from. Grows to the longest word
+// the model looks at and is reused by all texts of a thread.
+struct Scratch {
+  std::string word;
+  std::vector<uint32_t> begins;  // for each byte of word
+  std::vector<uint32_t> ends;
+  std::vector<Piece> pieces;
+};
+
+Scratch& thread_scratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+// Masks for the first n of 16 bytes: 16 bytes at kPrefixMask + 16 - n.
+alignas(64) constexpr uint8_t kPrefixMask[32] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                                 255, 255, 255, 255, 255, 255, 255, 255};
+
+struct AsciiWord {
+  WordKey key;  // lower case if asked for, zero after the word's end
+  size_t size;  // letters and digits at the front, up to 16
+};
+
+// Looks at 16 readable bytes.
+inline AsciiWord take_ascii_word(const char* p, uint8_t case_bit) {
+  AsciiWord out;
+#if defined(__SSE2__)
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+  // Unsigned "x - low < count" by a shift into the signed range.
+  const auto within = [](__m128i x, int low, int count) {
+    const __m128i moved = _mm_add_epi8(x, _mm_set1_epi8(static_cast<char>(-128 - low)));
+    return _mm_cmplt_epi8(moved, _mm_set1_epi8(static_cast<char>(-128 + count)));
+  };
+  const __m128i letter = within(folded, 'a', 26);
+  const __m128i digit = within(bytes, '0', 10);
+  const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(_mm_or_si128(letter, digit)));
+  out.size = static_cast<size_t>(std::countr_zero(~mask | 0x10000u));
+  const __m128i lowered =
+      _mm_or_si128(bytes, _mm_and_si128(letter, _mm_set1_epi8(static_cast<char>(case_bit))));
+  const __m128i keep =
+      _mm_loadu_si128(reinterpret_cast<const __m128i*>(kPrefixMask + 16 - out.size));
+  const __m128i key = _mm_and_si128(lowered, keep);
+  out.key.low = static_cast<uint64_t>(_mm_cvtsi128_si64(key));
+  out.key.high = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(key, key)));
+#else
+  char lowered[kWordKeyBytes] = {};
+  out.size = 0;
+  while (out.size < kWordKeyBytes) {
+    const auto byte = static_cast<uint8_t>(p[out.size]);
+    const bool letter = static_cast<uint8_t>((byte | 0x20) - 'a') < 26;
+    const bool digit = static_cast<uint8_t>(byte - '0') < 10;
+    if (!letter && !digit) break;
+    lowered[out.size++] = static_cast<char>(letter ? byte | case_bit : byte);
+  }
+  std::memcpy(&out.key.low, lowered, 8);
+  std::memcpy(&out.key.high, lowered + 8, 8);
+#endif
+  return out;
+}
+
+}  // namespace
+
+// Encodes one text into one sink. A "piece" is a stretch between added tokens.
+template <typename Sink>
+class WordPieceTokenizer::Run {
+ public:
+  Run(const WordPieceTokenizer& tokenizer, std::string_view text, Sink& sink)
+      : tokenizer_(tokenizer),
+        text_(text),
+        base_(text.data()),
+        sink_(sink),
+        scratch_(thread_scratch()),
+        cache_(tokenizer.vocabulary_.thread_cache()),
+        case_bit_(tokenizer.bert_.lowercase ? 0x20 : 0) {}
+
+  void encode() {
+    tokenizer_.added_.split(
+        text_, [this](size_t begin, size_t end) { encode_piece(begin, end); },
+        [this](const AddedTokens::Match& match) {
+          sink_.put(match.id, place(match.begin), place(match.end));
+        });
+  }
+
+ private:
+  // A code point of an uncased or cased model, out of context.
+  struct Mapped {
+    UncasedClass kind;
+    char32_t value;
+  };
+
+  static uint32_t place(size_t offset) { return static_cast<uint32_t>(offset); }
+
+  void encode_piece(size_t begin, size_t end) {
+    if (!tokenizer_.added_normalized_.empty()) return encode_normalized(begin, end);
+    if (!tokenizer_.fast_) {
+      stream_words(begin, end, false);
+      return;
+    }
+    encode_fast(begin, end);
+  }
+
+  Mapped map(char32_t c) const {
+    const BertCharacter& known = bert_character(c);
+    if (tokenizer_.bert_.lowercase) {
+      return {known.uncased, static_cast<char32_t>(static_cast<int32_t>(c) + known.uncased_delta)};
+    }
+    UncasedClass kind = UncasedClass::kWord;
+    if (known.flags & BertCharacter::kOther) {
+      kind = UncasedClass::kDrop;
+    } else if (known.flags & BertCharacter::kWhite) {
+      kind = UncasedClass::kSpace;
+    } else if (known.flags & BertCharacter::kIdeograph) {
+      kind = UncasedClass::kIdeograph;
+    } else if (known.flags & BertCharacter::kPunctuation) {
+      kind = UncasedClass::kPunctuation;
+    }
+    return {kind, c};
+  }
+
+  // Ways 1 and 2.
+  void encode_fast(size_t begin, size_t end) {
+    const Kind* kinds = tokenizer_.kinds_.data();
+    size_t at = begin;
+    while (at < end) {
+      const auto byte = static_cast<uint8_t>(base_[at]);
+      if (byte >= 0x80) {
+        at = encode_beyond_ascii(at, end);
+        continue;
+      }
+      switch (kinds[byte]) {
+        case Kind::kWord:
+          at = encode_word(at, end);
+          break;
+        case Kind::kPunctuation:
+          sink_.put(tokenizer_.punctuation_ids_[byte], place(at), place(at + 1));
+          ++at;
+          break;
+        default:  // space, or a control character that clean_text removes
+          ++at;
+      }
+    }
+  }
+
+  // A word that begins with an ASCII letter or digit at `at`. Returns where it ends.
+  size_t encode_word(size_t at, size_t end) {
+    AsciiWord word;
+    if (text_.size() - at >= kWordKeyBytes) [[likely]] {
+      word = take_ascii_word(base_ + at, case_bit_);
+    } else {
+      char tail[kWordKeyBytes] = {};
+      std::memcpy(tail, base_ + at, text_.size() - at);
+      word = take_ascii_word(tail, case_bit_);
+    }
+    const size_t stop = at + word.size;
+    if (word.size == kWordKeyBytes || stop > end) [[unlikely]] return mapped_word(at, end);
+    if (stop < end && !ends_word(stop, end)) [[unlikely]] return mapped_word(at, end);
+    const CachedWord* found = tokenizer_.vocabulary_.find(cache_, word.key, word.size);
+    if (!found) return mapped_word(at, end);
+    sink_.put(found->ids[0], place(at), place(at + found->ends[0]));
+    for (size_t i = 1; i < found->count; ++i) {
+      sink_.put(found->ids[i], place(at + found->ends[i - 1]), place(at + found->ends[i]));
+    }
+    return stop;
+  }
+
+  // Whether the character at `at` (below `end`, no ASCII letter or digit) ends the word before it
+  // and takes nothing of it along.
+  bool ends_word(size_t at, size_t end) const {
+    const auto byte = static_cast<uint8_t>(base_[at]);
+    if (byte < 0x80) return tokenizer_.kinds_[byte] != Kind::kDrop;
+    const UncasedClass kind = map(decode(at, end).value).kind;
+    return kind == UncasedClass::kSpace || kind == UncasedClass::kPunctuation ||
+           kind == UncasedClass::kIdeograph;
+  }
+
+  CodePoint decode(size_t at, size_t end) const {
+    return decode_code_point({base_, end}, at);
+  }
+
+  // One space, punctuation mark, ideograph or word that begins with a byte past ASCII.
+  size_t encode_beyond_ascii(size_t at, size_t end) {
+    const CodePoint point = decode(at, end);
+    const Mapped mapped = map(point.value);
+    switch (mapped.kind) {
+      case UncasedClass::kSpace:
+        return at + point.length;
+      case UncasedClass::kPunctuation:
+      case UncasedClass::kIdeograph:
+        clear_word();
+        append({mapped.value, place(at), place(at + point.length)});
+        end_word();
+        return at + point.length;
+      default:
+        return mapped_word(at, end);
+    }
+  }
+
+  // Way 2: a word of any characters that map one by one. Returns where it ends.
+  size_t mapped_word(size_t begin, size_t end) {
+    clear_word();
+    size_t at = begin;
+    while (at < end) {
+      const auto byte = static_cast<uint8_t>(base_[at]);
+      if (byte < 0x80) {
+        const Kind kind = tokenizer_.kinds_[byte];
+        if (kind == Kind::kSpace || kind == Kind::kPunctuation) break;
+        if (kind == Kind::kWord) {
+          const bool upper = byte >= 'A' && byte <= 'Z';
+          append({char32_t{byte} | (upper ? case_bit_ : 0u), place(at), place(at + 1)});
+        }
+        ++at;
+        continue;
+      }
+      const CodePoint point = decode(at, end);
+      const Mapped mapped = map(point.value);
+      if (mapped.kind == UncasedClass::kComplex) return stream_words(begin, end, true);
+      if (mapped.kind == UncasedClass::kWord) {
+        append({mapped.value, place(at), place(at + point.length)});
+      } else if (mapped.kind != UncasedClass::kDrop) {
+        break;
+      }
+      at += point.length;
+    }
+    end_word();
+    return at;
+  }
+
+  // Way 3 over [begin, end), or, when `one_word`, up to the first plain boundary. Returns where it
+  // stopped.
+  size_t stream_words(size_t begin, size_t end, bool one_word) {
+    auto to_words = [this](const PlacedCharacter& c) { add_character(c); };
+    BertStream stream(tokenizer_.bert_, to_words);
+    clear_word();
+    size_t at = begin;
+    while (at < end) {
+      const CodePoint point = decode(at, end);
+      if (one_word && at > begin) {
+        const UncasedClass kind = map(point.value).kind;
+        if (kind == UncasedClass::kSpace || kind == UncasedClass::kPunctuation ||
+            kind == UncasedClass::kIdeograph) {
+          break;
+        }
+      }
+      stream.feed({point.value, place(at), place(at + point.length)});
+      at += point.length;
+    }
+    stream.finish();
+    end_word();
+    return at;
+  }
+
+  // A character of the normalized text: the pre-tokenizer's splitting.
+  void add_character(const PlacedCharacter& c) {
+    const uint8_t flags = bert_character(c.value).flags;
+    if (flags & BertCharacter::kWhite) {
+      end_word();
+    } else if (flags & BertCharacter::kPunctuation) {
+      end_word();
+      append(c);
+      end_word();
+    } else {
+      append(c);
+    }
+  }
+
+  // Added tokens that match in the normalized text need that text as a whole.
+  void encode_normalized(size_t begin, size_t end) {
+    std::string text;
+    std::vector<PlacedCharacter> characters;  // one for each byte of `text`
+    auto collect = [&text, &characters](const PlacedCharacter& c) {
+      append_code_point(c.value, text);
+      characters.resize(text.size(), c);
+    };
+    BertStream stream(tokenizer_.bert_, collect);
+    for (size_t at = begin; at < end;) {
+      const CodePoint point = decode(at, end);
+      stream.feed({point.value, place(at), place(at + point.length)});
+      at += point.length;
+    }
+    stream.finish();
+    tokenizer_.added_normalized_.split(
+        text,
+        [this, &text, &characters](size_t from, size_t to) {
+          clear_word();
+          for (size_t i = from; i < to; i += decode_code_point(text, i).length) {
+            add_character(characters[i]);
+          }
+          end_word();
+        },
+        [this, &characters](const AddedTokens::Match& match) {
+          sink_.put(match.id, characters[match.begin].begin, characters[match.end - 1].end);
+        });
+  }
+
+  void clear_word() {
+    scratch_.word.clear();
+    scratch_.begins.clear();
+    scratch_.ends.clear();
+    word_chars_ = 0;
+  }
+
+  void append(const PlacedCharacter& c) {
+    if (word_chars_ == 0) word_begin_ = c.begin;
+    word_end_ = c.end;
+    // A word past the limit is unknown as a whole: no need to remember more of it.
+    if (++word_chars_ > tokenizer_.vocabulary_.word_chars_max()) return;
+    char bytes[4];
+    const size_t size = encode_code_point(c.value, bytes);
+    scratch_.word.append(bytes, size);
+    if constexpr (Sink::kOffsets) {
+      scratch_.begins.insert(scratch_.begins.end(), size, c.begin);
+      scratch_.ends.insert(scratch_.ends.end(), size, c.end);
+    }
+  }
+
+  // Emits the tokens of the word collected so far, if any, and begins a new one.
+  void end_word() {
+    if (word_chars_ == 0) return;
+    const std::string& word = scratch_.word;
+    if (word_chars_ > tokenizer_.vocabulary_.word_chars_max()) {
+      sink_.put(tokenizer_.vocabulary_.unknown_id(), word_begin_, word_end_);
+      return clear_word();
+    }
+    if (word.size() <= kWordKeyBytes && word.find('\0') == std::string::npos) {
+      char bytes[kWordKeyBytes] = {};
+      std::memcpy(bytes, word.data(), word.size());
+      WordKey key;
+      std::memcpy(&key.low, bytes, 8);
+      std::memcpy(&key.high, bytes + 8, 8);
+      if (const CachedWord* found = tokenizer_.vocabulary_.find(cache_, key, word.size())) {
+        uint32_t from = 0;
+        for (size_t i = 0; i < found->count; ++i) {
+          put_piece(found->ids[i], from, found->ends[i]);
+          from = found->ends[i];
+        }
+        return clear_word();
+      }
+    }
+    tokenizer_.vocabulary_.pieces(word, scratch_.pieces);
+    uint32_t from = 0;
+    for (const Piece& piece : scratch_.pieces) {
+      put_piece(piece.id, from, piece.end);
+      from = piece.end;
+    }
+    clear_word();
+  }
+
+  void put_piece(int32_t id, uint32_t from, uint32_t to) {
+    if constexpr (Sink::kOffsets) {
+      sink_.put(id, scratch_.begins[from], scratch_.ends[to - 1]);
+    } else {
+      sink_.put(id, 0, 0);
+    }
+  }
+
+  const WordPieceTokenizer& tokenizer_;
+  std::string_view text_;
+  const char* base_;
+  Sink& sink_;
+  Scratch& scratch_;
+  CachedWord* cache_;
+  const uint8_t case_bit_;
+  size_t word_chars_ = 0;
+  uint32_t word_begin_ = 0;
+  uint32_t word_end_ = 0;
+};
+
+Result<std::shared_ptr<const Tokenizer>> WordPieceTokenizer::build(TokenizerConfig config) {
+  HR_ASSIGN(WordPieceVocabulary vocabulary, WordPieceVocabulary::build(config));
+  std::vector<AddedToken> raw;
+  std::vector<AddedToken> normalized;
+  std::vector<std::string> raw_patterns;
+  std::vector<std::string> normalized_patterns;
+  for (const AddedToken& token : config.added_tokens) {
+    if (!token.normalized) {
+      raw.push_back(token);
+      raw_patterns.push_back(token.content);
+      continue;
+    }
+    std::string pattern;
+    auto collect = [&pattern](const PlacedCharacter& c) { append_code_point(c.value, pattern); };
+    BertStream stream(config.bert, collect);
+    for (size_t at = 0; at < token.content.size();) {
+      const CodePoint point = decode_code_point(token.content, at);
+      stream.feed({point.value, 0, 0});
+      at += point.length;
+    }
+    stream.finish();
+    normalized.push_back(token);
+    normalized_patterns.push_back(std::move(pattern));
+  }
+  const auto build_added = [&config](std::vector<AddedToken> tokens,
+                                     const std::vector<std::string>& patterns) {
+    Result<AddedTokens> added = AddedTokens::build(std::move(tokens), patterns);
+    if (!added) {
+      added = std::unexpected(
+          std::move(added).error().with_context(config.path + ": added_tokens"));
+    }
+    return added;
+  };
+  HR_ASSIGN(AddedTokens raw_added, build_added(std::move(raw), raw_patterns));
+  HR_ASSIGN(AddedTokens normalized_added, build_added(std::move(normalized), normalized_patterns));
+  auto out = std::make_shared<WordPieceTokenizer>(std::move(vocabulary), std::move(raw_added),
+                                                  std::move(normalized_added));
+  out->prepare(config);
+  out->special_before_ = std::move(config.special_before);
+  out->special_after_ = std::move(config.special_after);
+  out->tokens_ = std::move(config.vocabulary);
+  std::sort(out->tokens_.begin(), out->tokens_.end(),
+            [](const VocabularyEntry& a, const VocabularyEntry& b) { return a.id < b.id; });
+  for (AddedToken& token : config.added_tokens) {
+    if (out->token(token.id).empty()) {
+      const VocabularyEntry entry{std::move(token.content), token.id};
+      const auto place = std::lower_bound(
+          out->tokens_.begin(), out->tokens_.end(), entry.id,
+          [](const VocabularyEntry& a, int32_t id) { return a.id < id; });
+      out->tokens_.insert(place, entry);
+    }
+  }
+  return out;
+}
+
+void WordPieceTokenizer::prepare(const TokenizerConfig& config) {
+  bert_ = config.bert;
+  fast_ = bert_.clean_text && bert_.handle_chinese_chars && bert_.strip_accents == bert_.lowercase;
+  // The tables of words hold no word over the limit, so a limit below 16 would need a count.
+  if (config.word_chars_max < kWordKeyBytes) fast_ = false;
+  std::vector<Piece> pieces;
+  for (char32_t c = 0; c < 128; ++c) {
+    const uint8_t flags = bert_character(c).flags;
+    const bool letter = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0' && c <= '9');
+    kinds_[c] = letter                                ? Kind::kWord
+                : flags & BertCharacter::kOther       ? Kind::kDrop
+                : flags & BertCharacter::kWhite       ? Kind::kSpace
+                : flags & BertCharacter::kPunctuation ? Kind::kPunctuation
+                                                      : Kind::kOther;
+    HR_CHECK(kinds_[c] != Kind::kOther, "every ASCII character has a part in BERT's splitting");
+    const char byte = static_cast<char>(c);
+    vocabulary_.pieces({&byte, 1}, pieces);
+    punctuation_ids_[c] = pieces.front().id;
+  }
+}
+
+void WordPieceTokenizer::encode(std::string_view text, Encoding& out) const {
+  HR_CHECK(text.size() <= UINT32_MAX, "offsets have 32 bits");
+  EncodingSink sink(out);
+  Run<EncodingSink>(*this, text, sink).encode();
+  sink.flush();
+}
+
+void WordPieceTokenizer::encode_with_special(std::string_view text, Encoding& out) const {
+  const auto put = [&out](std::span<const int32_t> ids) {
+    out.ids.insert(out.ids.end(), ids.begin(), ids.end());
+    out.begins.insert(out.begins.end(), ids.size(), 0);
+    out.ends.insert(out.ends.end(), ids.size(), 0);
+  };
+  put(special_before_);
+  encode(text, out);
+  put(special_after_);
+}
+
+size_t WordPieceTokenizer::encode_ids(std::string_view text, size_t limit,
+                                      std::vector<int32_t>& out) const {
+  HR_CHECK(text.size() <= UINT32_MAX, "offsets have 32 bits");
+  IdSink sink(limit == 0 ? SIZE_MAX : limit, out);
+  for (const int32_t id : special_before_) sink.put(id, 0, 0);
+  Run<IdSink>(*this, text, sink).encode();
+  for (const int32_t id : special_after_) sink.put(id, 0, 0);
+  return sink.count();
+}
+
+std::string_view WordPieceTokenizer::token(int32_t id) const {
+  const auto found =
+      std::lower_bound(tokens_.begin(), tokens_.end(), id,
+                       [](const VocabularyEntry& entry, int32_t wanted) { return entry.id < wanted; });
+  return found != tokens_.end() && found->id == id ? std::string_view(found->token)
+                                                   : std::string_view();
+}
+
+}  // namespace headrace
