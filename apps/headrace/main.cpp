@@ -1,1 +1,104 @@
-int main() { return 0; }
+#include <fmt/format.h>
+#include <malloc.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <string>
+
+#include "commands.h"
+#include "plan/render.h"
+#include "terminal.h"
+
+namespace headrace::cli {
+
+CancelToken& interrupt() {
+  static CancelToken token;
+  return token;
+}
+
+Status print_line(const std::string& line) {
+  if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() ||
+      std::fputc('\n', stdout) == EOF) {
+    return os_fail(errno, "write to standard output");
+  }
+  return {};
+}
+
+namespace {
+
+void on_signal(int) {
+  // A second Ctrl-C ends at once.
+  if (interrupt().requested()) _exit(130);
+  interrupt().request();
+}
+
+void install_signals() {
+  interrupt();  // made before a signal can come
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+// Memory that is freed goes back to the system: the budget counts what the process really holds.
+void tame_allocator() {
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
+  mallopt(M_TRIM_THRESHOLD, 4 << 20);
+}
+
+int exit_code(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::invalid_argument: return 2;
+    case ErrorCode::cancelled: return 130;
+    default: return 1;
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Headrace: documents in, answers out. Ingest, embed, index and search, natively."};
+  app.name("headrace");
+  app.set_version_flag("--version", std::string("headrace ") + HEADRACE_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "A first minute:\n"
+      "  headrace index docs/ --into kb\n"
+      "  headrace search kb \"how do I rotate keys\"\n"
+      "  headrace info kb\n\n"
+      "Each command has its own --help with examples. Exit codes: 0 done, 1 the data says no,\n"
+      "2 wrong use, 130 interrupted.");
+  Invocation invocation;
+  add_index_command(app, invocation);
+  add_search_command(app, invocation);
+  add_knowledge_commands(app, invocation);
+  add_export_command(app, invocation);
+  add_model_commands(app, invocation);
+  add_completion_command(app, invocation);
+  for (CLI::App* command : app.get_subcommands({})) {
+    command->add_flag("--json", invocation.json, "One JSON document on stdout, for machines");
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& done) {  // --help, --version
+    return app.exit(done);
+  } catch (const CLI::ParseError& wrong) {
+    const std::string text = wrong.what();
+    print_error(Error(ErrorCode::invalid_argument, text,
+                      "see headrace --help, or headrace COMMAND --help"));
+    return 2;
+  }
+  install_signals();
+  tame_allocator();
+  Result<int> result = invocation.action();
+  if (result && std::fflush(stdout) != 0) result = os_fail(errno, "write to standard output");
+  if (result) return *result;
+  print_error(result.error());
+  if (invocation.json) fmt::print("{}\n", error_json(result.error()));
+  return exit_code(result.error());
+}
+
+}  // namespace
+}  // namespace headrace::cli
+
+int main(int argc, char** argv) { return headrace::cli::run(argc, argv); }

@@ -40,6 +40,7 @@ class ContentFinder {
   void sum_up();
   bool should_drop(uint32_t i, float total) const;
   void prune();
+  uint32_t densest() const;
   uint32_t choose();
 
   const HtmlTree& tree_;
@@ -48,6 +49,8 @@ class ContentFinder {
   std::vector<float> value_;     // of the blocks directly in it, later of the subtree
   std::vector<float> positive_;  // the same, counting only blocks of positive value
   std::vector<uint32_t> bytes_;
+  std::vector<uint32_t> links_;    // bytes within links
+  std::vector<float> cluster_;     // of the blocks that are its children
   std::vector<uint32_t> block_;  // the nearest block element, itself included
   std::vector<HtmlFate> fates_;
   TextShape run_;
@@ -78,12 +81,23 @@ void ContentFinder::end_run() {
     value_[run_block_] += value;
     if (value > 0) positive_[run_block_] += value;
     bytes_[run_block_] += run_.bytes;
+    links_[run_block_] += run_.link_bytes;
+    if (value > 0) {
+      cluster_[run_block_] += value;
+      if (run_block_ != 0) cluster_[tree_.nodes[run_block_].parent] += value;
+    }
   }
   run_ = {};
   run_block_ = kNone;
 }
 
 void ContentFinder::measure() {
+  value_.assign(count_, 0.0f);
+  positive_.assign(count_, 0.0f);
+  cluster_.assign(count_, 0.0f);
+  bytes_.assign(count_, 0);
+  links_.assign(count_, 0);
+  block_.assign(count_, 0);
   uint32_t last_block = 0;  // a block begun since the run's last text parts it
   for (uint32_t i = 0; i < count_;) {
     const HtmlNode& node = tree_.nodes[i];
@@ -116,6 +130,7 @@ void ContentFinder::measure() {
     ++i;
   }
   end_run();
+  sum_up();
 }
 
 void ContentFinder::sum_up() {
@@ -124,6 +139,7 @@ void ContentFinder::sum_up() {
     value_[parent] += value_[i];
     positive_[parent] += positive_[i];
     bytes_[parent] += bytes_[i];
+    links_[parent] += links_[i];
   }
 }
 
@@ -153,36 +169,47 @@ void ContentFinder::prune() {
   }
 }
 
-uint32_t ContentFinder::choose() {
+// Where most sentences lie side by side: the element whose own blocks are worth most.
+uint32_t ContentFinder::densest() const {
   uint32_t best = 0;
-  for (uint32_t i = 1; i < count_; ++i) {
-    if (tree_.nodes[i].tag != HtmlTag::text && value_[i] > 0 && value_[i] >= value_[best]) best = i;
+  float most = 0;
+  for (uint32_t i = 0; i < count_; ++i) {
+    if (cluster_[i] > most) {
+      most = cluster_[i];
+      best = i;
+    }
+  }
+  return best;
+}
+
+uint32_t ContentFinder::choose() {
+  uint32_t root = densest();
+  if (root == 0) return 0;
+  for (uint32_t up = root; up != 0;) {
+    up = tree_.nodes[up].parent;
+    const float gain = positive_[up] - positive_[root];
+    const float bytes = static_cast<float>(bytes_[up] - bytes_[root]);
+    const float linked = static_cast<float>(links_[up] - links_[root]);
+    if (gain < 0.1f * positive_[root] && gain < 150) continue;
+    if (linked > 0.3f * bytes) continue;
+    root = up;
   }
   // A named body of the article or page that has nearly all of it is what the author meant.
-  uint32_t named = best;
-  for (uint32_t i = best; i < tree_.nodes[best].end; ++i) {
+  uint32_t named = root;
+  for (uint32_t i = root; i < tree_.nodes[root].end; ++i) {
     const HtmlNode& node = tree_.nodes[i];
     const bool is_named = (node.hints & (kHintArticleBody | kHintMain)) != 0 ||
                           node.tag == HtmlTag::article;
-    if (is_named && value_[i] >= 0.7f * value_[best]) named = i;
+    if (is_named && positive_[i] >= 0.7f * positive_[root]) named = i;
   }
   return named;
 }
 
 std::vector<HtmlFate> ContentFinder::find() {
-  value_.assign(count_, 0.0f);
-  positive_.assign(count_, 0.0f);
-  bytes_.assign(count_, 0);
-  block_.assign(count_, 0);
   fates_.assign(count_, HtmlFate::keep);
   measure();
-  sum_up();
   prune();
-  std::fill(value_.begin(), value_.end(), 0.0f);
-  std::fill(positive_.begin(), positive_.end(), 0.0f);
-  std::fill(bytes_.begin(), bytes_.end(), 0);
   measure();
-  sum_up();
   const uint32_t root = choose();
   for (uint32_t i = 0; i < count_; ++i) {
     const bool inside = i >= root && i < tree_.nodes[root].end;

@@ -268,19 +268,43 @@ uint32_t word_hint(uint32_t hash) {
   return 0;
 }
 
+// Words that end in one of these name the same thing ("mainnav", "pagefooter").
+constexpr Word kEndings[] = {
+    {"nav", kHintNav},         {"menu", kHintNav},          {"breadcrumb", kHintNav},
+    {"breadcrumbs", kHintNav}, {"footer", kHintFooter},     {"sidebar", kHintAside},
+    {"widget", kHintAside},    {"newsletter", kHintForm},   {"comments", kHintComment},
+    {"share", kHintShare},     {"related", kHintRelated},   {"promo", kHintAd},
+    {"banner", kHintAd},       {"caption", kHintCaption},   {"byline", kHintByline},
+};
+
+uint32_t ending_hint(std::string_view word) {
+  for (const Word& ending : kEndings) {
+    if (word.size() <= ending.text.size()) continue;
+    if (equals_ignoring_case(word.substr(word.size() - ending.text.size()), ending.text)) {
+      return ending.hint;
+    }
+  }
+  return 0;
+}
+
 // One class name: its words ("post-content", "postContent", "post_content"), and the whole without
 // its separators ("sr-only").
 uint32_t name_hints(std::string_view name) {
   uint32_t hints = 0, word = kHtmlNameSeed, whole = kHtmlNameSeed;
   size_t word_length = 0, words = 0;
+  size_t at = 0;
   const auto end_word = [&] {
-    if (word_length > 1) hints |= word_hint(word);
+    if (word_length > 1) {
+      const uint32_t hint = word_hint(word);
+      hints |= hint != 0 ? hint : ending_hint(name.substr(at - word_length, word_length));
+    }
     if (word_length > 0) ++words;
     word = kHtmlNameSeed;
     word_length = 0;
   };
   bool was_lower = false;
-  for (char c : name) {
+  for (at = 0; at < name.size(); ++at) {
+    const char c = name[at];
     const bool upper = c >= 'A' && c <= 'Z';
     const bool lower = c >= 'a' && c <= 'z';
     if (!upper && !lower) {
@@ -295,7 +319,8 @@ uint32_t name_hints(std::string_view name) {
     ++word_length;
   }
   end_word();
-  if (words > 1) hints |= word_hint(whole);
+  // "hidden" alone hides; "label-hidden" says that something in it is.
+  if (words > 1) hints = (hints & ~kHintUnseen) | word_hint(whole);
   if ((hints & kHintSubject) != 0 && (hints & kHintBody) != 0) hints |= kHintArticleBody;
   if ((hints & kHintQualifier) != 0) return 0;
   return hints;

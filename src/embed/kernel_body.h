@@ -32,14 +32,26 @@ struct KernelBody {
   static HR_INLINE Reg exp2(Reg t) {
     t = V::min(V::max(t, V::set(-126.0f)), V::set(126.0f));
     const Reg whole = V::round(t);
-    const Reg part = V::sub(t, whole);
+    return V::scale_by_power(exp2_part(V::sub(t, whole)), whole);
+  }
+
+  // 2^t for t <= 0, cheaper: below -126 it gives 2^-126. Adding 1.5 * 2^23 rounds t to a whole
+  // number and leaves that number in the low bits, where scale_by_low_bits() finds it.
+  static HR_INLINE Reg exp2_nonpositive(Reg t) {
+    const Reg shift = V::set(12582912.0f);
+    t = V::max(t, V::set(-126.0f));
+    const Reg shifted = V::add(t, shift);
+    return V::scale_by_low_bits(exp2_part(V::sub(t, V::sub(shifted, shift))), shifted);
+  }
+
+  // 2^part for part in [-0.5, 0.5].
+  static HR_INLINE Reg exp2_part(Reg part) {
     Reg p = V::set(1.327647129e-3f);
     p = V::fma(p, part, V::set(9.675540961e-3f));
     p = V::fma(p, part, V::set(5.550713092e-2f));
     p = V::fma(p, part, V::set(2.402212024e-1f));
     p = V::fma(p, part, V::set(6.931469440e-1f));
-    p = V::fma(p, part, V::set(1.0f));
-    return V::scale_by_power(p, whole);
+    return V::fma(p, part, V::set(1.0f));
   }
 
   // x * Phi(x), Phi the normal distribution function: erf(x / sqrt 2) as an odd rational function,
@@ -274,6 +286,8 @@ struct KernelBody {
 
   // --- attention ------------------------------------------------------------------------------
 
+  static constexpr float kLog2e = 1.442695041f;
+
   struct AttentionStep {
     const AttentionCall& call;
     const float* key_panels;    // [tokens / kPanel][head_size][kPanel]
@@ -288,14 +302,31 @@ struct KernelBody {
       const size_t d = call.head_size;
       const size_t result_stride = (d + kPanel - 1) / kPanel * kPanel;
       const float* query = call.query + first * call.stride;
+      const bool biased = call.relative_bias != nullptr;
       Tile<R> tile;
+      Reg highest[R];
+      HR_UNROLL
+      for (int r = 0; r < R; ++r) highest[r] = V::set(-__builtin_inff());
       for (size_t j = 0; j < padded; j += kPanel) {
         tile.clear();
         tile.multiply_add(query, call.stride, key_panels + j * d, d);
         tile.store(scores + j, padded);
+        if (biased || j + kPanel > call.tokens) {
+          for (int r = 0; r < R; ++r) adjust(scores + r * padded + j, first + r, j);
+          tile.load(scores + j, padded);
+        }
+        HR_UNROLL
+        for (int r = 0; r < R; ++r) {
+          HR_UNROLL
+          for (int v = 0; v < kVectors; ++v) highest[r] = V::max(highest[r], tile.sum[r][v]);
+        }
       }
+      const float factor = biased ? kLog2e : call.scale * kLog2e;
+      float top[R];
+      HR_UNROLL
+      for (int r = 0; r < R; ++r) top[r] = V::reduce_max(highest[r]) * factor;
       float inverse[R];
-      for (int r = 0; r < R; ++r) inverse[r] = softmax(scores + r * padded, first + r);
+      for (int r = 0; r < R; ++r) inverse[r] = softmax(scores + r * padded, factor, top[r]);
       for (size_t j = 0; j < result_stride; j += kPanel) {
         tile.clear();
         tile.multiply_add(scores, padded, value_panels + j * call.tokens, call.tokens);
@@ -316,28 +347,63 @@ struct KernelBody {
       }
     }
 
-    // Turns a row of scores into weights; returns 1 / their sum, which is applied to the result.
-    HR_INLINE float softmax(float* row, size_t query_place) const {
-      constexpr float kLog2e = 1.442695041f;
-      Reg factor = V::set(call.scale * kLog2e);
-      for (size_t j = call.tokens; j < padded; ++j) row[j] = -__builtin_inff();
-      if (call.relative_bias != nullptr) {
-        const float* bias = call.relative_bias - query_place;
-        for (size_t j = 0; j < call.tokens; ++j) row[j] = row[j] * call.scale + bias[j];
-        factor = V::set(kLog2e);
+    // One panel of scores: adds the bias, and makes the keys after the last token weigh nothing.
+    HR_INLINE void adjust(float* panel, size_t query_place, size_t key_place) const {
+      for (size_t i = 0; i < kPanel; ++i) {
+        const size_t j = key_place + i;
+        if (j >= call.tokens) {
+          panel[i] = -__builtin_inff();
+        } else if (call.relative_bias != nullptr) {
+          panel[i] = panel[i] * call.scale + (call.relative_bias - query_place)[j];
+        }
       }
-      Reg highest = V::load(row);
-      for (size_t j = kWidth; j < padded; j += kWidth) highest = V::max(highest, V::load(row + j));
-      const Reg top = V::set(V::reduce_max(highest));
-      Reg total = V::zero();
-      for (size_t j = 0; j < padded; j += kWidth) {
-        const Reg weight = exp2(V::mul(V::sub(V::load(row + j), top), factor));
-        V::store(row + j, weight);
-        total = V::add(total, weight);
+    }
+
+    // Turns a row of scores into weights, 2^(score * factor - top); returns 1 / their sum, which
+    // is applied to the result.
+    HR_INLINE float softmax(float* row, float factor, float top) const {
+      const Reg factors = V::set(factor);
+      const Reg tops = V::set(-top);
+      Reg total[kVectors];
+      HR_UNROLL
+      for (int v = 0; v < kVectors; ++v) total[v] = V::zero();
+      for (size_t j = 0; j < padded; j += kPanel) {
+        HR_UNROLL
+        for (int v = 0; v < kVectors; ++v) {
+          float* at = row + j + v * kWidth;
+          const Reg weight = exp2_nonpositive(V::fma(V::load(at), factors, tops));
+          V::store(at, weight);
+          total[v] = V::add(total[v], weight);
+        }
       }
-      return 1.0f / V::reduce_add(total);
+      static_assert(kVectors == 2);
+      return 1.0f / V::reduce_add(V::add(total[0], total[1]));
     }
   };
+
+  // Keys as panels: [tokens / kPanel][head_size][kPanel], zeros after the last token.
+  static HR_INLINE void pack_keys(const AttentionCall& call, float* panels) {
+    constexpr size_t kBlock = V::kTransposed;
+    const size_t d = call.head_size;
+    const size_t whole = d / kBlock * kBlock;
+    for (size_t first = 0; first < call.tokens; first += kPanel) {
+      float* panel = panels + first * d;
+      for (size_t j = 0; j < kPanel; j += kBlock) {
+        const float* from = call.key + (first + j) * call.stride;
+        float* to = panel + j;
+        size_t done = 0;
+        if (first + j + kBlock <= call.tokens) {
+          for (; done < whole; done += kBlock)
+            V::transpose(from + done, call.stride, to + done * kPanel, kPanel);
+        }
+        for (size_t t = 0; t < kBlock; ++t) {
+          const bool there = first + j + t < call.tokens;
+          for (size_t i = done; i < d; ++i)
+            to[i * kPanel + t] = there ? from[t * call.stride + i] : 0;
+        }
+      }
+    }
+  }
 
   static void attention(const AttentionCall& call) {
     const size_t tokens = call.tokens;
@@ -349,15 +415,7 @@ struct KernelBody {
     float* value_panels = key_panels + padded * d;
     float* scores = value_panels + padded * value_columns;
     float* result = scores + kRows * padded;
-    for (size_t j = 0; j < padded; ++j) {
-      float* to = key_panels + j / kPanel * kPanel * d + j % kPanel;
-      const float* from = call.key + j * call.stride;
-      if (j < tokens) {
-        for (size_t i = 0; i < d; ++i) to[i * kPanel] = from[i];
-      } else {
-        for (size_t i = 0; i < d; ++i) to[i * kPanel] = 0;
-      }
-    }
+    pack_keys(call, key_panels);
     for (size_t begin = 0; begin < value_columns; begin += kPanel) {
       for (size_t j = 0; j < tokens; ++j) {
         float* to = value_panels + begin * tokens + j * kPanel;

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "embed/kernel_body.h"
+#include "embed/kernel_x86.h"
 
 namespace headrace::embed {
 namespace {
@@ -43,6 +44,16 @@ struct Vector {
   static HR_INLINE Reg scale_by_power(Reg x, Reg n) {
     const __m256i shifted = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), shifted));
+  }
+  // x * 2^n, n in the low bits of `shifted` (see exp2_nonpositive).
+  static HR_INLINE Reg scale_by_low_bits(Reg x, Reg shifted) {
+    const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), n));
+  }
+  static constexpr size_t kTransposed = 8;
+  static HR_INLINE void transpose(const float* from, size_t from_stride, float* to,
+                                  size_t to_stride) {
+    transpose_8x8(from, from_stride, to, to_stride);
   }
   static HR_INLINE float reduce_add(Reg x) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));

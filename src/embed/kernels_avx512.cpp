@@ -10,6 +10,7 @@
 #include <immintrin.h>
 
 #include "embed/kernel_body.h"
+#include "embed/kernel_x86.h"
 
 namespace headrace::embed {
 namespace {
@@ -46,6 +47,16 @@ struct Vector {
     return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
   static HR_INLINE Reg scale_by_power(Reg x, Reg n) { return _mm512_scalef_ps(x, n); }
+  // x * 2^n, n in the low bits of `shifted` (see exp2_nonpositive).
+  static HR_INLINE Reg scale_by_low_bits(Reg x, Reg shifted) {
+    const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), n));
+  }
+  static constexpr size_t kTransposed = 8;
+  static HR_INLINE void transpose(const float* from, size_t from_stride, float* to,
+                                  size_t to_stride) {
+    transpose_8x8(from, from_stride, to, to_stride);
+  }
   static HR_INLINE float reduce_add(Reg x) { return _mm512_reduce_add_ps(x); }
   static HR_INLINE float reduce_max(Reg x) { return _mm512_reduce_max_ps(x); }
 };

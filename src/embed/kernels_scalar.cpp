@@ -51,6 +51,15 @@ struct Vector {
     }
     return y;
   }
+  static HR_INLINE Reg scale_by_low_bits(Reg x, Reg shifted) {
+    return scale_by_power(x, shifted - set(12582912.0f));
+  }
+  static constexpr size_t kTransposed = 4;
+  static HR_INLINE void transpose(const float* from, size_t from_stride, float* to,
+                                  size_t to_stride) {
+    for (size_t i = 0; i < 4; ++i)
+      for (size_t j = 0; j < 4; ++j) to[j * to_stride + i] = from[i * from_stride + j];
+  }
   static HR_INLINE float reduce_add(Reg x) { return (x[0] + x[2]) + (x[1] + x[3]); }
   static HR_INLINE float reduce_max(Reg x) {
     const float a = x[0] > x[1] ? x[0] : x[1];

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <deque>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -96,8 +97,6 @@ struct WorkerPool::State {
       changed.notify_all();
     }
     starter.join();
-    // The threads that started them must outlive the processes: that was `starter`, but a kill
-    // does not wait for a parent-death signal, so either way nothing is left.
   }
 
   // The thread that starts all processes. It lives as long as the pool, because a process dies
@@ -144,7 +143,6 @@ struct WorkerPool::State {
   }
 
   Result<std::unique_ptr<WorkerProcess>> acquire(Kind kind, const CancelToken* cancel) {
-    auto& mine = idle_of(kind);
     std::shared_ptr<std::optional<Started>> ordered;
     std::unique_ptr<WorkerProcess> evicted;
     for (;;) {
@@ -158,7 +156,7 @@ struct WorkerPool::State {
         if (busy > 1) order_ahead(kind);
         return std::move(***ordered);
       }
-      if (!mine.empty()) {
+      if (auto& mine = idle[index_of(kind)]; !mine.empty()) {
         auto worker = std::move(mine.back());
         mine.pop_back();
         ++busy;
@@ -172,7 +170,7 @@ struct WorkerPool::State {
         changed.notify_all();
         continue;
       }
-      auto& others = idle_of(kind == Kind::pdf ? Kind::plain : Kind::pdf);
+      auto& others = idle[index_of(kind == Kind::pdf ? Kind::plain : Kind::pdf)];
       if (!others.empty()) {
         evicted = std::move(others.back());
         others.pop_back();
@@ -195,10 +193,6 @@ struct WorkerPool::State {
       order_ahead(kind);
     }
     changed.notify_all();
-  }
-
-  std::vector<std::unique_ptr<WorkerProcess>>& idle_of(Kind kind) HR_NO_THREAD_SAFETY_ANALYSIS {
-    return idle[index_of(kind)];
   }
 
   WorkerPoolOptions options;
@@ -248,8 +242,9 @@ Status WorkerPool::run(const WorkerRequest& request, const FrameHandler& on_fram
   }
   const WorkerJob job{request.op, request.params, input.fd.get(), input.bytes,
                       request.input_fd >= 0};
-  // An idle worker may have died meanwhile (killed from outside): the next one gets the job.
-  for (;;) {
+  // An idle worker may have died meanwhile (killed from outside): another one gets the job then.
+  constexpr int kAttempts = 3;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
     HR_ASSIGN(auto worker, state_->acquire(kind, cancel));
     Status status = fail(ErrorCode::internal, "not sent");
     const bool sent = worker->send(job);
@@ -262,6 +257,8 @@ Status WorkerPool::run(const WorkerRequest& request, const FrameHandler& on_fram
     state_->release(kind, std::move(worker));
     if (sent) return status;
   }
+  return fail(ErrorCode::internal, "decoder processes end before they take a job",
+              "run it with HEADRACE_WORKER_DEBUG=1 to see why; reinstall headrace");
 }
 
 size_t WorkerPool::alive() const {

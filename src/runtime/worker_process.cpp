@@ -33,6 +33,8 @@ constexpr uint64_t kPeakBytesMax = 320ULL << 20;
 constexpr int kDeadlinesInAll = 60;
 // How long a wait goes on before the cancel token is looked at again.
 constexpr std::chrono::milliseconds kCancelLatency{20};
+// How long a process whose socket is closed may take to be gone.
+constexpr int kDeathLatencyMs = 2000;
 
 bool debug_output() {
   static const bool on = std::getenv("HEADRACE_WORKER_DEBUG") != nullptr;
@@ -148,6 +150,11 @@ WorkerProcess::~WorkerProcess() {
 
 void WorkerProcess::kill_and_reap() {
   if (pid_ <= 0) return;
+  kill_process();
+  reap();
+}
+
+void WorkerProcess::kill_process() {
   // The process is our child and not yet waited for, so its number cannot have passed to another.
   int sent = -1;
 #if defined(SYS_pidfd_send_signal)
@@ -155,7 +162,6 @@ void WorkerProcess::kill_and_reap() {
     sent = static_cast<int>(syscall(SYS_pidfd_send_signal, pid_fd_.get(), SIGKILL, nullptr, 0));
 #endif
   if (sent != 0) ::kill(pid_, SIGKILL);
-  reap();
 }
 
 // Waits for the process, which is dead or about to die. Returns its status, or -1 when somebody
@@ -333,30 +339,13 @@ Status WorkerProcess::job_status(const WorkerHeader& header, std::string_view te
 
 // The process is gone in the middle of the job: why?
 Status WorkerProcess::death(const WorkerJob& job) {
-  // It may have closed its socket and live on.
+  // The socket closes a moment before the process can be waited for; and a hostile one may have
+  // closed it and live on, so that it has to be killed.
+  pollfd entry = {pid_fd_.get(), POLLIN, 0};
+  const bool dead = pid_fd_.valid() && poll(&entry, 1, kDeathLatencyMs) == 1;
+  if (!dead) kill_process();
+  const int status = reap();
   const auto* words = reinterpret_cast<const SlabLastWords*>(slab_);
-  int status = -1;
-  const pid_t got = waitpid(pid_, &status, WNOHANG);
-  if (got == pid_) {
-    pid_ = -1;
-    pid_fd_.reset();
-    control_.reset();
-    reusable_ = false;
-  } else {
-    // The socket closes a moment before the process can be waited for.
-    pollfd entry = {pid_fd_.get(), POLLIN, 0};
-    if (pid_fd_.valid()) poll(&entry, 1, 2000);
-    const pid_t again = waitpid(pid_, &status, WNOHANG);
-    if (again == pid_) {
-      pid_ = -1;
-      pid_fd_.reset();
-      control_.reset();
-      reusable_ = false;
-    } else {
-      kill_and_reap();
-      status = -1;
-    }
-  }
   if (!ready_ && (status == -1 || WIFEXITED(status)))
     return fail(ErrorCode::internal, "the decoder process headrace-worker does not start",
                 "run it with HEADRACE_WORKER_DEBUG=1 to see why; reinstall headrace");

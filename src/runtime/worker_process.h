@@ -72,6 +72,7 @@ class WorkerProcess {
   Status job_status(const WorkerHeader& header, std::string_view texts);
   Status death(const WorkerJob& job);
   void kill_and_reap();
+  void kill_process();
   int reap();
   Status protocol_error(std::string_view what);
 

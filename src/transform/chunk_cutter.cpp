@@ -155,8 +155,9 @@ size_t ChunkCutter::overlap_begin(size_t begin, size_t end) {
   if (next < blocks.size() && structure_.is_heading(next) && blocks[next].begin >= end) return end;
   size_t from = window_.back(begin, end, limits_.overlap);
   from = std::max(from, end - std::min(end, limits_.bytes / 4));
+  from = std::max(from, begin + decode_code_point(text_, begin).length);
   from = skip_white_space(text_, code_point_floor(text_, from), end);
-  if (from <= begin) from = begin + 1;
+  if (from >= end) return end;
   // Not across a heading: from behind it on, or from its own begin.
   size_t first = structure_.block_at(from, block_);
   for (size_t i = std::min(next, blocks.size() - 1) + 1; i-- > first;) {
@@ -194,7 +195,9 @@ size_t ChunkCutter::overlap_in_text(size_t from, size_t end, size_t first_block)
     low = sentence;
   }
   if (block_begin < end) return block_begin;
-  if (from > 0 && first_word_end(text_, from - 2 < from ? from - 2 : 0, from) != 0) return from;
+  const bool word_begins = trim_white_space(text_, from - 1, from) < from ||
+                           last_word_end(text_, from - 1, from) == from;
+  if (word_begins) return from;
   const size_t word = first_word_end(text_, from - 1, inside_end - 1);
   if (word == 0) return end;
   return skip_white_space(text_, word, inside_end);

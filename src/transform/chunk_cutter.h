@@ -32,7 +32,7 @@ struct CutRange {
 class ChunkCutter {
  public:
   // `excess(slice)` says by how many tokens a slice is over the budget when it is encoded on its
-  // own, 0 when it fits. `begin_safe`/`end_safe` tell it that the cut there cannot change tokens.
+  // own, 0 when it fits.
   using Excess = std::function<size_t(CutRange)>;
 
   ChunkCutter(const Tokenizer& tokenizer, std::string_view text, const ChunkStructure& structure,

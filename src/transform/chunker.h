@@ -40,10 +40,15 @@ class Chunker {
   std::string embedded_text(const Row& row) const;
 
  private:
-  Chunker(std::shared_ptr<const Tokenizer> tokenizer, ChunkOptions options)
-      : tokenizer_(std::move(tokenizer)), options_(options) {}
+  Chunker(std::shared_ptr<const Tokenizer> tokenizer, ChunkOptions options);
+  std::string embedded_title(const std::string& title) const;
+
   std::shared_ptr<const Tokenizer> tokenizer_;
   ChunkOptions options_;
+  // Whether a cut at white space (around ideographs and punctuation of other scripts) leaves the
+  // tokens on both sides as they are; where it might not, each row is encoded again to be sure.
+  bool cuts_at_space_ = false;
+  bool cuts_at_ideographs_ = false;
 };
 
 }  // namespace headrace

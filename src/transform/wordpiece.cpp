@@ -6,13 +6,10 @@
 #include <span>
 #include <utility>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include "base/check.h"
 #include "base/utf8.h"
 #include "transform/wordpiece_normalizer.h"
+#include "transform/wordpiece_scan.h"
 
 namespace headrace {
 namespace {
@@ -26,11 +23,22 @@ class EncodingSink {
 
   static constexpr bool kOffsets = true;
   void put(int32_t id, uint32_t begin, uint32_t end) {
-    if (used_ == kBuffer) [[unlikely]] flush();
     ids_[used_] = id;
     begins_[used_] = begin;
     ends_[used_] = end;
-    ++used_;
+    if (++used_ >= kBuffer) [[unlikely]] flush();
+  }
+  // The tokens of a word at `begin`. Writes all places of `word` and keeps those that count:
+  // cheaper than a loop of unpredictable length.
+  void put(const CachedWord& word, uint32_t begin) {
+    begins_[used_] = begin;
+    for (size_t i = 0; i < CachedWord::kPiecesMax; ++i) {
+      ids_[used_ + i] = word.ids[i];
+      ends_[used_ + i] = begin + word.ends[i];
+      begins_[used_ + i + 1] = begin + word.ends[i];
+    }
+    used_ += word.count;
+    if (used_ >= kBuffer) [[unlikely]] flush();
   }
   void flush() {
     out_.ids.insert(out_.ids.end(), ids_, ids_ + used_);
@@ -41,28 +49,47 @@ class EncodingSink {
 
  private:
   static constexpr size_t kBuffer = 128;
+  static constexpr size_t kRoom = kBuffer + CachedWord::kPiecesMax + 1;
   Encoding& out_;
   size_t used_ = 0;
-  int32_t ids_[kBuffer];
-  uint32_t begins_[kBuffer];
-  uint32_t ends_[kBuffer];
+  int32_t ids_[kRoom];
+  uint32_t begins_[kRoom];
+  uint32_t ends_[kRoom];
 };
 
 // Keeps the first `limit` ids and counts all.
 class IdSink {
  public:
-  IdSink(size_t limit, std::vector<int32_t>& out) : limit_(limit), out_(out) {}
+  IdSink(size_t limit, std::vector<int32_t>& out) : left_(limit), out_(out) {}
+  IdSink(const IdSink&) = delete;
+  IdSink& operator=(const IdSink&) = delete;
+
   static constexpr bool kOffsets = false;
   void put(int32_t id, uint32_t, uint32_t) {
-    if (count_++ < limit_) out_.push_back(id);
+    ids_[used_] = id;
+    if (++used_ >= kBuffer) [[unlikely]] flush();
   }
-  void flush() {}
+  void put(const CachedWord& word, uint32_t) {
+    for (size_t i = 0; i < CachedWord::kPiecesMax; ++i) ids_[used_ + i] = word.ids[i];
+    used_ += word.count;
+    if (used_ >= kBuffer) [[unlikely]] flush();
+  }
+  void flush() {
+    const size_t kept = std::min(used_, left_);
+    out_.insert(out_.end(), ids_, ids_ + kept);
+    left_ -= kept;
+    count_ += used_;
+    used_ = 0;
+  }
   size_t count() const { return count_; }
 
  private:
-  size_t limit_;
+  static constexpr size_t kBuffer = 256;
+  size_t left_;
   size_t count_ = 0;
   std::vector<int32_t>& out_;
+  size_t used_ = 0;
+  int32_t ids_[kBuffer + CachedWord::kPiecesMax];
 };
 
 // The normalized form of a word and where each of its bytes comes from. Grows to the longest word
@@ -79,53 +106,6 @@ Scratch& thread_scratch() {
   return scratch;
 }
 
-// Masks for the first n of 16 bytes: 16 bytes at kPrefixMask + 16 - n.
-alignas(64) constexpr uint8_t kPrefixMask[32] = {255, 255, 255, 255, 255, 255, 255, 255,
-                                                 255, 255, 255, 255, 255, 255, 255, 255};
-
-struct AsciiWord {
-  WordKey key;  // lower case if asked for, zero after the word's end
-  size_t size;  // letters and digits at the front, up to 16
-};
-
-// Looks at 16 readable bytes.
-inline AsciiWord take_ascii_word(const char* p, uint8_t case_bit) {
-  AsciiWord out;
-#if defined(__SSE2__)
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-  const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-  // Unsigned "x - low < count" by a shift into the signed range.
-  const auto within = [](__m128i x, int low, int count) {
-    const __m128i moved = _mm_add_epi8(x, _mm_set1_epi8(static_cast<char>(-128 - low)));
-    return _mm_cmplt_epi8(moved, _mm_set1_epi8(static_cast<char>(-128 + count)));
-  };
-  const __m128i letter = within(folded, 'a', 26);
-  const __m128i digit = within(bytes, '0', 10);
-  const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(_mm_or_si128(letter, digit)));
-  out.size = static_cast<size_t>(std::countr_zero(~mask | 0x10000u));
-  const __m128i lowered =
-      _mm_or_si128(bytes, _mm_and_si128(letter, _mm_set1_epi8(static_cast<char>(case_bit))));
-  const __m128i keep =
-      _mm_loadu_si128(reinterpret_cast<const __m128i*>(kPrefixMask + 16 - out.size));
-  const __m128i key = _mm_and_si128(lowered, keep);
-  out.key.low = static_cast<uint64_t>(_mm_cvtsi128_si64(key));
-  out.key.high = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(key, key)));
-#else
-  char lowered[kWordKeyBytes] = {};
-  out.size = 0;
-  while (out.size < kWordKeyBytes) {
-    const auto byte = static_cast<uint8_t>(p[out.size]);
-    const bool letter = static_cast<uint8_t>((byte | 0x20) - 'a') < 26;
-    const bool digit = static_cast<uint8_t>(byte - '0') < 10;
-    if (!letter && !digit) break;
-    lowered[out.size++] = static_cast<char>(letter ? byte | case_bit : byte);
-  }
-  std::memcpy(&out.key.low, lowered, 8);
-  std::memcpy(&out.key.high, lowered + 8, 8);
-#endif
-  return out;
-}
-
 }  // namespace
 
 // Encodes one text into one sink. A "piece" is a stretch between added tokens.
@@ -139,6 +119,7 @@ class WordPieceTokenizer::Run {
         sink_(sink),
         scratch_(thread_scratch()),
         cache_(tokenizer.vocabulary_.thread_cache()),
+        masks_(tokenizer.masks_),
         case_bit_(tokenizer.bert_.lowercase ? 0x20 : 0) {}
 
   void encode() {
@@ -187,65 +168,80 @@ class WordPieceTokenizer::Run {
 
   // Ways 1 and 2.
   void encode_fast(size_t begin, size_t end) {
-    const Kind* kinds = tokenizer_.kinds_.data();
     size_t at = begin;
     while (at < end) {
-      const auto byte = static_cast<uint8_t>(base_[at]);
-      if (byte >= 0x80) {
-        at = encode_beyond_ascii(at, end);
-        continue;
+      // A key is made from 16 bytes, wherever in the block its word begins.
+      if (end - at >= kScanBlockBytes && text_.size() - at >= kScanBlockBytes + kWordKeyBytes) {
+        if (const size_t done = encode_block(at)) {
+          at += done;
+          continue;
+        }
       }
-      switch (kinds[byte]) {
-        case Kind::kWord:
-          at = encode_word(at, end);
-          break;
-        case Kind::kPunctuation:
-          sink_.put(tokenizer_.punctuation_ids_[byte], place(at), place(at + 1));
-          ++at;
-          break;
-        default:  // space, or a control character that clean_text removes
-          ++at;
-      }
+      at = encode_one(at, end);
+      // Where scripts other than Latin go on, blocks do not pay.
+      while (at < end && static_cast<uint8_t>(base_[at]) >= 0x80) at = encode_beyond_ascii(at, end);
     }
   }
 
-  // A word that begins with an ASCII letter or digit at `at`. Returns where it ends.
-  size_t encode_word(size_t at, size_t end) {
-    AsciiWord word;
-    if (text_.size() - at >= kWordKeyBytes) [[likely]] {
-      word = take_ascii_word(base_ + at, case_bit_);
-    } else {
-      char tail[kWordKeyBytes] = {};
-      std::memcpy(tail, base_ + at, text_.size() - at);
-      word = take_ascii_word(tail, case_bit_);
-    }
-    const size_t stop = at + word.size;
-    if (word.size == kWordKeyBytes || stop > end) [[unlikely]] return mapped_word(at, end);
-    if (stop < end && !ends_word(stop, end)) [[unlikely]] return mapped_word(at, end);
-    const CachedWord* found = tokenizer_.vocabulary_.find(cache_, word.key, word.size);
-    if (!found) return mapped_word(at, end);
-    sink_.put(found->ids[0], place(at), place(at + found->ends[0]));
-    for (size_t i = 1; i < found->count; ++i) {
-      sink_.put(found->ids[i], place(at + found->ends[i - 1]), place(at + found->ends[i]));
+  // Encodes the words in the 64 bytes at `at` and returns how many bytes that were: up to a word
+  // that leaves the block or touches something that is no plain ASCII. 0: that is the first one.
+  size_t encode_block(size_t at) {
+    const char* block = base_ + at;
+    const ScanBlock found = classify_block(block);
+    const int first_other = std::countr_zero(found.other);  // 64: none
+    size_t stop = static_cast<size_t>(first_other);
+    if (stop == 0) return 0;
+    stop -= static_cast<size_t>(std::countl_one(found.word << (64 - first_other)));
+    if (stop == 0) return 0;
+    const uint64_t kept = ~uint64_t{0} >> (64 - stop);
+    const uint64_t words = found.word & kept;
+    uint64_t begins = (words & ~(words << 1)) | (~(found.word | found.space) & kept);
+    while (begins != 0) {
+      const auto offset = static_cast<size_t>(std::countr_zero(begins));
+      begins &= begins - 1;
+      const uint64_t rest = words >> offset;
+      const bool is_word = rest & 1;
+      // No word fills the block: the complement has a bit.
+      const size_t size = static_cast<size_t>(std::countr_zero(~rest)) | (is_word ? 0 : 1);
+      if (size > kWordKeyBytes) [[unlikely]] {
+        mapped_word(at + offset, at + offset + size);
+        continue;
+      }
+      const WordKey key = masks_.key(block + offset, size, is_word);
+      const CachedWord* known = tokenizer_.vocabulary_.find(cache_, key, size);
+      if (!known) [[unlikely]] {
+        mapped_word(at + offset, at + offset + size);
+        continue;
+      }
+      sink_.put(*known, place(at + offset));
     }
     return stop;
   }
 
-  // Whether the character at `at` (below `end`, no ASCII letter or digit) ends the word before it
-  // and takes nothing of it along.
-  bool ends_word(size_t at, size_t end) const {
+  // One space, punctuation mark, ideograph or word at `at`. Returns where it ends.
+  size_t encode_one(size_t at, size_t end) {
     const auto byte = static_cast<uint8_t>(base_[at]);
-    if (byte < 0x80) return tokenizer_.kinds_[byte] != Kind::kDrop;
-    const UncasedClass kind = map(decode(at, end).value).kind;
+    switch (tokenizer_.kinds_.data()[byte]) {
+      case Kind::kWord:
+        return mapped_word(at, end);
+      case Kind::kPunctuation:
+        sink_.put(tokenizer_.punctuation_ids_.data()[byte], place(at), place(at + 1));
+        return at + 1;
+      case Kind::kBeyond:
+        return encode_beyond_ascii(at, end);
+      default:  // space, or a control character that clean_text removes
+        return at + 1;
+    }
+  }
+
+  static bool is_boundary(UncasedClass kind) {
     return kind == UncasedClass::kSpace || kind == UncasedClass::kPunctuation ||
            kind == UncasedClass::kIdeograph;
   }
 
-  CodePoint decode(size_t at, size_t end) const {
-    return decode_code_point({base_, end}, at);
-  }
+  CodePoint decode(size_t at, size_t end) const { return decode_code_point({base_, end}, at); }
 
-  // One space, punctuation mark, ideograph or word that begins with a byte past ASCII.
+  // The same, where the byte at `at` is not ASCII.
   size_t encode_beyond_ascii(size_t at, size_t end) {
     const CodePoint point = decode(at, end);
     const Mapped mapped = map(point.value);
@@ -302,13 +298,7 @@ class WordPieceTokenizer::Run {
     size_t at = begin;
     while (at < end) {
       const CodePoint point = decode(at, end);
-      if (one_word && at > begin) {
-        const UncasedClass kind = map(point.value).kind;
-        if (kind == UncasedClass::kSpace || kind == UncasedClass::kPunctuation ||
-            kind == UncasedClass::kIdeograph) {
-          break;
-        }
-      }
+      if (one_word && at > begin && is_boundary(map(point.value).kind)) break;
       stream.feed({point.value, place(at), place(at + point.length)});
       at += point.length;
     }
@@ -427,6 +417,7 @@ class WordPieceTokenizer::Run {
   Sink& sink_;
   Scratch& scratch_;
   CachedWord* cache_;
+  const ScanMasks& masks_;
   const uint8_t case_bit_;
   size_t word_chars_ = 0;
   uint32_t word_begin_ = 0;
@@ -469,7 +460,7 @@ Result<std::shared_ptr<const Tokenizer>> WordPieceTokenizer::build(TokenizerConf
   HR_ASSIGN(AddedTokens raw_added, build_added(std::move(raw), raw_patterns));
   HR_ASSIGN(AddedTokens normalized_added, build_added(std::move(normalized), normalized_patterns));
   auto out = std::make_shared<WordPieceTokenizer>(std::move(vocabulary), std::move(raw_added),
-                                                  std::move(normalized_added));
+                                                  std::move(normalized_added), config.bert);
   out->prepare(config);
   out->special_before_ = std::move(config.special_before);
   out->special_after_ = std::move(config.special_after);
@@ -489,10 +480,10 @@ Result<std::shared_ptr<const Tokenizer>> WordPieceTokenizer::build(TokenizerConf
 }
 
 void WordPieceTokenizer::prepare(const TokenizerConfig& config) {
-  bert_ = config.bert;
   fast_ = bert_.clean_text && bert_.handle_chinese_chars && bert_.strip_accents == bert_.lowercase;
   // The tables of words hold no word over the limit, so a limit below 16 would need a count.
   if (config.word_chars_max < kWordKeyBytes) fast_ = false;
+  kinds_.fill(Kind::kBeyond);
   std::vector<Piece> pieces;
   for (char32_t c = 0; c < 128; ++c) {
     const uint8_t flags = bert_character(c).flags;
@@ -501,8 +492,8 @@ void WordPieceTokenizer::prepare(const TokenizerConfig& config) {
                 : flags & BertCharacter::kOther       ? Kind::kDrop
                 : flags & BertCharacter::kWhite       ? Kind::kSpace
                 : flags & BertCharacter::kPunctuation ? Kind::kPunctuation
-                                                      : Kind::kOther;
-    HR_CHECK(kinds_[c] != Kind::kOther, "every ASCII character has a part in BERT's splitting");
+                                                      : Kind::kBeyond;
+    HR_CHECK(kinds_[c] != Kind::kBeyond, "every ASCII character has a part in BERT's splitting");
     const char byte = static_cast<char>(c);
     vocabulary_.pieces({&byte, 1}, pieces);
     punctuation_ids_[c] = pieces.front().id;
@@ -534,6 +525,7 @@ size_t WordPieceTokenizer::encode_ids(std::string_view text, size_t limit,
   for (const int32_t id : special_before_) sink.put(id, 0, 0);
   Run<IdSink>(*this, text, sink).encode();
   for (const int32_t id : special_after_) sink.put(id, 0, 0);
+  sink.flush();
   return sink.count();
 }
 

@@ -1,8 +1,8 @@
 // WordPieceTokenizer: BERT's tokenizer (normalizer, pre-tokenizer, WordPiece, added tokens).
 //
 // Three ways through a text, all with the same result:
-//   1. ASCII words of up to 16 bytes: classified and put into lower case 16 bytes at a time, then
-//      one probe of a table. This is nearly all of English text.
+//   1. ASCII words of up to 16 bytes: found in blocks of 64 bytes, put into lower case at
+//      once, then one probe of a table. This is nearly all of English text.
 //   2. Other words whose code points map one by one (accents, Cyrillic, quotes, ideographs).
 //   3. BertStream, for everything else: marks that sort, unusual options, normalized added tokens.
 //
@@ -22,6 +22,7 @@
 #include "transform/tokenizer.h"
 #include "transform/tokenizer_added.h"
 #include "transform/tokenizer_config.h"
+#include "transform/wordpiece_scan.h"
 #include "transform/wordpiece_vocabulary.h"
 
 namespace headrace {
@@ -31,10 +32,13 @@ class WordPieceTokenizer final : public Tokenizer {
   static Result<std::shared_ptr<const Tokenizer>> build(TokenizerConfig config);
 
   // For build(): not ready for use before prepare().
-  WordPieceTokenizer(WordPieceVocabulary vocabulary, AddedTokens raw, AddedTokens normalized)
+  WordPieceTokenizer(WordPieceVocabulary vocabulary, AddedTokens raw, AddedTokens normalized,
+                     const BertOptions& bert)
       : vocabulary_(std::move(vocabulary)),
         added_(std::move(raw)),
-        added_normalized_(std::move(normalized)) {}
+        added_normalized_(std::move(normalized)),
+        bert_(bert),
+        masks_(bert.lowercase) {}
 
   void encode(std::string_view text, Encoding& out) const override;
   void encode_with_special(std::string_view text, Encoding& out) const override;
@@ -46,8 +50,8 @@ class WordPieceTokenizer final : public Tokenizer {
   std::string_view token(int32_t id) const override;
 
  private:
-  // What the main loop does with an ASCII character.
-  enum class Kind : uint8_t { kWord, kSpace, kPunctuation, kDrop, kOther };
+  // What the main loop does with a byte; kBeyond: not ASCII.
+  enum class Kind : uint8_t { kWord, kSpace, kPunctuation, kDrop, kBeyond };
 
   void prepare(const TokenizerConfig& config);
 
@@ -59,7 +63,8 @@ class WordPieceTokenizer final : public Tokenizer {
   AddedTokens added_normalized_;  // matched in the normalized text
   BertOptions bert_;
   bool fast_ = false;  // the options are those of BERT uncased or cased: ways 1 and 2 apply
-  std::array<Kind, 128> kinds_{};
+  ScanMasks masks_;
+  std::array<Kind, 256> kinds_{};
   std::array<int32_t, 128> punctuation_ids_{};  // of one ASCII character as a word
   std::vector<int32_t> special_before_;
   std::vector<int32_t> special_after_;

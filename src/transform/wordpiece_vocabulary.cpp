@@ -70,20 +70,21 @@ Result<WordPieceVocabulary> WordPieceVocabulary::build(const TokenizerConfig& co
 CachedWord* WordPieceVocabulary::thread_cache() const {
   thread_local ThreadCache cache;
   if (cache.serial != serial_) [[unlikely]] {
-    cache.words.assign(size_t{1} << kCacheBits, CachedWord{});
+    cache.words.assign(size_t{2} << kCacheBits, CachedWord{});
     cache.serial = serial_;
   }
   return cache.words.data();
 }
 
 const CachedWord* WordPieceVocabulary::find_slow(const WordKey& key, size_t size, uint64_t hash,
-                                                 CachedWord& cached) const {
+                                                 CachedWord* pair) const {
   const CachedWord* words = words_.data();
   const size_t mask = words_.size() - 1;
   for (size_t at = hash >> words_shift_; words[at].count != 0; at = (at + 1) & mask) {
     if (words[at].key == key) {
-      cached = words[at];
-      return &cached;
+      pair[1] = pair[0];
+      pair[0] = words[at];
+      return pair;
     }
   }
   char bytes[kWordKeyBytes];
@@ -92,13 +93,15 @@ const CachedWord* WordPieceVocabulary::find_slow(const WordKey& key, size_t size
   thread_local std::vector<Piece> found;
   pieces({bytes, size}, found);
   if (found.size() > CachedWord::kPiecesMax) return nullptr;
+  pair[1] = pair[0];
+  CachedWord& cached = pair[0];
   cached.key = key;
   cached.count = static_cast<uint8_t>(found.size());
   for (size_t i = 0; i < found.size(); ++i) {
     cached.ids[i] = found[i].id;
     cached.ends[i] = static_cast<uint8_t>(found[i].end);
   }
-  return &cached;
+  return pair;
 }
 
 void WordPieceVocabulary::pieces(std::string_view word, std::vector<Piece>& out) const {

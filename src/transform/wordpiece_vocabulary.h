@@ -25,7 +25,9 @@ namespace headrace {
 struct WordKey {
   uint64_t low = 0;
   uint64_t high = 0;
-  bool operator==(const WordKey&) const = default;
+  bool operator==(const WordKey& other) const {
+    return ((low ^ other.low) | (high ^ other.high)) == 0;
+  }
   uint64_t hash() const {
     const uint64_t mixed = (low ^ (high * 0x9FB21C651E98DF25ULL)) * 0x9E3779B97F4A7C15ULL;
     return mixed ^ (mixed >> 29);
@@ -33,8 +35,9 @@ struct WordKey {
 };
 inline constexpr size_t kWordKeyBytes = 16;
 
-// The tokens of one short word. count 0: an empty place in a table.
-struct CachedWord {
+// The tokens of one short word. count 0 (and a key of zeros, which is no word): an empty place in a
+// table. Two of them share a cache line.
+struct alignas(32) CachedWord {
   static constexpr size_t kPiecesMax = 3;
   WordKey key;
   int32_t ids[kPiecesMax] = {};
@@ -59,9 +62,10 @@ class WordPieceVocabulary {
   // (then pieces() has them). The result is good until the thread's next call.
   const CachedWord* find(CachedWord* cache, const WordKey& key, size_t size) const {
     const uint64_t hash = key.hash();
-    CachedWord& cached = cache[hash >> (64 - kCacheBits)];
-    if (cached.key == key && cached.count != 0) [[likely]] return &cached;
-    return find_slow(key, size, hash, cached);
+    CachedWord* pair = cache + (hash >> (64 - kCacheBits)) * 2;
+    const CachedWord* candidate = pair + (pair[0].key == key ? 0 : 1);
+    if (candidate->key == key) [[likely]] return candidate;
+    return find_slow(key, size, hash, pair);
   }
 
   // Appends nothing, replaces `out`: the tokens of any word (1 to word_chars_max characters).
@@ -71,11 +75,11 @@ class WordPieceVocabulary {
   size_t word_chars_max() const { return word_chars_max_; }
 
  private:
-  static constexpr int kCacheBits = 13;
+  static constexpr int kCacheBits = 12;  // pairs of entries
 
   WordPieceVocabulary() = default;
   const CachedWord* find_slow(const WordKey& key, size_t size, uint64_t hash,
-                              CachedWord& cached) const;
+                              CachedWord* pair) const;
 
   ByteTrie beginnings_;
   ByteTrie continuations_;

@@ -1,0 +1,79 @@
+#include <fmt/format.h>
+
+#include "commands.h"
+
+namespace headrace::cli {
+
+namespace {
+
+std::string words_of(const CLI::App& app) {
+  std::string words;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) words += " --" + name;
+    for (const std::string& name : option->get_snames()) words += " -" + name;
+  }
+  return words;
+}
+
+std::string bash_script(const CLI::App& app) {
+  std::string commands;
+  std::string cases;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    commands += " " + command->get_name();
+    cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), words_of(*command));
+  }
+  return fmt::format(
+      "_headrace() {{\n"
+      "  local current=\"${{COMP_WORDS[COMP_CWORD]}}\" words=\"{}{}\"\n"
+      "  if [ \"$COMP_CWORD\" -gt 1 ]; then\n"
+      "    case \"${{COMP_WORDS[1]}}\" in\n{}    esac\n"
+      "    case \"$current\" in -*) ;; *) COMPREPLY=( $(compgen -f -- \"$current\") ); return ;; esac\n"
+      "  fi\n"
+      "  COMPREPLY=( $(compgen -W \"$words\" -- \"$current\") )\n"
+      "}}\n"
+      "complete -o filenames -F _headrace headrace\n",
+      commands, words_of(app), cases);
+}
+
+std::string zsh_script(const CLI::App& app) {
+  return "autoload -U +X bashcompinit && bashcompinit\n" + bash_script(app);
+}
+
+std::string fish_script(const CLI::App& app) {
+  std::string script;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    script += fmt::format("complete -c headrace -n __fish_use_subcommand -a {} -d '{}'\n",
+                          command->get_name(), command->get_description());
+    for (const CLI::Option* option : command->get_options()) {
+      for (const std::string& name : option->get_lnames()) {
+        script += fmt::format("complete -c headrace -n '__fish_seen_subcommand_from {}' -l {}\n",
+                              command->get_name(), name);
+      }
+    }
+  }
+  return script;
+}
+
+}  // namespace
+
+void add_completion_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("completion", "Print shell completion");
+  const auto shell = std::make_shared<std::string>();
+  command->add_option("SHELL", *shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  command->footer(
+      "Examples:\n"
+      "  source <(headrace completion bash)\n"
+      "  headrace completion fish > ~/.config/fish/completions/headrace.fish");
+  command->callback([shell, &app, &invocation] {
+    invocation.action = [shell, &app]() -> Result<int> {
+      HR_TRY(print_line(*shell == "bash"  ? bash_script(app)
+                        : *shell == "zsh" ? zsh_script(app)
+                                          : fish_script(app)));
+      return 0;
+    };
+  });
+}
+
+}  // namespace headrace::cli

@@ -1,0 +1,117 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "commands.h"
+#include "plan/ingest.h"
+#include "terminal.h"
+
+namespace headrace::cli {
+
+namespace {
+
+struct IndexArguments {
+  IngestOptions ingest;
+  std::string memory;
+  bool strict = false;
+};
+
+// Errors that are printed one by one; the rest are counted and listed by `headrace errors`.
+constexpr uint64_t kErrorsShown = 20;
+
+void print_summary(const IngestOptions& options, const IngestReport& report) {
+  const uint64_t documents = report.added + report.updated + report.unchanged;
+  fmt::print("{}{} documents in {}: {} added, {} updated, {} unchanged", options.dry_run ? "would be: " : "",
+             human_count(documents), options.kb, human_count(report.added),
+             human_count(report.updated), human_count(report.unchanged));
+  if (report.removed > 0) fmt::print(", {} removed", human_count(report.removed));
+  if (report.failed > 0) fmt::print(", {}", yellow(fmt::format("{} failed", report.failed)));
+  fmt::print("\n{} rows", human_count(report.rows));
+  if (report.tokens > 0) {
+    fmt::print(", {} tokens embedded ({} a second)", human_count(report.tokens),
+               human_count(static_cast<uint64_t>(static_cast<double>(report.tokens) /
+                                                 std::max(report.seconds, 1e-3))));
+  }
+  fmt::print(", {} read in {}, searchable after {}, peak memory {}\n",
+             human_bytes(report.bytes_in), human_seconds(report.seconds),
+             human_seconds(report.searchable_seconds), human_bytes(report.peak_rss_bytes));
+  if (report.failed > 0) fmt::print("{}\n", dim(fmt::format("headrace errors {} lists what failed", options.kb)));
+  if (report.interrupted) {
+    fmt::print("{}\n", yellow("interrupted: what is above is kept; the same command goes on"));
+  }
+}
+
+Result<int> run_index(IndexArguments& arguments, bool json) {
+  IngestOptions& options = arguments.ingest;
+  if (!arguments.memory.empty()) {
+    HR_ASSIGN(options.memory_bytes, parse_bytes(arguments.memory));
+  }
+  Progress progress;
+  Result<IngestReport> report = IngestReport();
+  {
+    ProgressBar bar(progress, !json);
+    uint64_t shown = 0;
+    options.on_error = [&](const DocumentError& failed) {
+      if (++shown > kErrorsShown) return;
+      bar.message(fmt::format("{} {} ({}): {}", yellow("failed", Stream::err), failed.source,
+                              failed.stage, failed.error.text()));
+      if (shown == kErrorsShown) bar.message("… further failures are only counted");
+    };
+    report = ingest(options, progress, interrupt());
+  }
+  if (!report) return std::unexpected(std::move(report).error());
+  if (json) {
+    HR_TRY(print_line(report->to_json()));
+  } else {
+    print_summary(options, *report);
+  }
+  if (report->interrupted && !options.watch) return 130;
+  return arguments.strict && report->failed > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+void add_index_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("index", "Make documents searchable");
+  const auto arguments = std::make_shared<IndexArguments>();
+  IngestOptions& options = arguments->ingest;
+  command->add_option("PATH", options.stream.paths,
+                      "Files, folders, globs (quoted), or - for standard input")
+      ->required();
+  command->add_option("--into", options.kb, "The knowledge base: a folder, made when it is not there")
+      ->required();
+  command->add_option("--model", options.model,
+                      "Embedding model (a folder or a name), or none; default all-MiniLM-L6-v2");
+  command->add_option("--chunk-tokens", options.chunk_tokens, "Most tokens of a row (default 256)")
+      ->check(CLI::Range(32, 100000));
+  command->add_option("--overlap", options.overlap, "Tokens repeated between rows (default 32)")
+      ->check(CLI::Range(0, 50000));
+  command->add_option("--language", options.language,
+                      "Language of stemming of a new knowledge base: en, de, …, none (default en)");
+  command->add_flag("--watch", options.watch, "Then follow the sources until Ctrl-C");
+  command->add_flag("--prune", options.prune, "Remove documents that vanished from the sources");
+  command->add_flag("--dry-run", options.dry_run, "Only say what would be done");
+  command->add_flag("--strict", arguments->strict, "Exit 1 when a document failed");
+  command->add_option("--include", options.stream.walk.include, "Only files matching this glob");
+  command->add_option("--exclude", options.stream.walk.exclude, "No files or folders matching this glob");
+  command->add_option("--text-column", options.stream.columns.text, "JSONL field or CSV column with the text");
+  command->add_option("--id-column", options.stream.columns.id, "… with the id");
+  command->add_option("--title-column", options.stream.columns.title, "… with the title");
+  command->add_option("--memory", arguments->memory, "Budget for the whole process, e.g. 1GiB (default a quarter of the machine)");
+  command->add_option("--threads", options.threads, "Threads (default all)");
+  command->footer(
+      "Examples:\n"
+      "  headrace index docs/ --into kb\n"
+      "  headrace index 'manuals/**/*.pdf' notes.jsonl --into kb --memory 1GiB\n"
+      "  headrace index docs/ --into kb --prune          run again: only changes are redone\n"
+      "  headrace index inbox/ --into kb --watch         searchable within a second of saving\n"
+      "  headrace index table.csv --into kb --text-column body --id-column nr\n"
+      "  tar c docs/ | headrace index - --into kb\n\n"
+      "A document that fails is reported, kept in `headrace errors KB`, and ends nothing else.\n"
+      "Names in a .headraceignore file (syntax of .gitignore) and names with a leading dot are left out.");
+  command->callback([arguments, &invocation] {
+    invocation.action = [arguments, &invocation] { return run_index(*arguments, invocation.json); };
+  });
+}
+
+}  // namespace headrace::cli

@@ -1,0 +1,118 @@
+#include <fmt/format.h>
+
+#include "commands.h"
+#include "plan/knowledge.h"
+#include "plan/render.h"
+#include "terminal.h"
+
+namespace headrace::cli {
+
+namespace {
+
+CLI::App* add(CLI::App& app, Invocation& invocation, const std::string& name,
+              const std::string& about, const std::shared_ptr<std::string>& kb,
+              std::function<Result<int>(bool json)> body) {
+  CLI::App* command = app.add_subcommand(name, about);
+  command->add_option("KB", *kb, "The knowledge base")->required();
+  command->callback([&invocation, kb, body = std::move(body)] {
+    invocation.action = [&invocation, kb, body] { return body(invocation.json); };
+  });
+  return command;
+}
+
+Result<int> run_info(const std::string& kb, bool json) {
+  HR_ASSIGN(const auto knowledge, Knowledge::open(kb, {}));
+  HR_ASSIGN(const auto snapshot, knowledge->snapshot());
+  const index::Info info = snapshot->info();
+  if (json) {
+    HR_TRY(print_line(info_json(info)));
+    return 0;
+  }
+  fmt::print("{}\n  {} documents, {} rows, {} failed\n  {} in {} segments, {} in the log\n",
+             bold(kb), human_count(info.documents), human_count(info.rows),
+             human_count(info.failed), human_bytes(info.bytes_on_disk), info.segments,
+             human_bytes(info.log_bytes));
+  for (const index::SpaceInfo& known : info.spaces) {
+    fmt::print("  vectors \"{}\": {} × {} of {} rows ({})\n", known.space.name,
+               human_count(known.rows), known.space.dimension, human_count(info.rows),
+               known.space.model.empty() ? "your own" : known.space.model);
+  }
+  if (info.spaces.empty()) fmt::print("  no vectors: search by words\n");
+  return 0;
+}
+
+Result<int> run_verify(const std::string& kb, bool json) {
+  HR_ASSIGN(const index::VerifyReport report, index::verify(FileSystem::real(), kb));
+  if (json) {
+    HR_TRY(print_line(verify_json(report)));
+  } else if (report.ok()) {
+    fmt::print("{} {} checked, nothing wrong\n", green("ok:"), human_bytes(report.checked_bytes));
+  } else {
+    for (const std::string& problem : report.problems) fmt::print("{} {}\n", red("damaged:", Stream::out), problem);
+    fmt::print("restore these files from a backup, or index the sources into a new knowledge base\n");
+  }
+  return report.ok() ? 0 : 1;
+}
+
+Result<int> run_errors(const std::string& kb, bool json) {
+  HR_ASSIGN(const auto knowledge, Knowledge::open(kb, {}));
+  HR_ASSIGN(const auto snapshot, knowledge->snapshot());
+  const std::vector<DocumentError> errors = snapshot->errors();
+  if (json) {
+    HR_TRY(print_line(errors_json(errors)));
+    return 0;
+  }
+  for (const DocumentError& failed : errors) {
+    fmt::print("{} ({}, {})\n  {}\n", bold(failed.source), failed.stage,
+               error_code_name(failed.error.code()), failed.error.text());
+  }
+  fmt::print("{}\n", dim(fmt::format("{} failed documents; the next headrace index tries them again",
+                                     errors.size())));
+  return 0;
+}
+
+Result<int> run_optimize(const std::string& kb, bool json) {
+  HR_ASSIGN(const auto knowledge, Knowledge::open(kb, {}));
+  HR_TRY(knowledge->optimize());
+  HR_ASSIGN(const auto snapshot, knowledge->snapshot());
+  const index::Info info = snapshot->info();
+  if (json) {
+    HR_TRY(print_line(info_json(info)));
+  } else {
+    fmt::print("{} rows in {} segments, {}\n", human_count(info.rows), info.segments,
+               human_bytes(info.bytes_on_disk));
+  }
+  return 0;
+}
+
+Result<int> run_delete(const std::string& kb, const std::string& filter, bool json) {
+  HR_ASSIGN(const auto knowledge, Knowledge::open(kb, {}));
+  HR_ASSIGN(const uint64_t removed, knowledge->remove_where(filter));
+  if (json) {
+    HR_TRY(print_line(fmt::format("{{\"removed\":{}}}", removed)));
+  } else {
+    fmt::print("{} rows removed\n", human_count(removed));
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_knowledge_commands(CLI::App& app, Invocation& invocation) {
+  const auto kb = std::make_shared<std::string>();
+  add(app, invocation, "info", "What a knowledge base holds", kb,
+      [kb](bool json) { return run_info(*kb, json); });
+  add(app, invocation, "verify", "Read every byte and check it; exit 1 when damaged", kb,
+      [kb](bool json) { return run_verify(*kb, json); });
+  add(app, invocation, "errors", "The documents that failed, and why", kb,
+      [kb](bool json) { return run_errors(*kb, json); });
+  add(app, invocation, "optimize", "Bring everything into its final, fully indexed form", kb,
+      [kb](bool json) { return run_optimize(*kb, json); });
+  const auto filter = std::make_shared<std::string>();
+  CLI::App* remove = add(app, invocation, "delete", "Remove the rows for which a filter is true", kb,
+                         [kb, filter](bool json) { return run_delete(*kb, *filter, json); });
+  remove->add_option("--filter", *filter, "Which rows, e.g. \"source like 'old/%'\"")->required();
+  remove->footer("Example:\n  headrace delete kb --filter \"lang = 'de' and year < 2020\"");
+}
+
+}  // namespace headrace::cli

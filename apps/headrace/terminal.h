@@ -1,0 +1,56 @@
+// Terminal: colours, the progress bar and messages for people. Colours and bars appear only on a
+// terminal (and never with NO_COLOR); everything here goes to stderr except hits on stdout.
+//
+// Owns: the bar's thread while a ProgressBar lives. Threads: one user each. Errors: none.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/mutex.h"
+#include "base/result.h"
+#include "plan/progress.h"
+#include "runtime/thread_pool.h"
+
+namespace headrace::cli {
+
+enum class Stream : uint8_t { out, err };
+bool colours_on(Stream stream);
+
+std::string bold(std::string_view text, Stream stream = Stream::out);
+std::string dim(std::string_view text, Stream stream = Stream::out);
+std::string red(std::string_view text, Stream stream = Stream::err);
+std::string green(std::string_view text, Stream stream = Stream::out);
+std::string yellow(std::string_view text, Stream stream = Stream::out);
+
+std::string human_bytes(uint64_t bytes);      // "12.3 MiB"
+std::string human_count(uint64_t count);      // "1,234"
+std::string human_seconds(double seconds);    // "1 m 05 s"
+// "512", "64MiB", "1GiB", "2g" → bytes.
+Result<uint64_t> parse_bytes(const std::string& text);
+
+// Prints "headrace: message" and the hint below it.
+void print_error(const Error& error);
+
+// Redraws one line on stderr ten times a second; nothing where stderr is no terminal.
+class ProgressBar {
+ public:
+  ProgressBar(const Progress& progress, bool wanted);
+  ~ProgressBar();
+  // Prints a line above the bar.
+  void message(const std::string& line);
+
+ private:
+  void loop();
+  void draw();
+
+  const Progress& progress_;
+  const bool visible_;
+  Mutex mutex_;
+  CondVar stop_signal_;
+  bool stop_ HR_GUARDED_BY(mutex_) = false;
+  Thread thread_;
+};
+
+}  // namespace headrace::cli

@@ -1,0 +1,194 @@
+// How close the engine comes to the floor: the time that its multiply-adds would take at the rate
+// of a loop that does nothing else, measured in the same run with the same instruction set.
+//
+//   encoder_bench                       random weights in the shapes of MiniLM-L6 and bge-small
+//   HEADRACE_TEST_MODEL=DIR …           that model too
+//   HEADRACE_KERNEL=avx2 …              another kernel than the best
+//
+// Columns: tokens_per_s, and floor_percent, the fraction of the floor reached. One thread, CPU
+// time.
+#include <benchmark/benchmark.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "embed/encoder.h"
+#include "embed/kernels.h"
+#include "embed/model_config.h"
+#include "embed/transformer.h"
+
+namespace headrace::embed {
+namespace {
+
+double thread_seconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+// Floating point operations a second of the multiply-adders alone: the best of several rounds.
+double floor_flops() {
+  static const double floor = [] {
+    double best = 0;
+    float sink = 0;
+    for (int round = 0; round < 9; ++round) {
+      const double start = thread_seconds();
+      const auto flops = static_cast<double>(kernels().burn(10'000'000, &sink));
+      best = std::max(best, flops / (thread_seconds() - start));
+      benchmark::DoNotOptimize(sink);
+    }
+    return best;
+  }();
+  return floor;
+}
+
+// What one token of a sequence of `tokens` costs at the least.
+double flops_per_token(const ModelConfig& config, double tokens) {
+  const double hidden = config.hidden;
+  return config.layers * (2 * (4 * hidden * hidden + 2 * hidden * config.intermediate) +
+                          4 * tokens * hidden);
+}
+
+// Writes a model of the given shape with small random weights; speed does not depend on values.
+std::string write_random_model(const std::string& folder, uint32_t layers) {
+  constexpr uint64_t kHidden = 384;
+  constexpr uint64_t kInner = 1536;
+  constexpr uint64_t kVocabulary = 30522;
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/config.json") << fmt::format(
+      R"({{"model_type":"bert","hidden_size":{},"num_hidden_layers":{},"num_attention_heads":12,)"
+      R"("intermediate_size":{},"vocab_size":{},"max_position_embeddings":512,)"
+      R"("hidden_act":"gelu","layer_norm_eps":1e-12,"type_vocab_size":2}})",
+      kHidden, layers, kInner, kVocabulary);
+  std::vector<std::pair<std::string, std::vector<uint64_t>>> tensors{
+      {"embeddings.word_embeddings.weight", {kVocabulary, kHidden}},
+      {"embeddings.position_embeddings.weight", {512, kHidden}},
+      {"embeddings.token_type_embeddings.weight", {2, kHidden}},
+      {"embeddings.LayerNorm.weight", {kHidden}},
+      {"embeddings.LayerNorm.bias", {kHidden}}};
+  const auto linear = [&](const std::string& name, uint64_t outputs, uint64_t inputs) {
+    tensors.push_back({name + ".weight", {outputs, inputs}});
+    tensors.push_back({name + ".bias", {outputs}});
+  };
+  for (uint32_t i = 0; i < layers; ++i) {
+    const std::string layer = fmt::format("encoder.layer.{}.", i);
+    for (const char* part : {"attention.self.query", "attention.self.key", "attention.self.value",
+                             "attention.output.dense"})
+      linear(layer + part, kHidden, kHidden);
+    linear(layer + "intermediate.dense", kInner, kHidden);
+    linear(layer + "output.dense", kHidden, kInner);
+    for (const char* part : {"attention.output.LayerNorm", "output.LayerNorm"}) {
+      tensors.push_back({layer + part + ".weight", {kHidden}});
+      tensors.push_back({layer + part + ".bias", {kHidden}});
+    }
+  }
+  std::string header = "{";
+  uint64_t place = 0;
+  for (const auto& [name, shape] : tensors) {
+    const uint64_t bytes = 2 * shape[0] * (shape.size() > 1 ? shape[1] : 1);
+    header += fmt::format(R"({}"{}":{{"dtype":"F16","shape":[{}{}],"data_offsets":[{},{}]}})",
+                          header.size() > 1 ? "," : "", name, shape[0],
+                          shape.size() > 1 ? fmt::format(",{}", shape[1]) : "", place,
+                          place + bytes);
+    place += bytes;
+  }
+  header += "}";
+  std::ofstream file(folder + "/model.safetensors", std::ios::binary);
+  const uint64_t size = header.size();
+  for (int i = 0; i < 8; ++i) file.put(static_cast<char>(size >> (8 * i) & 0xff));
+  file << header;
+  std::mt19937 random(1);
+  std::vector<Half> halves(place / 2);
+  for (Half& half : halves)
+    half = to_half((static_cast<float>(random() % 2001) - 1000.0f) * 5e-5f);
+  file.write(reinterpret_cast<const char*>(halves.data()), static_cast<std::streamsize>(place));
+  HR_CHECK(file.good(), "the benchmark can write its model");
+  return folder;
+}
+
+struct Model {
+  ModelConfig config;
+  std::unique_ptr<const Encoder> encoder;
+};
+
+Model load(const std::string& folder) {
+  auto config = read_model_config(folder);
+  HR_CHECK(config.has_value(), "the benchmark's model has a good config.json");
+  auto encoder = load_transformer({"bench", folder, "directory"}, kernels());
+  HR_CHECK(encoder.has_value(), "the benchmark's model loads");
+  return {std::move(*config), std::move(*encoder)};
+}
+
+// `count` sequences of `tokens` tokens a call; 0 tokens: lengths mixed from 10 to 256.
+void run(benchmark::State& state, const Model& model, size_t tokens, size_t count) {
+  std::mt19937 random(5);
+  std::vector<std::vector<int32_t>> ids(count);
+  double flops = 0;
+  size_t total = 0;
+  for (auto& sequence : ids) {
+    sequence.resize(tokens > 0 ? tokens : 10 + random() % 247);
+    for (int32_t& id : sequence)
+      id = static_cast<int32_t>(random() % (model.config.vocabulary - 1000));
+    const auto length = static_cast<double>(sequence.size());
+    flops += length * flops_per_token(model.config, length);
+    total += sequence.size();
+  }
+  const std::vector<std::span<const int32_t>> sequences(ids.begin(), ids.end());
+  std::vector<float> out(count * model.config.hidden);
+  const Encoder::ScratchPtr scratch = model.encoder->new_scratch();
+  const double floor = floor_flops();
+  const double start = thread_seconds();
+  for (auto iteration : state) {
+    HR_CHECK(model.encoder->embed(sequences, out, *scratch), "the ids are in range");
+    benchmark::DoNotOptimize(out.data());
+  }
+  const double seconds = (thread_seconds() - start) / static_cast<double>(state.iterations());
+  state.counters["tokens_per_s"] = static_cast<double>(total) / seconds;
+  state.counters["floor_percent"] = 100 * flops / seconds / floor;
+  state.counters["floor_gflops"] = floor / 1e9;
+}
+
+void add_model(const std::string& name, const std::string& folder) {
+  const auto model = std::make_shared<const Model>(load(folder));
+  for (const size_t tokens : {32, 128, 256, 512}) {
+    if (tokens > model->config.tokens_max) continue;
+    benchmark::RegisterBenchmark(
+        fmt::format("{}/{}/{}", kernels().name, name, tokens).c_str(),
+        [model, tokens](benchmark::State& state) { run(state, *model, tokens, 4096 / tokens); })
+        ->Unit(benchmark::kMillisecond);
+  }
+  benchmark::RegisterBenchmark(fmt::format("{}/{}/mixed", kernels().name, name).c_str(),
+                               [model](benchmark::State& state) { run(state, *model, 0, 32); })
+      ->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark(fmt::format("{}/{}/query16", kernels().name, name).c_str(),
+                               [model](benchmark::State& state) { run(state, *model, 16, 1); })
+      ->Unit(benchmark::kMillisecond);
+}
+
+}  // namespace
+}  // namespace headrace::embed
+
+int main(int argc, char** argv) {
+  namespace embed = headrace::embed;
+  benchmark::Initialize(&argc, argv);
+  std::string pattern = (std::filesystem::temp_directory_path() / "encoder_bench_XXXXXX").string();
+  HR_CHECK(::mkdtemp(pattern.data()) != nullptr, "a temporary folder can be made");
+  embed::add_model("minilm-shape", embed::write_random_model(pattern + "/minilm", 6));
+  embed::add_model("bge-small-shape", embed::write_random_model(pattern + "/bge", 12));
+  std::filesystem::remove_all(pattern);
+  if (const char* folder = std::getenv("HEADRACE_TEST_MODEL"); folder != nullptr)
+    embed::add_model("model", folder);
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

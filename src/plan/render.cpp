@@ -1,0 +1,166 @@
+#include "plan/render.h"
+
+#include <nlohmann/json.hpp>
+
+namespace headrace {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json value_json(const Value& value) {
+  return std::visit(
+      [](const auto& held) -> Json {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_same_v<Held, std::monostate>) {
+          return nullptr;
+        } else {
+          return held;
+        }
+      },
+      value);
+}
+
+Json metadata_object(const Metadata& metadata) {
+  Json object = Json::object();
+  for (const auto& [name, value] : metadata) object[name] = value_json(value);
+  return object;
+}
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+// Every string of ours is valid UTF-8 already; whatever slipped through must not end a reply.
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Value value_of(const nlohmann::json& json) {
+  switch (json.type()) {
+    case nlohmann::json::value_t::boolean: return json.get<bool>();
+    case nlohmann::json::value_t::number_integer: return json.get<int64_t>();
+    case nlohmann::json::value_t::number_unsigned: {
+      const auto number = json.get<uint64_t>();
+      if (number <= static_cast<uint64_t>(INT64_MAX)) return static_cast<int64_t>(number);
+      return static_cast<double>(number);
+    }
+    case nlohmann::json::value_t::number_float: return json.get<double>();
+    case nlohmann::json::value_t::string: return json.get<std::string>();
+    case nlohmann::json::value_t::array: {
+      std::vector<std::string> items;
+      for (const auto& item : json) items.push_back(item.is_string() ? item.get<std::string>() : item.dump());
+      return items;
+    }
+    case nlohmann::json::value_t::object: return json.dump();
+    default: return std::monostate{};
+  }
+}
+
+}  // namespace
+
+std::string error_json(const Error& error) {
+  return dump({{"error",
+                {{"code", error_code_name(error.code())},
+                 {"message", error.message()},
+                 {"hint", error.hint()}}}});
+}
+
+std::string hits_json(const std::vector<Hit>& hits, double took_ms, const std::string& id) {
+  Json reply = Json::object();
+  if (!id.empty()) reply["id"] = Json::parse(id, nullptr, false);
+  reply["hits"] = Json::array();
+  for (const Hit& hit : hits) {
+    const Row& row = hit.row;
+    Json matches = Json::array();
+    for (const index::MatchRange& range : hit.matches) matches.push_back({range.begin, range.end});
+    reply["hits"].push_back({{"key", row.key},
+                             {"score", hit.score},
+                             {"source", row.source},
+                             {"title", row.title},
+                             {"text", row.text},
+                             {"heading", row.heading},
+                             {"modality", row.modality},
+                             {"via", text_or_null(row.via)},
+                             {"start", or_null(row.start_s)},
+                             {"end", or_null(row.end_s)},
+                             {"page", row.page == 0 ? Json(nullptr) : Json(row.page)},
+                             {"line", row.line == 0 ? Json(nullptr) : Json(row.line)},
+                             {"span", {row.span_begin, row.span_end}},
+                             {"thumbnail", nullptr},
+                             {"metadata", metadata_object(row.metadata)}});
+  }
+  reply["took_ms"] = took_ms;
+  return dump(reply);
+}
+
+std::string info_json(const index::Info& info) {
+  Json spaces = Json::array();
+  for (const index::SpaceInfo& known : info.spaces) {
+    spaces.push_back({{"name", known.space.name},
+                      {"model", known.space.model},
+                      {"dimension", known.space.dimension},
+                      {"metric", index::metric_name(known.space.metric)},
+                      {"rows", known.rows}});
+  }
+  return dump({{"rows", info.rows},
+               {"documents", info.documents},
+               {"failed", info.failed},
+               {"segments", info.segments},
+               {"bytes_on_disk", info.bytes_on_disk},
+               {"log_bytes", info.log_bytes},
+               {"language", info.language},
+               {"spaces", spaces}});
+}
+
+std::string errors_json(const std::vector<DocumentError>& errors) {
+  Json list = Json::array();
+  for (const DocumentError& known : errors) {
+    list.push_back({{"source", known.source},
+                    {"stage", known.stage},
+                    {"code", error_code_name(known.error.code())},
+                    {"message", known.error.message()},
+                    {"hint", known.error.hint()}});
+  }
+  return dump({{"errors", list}});
+}
+
+std::string verify_json(const index::VerifyReport& report) {
+  return dump(
+      {{"ok", report.ok()}, {"checked_bytes", report.checked_bytes}, {"problems", report.problems}});
+}
+
+std::string export_row_json(const Row& row) {
+  return dump({{"key", row.key},
+               {"source", row.source},
+               {"position", row.position},
+               {"title", row.title},
+               {"text", row.text},
+               {"heading", row.heading},
+               {"modality", row.modality},
+               {"via", text_or_null(row.via)},
+               {"start", or_null(row.start_s)},
+               {"end", or_null(row.end_s)},
+               {"page", row.page == 0 ? Json(nullptr) : Json(row.page)},
+               {"span", {row.span_begin, row.span_end}},
+               {"metadata", metadata_object(row.metadata)}});
+}
+
+std::string metadata_json(const Metadata& metadata) { return dump(metadata_object(metadata)); }
+
+Result<Metadata> metadata_from_json(const std::string& json) {
+  Metadata metadata;
+  if (json.empty()) return metadata;
+  const auto parsed = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_object()) {
+    return fail(ErrorCode::invalid_argument, "metadata is no JSON object",
+                "give metadata as an object of names and values");
+  }
+  for (const auto& [name, value] : parsed.items()) metadata[name] = value_of(value);
+  return metadata;
+}
+
+}  // namespace headrace

@@ -1,0 +1,28 @@
+// Hits, states and errors as JSON, in the words of the contract: one place for the command line,
+// Python and HTTP.
+//
+// Threads: pure functions. Errors: none.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "batch/document.h"
+#include "index/knowledge_base.h"
+#include "plan/knowledge.h"
+
+namespace headrace {
+
+std::string error_json(const Error& error);  // {"error":{"code","message","hint"}}
+// {"hits":[…],"took_ms"}; with `id` (a JSON value, already encoded) first when it is not empty.
+std::string hits_json(const std::vector<Hit>& hits, double took_ms, const std::string& id = {});
+std::string info_json(const index::Info& info);
+std::string errors_json(const std::vector<DocumentError>& errors);
+std::string verify_json(const index::VerifyReport& report);
+// One exported row, one line.
+std::string export_row_json(const Row& row);
+std::string metadata_json(const Metadata& metadata);
+// A JSON object → metadata; used for rows that come back from Python.
+Result<Metadata> metadata_from_json(const std::string& json);
+
+}  // namespace headrace
