@@ -35,7 +35,11 @@ Result<Document> decode_html(std::string_view html, const HtmlOptions& options) 
   if (options.whole_page) {
     content = write_html_text(tree, find_visible_html(tree), true);
   } else {
-    content = write_html_text(tree, find_html_content(tree, {}), false);
+    HtmlContentOptions finder;
+    finder.is_article = head.is_article;
+    finder.is_manual = head.is_manual;
+    finder.title = head.title;
+    content = write_html_text(tree, find_html_content(tree, finder), false);
   }
   Document document;
   document.media_type = "text/html";

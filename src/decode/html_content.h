@@ -9,6 +9,7 @@
 // Owns: what it returns. Threads: pure function. Errors: none. Linear in the number of nodes.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "decode/html_text.h"
@@ -18,6 +19,12 @@ namespace headrace {
 
 struct HtmlContentOptions {
   bool keep_hidden = false;  // take what is hidden too: pages whose scripts unveil the text
+  // The page says that it is an article (news, blog): what stands between its paragraphs without
+  // belonging to them (captions, links to other articles) is dropped. Manuals keep such things.
+  bool is_article = false;
+  // Written by a documentation tool: everything but the navigation is content, contents lists too.
+  bool is_manual = false;
+  std::string_view title;  // a heading that repeats it is dropped from articles
 };
 
 std::vector<HtmlFate> find_html_content(const HtmlTree& tree, const HtmlContentOptions& options);

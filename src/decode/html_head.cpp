@@ -139,6 +139,19 @@ class JsonLdReader {
     return html_plain_text(view, false);
   }
 
+  static bool names_article(simdjson::dom::element type) {
+    simdjson::dom::array list;
+    if (type.get_array().get(list) == simdjson::SUCCESS) {
+      for (simdjson::dom::element entry : list) {
+        if (names_article(entry)) return true;
+      }
+      return false;
+    }
+    std::string_view name;
+    if (type.get_string().get(name) != simdjson::SUCCESS) return false;
+    return (name.ends_with("Article") && name != "TechArticle") || name == "BlogPosting";
+  }
+
   static std::string name_of(simdjson::dom::element element) {
     simdjson::dom::array list;
     if (element.get_array().get(list) == simdjson::SUCCESS) {
@@ -177,6 +190,8 @@ class JsonLdReader {
     };
     take("articleBody", head_.article_body);
     take("datePublished", head_.date);
+    simdjson::dom::element type;
+    if (object["@type"].get(type) == simdjson::SUCCESS) head_.is_article |= names_article(type);
     if (head_.author.empty() && object["author"].get(value) == simdjson::SUCCESS) {
       head_.author = name_of(value);
     }
@@ -188,6 +203,16 @@ class JsonLdReader {
   HtmlHead& head_;
   simdjson::dom::parser parser_;
 };
+
+bool is_documentation_tool(std::string_view generator) {
+  constexpr std::array<std::string_view, 16> kTools = {
+      "docbook", "sphinx",     "docutils", "doxygen",  "javadoc", "mkdocs",    "docusaurus", "gitbook",
+      "texi2any", "makeinfo",  "asciidoc", "latex2html", "pandoc", "tex4ht", "rustdoc",    "groff"};
+  const std::string name = folded(generator);
+  return std::any_of(kTools.begin(), kTools.end(), [&](std::string_view tool) {
+    return name.find(tool) != std::string::npos;
+  });
+}
 
 std::string primary_language(std::string_view tag) {
   std::string out;
@@ -215,6 +240,9 @@ HtmlHead read_html_head(const HtmlTree& tree) {
       tree, {"article:published_time", "datepublished", "dc.date", "date", "pubdate", "parsely-pub-date"});
   if (!date.empty()) head.date = date;
   if (head.date.empty()) head.date = html_plain_text(tree.time, true);
+  head.is_article |= equals_ignoring_case(meta_value(tree, {"og:type"}), "article") ||
+                     !meta_value(tree, {"article:published_time"}).empty();
+  head.is_manual = is_documentation_tool(meta_value(tree, {"generator"}));
   head.description = meta_value(tree, {"og:description", "description", "twitter:description"});
   head.url = html_plain_text(tree.canonical, true);
   if (head.url.empty()) head.url = meta_value(tree, {"og:url"});

@@ -19,6 +19,8 @@ struct HtmlHead {
   std::string description;
   std::string url;
   std::string language;
+  bool is_article = false;   // og:type, JSON-LD or microdata say so
+  bool is_manual = false;    // <meta name=generator> names a documentation tool
   std::string article_body;  // JSON-LD articleBody: a hint for the content finder, or its stand-in
 };
 

@@ -19,7 +19,7 @@ inline constexpr uint32_t kHintMain = 1u << 3;       // <main>, role=main
 inline constexpr uint32_t kHintNav = 1u << 4;        // navigation, menus, bread crumbs
 inline constexpr uint32_t kHintFooter = 1u << 5;
 inline constexpr uint32_t kHintHeader = 1u << 6;     // of the page or of the article
-inline constexpr uint32_t kHintAside = 1u << 7;      // side bars, rails, widgets
+inline constexpr uint32_t kHintAside = 1u << 7;      // side bars, rails
 inline constexpr uint32_t kHintAd = 1u << 8;         // advertisements, sponsors
 inline constexpr uint32_t kHintShare = 1u << 9;      // share and follow buttons
 inline constexpr uint32_t kHintRelated = 1u << 10;   // other pages worth reading
@@ -33,6 +33,8 @@ inline constexpr uint32_t kHintQualifier = 1u << 17;  // "has-", "with-", "no-":
 inline constexpr uint32_t kHintTitle = 1u << 18;     // title, headline
 inline constexpr uint32_t kHintContents = 1u << 19;  // table of contents
 inline constexpr uint32_t kHintNoPrint = 1u << 20;   // not meant for paper
+
+inline constexpr uint32_t kHintWidget = 1u << 21;    // anything: side bars' parts, page builders' blocks
 
 uint32_t html_hints(HtmlTag tag, const HtmlAttributes& attributes);
 

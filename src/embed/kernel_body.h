@@ -56,26 +56,38 @@ struct KernelBody {
 
   // x * Phi(x), Phi the normal distribution function: erf(x / sqrt 2) as an odd rational function,
   // a minimax fit on |x| <= 5.2 (beyond, erf is 1 in float). Absolute error below 1e-6.
-  static HR_INLINE Reg gelu(Reg x) {
-    const Reg above = V::max(x, V::set(-5.2f));
-    const Reg z = V::min(above, V::set(5.2f));
-    const Reg u = V::mul(z, z);
-    Reg p = V::set(4.815348120e-8f);
-    Reg q = V::set(1.243210363e-6f);
-    p = V::fma(p, u, V::set(1.290268028e-5f));
-    q = V::fma(q, u, V::set(7.285198080e-5f));
-    p = V::fma(p, u, V::set(3.285448765e-4f));
-    q = V::fma(q, u, V::set(1.858613105e-3f));
-    p = V::fma(p, u, V::set(9.304903448e-3f));
-    q = V::fma(q, u, V::set(2.834305167e-2f));
-    p = V::fma(p, u, V::set(6.655217707e-2f));
-    q = V::fma(q, u, V::set(2.500763834e-1f));
-    p = V::fma(p, u, V::set(7.978844047e-1f));
-    q = V::fma(q, u, V::set(1.0f));
-    Reg erf = V::div(V::mul(z, p), q);
-    erf = V::min(V::max(erf, V::set(-1.0f)), V::set(1.0f));
-    const Reg half = V::mul(above, V::set(0.5f));
-    return V::fma(half, erf, half);
+  // Four at a time: the constants are loaded once, and the chains hide each other's latency.
+  static constexpr int kGroup = 4;
+  static HR_INLINE void gelu(Reg* x) {
+    constexpr float kP[] = {4.815348120e-8f, 1.290268028e-5f, 3.285448765e-4f,
+                            9.304903448e-3f, 6.655217707e-2f, 7.978844047e-1f};
+    constexpr float kQ[] = {1.243210363e-6f, 7.285198080e-5f, 1.858613105e-3f,
+                            2.834305167e-2f, 2.500763834e-1f, 1.0f};
+    Reg u[kGroup], p[kGroup], q[kGroup];
+    HR_UNROLL
+    for (int i = 0; i < kGroup; ++i) {
+      x[i] = V::max(x[i], V::set(-5.2f));
+      const Reg z = V::min(x[i], V::set(5.2f));
+      u[i] = V::mul(z, z);
+      p[i] = V::set(kP[0]);
+      q[i] = V::set(kQ[0]);
+    }
+    HR_UNROLL
+    for (int k = 1; k < 6; ++k) {
+      const Reg next_p = V::set(kP[k]);
+      const Reg next_q = V::set(kQ[k]);
+      HR_UNROLL
+      for (int i = 0; i < kGroup; ++i) {
+        p[i] = V::fma(p[i], u[i], next_p);
+        q[i] = V::fma(q[i], u[i], next_q);
+      }
+    }
+    HR_UNROLL
+    for (int i = 0; i < kGroup; ++i) {
+      const Reg half = V::mul(x[i], V::set(0.5f));
+      const Reg z = V::min(x[i], V::set(5.2f));
+      x[i] = V::fma(half, V::div(V::mul(z, p[i]), q[i]), half);
+    }
   }
 
   // x / (1 + e^-x)
@@ -84,18 +96,23 @@ struct KernelBody {
     return V::div(x, V::add(V::set(1.0f), e));
   }
 
-  static HR_INLINE Reg apply(Activation activation, Reg x) {
-    switch (activation) {
-      case Activation::none: return x;
-      case Activation::gelu: return gelu(x);
-      case Activation::relu: return V::max(x, V::zero());
-      case Activation::silu: return silu_of(x, x);
-      case Activation::gelu_tanh: {
-        const Reg cubic = V::fma(V::mul(V::mul(x, x), x), V::set(0.044715f), x);
-        return silu_of(x, V::mul(cubic, V::set(1.595769122f)));  // 2 * sqrt(2 / pi)
+  // Applies the activation to kGroup vectors.
+  static HR_INLINE void apply(Activation activation, Reg* x) {
+    if (activation == Activation::gelu) {
+      gelu(x);
+      return;
+    }
+    HR_UNROLL
+    for (int i = 0; i < kGroup; ++i) {
+      if (activation == Activation::relu) {
+        x[i] = V::max(x[i], V::zero());
+      } else if (activation == Activation::silu) {
+        x[i] = silu_of(x[i], x[i]);
+      } else if (activation == Activation::gelu_tanh) {
+        const Reg cubic = V::fma(V::mul(V::mul(x[i], x[i]), x[i]), V::set(0.044715f), x[i]);
+        x[i] = silu_of(x[i], V::mul(cubic, V::set(1.595769122f)));  // 2 * sqrt(2 / pi)
       }
     }
-    return x;
   }
 
   // --- the register tile: R rows x one panel ----------------------------------------------------
@@ -203,11 +220,18 @@ struct KernelBody {
       }
       tile.store(c, c_stride);
       if (activation == Activation::none) return;
-      for (int r = 0; r < R; ++r) {
-        for (int v = 0; v < kVectors; ++v) {
-          float* at = c + r * c_stride + v * kWidth;
-          V::store(at, apply(activation, V::load(at)));
-        }
+      // Two rows at a time; the last of an odd number is done twice over, from its sums.
+      static_assert(2 * kVectors == kGroup);
+      for (int r = 0; r < R; r += 2) {
+        float* row[2] = {c + r * c_stride, c + (r + 1 < R ? r + 1 : r) * c_stride};
+        Reg x[kGroup];
+        HR_UNROLL
+        for (int i = 0; i < kGroup; ++i)
+          x[i] = V::load(row[i / kVectors] + (i % kVectors) * kWidth);
+        apply(activation, x);
+        HR_UNROLL
+        for (int i = 0; i < kGroup; ++i)
+          V::store(row[i / kVectors] + (i % kVectors) * kWidth, x[i]);
       }
     }
   };
@@ -332,9 +356,9 @@ struct KernelBody {
         tile.multiply_add(scores, padded, value_panels + j * call.tokens, call.tokens);
         HR_UNROLL
         for (int r = 0; r < R; ++r) {
-          const Reg factor = V::set(inverse[r]);
+          const Reg scale = V::set(inverse[r]);
           HR_UNROLL
-          for (int v = 0; v < kVectors; ++v) tile.sum[r][v] = V::mul(tile.sum[r][v], factor);
+          for (int v = 0; v < kVectors; ++v) tile.sum[r][v] = V::mul(tile.sum[r][v], scale);
         }
         if (j + kPanel <= d) {
           tile.store(call.output + first * call.output_stride + j, call.output_stride);
@@ -493,8 +517,12 @@ struct KernelBody {
   }
 
   static void activate(Activation activation, float* values, size_t count) {
-    for (size_t i = 0; i < count; i += kWidth)
-      V::store(values + i, apply(activation, V::load(values + i)));
+    for (size_t i = 0; i < count; i += kGroup * kWidth) {
+      Reg x[kGroup];
+      for (int j = 0; j < kGroup; ++j) x[j] = V::load(values + i + j * kWidth);
+      apply(activation, x);
+      for (int j = 0; j < kGroup; ++j) V::store(values + i + j * kWidth, x[j]);
+    }
   }
 
   // Enough independent sums to hide the multiply-adders' latency.

@@ -79,7 +79,7 @@ struct Kernels {
   void (*widen_add)(const Half* halves, const float* addend, float* output, size_t count) = nullptr;
   // halves[i] = floats[i], rounded to nearest even; false when one became infinite.
   bool (*narrow)(const float* floats, Half* halves, size_t count) = nullptr;
-  // values[i] = activation(values[i]); count is a multiple of 16.
+  // values[i] = activation(values[i]); count is a multiple of 64.
   void (*activate)(Activation activation, float* values, size_t count) = nullptr;
   // Runs `rounds` rounds of independent multiply-adds from registers and returns how many floating
   // point operations that was: the floor that the benchmark compares with.

@@ -167,7 +167,7 @@ TEST_P(KernelsTest, ActivationsAreAccurate) {
   for (float x = -20; x < 20; x += 0.0007f) inputs.push_back(x);
   for (const float x : {0.0f, -0.0f, 1e-30f, 1e-6f, 60.0f, -60.0f, 1e4f, -1e4f, 5.2f, -5.2f})
     inputs.push_back(x);
-  inputs.resize(round_up(inputs.size(), 16));
+  inputs.resize(round_up(inputs.size(), 64));
   for (const Activation activation : {Activation::gelu, Activation::gelu_tanh, Activation::relu,
                                       Activation::silu, Activation::none}) {
     std::vector<float> values = inputs;

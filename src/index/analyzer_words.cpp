@@ -22,6 +22,11 @@ bool is_accent(char32_t c) {
   return unicode::category(c) == unicode::Category::Mn && unicode::combining_class(c) >= 10;
 }
 
+// Soft hyphens and joiners stand inside words without parting them.
+bool is_invisible(char32_t c) {
+  return c == 0x00AD || c == 0x200C || c == 0x200D;
+}
+
 std::string_view spelled_out(char32_t c) {
   switch (c) {
     case 0x00DF:
@@ -112,6 +117,10 @@ Run scan_unicode_run(std::string_view text, size_t begin, const WordRules& rules
       c = '\'';
     }
     const size_t next = i + point.length;
+    if (is_invisible(c) && i > begin) {
+      i = next;
+      continue;
+    }
     if (kind == kApostrophe || kind == kDot) {
       const CodePoint after = next < text.size() ? decode_code_point(text, next) : CodePoint{};
       const bool joined =

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "base/utf8.h"
 #include "decode/text_formats.h"
 #include "sources/archive.h"
 #include "sources/file_reader.h"
@@ -35,6 +36,17 @@ std::vector<Row> cut_document(const Document& document, const Chunker& chunker) 
     row.metadata = document.metadata;
   }
   return rows;
+}
+
+std::vector<Row> whole_document(Document&& document) {
+  Row row;
+  row.source = document.source;
+  row.key = row_key(document.source, 0);
+  row.title = std::move(document.title);
+  row.text = std::move(document.text);
+  row.span_end = count_code_points(row.text);
+  row.metadata = std::move(document.metadata);
+  return {row};
 }
 
 // A record that is already text: no guessing of titles or structure beyond paragraphs.
@@ -82,7 +94,9 @@ class Task {
     }
     decoded.document.source = source;
     merge_metadata(given, decoded.document.metadata);
-    outcome.document.rows = cut_document(decoded.document, context_.parts.chunker);
+    outcome.document.rows = context_.options.whole_documents
+                                ? whole_document(std::move(decoded.document))
+                                : cut_document(decoded.document, context_.parts.chunker);
     const size_t place = outcomes_.size();
     outcomes_.push_back(std::move(outcome));
     add_members(source, std::move(decoded), depth);

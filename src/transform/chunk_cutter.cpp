@@ -184,7 +184,8 @@ size_t ChunkCutter::overlap_in_text(size_t from, size_t end, size_t first_block)
   const size_t inside_end = std::min(block_begin, end);
   if (kind == BlockKind::code) {
     const size_t line = text_.substr(0, inside_end).find('\n', from - 1);
-    return line == std::string_view::npos ? block_begin : std::min(line + 1, inside_end);
+    return line == std::string_view::npos ? block_begin
+                                          : skip_white_space(text_, line + 1, inside_end);
   }
   size_t low = from - std::min<size_t>(from - 1, 8);
   for (int tries = 0; tries < 8; ++tries) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "base/unicode.h"
@@ -12,15 +13,19 @@
 namespace headrace {
 namespace {
 
-// What a regular expression's \w means: alphabetic, marks, decimal digits, connectors, joiners.
+struct WordRange {
+  char32_t first;
+  char32_t last;
+};
+
+#include "transform/tokenizer_word_ranges.inc"
+
+// What `tokenizers` takes for part of a word (a regular expression's \w, of its Unicode version).
 bool is_word(char32_t c) {
-  using unicode::Category;
-  const Category k = unicode::category(c);
-  if (k <= Category::Nd || k == Category::Nl || k == Category::Pc) return true;
-  if (c == 0x200C || c == 0x200D) return true;
-  // Circled and squared letters are alphabetic symbols.
-  return (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
-         (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
+  const auto* after =
+      std::upper_bound(std::begin(kWordRanges), std::end(kWordRanges), c,
+                       [](char32_t value, const WordRange& range) { return value < range.first; });
+  return after != std::begin(kWordRanges) && c <= (after - 1)->last;
 }
 
 char32_t last_before(std::string_view text, size_t end) {

@@ -6,7 +6,7 @@
 // small cache of the calling thread, so natural text rarely walks.
 //
 // Owns: tables built once. Threads: const and safe from any thread; the cache is per thread and of
-// fixed size (256 KiB), and forgets when the thread turns to another vocabulary. Errors: build().
+// fixed size (512 KiB), and forgets when the thread turns to another vocabulary. Errors: build().
 #pragma once
 
 #include <cstdint>
@@ -75,7 +75,7 @@ class WordPieceVocabulary {
   size_t word_chars_max() const { return word_chars_max_; }
 
  private:
-  static constexpr int kCacheBits = 12;  // pairs of entries
+  static constexpr int kCacheBits = 13;  // pairs of entries
 
   WordPieceVocabulary() = default;
   const CachedWord* find_slow(const WordKey& key, size_t size, uint64_t hash,

@@ -1,0 +1,260 @@
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "index/analyzer.h"
+#include "index/postings.h"
+#include "index/postings_format.h"
+#include "index/postings_writer.h"
+
+namespace headrace::index {
+namespace {
+
+// Bytes in chunks that never move, addressed by one number. Postings of a term are a chain of
+// slices in it, each twice as long as the one before, so that rare terms cost little and frequent
+// ones are written in long runs.
+class BytePool {
+ public:
+  static constexpr uint64_t kChunkBytes = 1 << 16;
+
+  char* at(uint64_t address) { return chunks_[address / kChunkBytes].get() + address % kChunkBytes; }
+  const char* at(uint64_t address) const {
+    return chunks_[address / kChunkBytes].get() + address % kChunkBytes;
+  }
+  // `size` bytes in a row.
+  uint64_t allocate(uint64_t size) {
+    if (used_ + size > chunks_.size() * kChunkBytes) {
+      used_ = chunks_.size() * kChunkBytes;
+      chunks_.push_back(std::make_unique_for_overwrite<char[]>(kChunkBytes));
+    }
+    const uint64_t address = used_;
+    used_ += size;
+    return address;
+  }
+  uint64_t memory_bytes() const { return chunks_.size() * kChunkBytes; }
+
+ private:
+  std::vector<std::unique_ptr<char[]>> chunks_;
+  uint64_t used_ = 0;
+};
+
+constexpr uint64_t kLinkBytes = 8;  // at the end of a slice: the address of the next
+constexpr uint64_t kFirstSliceBytes = 16;
+constexpr uint64_t kSliceBytesMax = 2048;
+
+struct Term {
+  uint64_t key = 0;  // address of its bytes
+  uint64_t head = 0;
+  uint64_t write = 0;
+  uint32_t hash = 0;
+  uint32_t df = 0;
+  uint32_t last_row = 0;  // pending posting: (last_row, last_tf)
+  uint32_t last_tf = 0;
+  uint32_t previous_row = 0;  // of the last posting in the slices
+  uint16_t key_bytes = 0;
+  uint16_t slice_left = 0;
+  uint16_t slice_bytes = 0;
+};
+
+}  // namespace
+
+struct PostingsBuilder::State {
+  std::string language;
+  std::unique_ptr<Analyzer> analyzer;
+  std::vector<Term> terms;
+  std::vector<uint32_t> slots = std::vector<uint32_t>(1024, 0);  // index into terms + 1
+  BytePool keys;
+  BytePool slices;
+  std::vector<uint8_t> length_codes;
+  uint64_t last_row = 0;
+
+  uint32_t find_or_add(std::string_view term);
+  void grow();
+  void append_byte(Term& term, uint8_t byte);
+  void append_varint(Term& term, uint64_t value);
+  void flush_pending(Term& term);
+  void read_list(const Term& term, std::vector<uint32_t>& rows, std::vector<uint32_t>& tfs) const;
+  void count(std::string_view term, uint32_t row);
+};
+
+void PostingsBuilder::State::grow() {
+  slots.assign(slots.size() * 2, 0);
+  const size_t mask = slots.size() - 1;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    size_t slot = terms[i].hash & mask;
+    while (slots[slot] != 0) slot = (slot + 1) & mask;
+    slots[slot] = static_cast<uint32_t>(i + 1);
+  }
+}
+
+uint32_t PostingsBuilder::State::find_or_add(std::string_view term) {
+  const auto hash = static_cast<uint32_t>(hash64(term));
+  const size_t mask = slots.size() - 1;
+  size_t slot = hash & mask;
+  while (slots[slot] != 0) {
+    const Term& known = terms[slots[slot] - 1];
+    if (known.hash == hash && known.key_bytes == term.size() &&
+        std::memcmp(keys.at(known.key), term.data(), term.size()) == 0) {
+      return slots[slot] - 1;
+    }
+    slot = (slot + 1) & mask;
+  }
+  Term& added = terms.emplace_back();
+  added.hash = hash;
+  added.key = keys.allocate(term.size());
+  added.key_bytes = static_cast<uint16_t>(term.size());
+  std::memcpy(keys.at(added.key), term.data(), term.size());
+  slots[slot] = static_cast<uint32_t>(terms.size());
+  if (terms.size() * 10 > slots.size() * 7) grow();
+  return static_cast<uint32_t>(terms.size() - 1);
+}
+
+void PostingsBuilder::State::append_byte(Term& term, uint8_t byte) {
+  if (term.slice_left == 0) {
+    const uint64_t size = term.slice_bytes == 0
+                              ? kFirstSliceBytes
+                              : std::min<uint64_t>(uint64_t{term.slice_bytes} * 2, kSliceBytesMax);
+    const uint64_t slice = slices.allocate(size);
+    if (term.slice_bytes == 0) {
+      term.head = slice;
+    } else {
+      std::memcpy(slices.at(term.write), &slice, kLinkBytes);
+    }
+    term.write = slice;
+    term.slice_bytes = static_cast<uint16_t>(size);
+    term.slice_left = static_cast<uint16_t>(size - kLinkBytes);
+  }
+  *slices.at(term.write) = static_cast<char>(byte);
+  ++term.write;
+  --term.slice_left;
+}
+
+void PostingsBuilder::State::append_varint(Term& term, uint64_t value) {
+  while (value >= 0x80) {
+    append_byte(term, static_cast<uint8_t>(value | 0x80));
+    value >>= 7;
+  }
+  append_byte(term, static_cast<uint8_t>(value));
+}
+
+// A term's last posting stays in its record while its row is counted; terms of a single row never
+// need a slice.
+void PostingsBuilder::State::flush_pending(Term& term) {
+  append_varint(term, (uint64_t{term.last_row - term.previous_row} << 1) |
+                          (term.last_tf == 1 ? 1 : 0));
+  if (term.last_tf != 1) append_varint(term, term.last_tf);
+  term.previous_row = term.last_row;
+}
+
+void PostingsBuilder::State::count(std::string_view text, uint32_t row) {
+  Term& term = terms[find_or_add(text)];
+  if (term.df > 0 && term.last_row == row) {
+    ++term.last_tf;
+    return;
+  }
+  if (term.df > 0) flush_pending(term);
+  term.last_row = row;
+  term.last_tf = 1;
+  ++term.df;
+}
+
+void PostingsBuilder::State::read_list(const Term& term, std::vector<uint32_t>& rows,
+                                       std::vector<uint32_t>& tfs) const {
+  rows.clear();
+  tfs.clear();
+  uint64_t address = term.head;
+  uint64_t slice_bytes = kFirstSliceBytes;
+  uint64_t left = slice_bytes - kLinkBytes;
+  const auto next_byte = [&] {
+    if (left == 0) {
+      std::memcpy(&address, slices.at(address), kLinkBytes);
+      slice_bytes = std::min(slice_bytes * 2, kSliceBytesMax);
+      left = slice_bytes - kLinkBytes;
+    }
+    --left;
+    return static_cast<uint8_t>(*slices.at(address++));
+  };
+  const auto next_varint = [&] {
+    uint64_t value = 0;
+    for (int shift = 0;; shift += 7) {
+      const uint8_t byte = next_byte();
+      value |= static_cast<uint64_t>(byte & 0x7F) << shift;
+      if (byte < 0x80) return value;
+    }
+  };
+  uint32_t row = 0;
+  for (uint32_t i = 0; i + 1 < term.df; ++i) {
+    const uint64_t gap = next_varint();
+    row += static_cast<uint32_t>(gap >> 1);
+    rows.push_back(row);
+    tfs.push_back((gap & 1) != 0 ? 1 : static_cast<uint32_t>(next_varint()));
+  }
+  rows.push_back(term.last_row);
+  tfs.push_back(term.last_tf);
+}
+
+PostingsBuilder::PostingsBuilder(std::string_view language) : state_(std::make_unique<State>()) {
+  auto analyzer = Analyzer::create(language);
+  state_->language = analyzer ? language : "none";
+  if (!analyzer) analyzer = Analyzer::create("none");
+  HR_CHECK(analyzer.has_value(), "the language \"none\" always exists");
+  state_->analyzer = std::move(*analyzer);
+}
+PostingsBuilder::~PostingsBuilder() = default;
+PostingsBuilder::PostingsBuilder(PostingsBuilder&&) noexcept = default;
+
+void PostingsBuilder::add(uint32_t row, std::string_view title, std::string_view text) {
+  State& state = *state_;
+  HR_CHECK(row >= state.last_row, "rows must be added in ascending order");
+  state.last_row = uint64_t{row} + 1;
+  uint64_t length = 0;
+  const auto count = [&](std::string_view term) {
+    state.count(term, row);
+    ++length;
+  };
+  // Many texts begin with their own title; it is not counted twice then.
+  if (!text.starts_with(title)) state.analyzer->analyze(title, count);
+  state.analyzer->analyze(text, count);
+  if (length == 0) return;
+  state.length_codes.resize(size_t{row} + 1);
+  state.length_codes[row] = encode_length(static_cast<uint32_t>(std::min<uint64_t>(length, 1u << 30)));
+}
+
+uint64_t PostingsBuilder::memory_bytes() const {
+  const State& state = *state_;
+  return state.terms.capacity() * sizeof(Term) + state.slots.capacity() * sizeof(uint32_t) +
+         state.keys.memory_bytes() + state.slices.memory_bytes() + state.length_codes.capacity();
+}
+
+Status PostingsBuilder::finish(SectionSink& out) {
+  const State& state = *state_;
+  const auto key = [&](const Term& term) {
+    return std::string_view(state.keys.at(term.key), term.key_bytes);
+  };
+  // Sorting by the first eight bytes as a number settles nearly all comparisons.
+  std::vector<std::pair<uint64_t, uint32_t>> order;
+  order.reserve(state.terms.size());
+  for (uint32_t i = 0; i < state.terms.size(); ++i) {
+    uint64_t prefix = 0;
+    const std::string_view bytes = key(state.terms[i]);
+    std::memcpy(&prefix, bytes.data(), std::min<size_t>(8, bytes.size()));
+    order.emplace_back(__builtin_bswap64(prefix), i);
+  }
+  std::ranges::sort(order, [&](const auto& a, const auto& b) {
+    if (a.first != b.first) return a.first < b.first;
+    return key(state.terms[a.second]) < key(state.terms[b.second]);
+  });
+  PostingsWriter writer(out, state.language, state.length_codes);
+  std::vector<uint32_t> rows;
+  std::vector<uint32_t> tfs;
+  for (const auto& [prefix, index] : order) {
+    const Term& term = state.terms[index];
+    state.read_list(term, rows, tfs);
+    HR_TRY(writer.add_term(key(term), rows, tfs));
+  }
+  return writer.finish();
+}
+
+}  // namespace headrace::index

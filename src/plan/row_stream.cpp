@@ -1,0 +1,149 @@
+#include "plan/row_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "batch/row_batch.h"
+#include "plan/render.h"
+#include "plan/text_embedder.h"
+#include "runtime/channel.h"
+
+namespace headrace {
+
+namespace {
+
+constexpr size_t kRowsPerBatch = 1024;
+constexpr uint64_t kBatchBytesMax = 8ULL << 20;
+constexpr uint64_t kWaitingBytesMax = 32ULL << 20;
+
+class RunningRowStream : public RowStream {
+ public:
+  explicit RunningRowStream(RowStreamOptions options)
+      : options_(std::move(options)), batches_(kWaitingBytesMax) {}
+
+  ~RunningRowStream() override {
+    cancel();
+    thread_.join();
+  }
+
+  Status start() {
+    pool_ = std::make_unique<ThreadPool>(options_.threads);
+    WorkerPoolOptions workers;
+    workers.workers_max = pool_->size();
+    HR_ASSIGN(workers_, WorkerPool::create(workers));
+    std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::without_model();
+    if (!options_.model.empty() && options_.model != "none") {
+      HR_ASSIGN(embedder_, TextEmbedder::load(options_.model));
+      tokenizer = embedder_->tokenizer();
+    }
+    if (options_.embed && embedder_) vectors_.push_back({"default", embedder_->info().dimension});
+    schema_ = row_schema(vectors_);
+    HR_ASSIGN(Chunker chunker, Chunker::create(std::move(tokenizer),
+                                               {options_.chunk_tokens, options_.overlap, true}));
+    chunker_ = std::make_unique<Chunker>(std::move(chunker));
+    thread_ = Thread([this] { run(); });
+    return {};
+  }
+
+  const std::vector<Field>& schema() const override { return schema_; }
+
+  Result<std::optional<Batch>> next() override {
+    std::optional<Batch> batch = batches_.pop();
+    if (batch) return std::optional<Batch>(std::move(*batch));
+    MutexLock lock(mutex_);
+    HR_TRY(end_);
+    return std::optional<Batch>();
+  }
+
+  std::vector<DocumentError> errors() const override {
+    MutexLock lock(mutex_);
+    return errors_;
+  }
+
+  void cancel() override {
+    cancel_.request();
+    batches_.close();
+  }
+
+ private:
+  void run() {
+    const uint64_t memory =
+        options_.memory_bytes != 0 ? options_.memory_bytes : Budget::default_limit_bytes();
+    Budget budget(std::max<uint64_t>(memory / 3, 24ULL << 20));
+    options_.stream.document_bytes_max = std::min<uint64_t>(1ULL << 30, memory / 4);
+    options_.stream.whole_documents = !options_.chunk;
+    Status status = run_document_stream(
+        options_.stream,
+        {*pool_, budget, workers_.get(), *chunker_, nullptr, progress_, cancel_},
+        [this](Outcome&& outcome) { return take(std::move(outcome)); });
+    if (status) status = flush();
+    {
+      MutexLock lock(mutex_);
+      end_ = std::move(status);
+    }
+    batches_.close();
+  }
+
+  Status take(Outcome&& outcome) {
+    if (outcome.kind == OutcomeKind::failed) {
+      MutexLock lock(mutex_);
+      errors_.push_back(std::move(*outcome.document.error));
+      return {};
+    }
+    for (Row& row : outcome.document.rows) {
+      bytes_ += row.text.size() + row.title.size();
+      rows_.push_back(std::move(row));
+      if (rows_.size() >= kRowsPerBatch || bytes_ >= kBatchBytesMax) HR_TRY(flush());
+    }
+    return {};
+  }
+
+  Status flush() {
+    if (rows_.empty()) return {};
+    const std::vector<Row> rows = std::exchange(rows_, {});
+    const uint64_t bytes = std::exchange(bytes_, 0);
+    Embeddings embeddings;
+    if (!vectors_.empty()) {
+      std::vector<std::string> texts;
+      for (const Row& row : rows) texts.push_back(chunker_->embedded_text(row));
+      HR_ASSIGN(embeddings, embedder_->embed(texts, EmbedPurpose::passage, *pool_, &cancel_));
+    }
+    RowBatchBuilder builder(vectors_);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      builder.add(rows[i], metadata_json(rows[i].metadata));
+      if (vectors_.empty()) continue;
+      const size_t dimension = vectors_[0].dimension;
+      builder.add_vector(0, std::span<const float>(embeddings.values)
+                                .subspan(i * dimension, dimension));
+    }
+    if (!batches_.push(builder.finish(), bytes)) return cancel_.check();
+    return {};
+  }
+
+  RowStreamOptions options_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<WorkerPool> workers_;
+  std::shared_ptr<const TextEmbedder> embedder_;
+  std::unique_ptr<Chunker> chunker_;
+  std::vector<VectorColumn> vectors_;
+  std::vector<Field> schema_;
+  std::vector<Row> rows_;
+  uint64_t bytes_ = 0;
+  Progress progress_;
+  CancelToken cancel_;
+  Channel<Batch> batches_;
+  mutable Mutex mutex_;
+  std::vector<DocumentError> errors_ HR_GUARDED_BY(mutex_);
+  Status end_ HR_GUARDED_BY(mutex_);
+  Thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RowStream>> RowStream::open(RowStreamOptions options) {
+  auto stream = std::make_unique<RunningRowStream>(std::move(options));
+  HR_TRY(stream->start());
+  return std::unique_ptr<RowStream>(std::move(stream));
+}
+
+}  // namespace headrace

@@ -1,0 +1,44 @@
+// RowStream: a pipeline without a knowledge base at its end: sources → documents or rows, with
+// vectors if wanted, as Arrow batches that the caller pulls. What Python's .batches(), .to_arrow()
+// and __arrow_c_stream__ stand on.
+//
+// Owns: the run's threads and workers; stopped when destroyed. Threads: next() on one thread at a
+// time. Errors: as ingest; failed documents are collected in errors().
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "batch/column.h"
+#include "batch/document.h"
+#include "plan/document_stream.h"
+#include "runtime/cancel.h"
+
+namespace headrace {
+
+struct RowStreamOptions {
+  StreamOptions stream;
+  bool chunk = true;         // false: one row a document, its whole text
+  std::string model;         // for token counts and vectors; empty or "none": neither
+  bool embed = false;        // a column of vectors, named "default"
+  uint32_t chunk_tokens = 256;
+  uint32_t overlap = 32;
+  uint64_t memory_bytes = 0;
+  size_t threads = 0;
+};
+
+class RowStream {
+ public:
+  static Result<std::unique_ptr<RowStream>> open(RowStreamOptions options);
+  virtual ~RowStream() = default;
+  virtual const std::vector<Field>& schema() const = 0;
+  // Nothing at the end.
+  virtual Result<std::optional<Batch>> next() = 0;
+  virtual std::vector<DocumentError> errors() const = 0;
+  virtual void cancel() = 0;
+};
+
+}  // namespace headrace

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# All C++ tests and the fuzz corpora under one sanitizer: tools/sanitize.sh address,undefined|thread
+set -euo pipefail
+cd "$(dirname "$0")/.."
+kind=$1
+build=build-${kind%%,*}
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 \
+  -DHEADRACE_TESTS=ON -DHEADRACE_SANITIZE="$kind" >/dev/null
+cmake --build "$build" -j "$(nproc)"
+model=$(.venv/bin/python tools/model_folder.py 2>/dev/null || true)
+HEADRACE_TEST_MODEL="$model" ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+  TSAN_OPTIONS=halt_on_error=1 ctest --test-dir "$build" --output-on-failure -j "$(nproc)"
