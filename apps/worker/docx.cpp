@@ -91,8 +91,7 @@ bool is_left_out(std::string_view name) {
   return name == "del" || name == "moveFrom" || name == "instrText" || name == "sdtPr" ||
          name == "tblPr" || name == "tblGrid" || name == "tcPr" || name == "trPr" ||
          name == "sectPr" || name == "rt" || name == "pPrChange" || name == "annotationRef" ||
-         name == "delInstrText" || name == "posOffset" || name == "pctWidth" ||
-         name == "pctHeight";
+         name == "delInstrText" || name == "posOffset" || name == "pctWidth" || name == "pctHeight";
 }
 
 Status BodyReader::on_start(XmlReader& reader) {
@@ -326,7 +325,8 @@ Result<Document> decode_docx(std::string_view bytes) {
       }
     }
     if (reader.token() == Token::failed) {
-      return std::unexpected<Error>(Error(reader.status().error()).with_context(package.main_part()));
+      return std::unexpected<Error>(
+          Error(reader.status().error()).with_context(package.main_part()));
     }
   }
   if (!found) {

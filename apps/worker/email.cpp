@@ -48,7 +48,8 @@ class EmailReader {
 };
 
 std::string decode_transfer(const EmailHeaders& headers, std::string_view body) {
-  const std::string encoding = ascii_lower(collapse_space(headers.raw("content-transfer-encoding")));
+  const std::string encoding =
+      ascii_lower(collapse_space(headers.raw("content-transfer-encoding")));
   if (encoding.starts_with("base64")) return decode_base64(body);
   if (encoding.starts_with("quoted-printable")) return decode_quoted_printable(body, false);
   return std::string(body);

@@ -13,8 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (file) headrace::formats::check_document(file->document);
   const size_t line_end = bytes.find('\n');
   if (line_end != std::string_view::npos) {
-    const auto text =
-        headrace::formats::decode_legacy_text(bytes.substr(line_end + 1), bytes.substr(0, line_end));
+    const auto text = headrace::formats::decode_legacy_text(bytes.substr(line_end + 1),
+                                                            bytes.substr(0, line_end));
     HR_CHECK(!text || headrace::is_valid_utf8(*text), "text is UTF-8");
   }
   return 0;

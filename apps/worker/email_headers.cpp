@@ -15,7 +15,9 @@
 namespace headrace::formats {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -110,7 +112,8 @@ std::string decode_quoted_printable(std::string_view text, bool underscores) {
     } else {
       // A soft line break: "=" and spaces to the end of the line.
       size_t end = i + 1;
-      while (end < text.size() && (text[end] == ' ' || text[end] == '\t' || text[end] == '\r')) ++end;
+      while (end < text.size() && (text[end] == ' ' || text[end] == '\t' || text[end] == '\r'))
+        ++end;
       if (end < text.size() && text[end] == '\n') {
         i = end;
       } else if (end < text.size()) {
@@ -301,8 +304,8 @@ std::string email_date(std::string_view text) {
   int day = 0, year = 0, hour = 0, minute = 0, second = 0;
   char month_name[4] = {};
   char zone[8] = {};
-  const int got = std::sscanf(lower.c_str(), " %2d %3s%*[a-z] %4d %2d:%2d:%2d %7s", &day, month_name,
-                              &year, &hour, &minute, &second, zone);
+  const int got = std::sscanf(lower.c_str(), " %2d %3s%*[a-z] %4d %2d:%2d:%2d %7s", &day,
+                              month_name, &year, &hour, &minute, &second, zone);
   int fields = got;
   if (got < 3) {
     second = 0;
@@ -327,8 +330,8 @@ std::string email_date(std::string_view text) {
       offset = std::string(z.substr(0, 3)) + ":" + std::string(z.substr(3, 2));
     }
   }
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{}", year,
-                     month - kMonths.begin() + 1, day, hour, minute, second, offset);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{}", year, month - kMonths.begin() + 1,
+                     day, hour, minute, second, offset);
 }
 
 }  // namespace headrace::formats

@@ -25,21 +25,33 @@ struct DetectorCloser {
 struct Alias {
   std::string_view label, charset;
 };
-constexpr std::array kAliases = {
-    Alias{"us-ascii", "windows-1252"},      Alias{"ascii", "windows-1252"},
-    Alias{"iso-8859-1", "windows-1252"},    Alias{"iso8859-1", "windows-1252"},
-    Alias{"latin1", "windows-1252"},        Alias{"l1", "windows-1252"},
-    Alias{"iso_8859-1", "windows-1252"},    Alias{"iso-8859-9", "windows-1254"},
-    Alias{"iso-8859-11", "windows-874"},    Alias{"tis-620", "windows-874"},
-    Alias{"gb2312", "gb18030"},             Alias{"gbk", "gb18030"},
-    Alias{"x-gbk", "gb18030"},              Alias{"gb_2312-80", "gb18030"},
-    Alias{"shift_jis", "windows-31j"},      Alias{"shift-jis", "windows-31j"},
-    Alias{"sjis", "windows-31j"},           Alias{"x-sjis", "windows-31j"},
-    Alias{"ks_c_5601-1987", "windows-949"}, Alias{"euc-kr", "windows-949"},
-    Alias{"uhc", "windows-949"},            Alias{"x-euc-jp", "euc-jp"},
-    Alias{"x-mac-roman", "macintosh"},      Alias{"mac-roman", "macintosh"},
-    Alias{"unknown-8bit", "windows-1252"},  Alias{"x-unknown", "windows-1252"},
-    Alias{"mac-cyrillic", "x-mac-cyrillic"}};
+constexpr std::array kAliases = {Alias{"us-ascii", "windows-1252"},
+                                 Alias{"ascii", "windows-1252"},
+                                 Alias{"iso-8859-1", "windows-1252"},
+                                 Alias{"iso8859-1", "windows-1252"},
+                                 Alias{"latin1", "windows-1252"},
+                                 Alias{"l1", "windows-1252"},
+                                 Alias{"iso_8859-1", "windows-1252"},
+                                 Alias{"iso-8859-9", "windows-1254"},
+                                 Alias{"iso-8859-11", "windows-874"},
+                                 Alias{"tis-620", "windows-874"},
+                                 Alias{"gb2312", "gb18030"},
+                                 Alias{"gbk", "gb18030"},
+                                 Alias{"x-gbk", "gb18030"},
+                                 Alias{"gb_2312-80", "gb18030"},
+                                 Alias{"shift_jis", "windows-31j"},
+                                 Alias{"shift-jis", "windows-31j"},
+                                 Alias{"sjis", "windows-31j"},
+                                 Alias{"x-sjis", "windows-31j"},
+                                 Alias{"ks_c_5601-1987", "windows-949"},
+                                 Alias{"euc-kr", "windows-949"},
+                                 Alias{"uhc", "windows-949"},
+                                 Alias{"x-euc-jp", "euc-jp"},
+                                 Alias{"x-mac-roman", "macintosh"},
+                                 Alias{"mac-roman", "macintosh"},
+                                 Alias{"unknown-8bit", "windows-1252"},
+                                 Alias{"x-unknown", "windows-1252"},
+                                 Alias{"mac-cyrillic", "x-mac-cyrillic"}};
 
 std::string canonical_charset(std::string_view charset) {
   std::string name = ascii_lower(collapse_space(charset));
@@ -154,7 +166,8 @@ std::string guess_charset(std::string_view bytes) {
   const size_t from = first > 4096 ? first - 4096 : 0;
   const std::string_view sample = bytes.substr(std::min(from, bytes.size()), kSampleBytesMax);
   const std::unique_ptr<uchardet, DetectorCloser> detector(uchardet_new());
-  if (!detector || uchardet_handle_data(detector.get(), sample.data(), sample.size()) != 0) return {};
+  if (!detector || uchardet_handle_data(detector.get(), sample.data(), sample.size()) != 0)
+    return {};
   uchardet_data_end(detector.get());
   return uchardet_get_charset(detector.get());
 }
@@ -181,14 +194,22 @@ Result<std::string> decode_legacy_text(std::string_view bytes, std::string_view 
 std::string code_page_charset(int code_page) {
   switch (code_page) {
     case 0:
-    case 1: return "windows-1252";
-    case 932: return "windows-31j";
-    case 936: return "gb18030";
-    case 949: return "windows-949";
-    case 950: return "big5";
-    case 10000: return "macintosh";
-    case 65001: return "utf-8";
-    default: break;
+    case 1:
+      return "windows-1252";
+    case 932:
+      return "windows-31j";
+    case 936:
+      return "gb18030";
+    case 949:
+      return "windows-949";
+    case 950:
+      return "big5";
+    case 10000:
+      return "macintosh";
+    case 65001:
+      return "utf-8";
+    default:
+      break;
   }
   if (code_page >= 874 && code_page <= 1258 && (code_page == 874 || code_page >= 1250)) {
     return "windows-" + std::to_string(code_page);

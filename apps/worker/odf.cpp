@@ -166,8 +166,7 @@ bool ContentReader::start_table_part(XmlReader& reader, std::string_view name) {
   if (tables_.empty()) return false;
   if (name == "table-row") {
     tables_.back().cells.clear();
-    tables_.back().row_repeated =
-        repeat_count(reader, "number-rows-repeated", kRepeatedRowsMax);
+    tables_.back().row_repeated = repeat_count(reader, "number-rows-repeated", kRepeatedRowsMax);
     return true;
   }
   if (name != "table-cell") return false;

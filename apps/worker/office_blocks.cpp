@@ -7,7 +7,9 @@
 namespace headrace::formats {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 // "\r\n" and "\r" to "\n"; other control characters (NUL, vertical tab, …) out; valid UTF-8.
 std::string clean(std::string_view text) {
@@ -57,7 +59,9 @@ std::string_view trim_code(std::string_view text) {
 
 }  // namespace
 
-bool is_blank(std::string_view text) { return std::all_of(text.begin(), text.end(), is_space); }
+bool is_blank(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), is_space);
+}
 
 std::string collapse_space(std::string_view text) {
   std::string out;

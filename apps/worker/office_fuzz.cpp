@@ -42,7 +42,8 @@ void fuzz_xlsx(std::string_view part, bool as_sheet) {
                    "<Relationship Id=\"q\" Type=\"t/sharedStrings\" Target=\"strings.xml\"/>"
                    "<Relationship Id=\"p\" Type=\"t/styles\" Target=\"styles.xml\"/>");
   zip.add("xl/_rels/workbook.xml.rels", relations);
-  zip.add("xl/sheet.xml", as_sheet ? part : "<sheetData><row><c t=\"s\"><v>0</v></c></row></sheetData>");
+  zip.add("xl/sheet.xml",
+          as_sheet ? part : "<sheetData><row><c t=\"s\"><v>0</v></c></row></sheetData>");
   zip.add("xl/strings.xml", as_sheet ? "<sst><si><t>a</t></si></sst>" : part);
   zip.add("xl/styles.xml", as_sheet ? "<s><cellXfs><xf numFmtId=\"22\"/></cellXfs></s>" : part);
   check(headrace::formats::decode_xlsx(zip.bytes()));
@@ -63,7 +64,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view part(reinterpret_cast<const char*>(data) + 1, size - 1);
   switch (data[0] % 8) {
-    case 0: check(headrace::formats::decode_docx(part)); break;
+    case 0:
+      check(headrace::formats::decode_docx(part));
+      break;
     case 1: {
       TestZip zip;
       zip.add("word/document.xml", part);
@@ -71,9 +74,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       check(headrace::formats::decode_docx(zip.bytes()));
       break;
     }
-    case 2: fuzz_pptx(part); break;
-    case 3: fuzz_xlsx(part, true); break;
-    case 4: fuzz_xlsx(part, false); break;
+    case 2:
+      fuzz_pptx(part);
+      break;
+    case 3:
+      fuzz_xlsx(part, true);
+      break;
+    case 4:
+      fuzz_xlsx(part, false);
+      break;
     case 5: {
       TestZip zip;
       zip.add("content.xml", part);
@@ -81,8 +90,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       check(headrace::formats::decode_odf(zip.bytes(), "odt"));
       break;
     }
-    case 6: fuzz_epub(part); break;
-    default: check(headrace::formats::decode_xlsx(part)); break;
+    case 6:
+      fuzz_epub(part);
+      break;
+    default:
+      check(headrace::formats::decode_xlsx(part));
+      break;
   }
   return 0;
 }

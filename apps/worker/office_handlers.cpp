@@ -42,7 +42,9 @@ Status emit_file(WorkerCall& call, Result<formats::DecodedFile>&& file) {
 
 }  // namespace
 
-void prepare_formats() { formats::prepare_text_conversion(); }
+void prepare_formats() {
+  formats::prepare_text_conversion();
+}
 
 Status handle_office(WorkerCall& call) {
   const std::string_view format = call.params();

@@ -203,7 +203,8 @@ Result<Document> decode_pptx(std::string_view bytes) {
     const Token token = reader.next();
     if (token == Token::done) break;
     if (token == Token::failed) {
-      return std::unexpected<Error>(Error(reader.status().error()).with_context(package.main_part()));
+      return std::unexpected<Error>(
+          Error(reader.status().error()).with_context(package.main_part()));
     }
     if (token != Token::start) continue;
     if (reader.name() == "presentation") found = true;

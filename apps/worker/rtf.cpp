@@ -3,92 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <string>
-#include <vector>
 
 #include "base/utf8.h"
 #include "legacy_text.h"
 #include "office_blocks.h"
+#include "rtf_reader.h"
 #include "rtf_words.h"
 
 namespace headrace::formats {
-namespace {
-
-// What a group inherits and restores at its end.
-struct Group {
-  RtfDestination destination = RtfDestination::body;
-  int code_page = 0;   // 0: the document's own
-  int fallback = 1;    // \uc: how many bytes after \u repeat it for old readers
-  bool hidden = false;
-  bool deleted = false;
-};
-
-// What a paragraph is, until \pard.
-struct ParagraphState {
-  int style = -1;
-  int outline_level = -1;
-  int list_level = 0;
-  bool listed = false;
-  bool in_table = false;
-};
-
-struct StyleEntry {
-  int outline_level = -1;
-  bool is_title = false;
-};
-
-class RtfReader {
- public:
-  explicit RtfReader(std::string_view bytes) : bytes_(bytes) {}
-  Status read();
-  BlockWriter& writer() { return writer_; }
-
- private:
-  Status open_group();
-  Status close_group();
-  Status control();
-  Status control_word(std::string_view word, bool has_number, int number);
-  bool font_or_style_word(std::string_view word, int number);
-  bool paragraph_word(std::string_view word, int number);
-  bool date_word(std::string_view word, int number);
-  Status break_word(std::string_view word, bool& handled);
-  void unicode(int number);
-  void byte(char c);
-  void character(char32_t value);
-  void flush_bytes();
-  std::string* target();
-  void finish_destination(RtfDestination destination);
-  Status close_paragraph();
-  Status close_cell();
-  Status close_row();
-  PendingBlock take_paragraph();
-
-  std::string_view bytes_;
-  size_t at_ = 0;
-  BlockWriter writer_;
-  std::vector<Group> groups_;
-  bool ignorable_ = false;  // after \*
-  int skip_ = 0;            // bytes that repeat a \u
-  char32_t high_ = 0;       // the first half of a surrogate pair
-
-  std::string raw_;       // bytes of the code page, not yet converted
-  std::string text_;      // of the paragraph
-  std::string note_;      // of the footnote
-  std::string property_;  // of a destination such as \title
-  std::vector<PendingBlock> after_;
-  std::vector<std::string> cells_;
-  ParagraphState paragraph_;
-
-  int document_code_page_ = 1252;
-  int font_ = -1;
-  std::map<int, int> font_code_pages_;
-  int style_ = 0;  // being defined
-  int style_outline_ = -1;
-  std::map<int, StyleEntry> styles_;
-  int year_ = 0, month_ = 0, day_ = 0;
-};
-
 Status RtfReader::read() {
   if (!bytes_.starts_with("{\\rtf")) {
     return fail(ErrorCode::damaged, "the content is not RTF: it does not begin with {\\rtf",
@@ -112,10 +35,10 @@ Status RtfReader::read() {
     }
   }
   if (!groups_.empty()) {
-    return fail(ErrorCode::damaged,
-                fmt::format("the RTF file is cut off: it ends inside {} open groups",
-                            groups_.size()),
-                "restore it from a copy");
+    return fail(
+        ErrorCode::damaged,
+        fmt::format("the RTF file is cut off: it ends inside {} open groups", groups_.size()),
+        "restore it from a copy");
   }
   return {};
 }
@@ -125,7 +48,7 @@ Status RtfReader::open_group() {
   if (groups_.size() >= kRtfDepthMax) {
     return fail(ErrorCode::too_large, "the groups of the RTF file are nested deeper than 10,000");
   }
-  Group group = groups_.empty() ? Group() : groups_.back();
+  RtfGroup group = groups_.empty() ? RtfGroup() : groups_.back();
   groups_.push_back(group);
   ignorable_ = false;
   skip_ = 0;
@@ -135,7 +58,7 @@ Status RtfReader::open_group() {
 Status RtfReader::close_group() {
   flush_bytes();
   skip_ = 0;
-  const Group done = groups_.back();
+  const RtfGroup done = groups_.back();
   groups_.pop_back();
   const bool leaves = groups_.empty() || groups_.back().destination != done.destination;
   if (leaves || done.destination == RtfDestination::style_sheet) {
@@ -149,59 +72,24 @@ Status RtfReader::close_group() {
   return {};
 }
 
-void RtfReader::finish_destination(RtfDestination destination) {
-  Document& document = writer_.document();
-  const std::string value = collapse_space(property_);
-  switch (destination) {
-    case RtfDestination::style_sheet: {
-      std::string name = ascii_lower(value);
-      if (name.ends_with(';')) name.pop_back();
-      StyleEntry entry{style_outline_, name == "title"};
-      if (name.starts_with("heading ") && name.size() == 9 && name[8] >= '1' && name[8] <= '9') {
-        entry.outline_level = name[8] - '1';
-      }
-      if (!name.empty()) styles_.try_emplace(style_, entry);
-      style_ = 0;
-      style_outline_ = -1;
-      break;
-    }
-    case RtfDestination::title: document.title = value; break;
-    case RtfDestination::author: set_metadata(document, "author", value); break;
-    case RtfDestination::subject: set_metadata(document, "subject", value); break;
-    case RtfDestination::keywords: set_metadata(document, "keywords", value); break;
-    case RtfDestination::created:
-    case RtfDestination::revised:
-      if (year_ > 0) {
-        const bool created = destination == RtfDestination::created;
-        set_metadata(document, created ? "date" : "modified",
-                     fmt::format("{:04}-{:02}-{:02}", year_, std::max(month_, 1),
-                                 std::max(day_, 1)));
-      }
-      year_ = month_ = day_ = 0;
-      break;
-    case RtfDestination::footnote:
-      after_.push_back({BlockKind::paragraph, 0, std::move(note_)});
-      note_.clear();
-      break;
-    default: return;
-  }
-  property_.clear();
-}
-
 // Where text goes now; nullptr when it is left out.
 std::string* RtfReader::target() {
   if (groups_.empty()) return nullptr;
-  const Group& group = groups_.back();
+  const RtfGroup& group = groups_.back();
   if (group.hidden || group.deleted) return nullptr;
   switch (group.destination) {
-    case RtfDestination::body: return &text_;
-    case RtfDestination::footnote: return &note_;
+    case RtfDestination::body:
+      return &text_;
+    case RtfDestination::footnote:
+      return &note_;
     case RtfDestination::style_sheet:
     case RtfDestination::title:
     case RtfDestination::author:
     case RtfDestination::subject:
-    case RtfDestination::keywords: return &property_;
-    default: return nullptr;
+    case RtfDestination::keywords:
+      return &property_;
+    default:
+      return nullptr;
   }
 }
 
@@ -299,7 +187,7 @@ Status RtfReader::control() {
 }
 
 bool RtfReader::font_or_style_word(std::string_view word, int number) {
-  Group& group = groups_.back();
+  RtfGroup& group = groups_.back();
   if (group.destination == RtfDestination::font_table) {
     if (word == "f") font_ = number;
     if (word == "fcharset" && rtf_code_page_of_charset(number) != 0) {
@@ -325,7 +213,7 @@ bool RtfReader::font_or_style_word(std::string_view word, int number) {
 
 bool RtfReader::paragraph_word(std::string_view word, int number) {
   if (word == "pard") {
-    paragraph_ = ParagraphState();
+    paragraph_ = RtfParagraph();
   } else if (word == "s") {
     paragraph_.style = number;
   } else if (word == "outlinelevel") {
@@ -374,7 +262,7 @@ Status RtfReader::control_word(std::string_view word, bool has_number, int numbe
     --skip_;
     return {};
   }
-  Group& group = groups_.back();
+  RtfGroup& group = groups_.back();
   const bool ignorable = ignorable_;
   ignorable_ = false;
   if (group.destination == RtfDestination::ignored) return {};
@@ -418,64 +306,6 @@ Status RtfReader::control_word(std::string_view word, bool has_number, int numbe
   }
   return {};
 }
-
-PendingBlock RtfReader::take_paragraph() {
-  flush_bytes();
-  PendingBlock block{BlockKind::paragraph, 0, std::move(text_)};
-  text_.clear();
-  int outline = paragraph_.outline_level;
-  bool is_title = false;
-  const auto style = styles_.find(paragraph_.style);
-  if (style != styles_.end()) {
-    if (outline < 0) outline = style->second.outline_level;
-    is_title = style->second.is_title;
-  }
-  if (is_title || (outline >= 0 && outline < 9)) {
-    block.kind = BlockKind::heading;
-    block.level = is_title ? 1 : outline + 1;
-    if (writer_.document().title.empty()) writer_.document().title = collapse_space(block.text);
-  } else if (paragraph_.listed) {
-    block.kind = BlockKind::list_item;
-    block.level = paragraph_.list_level + 1;
-  }
-  return block;
-}
-
-Status RtfReader::close_paragraph() {
-  PendingBlock block = take_paragraph();
-  if (paragraph_.in_table) {
-    // A cell of several paragraphs.
-    text_ = block.text.empty() ? "" : block.text + ' ';
-    return {};
-  }
-  if (!cells_.empty()) HR_TRY(close_row());
-  HR_TRY(writer_.add(block, 0));
-  for (const PendingBlock& note : after_) HR_TRY(writer_.add(note, 0));
-  after_.clear();
-  return {};
-}
-
-Status RtfReader::close_cell() {
-  constexpr size_t kCellsMax = 4096;
-  flush_bytes();
-  if (cells_.size() < kCellsMax) {
-    cells_.push_back(std::move(text_));
-  } else if (!cells_.empty()) {
-    cells_.back() += ' ' + text_;
-  }
-  text_.clear();
-  return {};
-}
-
-Status RtfReader::close_row() {
-  HR_TRY(writer_.add_row(cells_, 0));
-  cells_.clear();
-  for (const PendingBlock& note : after_) HR_TRY(writer_.add(note, 0));
-  after_.clear();
-  return {};
-}
-
-}  // namespace
 
 Result<Document> decode_rtf(std::string_view bytes) {
   RtfReader reader(bytes);

@@ -79,11 +79,11 @@ struct Character {
   char32_t value;
 };
 constexpr std::array kCharacters = {
-    Character{"bullet", 0x2022},    Character{"emdash", 0x2014},    Character{"emspace", ' '},
-    Character{"endash", 0x2013},    Character{"enspace", ' '},      Character{"ldblquote", 0x201C},
-    Character{"lquote", 0x2018},    Character{"qmspace", ' '},      Character{"rdblquote", 0x201D},
-    Character{"rquote", 0x2019},    Character{"tab", '\t'},         Character{"line", '\n'},
-    Character{"nestcell", ' '},     Character{"zwj", 0x200D},       Character{"zwnj", 0x200C},
+    Character{"bullet", 0x2022}, Character{"emdash", 0x2014}, Character{"emspace", ' '},
+    Character{"endash", 0x2013}, Character{"enspace", ' '},   Character{"ldblquote", 0x201C},
+    Character{"lquote", 0x2018}, Character{"qmspace", ' '},   Character{"rdblquote", 0x201D},
+    Character{"rquote", 0x2019}, Character{"tab", '\t'},      Character{"line", '\n'},
+    Character{"nestcell", ' '},  Character{"zwj", 0x200D},    Character{"zwnj", 0x200C},
 };
 
 }  // namespace
@@ -105,24 +105,42 @@ char32_t rtf_character(std::string_view word) {
 
 int rtf_code_page_of_charset(int charset) {
   switch (charset) {
-    case 77: return 10000;
-    case 128: return 932;
-    case 129: return 949;
-    case 130: return 1361;
-    case 134: return 936;
-    case 136: return 950;
-    case 161: return 1253;
-    case 162: return 1254;
-    case 163: return 1258;
-    case 177: return 1255;
-    case 178: return 1256;
-    case 186: return 1257;
-    case 204: return 1251;
-    case 222: return 874;
-    case 238: return 1250;
-    case 254: return 437;
-    case 255: return 850;
-    default: return 0;
+    case 77:
+      return 10000;
+    case 128:
+      return 932;
+    case 129:
+      return 949;
+    case 130:
+      return 1361;
+    case 134:
+      return 936;
+    case 136:
+      return 950;
+    case 161:
+      return 1253;
+    case 162:
+      return 1254;
+    case 163:
+      return 1258;
+    case 177:
+      return 1255;
+    case 178:
+      return 1256;
+    case 186:
+      return 1257;
+    case 204:
+      return 1251;
+    case 222:
+      return 874;
+    case 238:
+      return 1250;
+    case 254:
+      return 437;
+    case 255:
+      return 850;
+    default:
+      return 0;
   }
 }
 

@@ -20,8 +20,7 @@ Date civil_date(int64_t days) {
   days += 719'468;  // days from 0000-03-01, so that leap days end their years
   const int64_t era = (days >= 0 ? days : days - 146'096) / 146'097;
   const int64_t of_era = days - era * 146'097;
-  const int64_t year_of_era =
-      (of_era - of_era / 1'460 + of_era / 36'524 - of_era / 146'096) / 365;
+  const int64_t year_of_era = (of_era - of_era / 1'460 + of_era / 36'524 - of_era / 146'096) / 365;
   const int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const int64_t shifted = (5 * of_year + 2) / 153;
   const int day = static_cast<int>(of_year - (153 * shifted + 2) / 5 + 1);
@@ -91,9 +90,9 @@ NumberKind number_kind(std::string_view format_code) {
   bool time = counts_time;
   for (size_t i = 0; i < letters.size(); ++i) {
     const char c = letters[i];
-    const bool minute = c == 'm' && ((i > 0 && letters[i - 1] == 'h') ||
-                                     (i + 1 < letters.size() && letters[i + 1] == 's') ||
-                                     counts_time);
+    const bool minute =
+        c == 'm' && ((i > 0 && letters[i - 1] == 'h') ||
+                     (i + 1 < letters.size() && letters[i + 1] == 's') || counts_time);
     if (c == 'h' || c == 's' || minute) {
       time = true;
     } else {

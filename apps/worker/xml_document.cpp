@@ -19,12 +19,12 @@ bool is_one_of(std::string_view name, const std::array<std::string_view, N>& nam
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-constexpr std::array<std::string_view, 6> kTitles = {"title", "head", "heading", "subtitle",
-                                                     "bridgehead", "titel"};
+constexpr std::array<std::string_view, 6> kTitles = {"title",    "head",       "heading",
+                                                     "subtitle", "bridgehead", "titel"};
 constexpr std::array<std::string_view, 23> kSections = {
-    "section", "sect1",   "sect2",    "sect3",  "sect4",    "sect5",   "chapter",  "part",
-    "article", "book",    "appendix", "preface", "sec",     "div",     "refsect1", "refsect2",
-    "refsect3", "refentry", "div1",   "div2",   "div3",     "glossary", "bibliography"};
+    "section",  "sect1",    "sect2",    "sect3",   "sect4", "sect5",    "chapter",     "part",
+    "article",  "book",     "appendix", "preface", "sec",   "div",      "refsect1",    "refsect2",
+    "refsect3", "refentry", "div1",     "div2",    "div3",  "glossary", "bibliography"};
 constexpr std::array<std::string_view, 4> kListItems = {"listitem", "li", "item", "dd"};
 constexpr std::array<std::string_view, 8> kCode = {"programlisting", "screen",  "pre", "codeblock",
                                                    "literallayout",  "listing", "eg",  "synopsis"};

@@ -6,8 +6,7 @@
 #include "xml_document.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const auto document =
-      headrace::formats::decode_xml({reinterpret_cast<const char*>(data), size});
+  const auto document = headrace::formats::decode_xml({reinterpret_cast<const char*>(data), size});
   if (document) headrace::formats::check_document(*document);
   return 0;
 }

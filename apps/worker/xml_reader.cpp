@@ -8,7 +8,9 @@
 namespace headrace::formats {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 bool is_name_byte(char c) {
   const auto u = static_cast<unsigned char>(c);
@@ -57,7 +59,9 @@ XmlReader::XmlReader(std::string_view xml) : xml_(xml) {
   if (xml_.starts_with("\xEF\xBB\xBF")) xml_.remove_prefix(3);
 }
 
-std::string_view XmlReader::name() const { return local_part(name_); }
+std::string_view XmlReader::name() const {
+  return local_part(name_);
+}
 
 Status XmlReader::status() const {
   if (error_) return std::unexpected<Error>(*error_);
@@ -173,8 +177,9 @@ XmlReader::Token XmlReader::read_end() {
     return set_failed(ErrorCode::damaged, "an end tag is not closed");
   }
   if (open_.empty() || open_.back() != name_) {
-    const std::string expected =
-        open_.empty() ? "no element is open" : "<" + std::string(open_.back()).substr(0, 80) + "> is";
+    const std::string expected = open_.empty()
+                                     ? "no element is open"
+                                     : "<" + std::string(open_.back()).substr(0, 80) + "> is";
     return set_failed(ErrorCode::damaged, "</" + std::string(name_).substr(0, 80) + "> where " +
                                               expected + (open_.empty() ? "" : " open"));
   }
@@ -230,8 +235,8 @@ bool XmlReader::read_attributes() {
     ++at_;
     while (at_ < xml_.size() && is_space(xml_[at_])) ++at_;
     const char quote = at_ < xml_.size() ? xml_[at_] : '\0';
-    const size_t close = quote == '"' || quote == '\'' ? xml_.find(quote, at_ + 1)
-                                                       : std::string_view::npos;
+    const size_t close =
+        quote == '"' || quote == '\'' ? xml_.find(quote, at_ + 1) : std::string_view::npos;
     if (close == std::string_view::npos) {
       set_failed(ErrorCode::damaged, "an attribute without closed quotes");
       return false;

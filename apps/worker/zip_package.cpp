@@ -74,7 +74,9 @@ std::unexpected<Error> member_failure(const std::string& what, std::string_view 
 
 }  // namespace
 
-void ZipPackage::Closer::operator()(struct zip* archive) const { zip_discard(archive); }
+void ZipPackage::Closer::operator()(struct zip* archive) const {
+  zip_discard(archive);
+}
 
 ZipPackage::ZipPackage(struct zip* archive, std::string what)
     : archive_(archive), what_(std::move(what)) {}
@@ -119,16 +121,17 @@ Result<std::string> ZipPackage::read(std::string_view name) {
                 "save it without a password");
   }
   const uint64_t declared = stat.valid & ZIP_STAT_SIZE ? stat.size : 0;
-  const uint64_t packed = std::max<uint64_t>(stat.valid & ZIP_STAT_COMP_SIZE ? stat.comp_size : 0, 1);
+  const uint64_t packed =
+      std::max<uint64_t>(stat.valid & ZIP_STAT_COMP_SIZE ? stat.comp_size : 0, 1);
   if (declared > kMemberBytesMax) return too_large(what_, key, "is larger than 512 MiB");
   const uint64_t bound = std::min({kMemberBytesMax, kPackageBytesMax - bytes_read_,
                                    std::max(kRatioBytesMin, packed * kRatioMax)});
   if (declared > bound) {
-    return too_large(what_, key, "expands to " + std::to_string(declared / packed) +
-                                     " times its size, as a decompression bomb does");
+    return too_large(what_, key,
+                     "expands to " + std::to_string(declared / packed) +
+                         " times its size, as a decompression bomb does");
   }
-  const std::unique_ptr<zip_file_t, FileCloser> file(
-      zip_fopen_index(archive_.get(), position, 0));
+  const std::unique_ptr<zip_file_t, FileCloser> file(zip_fopen_index(archive_.get(), position, 0));
   if (!file) return member_failure(what_, key, zip_get_error(archive_.get()));
   std::string bytes;
   bytes.resize(std::min<uint64_t>(declared, 4ULL << 20) + 1);

@@ -68,7 +68,9 @@ void append_code_point(char32_t value, std::string& out) {
   out.append(bytes, encode_code_point(value, bytes));
 }
 
-bool is_ascii(std::string_view text) { return ascii_run(text, 0) == text.size(); }
+bool is_ascii(std::string_view text) {
+  return ascii_run(text, 0) == text.size();
+}
 
 size_t valid_utf8_prefix(std::string_view text) {
   size_t at = 0;

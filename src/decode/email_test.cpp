@@ -32,7 +32,8 @@ constexpr std::string_view kMixed =
     "Content-Type: text/plain; charset=utf-8\n\nThe plain form of the text.\n--in\n"
     "Content-Type: text/html\n\n<p>The <b>HTML</b> form of the text.</p>\n--in--\n"
     "--out er\nContent-Type: application/pdf\nContent-Transfer-Encoding: base64\n"
-    "Content-Disposition: attachment;\n filename*0*=utf-8''%C3%9Cber;\n filename*1=\"sicht.pdf\"\n\n"
+    "Content-Disposition: attachment;\n filename*0*=utf-8''%C3%9Cber;\n "
+    "filename*1=\"sicht.pdf\"\n\n"
     "JVBERi0x\nLjQ=\n--out er\nContent-Type: text/plain; name=\"../../etc/notes.txt\"\n\nattached\n"
     "--out er\nContent-Type: message/rfc822\n\nSubject: inner\n\ninner text\n"
     "--out er\nContent-Type: image/png\n\nlogo\n--out er\nContent-Type: text/plain\n\n"
@@ -41,8 +42,7 @@ constexpr std::string_view kMixed =
 TEST(Email, ReadsPartsAndAttachments) {
   const auto output = run_worker("email", "", kMixed);
   ASSERT_TRUE(output) << output.error().text();
-  EXPECT_EQ(outline(output->document),
-            "h1: Parts\np: The plain form of the text.\np: A footer.\n");
+  EXPECT_EQ(outline(output->document), "h1: Parts\np: The plain form of the text.\np: A footer.\n");
   ASSERT_EQ(output->members.size(), 3U);
   EXPECT_EQ(output->members[0].name, "Übersicht.pdf");
   EXPECT_EQ(output->members[0].bytes, "%PDF-1.4");

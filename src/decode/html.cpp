@@ -20,14 +20,50 @@ void set_if_said(Metadata& metadata, const char* key, std::string value) {
   if (!value.empty()) metadata[key] = std::move(value);
 }
 
+// A page with less than this has hardly any content: worth a second look.
+constexpr size_t kScantBytes = 250;
+
+// JSON-LD's articleBody as a document of its own: for pages whose scripts write the text.
+HtmlText text_of_article_body(const std::string& body) {
+  HtmlText out;
+  out.text = body;
+  out.blocks.push_back({.begin = 0, .end = static_cast<uint32_t>(body.size())});
+  return out;
+}
+
+HtmlText write_main_content(const HtmlTree& tree, const HtmlHead& head) {
+  HtmlContentOptions options;
+  options.is_article = head.is_article;
+  options.is_manual = head.is_manual;
+  options.title = head.title;
+  HtmlText best = write_html_text(tree, find_html_content(tree, options), false);
+  if (best.text.size() >= kScantBytes) return best;
+  // Little was found: the text may be hidden until a script shows it, stand in JSON-LD only, or be
+  // no prose at all.
+  const auto take_if_richer = [&](HtmlText candidate) {
+    if (candidate.text.size() > 2 * best.text.size()) best = std::move(candidate);
+  };
+  options.keep_hidden = true;
+  if (head.is_article) {
+    take_if_richer(write_html_text(tree, find_html_content(tree, options), false));
+  }
+  if (!head.article_body.empty()) take_if_richer(text_of_article_body(head.article_body));
+  if (best.text.size() >= kScantBytes || head.is_article) return best;
+  options.keep_hidden = false;
+  options.is_manual = true;
+  take_if_richer(write_html_text(tree, find_html_content(tree, options), false));
+  if (best.text.empty()) best = write_html_text(tree, find_visible_html(tree), false);
+  return best;
+}
+
 }  // namespace
 
 Result<Document> decode_html(std::string_view html, const HtmlOptions& options) {
   if (html.size() > kMaxPageBytes) {
-    return fail(ErrorCode::too_large,
-                fmt::format("the HTML page has {} bytes, the limit is {}", html.size(),
-                            kMaxPageBytes),
-                "split the page, or give its text as a plain text file");
+    return fail(
+        ErrorCode::too_large,
+        fmt::format("the HTML page has {} bytes, the limit is {}", html.size(), kMaxPageBytes),
+        "split the page, or give its text as a plain text file");
   }
   const HtmlTree tree = parse_html(html);
   HtmlHead head = read_html_head(tree);
@@ -35,11 +71,7 @@ Result<Document> decode_html(std::string_view html, const HtmlOptions& options) 
   if (options.whole_page) {
     content = write_html_text(tree, find_visible_html(tree), true);
   } else {
-    HtmlContentOptions finder;
-    finder.is_article = head.is_article;
-    finder.is_manual = head.is_manual;
-    finder.title = head.title;
-    content = write_html_text(tree, find_html_content(tree, finder), false);
+    content = write_main_content(tree, head);
   }
   Document document;
   document.media_type = "text/html";

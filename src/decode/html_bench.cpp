@@ -98,11 +98,13 @@ int measure(std::span<char*> paths) {
 }
 
 void decode_article(benchmark::State& state) {
-  std::string page = "<html><head><title>A page</title><script>var x = 1 < 2;</script></head><body>"
-                     "<nav><ul><li><a href=/a>Home</a><li><a href=/b>News</a></ul></nav><article>";
+  std::string page =
+      "<html><head><title>A page</title><script>var x = 1 < 2;</script></head><body>"
+      "<nav><ul><li><a href=/a>Home</a><li><a href=/b>News</a></ul></nav><article>";
   for (int i = 0; i < 200; ++i) {
-    page += "<p class=\"paragraph text\">A sentence with <b>bold</b> words &amp; a <a href=\"/x\">"
-            "link</a>, and then another sentence that goes on for a while.</p>\n";
+    page +=
+        "<p class=\"paragraph text\">A sentence with <b>bold</b> words &amp; a <a href=\"/x\">"
+        "link</a>, and then another sentence that goes on for a while.</p>\n";
   }
   page += "</article><footer><a href=/c>Imprint</a></footer></body></html>";
   for (auto _ : state) benchmark::DoNotOptimize(decode_html(page)->text.size());

@@ -17,6 +17,9 @@ constexpr uint32_t kNone = UINT32_MAX;
 constexpr uint32_t kForeign = kHintNav | kHintFooter | kHintAside | kHintAd | kHintShare |
                               kHintRelated | kHintForm | kHintTool | kHintComment;
 
+// Manuals name their sections after what they are about; only these words can be trusted there.
+constexpr uint32_t kForeignInManual = kHintNav | kHintTool | kHintFooter | kHintNoPrint;
+
 struct TextShape {
   uint32_t bytes = 0;       // without white space
   uint32_t link_bytes = 0;  // of these within links
@@ -186,7 +189,8 @@ bool ContentFinder::should_drop(uint32_t i, uint32_t cluster) const {
   const HtmlNode& node = tree_.nodes[i];
   const float total = measures_[0].positive;
   const float share = total > 0 ? measures_[i].positive / total : 0.0f;
-  if (contains(i, cluster)) return false;
+  if (contains(i, cluster) || node.tag == HtmlTag::body) return false;
+  if (options_.is_manual) return (node.hints & kForeignInManual) != 0 && share < 0.5f;
   if ((node.hints & kHintComment) != 0) return true;
   if ((node.hints & kForeign & ~kHintShare) != 0) return share < 0.7f;
   if ((node.hints & kHintShare) != 0) return measures_[i].positive < 80;
@@ -205,8 +209,7 @@ void ContentFinder::prune(uint32_t cluster) {
   }
   for (uint32_t i = 1; i < count_;) {
     const HtmlNode& node = tree_.nodes[i];
-    if (fates_[i] == HtmlFate::drop ||
-        (node.tag != HtmlTag::text && should_drop(i, cluster))) {
+    if (fates_[i] == HtmlFate::drop || (node.tag != HtmlTag::text && should_drop(i, cluster))) {
       fates_[i] = HtmlFate::drop;
       i = node.end;
     } else {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "decode/html_entities.h"
+#include "decode/html_hints.h"
 
 namespace headrace {
 namespace {
@@ -17,8 +18,8 @@ std::string folded(std::string_view text) {
   bool gap = false;
   for (char c : text) {
     const auto byte = static_cast<uint8_t>(c);
-    const bool is_word = byte >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                         (c >= 'A' && c <= 'Z');
+    const bool is_word =
+        byte >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (!is_word) {
       gap = !out.empty();
       continue;
@@ -52,7 +53,7 @@ std::string element_text(const HtmlTree& tree, uint32_t index) {
   const uint32_t end = tree.nodes[index].end;
   for (uint32_t i = index + 1; i < end && raw.size() < kLongest;) {
     const HtmlNode& node = tree.nodes[i];
-    if ((node.flags & (kNodeInvisible | kNodeHidden)) != 0) {
+    if ((node.flags & (kNodeInvisible | kNodeHidden)) != 0 || (node.hints & kHintTool) != 0) {
       i = node.end;
       continue;
     }
@@ -81,7 +82,7 @@ std::string page_heading(const HtmlTree& tree, std::string_view title) {
 
 // "Page | Site", "Page - Site", "Site: Page": without the site's name, if we know that.
 std::string without_site(const std::string& title, std::string_view site) {
-  constexpr std::array<std::string_view, 8> kSeparators = {" | ", " - ", " – ",  " — ",
+  constexpr std::array<std::string_view, 8> kSeparators = {" | ",  " - ", " – ", " — ",
                                                            " :: ", " · ", " » ", " « "};
   const std::string folded_site = folded(site);
   if (folded_site.empty()) return title;
@@ -206,12 +207,12 @@ class JsonLdReader {
 
 bool is_documentation_tool(std::string_view generator) {
   constexpr std::array<std::string_view, 16> kTools = {
-      "docbook", "sphinx",     "docutils", "doxygen",  "javadoc", "mkdocs",    "docusaurus", "gitbook",
-      "texi2any", "makeinfo",  "asciidoc", "latex2html", "pandoc", "tex4ht", "rustdoc",    "groff"};
+      "docbook",    "sphinx",  "docutils", "doxygen",  "javadoc",  "mkdocs",
+      "docusaurus", "gitbook", "texi2any", "makeinfo", "asciidoc", "latex2html",
+      "pandoc",     "tex4ht",  "rustdoc",  "groff"};
   const std::string name = folded(generator);
-  return std::any_of(kTools.begin(), kTools.end(), [&](std::string_view tool) {
-    return name.find(tool) != std::string::npos;
-  });
+  return std::any_of(kTools.begin(), kTools.end(),
+                     [&](std::string_view tool) { return name.find(tool) != std::string::npos; });
 }
 
 std::string primary_language(std::string_view tag) {
@@ -233,11 +234,11 @@ HtmlHead read_html_head(const HtmlTree& tree) {
     for (std::string_view json : tree.json_ld) reader.read(json);
   }
   head.title = choose_title(tree);
-  const std::string author =
-      meta_value(tree, {"author", "article:author", "dc.creator", "parsely-author", "sailthru.author"});
+  const std::string author = meta_value(
+      tree, {"author", "article:author", "dc.creator", "parsely-author", "sailthru.author"});
   if (!author.empty() && !is_address(author)) head.author = author;
-  const std::string date = meta_value(
-      tree, {"article:published_time", "datepublished", "dc.date", "date", "pubdate", "parsely-pub-date"});
+  const std::string date = meta_value(tree, {"article:published_time", "datepublished", "dc.date",
+                                             "date", "pubdate", "parsely-pub-date"});
   if (!date.empty()) head.date = date;
   if (head.date.empty()) head.date = html_plain_text(tree.time, true);
   head.is_article |= equals_ignoring_case(meta_value(tree, {"og:type"}), "article") ||

@@ -241,7 +241,9 @@ constexpr uint32_t hash_of(std::string_view word) {
   return hash;
 }
 
-constexpr size_t slot_of(uint32_t hash) { return (hash ^ (hash >> 15)) & (kSlots - 1); }
+constexpr size_t slot_of(uint32_t hash) {
+  return (hash ^ (hash >> 15)) & (kSlots - 1);
+}
 
 struct Slot {
   uint32_t hash = 0;
@@ -269,11 +271,11 @@ uint32_t word_hint(uint32_t hash) {
 
 // Words that end in one of these name the same thing ("mainnav", "pagefooter").
 constexpr Word kEndings[] = {
-    {"nav", kHintNav},         {"menu", kHintNav},          {"breadcrumb", kHintNav},
-    {"breadcrumbs", kHintNav}, {"footer", kHintFooter},     {"sidebar", kHintAside},
-    {"widget", kHintWidget},   {"newsletter", kHintForm},   {"comments", kHintComment},
-    {"share", kHintShare},     {"related", kHintRelated},   {"promo", kHintAd},
-    {"banner", kHintAd},       {"caption", kHintCaption},   {"byline", kHintByline},
+    {"nav", kHintNav},         {"menu", kHintNav},        {"breadcrumb", kHintNav},
+    {"breadcrumbs", kHintNav}, {"footer", kHintFooter},   {"sidebar", kHintAside},
+    {"widget", kHintWidget},   {"newsletter", kHintForm}, {"comments", kHintComment},
+    {"share", kHintShare},     {"related", kHintRelated}, {"promo", kHintAd},
+    {"banner", kHintAd},       {"caption", kHintCaption}, {"byline", kHintByline},
 };
 
 uint32_t ending_hint(std::string_view word) {
@@ -344,11 +346,11 @@ uint32_t role_hints(std::string_view role) {
     uint32_t hint;
   };
   constexpr Role kRoles[] = {
-      {"main", kHintMain},           {"article", kHintSubject},   {"navigation", kHintNav},
-      {"menu", kHintNav},            {"menubar", kHintNav},       {"banner", kHintHeader},
-      {"contentinfo", kHintFooter},  {"complementary", kHintAside}, {"search", kHintForm},
-      {"dialog", kHintForm},         {"alertdialog", kHintForm},  {"toolbar", kHintTool},
-      {"doc-toc", kHintContents},    {"tooltip", kHintTool},
+      {"main", kHintMain},          {"article", kHintSubject},     {"navigation", kHintNav},
+      {"menu", kHintNav},           {"menubar", kHintNav},         {"banner", kHintHeader},
+      {"contentinfo", kHintFooter}, {"complementary", kHintAside}, {"search", kHintForm},
+      {"dialog", kHintForm},        {"alertdialog", kHintForm},    {"toolbar", kHintTool},
+      {"doc-toc", kHintContents},   {"tooltip", kHintTool},
   };
   for (const Role& known : kRoles) {
     if (equals_ignoring_case(role, known.name)) return known.hint;
@@ -358,14 +360,22 @@ uint32_t role_hints(std::string_view role) {
 
 uint32_t tag_hints(HtmlTag tag) {
   switch (tag) {
-    case HtmlTag::main: return kHintMain;
-    case HtmlTag::article: return kHintSubject;
-    case HtmlTag::nav: return kHintNav;
-    case HtmlTag::footer: return kHintFooter;
-    case HtmlTag::header: return kHintHeader;
-    case HtmlTag::aside: return kHintAside;
-    case HtmlTag::figcaption: return kHintCaption;
-    default: return 0;
+    case HtmlTag::main:
+      return kHintMain;
+    case HtmlTag::article:
+      return kHintSubject;
+    case HtmlTag::nav:
+      return kHintNav;
+    case HtmlTag::footer:
+      return kHintFooter;
+    case HtmlTag::header:
+      return kHintHeader;
+    case HtmlTag::aside:
+      return kHintAside;
+    case HtmlTag::figcaption:
+      return kHintCaption;
+    default:
+      return 0;
   }
 }
 
@@ -374,7 +384,9 @@ uint32_t tag_hints(HtmlTag tag) {
 uint32_t html_hints(HtmlTag tag, const HtmlAttributes& attributes) {
   uint32_t hints = tag_hints(tag);
   if (!attributes.class_name.empty()) hints |= list_hints(attributes.class_name);
-  if (!attributes.id.empty()) hints |= list_hints(attributes.id);
+  // Ids of sections and headings are made from their titles: "Search", "Subscription".
+  const bool is_titled = tag == HtmlTag::section || is_html_heading(tag) || tag == HtmlTag::dt;
+  if (!attributes.id.empty() && !is_titled) hints |= list_hints(attributes.id);
   if (!attributes.role.empty()) hints |= role_hints(attributes.role);
   if (equals_ignoring_case(attributes.itemprop, "articlebody")) hints |= kHintArticleBody;
   return hints;

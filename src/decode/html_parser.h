@@ -54,7 +54,7 @@ class HtmlTreeBuilder {
   size_t max_nodes_;
   std::vector<uint32_t> stack_;
   std::array<uint32_t, kHtmlTagCount> open_{};  // how many of each are on the stack
-  size_t too_deep_ = 0;    // open elements that were not pushed
+  size_t too_deep_ = 0;                         // open elements that were not pushed
   bool in_link_ = false;
   bool has_body_ = false;
   bool pending_space_ = false;

@@ -3,10 +3,9 @@
 namespace headrace {
 namespace {
 
-constexpr std::array<std::string_view, kHtmlTagCount> kNames = {
-    "", "",
+constexpr std::array<std::string_view, kHtmlTagCount> kNames = {"", "",
 #define X(tag, name, properties) name,
-    HEADRACE_HTML_TAGS(X)
+                                                                HEADRACE_HTML_TAGS(X)
 #undef X
 };
 
@@ -18,7 +17,9 @@ constexpr uint32_t hash_of(std::string_view name) {
   return hash;
 }
 
-constexpr size_t slot_of(uint32_t hash) { return (hash ^ (hash >> 16)) & (kSlots - 1); }
+constexpr size_t slot_of(uint32_t hash) {
+  return (hash ^ (hash >> 16)) & (kSlots - 1);
+}
 
 // Open addressing; 0 is an empty slot, for `text` has no name.
 constexpr std::array<uint8_t, kSlots> kTable = [] {
@@ -49,6 +50,8 @@ HtmlTag find_html_tag(std::string_view name, uint32_t hash) {
   return HtmlTag::unknown;
 }
 
-std::string_view html_tag_name(HtmlTag tag) { return kNames[static_cast<size_t>(tag)]; }
+std::string_view html_tag_name(HtmlTag tag) {
+  return kNames[static_cast<size_t>(tag)];
+}
 
 }  // namespace headrace

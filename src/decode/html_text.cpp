@@ -69,7 +69,9 @@ class HtmlWriter {
 };
 
 void HtmlWriter::update_kind() {
-  const auto capped = [](uint32_t level) { return static_cast<uint8_t>(std::clamp(level, 1u, 32u)); };
+  const auto capped = [](uint32_t level) {
+    return static_cast<uint8_t>(std::clamp(level, 1u, 32u));
+  };
   if (pres_ > 0) return sink_.set_kind(BlockKind::code, 0);
   if (heading_ > 0) return sink_.set_kind(BlockKind::heading, heading_);
   if (captions_ > 0) return sink_.set_kind(BlockKind::caption, 0);

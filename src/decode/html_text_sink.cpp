@@ -19,7 +19,9 @@ constexpr std::array<uint8_t, 256> kByte = [] {
   return table;
 }();
 
-uint8_t class_of(char c) { return kByte[static_cast<uint8_t>(c)]; }
+uint8_t class_of(char c) {
+  return kByte[static_cast<uint8_t>(c)];
+}
 
 // Not shown, or not a character at all.
 bool is_dropped(char32_t c) {

@@ -28,8 +28,8 @@ class HtmlTextSink {
   void add_collapsed(std::string_view raw);  // undecoded source text
   void add_verbatim(std::string_view raw);   // the same, white space kept
   void add_space() { space_ = true; }
-  void add_line_break();                     // <br>
-  void add_cell_separator();                 // " | ", also before the first character of a row
+  void add_line_break();      // <br>
+  void add_cell_separator();  // " | ", also before the first character of a row
   bool has_open_block() const { return open_; }
 
  private:

@@ -22,19 +22,23 @@ constexpr std::array<uint8_t, 256> kByte = [] {
   return table;
 }();
 
-bool is(char c, uint8_t byte_class) { return (kByte[static_cast<uint8_t>(c)] & byte_class) != 0; }
+bool is(char c, uint8_t byte_class) {
+  return (kByte[static_cast<uint8_t>(c)] & byte_class) != 0;
+}
 
 // memchr runs at the width of the machine's vectors; every long scan below is one.
 const char* find_byte(const char* from, const char* end, char c) {
-  return from >= end ? nullptr
-                     : static_cast<const char*>(
-                           std::memchr(from, c, static_cast<size_t>(end - from)));
+  return from >= end
+             ? nullptr
+             : static_cast<const char*>(std::memchr(from, c, static_cast<size_t>(end - from)));
 }
 
 class HtmlTokenizer {
  public:
   HtmlTokenizer(HtmlTree& tree, std::string_view page)
-      : tree_(tree), builder_(tree, node_limit(page.size())), begin_(page.data()),
+      : tree_(tree),
+        builder_(tree, node_limit(page.size())),
+        begin_(page.data()),
         end_(page.data() + page.size()) {}
 
   void run();
@@ -141,12 +145,18 @@ std::string_view* attribute_slot(HtmlAttributes& attributes, std::string_view na
       return when("rel", attributes.rel);
     case 4:
       switch (name[0] | 0x20) {
-        case 'r': return when("role", attributes.role);
-        case 'h': return when("href", attributes.href);
-        case 'n': return when("name", attributes.name);
-        case 'l': return when("lang", attributes.lang);
-        case 't': return when("type", attributes.type);
-        default: return nullptr;
+        case 'r':
+          return when("role", attributes.role);
+        case 'h':
+          return when("href", attributes.href);
+        case 'n':
+          return when("name", attributes.name);
+        case 'l':
+          return when("lang", attributes.lang);
+        case 't':
+          return when("type", attributes.type);
+        default:
+          return nullptr;
       }
     case 5:
       if ((name[0] | 0x20) == 'c') return when("class", attributes.class_name);

@@ -21,14 +21,14 @@
 
 namespace headrace {
 
-inline constexpr uint8_t kNodeInLink = 1;        // text within <a href>
-inline constexpr uint8_t kNodeSpaceBefore = 2;   // white space lies before it
-inline constexpr uint8_t kNodeHidden = 4;        // hidden, display:none
-inline constexpr uint8_t kNodeNestedTable = 8;   // a table that has a table in it
-inline constexpr uint8_t kNodeMarkup = 16;       // text that still contains tags (node limit)
-inline constexpr uint8_t kNodeInvisible = 32;    // the element's content is never text
-inline constexpr uint8_t kNodeAriaHidden = 64;   // aria-hidden: shown, but not read aloud
-inline constexpr uint8_t kNodeInForm = 128;      // text in a control of a form
+inline constexpr uint8_t kNodeInLink = 1;       // text within <a href>
+inline constexpr uint8_t kNodeSpaceBefore = 2;  // white space lies before it
+inline constexpr uint8_t kNodeHidden = 4;       // hidden, display:none
+inline constexpr uint8_t kNodeNestedTable = 8;  // a table that has a table in it
+inline constexpr uint8_t kNodeMarkup = 16;      // text that still contains tags (node limit)
+inline constexpr uint8_t kNodeInvisible = 32;   // the element's content is never text
+inline constexpr uint8_t kNodeAriaHidden = 64;  // aria-hidden: shown, but not read aloud
+inline constexpr uint8_t kNodeInForm = 128;     // text in a control of a form
 
 struct HtmlNode {
   uint32_t parent = 0;
@@ -64,7 +64,9 @@ struct HtmlTree {
 };
 
 // The most nodes that a page of this many bytes gets.
-constexpr size_t node_limit(size_t page_bytes) { return page_bytes / 8 + (size_t{1} << 16); }
+constexpr size_t node_limit(size_t page_bytes) {
+  return page_bytes / 8 + (size_t{1} << 16);
+}
 
 // `page` is at most 4 GiB - 1.
 HtmlTree parse_html(std::string_view page);

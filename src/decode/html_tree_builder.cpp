@@ -6,7 +6,9 @@
 namespace headrace {
 namespace {
 
-bool is_white(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_white(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 // "display:none" or "visibility:hidden" anywhere in a style attribute, spaces allowed.
 bool style_hides(std::string_view style) {
@@ -99,7 +101,9 @@ void HtmlTreeBuilder::pop_to_level(size_t level) {
   while (stack_.size() > level) pop();
 }
 
-void HtmlTreeBuilder::finish() { pop_to_level(0); }
+void HtmlTreeBuilder::finish() {
+  pop_to_level(0);
+}
 
 bool HtmlTreeBuilder::text(size_t begin, size_t end, uint8_t extra_flags) {
   const char* data = tree_.source.data();
@@ -205,6 +209,8 @@ bool HtmlTreeBuilder::start_tag(HtmlTag tag, uint32_t name_hash, size_t offset,
   node.length = name_hash;
   node.flags |= element_flags(tag, attributes);
   node.hints = html_hints(tag, attributes);
+  // In code, classes are those of syntax highlighting ("comment", "title"); line numbers go.
+  if (in(HtmlTag::pre)) node.hints &= kHintTool;
   const auto index = static_cast<uint32_t>(tree_.nodes.size() - 1);
   if (tag == HtmlTag::a && attributes.href.data() != nullptr) in_link_ = true;
   if (tag == HtmlTag::table && in(HtmlTag::table)) {
@@ -260,7 +266,8 @@ void HtmlTreeBuilder::end_tag(HtmlTag tag, uint32_t name_hash, size_t offset) {
     if (!has_property(tag, kTagVoid | kTagEndOptional)) --too_deep_;
     return;
   }
-  const bool is_open = in(tag) || (is_html_heading(tag) && is_html_heading(at(stack_.size() - 1).tag));
+  const bool is_open =
+      in(tag) || (is_html_heading(tag) && is_html_heading(at(stack_.size() - 1).tag));
   if (!is_open) {
     // A stray </p> is an empty paragraph, </br> a <br>: both break the line.
     if ((tag == HtmlTag::p || tag == HtmlTag::br) && tree_.nodes.size() < max_nodes_) {
@@ -275,8 +282,7 @@ void HtmlTreeBuilder::end_tag(HtmlTag tag, uint32_t name_hash, size_t offset) {
     if (at(stack_.size() - 1).tag == HtmlTag::form) pop();
     return;
   }
-  const bool is_inline =
-      !has_property(tag, kTagBlock | kTagScope | kTagForm | kTagInvisible);
+  const bool is_inline = !has_property(tag, kTagBlock | kTagScope | kTagForm | kTagInvisible);
   if (is_inline) return end_inline(tag, name_hash);
   if (tag == HtmlTag::table || tag == HtmlTag::template_) return end_table_part(tag);
   end_block(tag);

@@ -43,8 +43,8 @@ TestZip docx(const std::string& body) {
   zip.add("word/footnotes.xml", R"(<w:footnotes>
 <w:footnote w:type="separator" w:id="0"><w:p><w:r><w:t>separator</w:t></w:r></w:p></w:footnote>
 <w:footnote w:id="2"><w:p><w:r><w:t>A note.</w:t></w:r></w:p></w:footnote></w:footnotes>)");
-  zip.add("word/document.xml", "<?xml version=\"1.0\"?><w:document><w:body>" + body +
-                                   "</w:body></w:document>");
+  zip.add("word/document.xml",
+          "<?xml version=\"1.0\"?><w:document><w:body>" + body + "</w:body></w:document>");
   return zip;
 }
 
@@ -53,7 +53,9 @@ std::string paragraph(const std::string& text, const std::string& properties = "
          "</w:t></w:r></w:p>";
 }
 
-std::string style(const std::string& id) { return "<w:pStyle w:val=\"" + id + "\"/>"; }
+std::string style(const std::string& id) {
+  return "<w:pStyle w:val=\"" + id + "\"/>";
+}
 
 TEST(Docx, ReadsStructure) {
   const std::string body =
@@ -114,8 +116,8 @@ TEST(Docx, DamagedFilesSayWhatIsWrong) {
   for (const size_t size : {size_t{4}, size_t{60}, whole.size() / 2, whole.size() - 10}) {
     EXPECT_EQ(failure_of(run_worker("office", "docx", whole.substr(0, size))), ErrorCode::damaged);
   }
-  const auto cut =
-      run_worker("office", "docx", TestZip().add("word/document.xml", "<w:document><w:body>").bytes());
+  const auto cut = run_worker("office", "docx",
+                              TestZip().add("word/document.xml", "<w:document><w:body>").bytes());
   EXPECT_EQ(failure_of(cut), ErrorCode::damaged);
   EXPECT_NE(cut.error().message().find("ends inside <w:body>"), std::string::npos);
   // A spreadsheet under the name of a text document.
@@ -198,7 +200,8 @@ std::string deflate_zeros(int mebibytes) {
   put(29, 5);  // 286 literals and lengths
   put(0, 5);   // 1 distance
   put(14, 4);  // 18 code length codes: symbol 18 in one bit, 2 and 1 in two
-  for (const uint32_t length : {0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 2}) put(length, 3);
+  for (const uint32_t length : {0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 2})
+    put(length, 3);
   const auto zeros = [&](uint32_t run) {
     put(0, 1);
     put(run - 11, 7);
@@ -256,8 +259,9 @@ TEST(Pptx, ReadsSlidesInOrder) {
                       "<a:p><a:r><a:t>point</a:t></a:r></a:p><a:p><a:pPr lvl=\"1\"/><a:r>"
                       "<a:t>sub</a:t></a:r></a:p>") +
                 shape("<p:ph type=\"title\"/>", "<a:p><a:r><a:t>First</a:t></a:r></a:p>") +
-                shape("<p:ph type=\"sldNum\"/>", "<a:p><a:fld type=\"slidenum\"><a:t>1</a:t>"
-                                                 "</a:fld></a:p>")));
+                shape("<p:ph type=\"sldNum\"/>",
+                      "<a:p><a:fld type=\"slidenum\"><a:t>1</a:t>"
+                      "</a:fld></a:p>")));
   zip.add("ppt/slides/slide1.xml",
           slide(shape("", "<a:p><a:r><a:t>free</a:t></a:r></a:p>") +
                 "<p:graphicFrame><a:tbl><a:tr><a:tc><a:txBody><a:p><a:r><a:t>x</a:t></a:r></a:p>"
@@ -287,10 +291,11 @@ TestZip xlsx(const std::string& rows, const std::string& strings) {
   zip.add("_rels/.rels", root_rels("xl/workbook.xml"));
   zip.add("xl/workbook.xml",
           "<workbook><sheets><sheet name=\"Sales\" r:id=\"s1\"/></sheets></workbook>");
-  zip.add("xl/_rels/workbook.xml.rels",
-          "<Relationships><Relationship Id=\"s1\" Type=\"t/worksheet\" Target=\"worksheets/a.xml\"/>"
-          "<Relationship Id=\"s2\" Type=\"t/sharedStrings\" Target=\"sharedStrings.xml\"/>"
-          "<Relationship Id=\"s3\" Type=\"t/styles\" Target=\"styles.xml\"/></Relationships>");
+  zip.add(
+      "xl/_rels/workbook.xml.rels",
+      "<Relationships><Relationship Id=\"s1\" Type=\"t/worksheet\" Target=\"worksheets/a.xml\"/>"
+      "<Relationship Id=\"s2\" Type=\"t/sharedStrings\" Target=\"sharedStrings.xml\"/>"
+      "<Relationship Id=\"s3\" Type=\"t/styles\" Target=\"styles.xml\"/></Relationships>");
   zip.add("xl/sharedStrings.xml", "<sst>" + strings + "</sst>");
   zip.add("xl/styles.xml",
           "<styleSheet><numFmts><numFmt numFmtId=\"170\" formatCode=\"yyyy\\-mm\\-dd hh:mm\"/>"
@@ -312,7 +317,8 @@ TEST(Xlsx, ReadsCells) {
       "<row r=\"9\"><c r=\"XFD9\"><v>7</v></c></row><row r=\"10\"/>";
   const auto output = run_worker(
       "office", "xlsx",
-      xlsx(rows, "<si><t>Region</t></si><si><r><t>Ri</t></r><r><t>ch</t></r><rPh><t>no</t></rPh></si>")
+      xlsx(rows,
+           "<si><t>Region</t></si><si><r><t>Ri</t></r><r><t>ch</t></r><rPh><t>no</t></rPh></si>")
           .bytes());
   ASSERT_TRUE(output) << output.error().text();
   EXPECT_EQ(outline(output->document),
@@ -374,15 +380,15 @@ TEST(OpenDocument, ReadsText) {
 }
 
 TEST(OpenDocument, RepeatedCellsAreBounded) {
-  const auto output = run_worker(
-      "office", "ods",
-      odf("<office:spreadsheet><table:table table:name=\"S\"><table:table-row "
-          "table:number-rows-repeated=\"1000000\"><table:table-cell "
-          "table:number-columns-repeated=\"16384\"/></table:table-row><table:table-row>"
-          "<table:table-cell office:value=\"3\" table:number-columns-repeated=\"2\"/>"
-          "<table:table-cell><text:p>x</text:p></table:table-cell></table:table-row>"
-          "</table:table></office:spreadsheet>")
-          .bytes());
+  const auto output =
+      run_worker("office", "ods",
+                 odf("<office:spreadsheet><table:table table:name=\"S\"><table:table-row "
+                     "table:number-rows-repeated=\"1000000\"><table:table-cell "
+                     "table:number-columns-repeated=\"16384\"/></table:table-row><table:table-row>"
+                     "<table:table-cell office:value=\"3\" table:number-columns-repeated=\"2\"/>"
+                     "<table:table-cell><text:p>x</text:p></table:table-cell></table:table-row>"
+                     "</table:table></office:spreadsheet>")
+                     .bytes());
   ASSERT_TRUE(output) << output.error().text();
   EXPECT_EQ(outline(output->document), "h1: S\nrow: 3 | 3 | x\n");
 }

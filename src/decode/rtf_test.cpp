@@ -43,10 +43,10 @@ TEST(Rtf, ReadsCharacters) {
 }
 
 TEST(Rtf, LeavesOutPicturesAndUnknownDestinations) {
-  const auto output = run_worker(
-      "rtf", "",
-      rtf("a{\\pict\\wmetafile8 0102ff}{\\*\\custom secret {nested}}{\\header top}"
-          "{\\*\\bkmkstart b}\\bin4 }}}}c"));
+  const auto output =
+      run_worker("rtf", "",
+                 rtf("a{\\pict\\wmetafile8 0102ff}{\\*\\custom secret {nested}}{\\header top}"
+                     "{\\*\\bkmkstart b}\\bin4 }}}}c"));
   ASSERT_TRUE(output) << output.error().text();
   EXPECT_EQ(output->document.text, "ac");
 }

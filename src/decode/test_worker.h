@@ -49,8 +49,11 @@ inline Result<WorkerOutput> run_worker(const std::string& op, const std::string&
         output.problems.push_back(std::move(problem));
         return {};
       }
-      case WireFrame::text: output.text = bytes; return {};
-      default: return fail(ErrorCode::internal, "a frame of an unknown kind");
+      case WireFrame::text:
+        output.text = bytes;
+        return {};
+      default:
+        return fail(ErrorCode::internal, "a frame of an unknown kind");
     }
   }));
   return output;

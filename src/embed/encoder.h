@@ -19,13 +19,13 @@ namespace headrace {
 
 struct EncoderInfo {
   std::string name;
-  std::string fingerprint;   // hex hash of weights, configuration and pooling: same ⇒ same vectors
+  std::string fingerprint;  // hex hash of weights, configuration and pooling: same ⇒ same vectors
   uint32_t dimension = 0;
   uint32_t tokens_max = 0;   // special tokens included; what the model's own files say
   bool normalized = false;   // the model's own files end in a Normalize module
   std::string query_prompt;  // put before a query / a passage, from the model's own files
   std::string passage_prompt;
-  std::string kernel;        // "avx512", "avx2", "neon", "scalar"
+  std::string kernel;  // "avx512", "avx2", "neon", "scalar"
 };
 
 class Encoder {

@@ -56,8 +56,8 @@ double floor_flops() {
 // What one token of a sequence of `tokens` costs at the least.
 double flops_per_token(const ModelConfig& config, double tokens) {
   const double hidden = config.hidden;
-  return config.layers * (2 * (4 * hidden * hidden + 2 * hidden * config.intermediate) +
-                          4 * tokens * hidden);
+  return config.layers *
+         (2 * (4 * hidden * hidden + 2 * hidden * config.intermediate) + 4 * tokens * hidden);
 }
 
 // Writes a model of the given shape with small random weights; speed does not depend on values.
@@ -97,10 +97,10 @@ std::string write_random_model(const std::string& folder, uint32_t layers) {
   uint64_t place = 0;
   for (const auto& [name, shape] : tensors) {
     const uint64_t bytes = 2 * shape[0] * (shape.size() > 1 ? shape[1] : 1);
-    header += fmt::format(R"({}"{}":{{"dtype":"F16","shape":[{}{}],"data_offsets":[{},{}]}})",
-                          header.size() > 1 ? "," : "", name, shape[0],
-                          shape.size() > 1 ? fmt::format(",{}", shape[1]) : "", place,
-                          place + bytes);
+    header +=
+        fmt::format(R"({}"{}":{{"dtype":"F16","shape":[{}{}],"data_offsets":[{},{}]}})",
+                    header.size() > 1 ? "," : "", name, shape[0],
+                    shape.size() > 1 ? fmt::format(",{}", shape[1]) : "", place, place + bytes);
     place += bytes;
   }
   header += "}";
@@ -110,8 +110,7 @@ std::string write_random_model(const std::string& folder, uint32_t layers) {
   file << header;
   std::mt19937 random(1);
   std::vector<Half> halves(place / 2);
-  for (Half& half : halves)
-    half = to_half((static_cast<float>(random() % 2001) - 1000.0f) * 5e-5f);
+  for (Half& half : halves) half = to_half((static_cast<float>(random() % 2001) - 1000.0f) * 5e-5f);
   file.write(reinterpret_cast<const char*>(halves.data()), static_cast<std::streamsize>(place));
   HR_CHECK(file.good(), "the benchmark can write its model");
   return folder;

@@ -68,8 +68,7 @@ class FamilyTest : public testing::TestWithParam<Case> {};
 INSTANTIATE_TEST_SUITE_P(
     All, FamilyTest,
     testing::Values(
-        Case{"bert", {}},
-        Case{"bert_prefixed_half", {.prefix = "bert.", .type = "F16", .seed = 2}},
+        Case{"bert", {}}, Case{"bert_prefixed_half", {.prefix = "bert.", .type = "F16", .seed = 2}},
         Case{"bert_bfloat", {.type = "BF16", .seed = 3}},
         Case{"bert_odd_sizes",
              {.hidden = 39, .heads = 3, .intermediate = 777, .vocabulary = 11, .seed = 4}},
@@ -96,8 +95,7 @@ TEST_P(FamilyTest, MatchesDoublePrecisionWithEveryKernel) {
     EXPECT_EQ((*encoder)->info().kernel, name);
     const std::vector<float> got = embed_all(**encoder, sequences);
     for (size_t s = 0; s < sequences.size(); ++s) {
-      const std::vector<double> rows =
-          reference_rows(*config, tensors, shape.prefix, sequences[s]);
+      const std::vector<double> rows = reference_rows(*config, tensors, shape.prefix, sequences[s]);
       for (size_t d = 0; d < shape.hidden; ++d) {
         double mean = 0;
         for (size_t i = 0; i < sequences[s].size(); ++i) mean += rows[i * shape.hidden + d];
@@ -220,7 +218,8 @@ TEST(DamagedModel, TruncatedAndMissingFilesAreNamed) {
   const TestShape shape;
   const TestTensors tensors = random_tensors(shape);
   const std::string bytes = safetensors_bytes(tensors);
-  for (const size_t size : {size_t{0}, size_t{7}, size_t{100}, bytes.size() / 2, bytes.size() - 1}) {
+  for (const size_t size :
+       {size_t{0}, size_t{7}, size_t{100}, bytes.size() / 2, bytes.size() - 1}) {
     expect_mentions(load_error(shape, tensors,
                                [&](const TemporaryFolder& f) {
                                  f.write("model.safetensors", bytes.substr(0, size));
@@ -242,7 +241,8 @@ TEST(DamagedModel, ConfigurationsThatWouldChangeVectorsAreRefusedByName) {
     return load_error(shape, tensors,
                       [&](const TemporaryFolder& f) { f.write("config.json", json); });
   };
-  expect_mentions(with_config("\"bert\"", "\"gpt2\""), {"config.json", "\"gpt2\"", "headrace models"});
+  expect_mentions(with_config("\"bert\"", "\"gpt2\""),
+                  {"config.json", "\"gpt2\"", "headrace models"});
   expect_mentions(with_config("\"gelu\"", "\"mish\""), {"hidden_act", "mish"});
   expect_mentions(with_config("\"gelu\"", "7"), {"hidden_act", "not a string"});
   expect_mentions(with_config("\"vocab_size\":50", "\"vocab_size\":-1"), {"vocab_size"});
@@ -343,7 +343,8 @@ TEST(Pooling, FollowsEachDefinition) {
   EXPECT_EQ(zero, (std::vector<float>{0, 0}));
 }
 
-// --- the real model -------------------------------------------------------------------------------
+// --- the real model
+// -------------------------------------------------------------------------------
 
 TEST(RealModel, AgreesWithSentenceTransformers) {
   const char* directory = std::getenv("HEADRACE_TEST_MODEL");
@@ -359,7 +360,8 @@ TEST(RealModel, AgreesWithSentenceTransformers) {
     EXPECT_EQ(info.tokens_max, 256u);
     EXPECT_TRUE(info.normalized);
     for (const Golden& golden : kGolden) {
-      const std::vector<float> got = embed_all(**encoder, {Ids(golden.ids.begin(), golden.ids.end())});
+      const std::vector<float> got =
+          embed_all(**encoder, {Ids(golden.ids.begin(), golden.ids.end())});
       const std::vector<double> want(golden.vector.begin(), golden.vector.end());
       EXPECT_GE(cosine(got, want), 0.99999) << golden.text;
     }

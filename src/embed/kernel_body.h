@@ -123,21 +123,18 @@ struct KernelBody {
 
     HR_INLINE void clear() {
       HR_UNROLL
-      for (int r = 0; r < R; ++r)
-        HR_UNROLL
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = V::zero();
+      for (int r = 0; r < R; ++r) HR_UNROLL
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = V::zero();
     }
     HR_INLINE void load(const float* c, size_t stride) {
       HR_UNROLL
-      for (int r = 0; r < R; ++r)
-        HR_UNROLL
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = V::load(c + r * stride + v * kWidth);
+      for (int r = 0; r < R; ++r) HR_UNROLL
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = V::load(c + r * stride + v * kWidth);
     }
     HR_INLINE void store(float* c, size_t stride) const {
       HR_UNROLL
-      for (int r = 0; r < R; ++r)
-        HR_UNROLL
-        for (int v = 0; v < kVectors; ++v) V::store(c + r * stride + v * kWidth, sum[r][v]);
+      for (int r = 0; r < R; ++r) HR_UNROLL
+      for (int v = 0; v < kVectors; ++v) V::store(c + r * stride + v * kWidth, sum[r][v]);
     }
     // Every element's sum runs over k in order, whatever R is: this makes rows independent.
     template <class Element>
@@ -145,8 +142,7 @@ struct KernelBody {
       const float* base[(R + 2) / 3];
       HR_UNROLL
       for (int i = 0; i < (R + 2) / 3; ++i) base[i] = a + 3 * i * stride;
-      _Pragma("GCC unroll 4")
-      for (size_t k = 0; k < depth; ++k) {
+      _Pragma("GCC unroll 4") for (size_t k = 0; k < depth; ++k) {
         Reg column[kVectors];
         HR_UNROLL
         for (int v = 0; v < kVectors; ++v) column[v] = V::load_b(b + v * kWidth);
@@ -348,7 +344,7 @@ struct KernelBody {
       const float factor = biased ? kLog2e : call.scale * kLog2e;
       float top[R];
       HR_UNROLL
-      for (int r = 0; r < R; ++r) top[r] = V::reduce_max(highest[r]) * factor;
+      for (int r = 0; r < R; ++r) top[r] = V::reduce_max(highest[r]);
       float inverse[R];
       for (int r = 0; r < R; ++r) inverse[r] = softmax(scores + r * padded, factor, top[r]);
       for (size_t j = 0; j < result_stride; j += kPanel) {
@@ -383,11 +379,11 @@ struct KernelBody {
       }
     }
 
-    // Turns a row of scores into weights, 2^(score * factor - top); returns 1 / their sum, which
+    // Turns a row of scores into weights, 2^((score - top) * factor); returns 1 / their sum, which
     // is applied to the result.
     HR_INLINE float softmax(float* row, float factor, float top) const {
       const Reg factors = V::set(factor);
-      const Reg tops = V::set(-top);
+      const Reg tops = V::set(top);
       Reg total[kVectors];
       HR_UNROLL
       for (int v = 0; v < kVectors; ++v) total[v] = V::zero();
@@ -395,7 +391,7 @@ struct KernelBody {
         HR_UNROLL
         for (int v = 0; v < kVectors; ++v) {
           float* at = row + j + v * kWidth;
-          const Reg weight = exp2_nonpositive(V::fma(V::load(at), factors, tops));
+          const Reg weight = exp2_nonpositive(V::mul(V::sub(V::load(at), tops), factors));
           V::store(at, weight);
           total[v] = V::add(total[v], weight);
         }

@@ -18,9 +18,8 @@ inline __attribute__((always_inline)) void transpose_8x8(const float* from, size
     const float* low = from + static_cast<size_t>(i) * from_stride;
     const float* high = low + 4 * from_stride;
     row[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
-    row[i + 4] =
-        _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low + 4)), _mm_loadu_ps(high + 4),
-                             1);
+    row[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low + 4)),
+                                      _mm_loadu_ps(high + 4), 1);
   }
 #pragma GCC unroll 2
   for (int half = 0; half < 2; ++half) {

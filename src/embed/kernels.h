@@ -57,7 +57,7 @@ struct AttentionCall {
 };
 
 struct LayerNormCall {
-  float* rows = nullptr;  // normalised in place
+  float* rows = nullptr;            // normalised in place
   const float* residual = nullptr;  // added first; null, or laid out like rows
   size_t stride = 0;
   size_t count = 0;
@@ -94,11 +94,13 @@ inline constexpr size_t kRowBlockMax = 16;
 constexpr size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
-constexpr size_t linear_workspace() { return kDepthSlice * kPanelWidthMax; }
+constexpr size_t linear_workspace() {
+  return kDepthSlice * kPanelWidthMax;
+}
 constexpr size_t attention_workspace(size_t tokens, size_t head_size) {
   const size_t padded = round_up(tokens, kPanelWidthMax);
-  return padded * head_size + padded * round_up(head_size, kPanelWidthMax) +
-         kRowBlockMax * padded + kRowBlockMax * round_up(head_size, kPanelWidthMax);
+  return padded * head_size + padded * round_up(head_size, kPanelWidthMax) + kRowBlockMax * padded +
+         kRowBlockMax * round_up(head_size, kPanelWidthMax);
 }
 
 // The best table for this CPU. HEADRACE_KERNEL=scalar|avx2|avx512 asks for another one; a table

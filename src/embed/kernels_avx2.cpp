@@ -71,14 +71,18 @@ constexpr Kernels kTable = KernelBody<Vector>::table("avx2");
 
 }  // namespace
 
-const Kernels* avx2_kernels() { return &kTable; }
+const Kernels* avx2_kernels() {
+  return &kTable;
+}
 
 }  // namespace headrace::embed
 
 #else
 
 namespace headrace::embed {
-const Kernels* avx2_kernels() { return nullptr; }
+const Kernels* avx2_kernels() {
+  return nullptr;
+}
 }  // namespace headrace::embed
 
 #endif

@@ -65,14 +65,18 @@ constexpr Kernels kTable = KernelBody<Vector>::table("avx512");
 
 }  // namespace
 
-const Kernels* avx512_kernels() { return &kTable; }
+const Kernels* avx512_kernels() {
+  return &kTable;
+}
 
 }  // namespace headrace::embed
 
 #else
 
 namespace headrace::embed {
-const Kernels* avx512_kernels() { return nullptr; }
+const Kernels* avx512_kernels() {
+  return nullptr;
+}
 }  // namespace headrace::embed
 
 #endif

@@ -72,6 +72,8 @@ constexpr Kernels kTable = KernelBody<Vector>::table("scalar");
 
 }  // namespace
 
-const Kernels* scalar_kernels() { return &kTable; }
+const Kernels* scalar_kernels() {
+  return &kTable;
+}
 
 }  // namespace headrace::embed

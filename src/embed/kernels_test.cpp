@@ -37,10 +37,14 @@ INSTANTIATE_TEST_SUITE_P(All, KernelsTest, testing::Values("scalar", "avx2", "av
 
 double exact(Activation activation, double x) {
   switch (activation) {
-    case Activation::none: return x;
-    case Activation::gelu: return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
-    case Activation::relu: return std::max(x, 0.0);
-    case Activation::silu: return x / (1 + std::exp(-x));
+    case Activation::none:
+      return x;
+    case Activation::gelu:
+      return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+    case Activation::relu:
+      return std::max(x, 0.0);
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
     case Activation::gelu_tanh:
       return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
   }
@@ -71,8 +75,8 @@ struct Problem {
 TEST_P(KernelsTest, LinearMatchesDoublePrecision) {
   AlignedBuffer<float> workspace(linear_workspace());
   for (const size_t rows : {1, 2, 3, 5, 6, 7, 11, 12, 13, 25, 64, 73}) {
-    for (const auto& [depth, columns] : {std::pair<size_t, size_t>{1, 1}, {7, 33}, {64, 32},
-                                         {256, 48}, {257, 32}, {700, 96}}) {
+    for (const auto& [depth, columns] :
+         {std::pair<size_t, size_t>{1, 1}, {7, 33}, {64, 32}, {256, 48}, {257, 32}, {700, 96}}) {
       Problem p{.rows = rows, .depth = depth, .columns = columns};
       p.input = random(rows * depth);
       p.weights = random(depth * columns, 0.3f);
@@ -80,11 +84,17 @@ TEST_P(KernelsTest, LinearMatchesDoublePrecision) {
       p.pack(kernels_->panel_width);
       for (const Activation activation : {Activation::none, Activation::gelu}) {
         p.output.assign(rows * p.padded, -1.0f);
-        kernels_->linear({.input = p.input.data(), .input_stride = depth, .rows = rows,
+        kernels_->linear({.input = p.input.data(),
+                          .input_stride = depth,
+                          .rows = rows,
                           .panels = p.panels.data(),
-                          .panel_stride = depth * kernels_->panel_width, .depth = depth,
-                          .columns = p.padded, .bias = p.bias.data(), .output = p.output.data(),
-                          .output_stride = p.padded, .activation = activation,
+                          .panel_stride = depth * kernels_->panel_width,
+                          .depth = depth,
+                          .columns = p.padded,
+                          .bias = p.bias.data(),
+                          .output = p.output.data(),
+                          .output_stride = p.padded,
+                          .activation = activation,
                           .workspace = workspace.data()});
         double worst = 0;
         for (size_t r = 0; r < rows; ++r) {
@@ -97,8 +107,8 @@ TEST_P(KernelsTest, LinearMatchesDoublePrecision) {
               sum += term;
               size += std::abs(term);
             }
-            worst = std::max(worst, std::abs(p.output[r * p.padded + n] - exact(activation, sum)) /
-                                        (1 + size));
+            worst = std::max(
+                worst, std::abs(p.output[r * p.padded + n] - exact(activation, sum)) / (1 + size));
           }
           for (size_t n = columns; n < p.padded; ++n) EXPECT_EQ(p.output[r * p.padded + n], 0.0f);
         }
@@ -117,10 +127,16 @@ TEST_P(KernelsTest, LinearAccumulatesPartsOfTheDepth) {
   AlignedBuffer<float> workspace(linear_workspace());
   std::vector<float> whole(p.rows * p.padded);
   std::vector<float> parts(p.rows * p.padded);
-  LinearCall call{.input = p.input.data(), .input_stride = p.depth, .rows = p.rows,
-                  .panels = p.panels.data(), .panel_stride = p.depth * kernels_->panel_width,
-                  .depth = p.depth, .columns = p.padded, .bias = p.bias.data(),
-                  .output = whole.data(), .output_stride = p.padded,
+  LinearCall call{.input = p.input.data(),
+                  .input_stride = p.depth,
+                  .rows = p.rows,
+                  .panels = p.panels.data(),
+                  .panel_stride = p.depth * kernels_->panel_width,
+                  .depth = p.depth,
+                  .columns = p.padded,
+                  .bias = p.bias.data(),
+                  .output = whole.data(),
+                  .output_stride = p.padded,
                   .workspace = workspace.data()};
   kernels_->linear(call);
   call.output = parts.data();
@@ -144,11 +160,18 @@ TEST_P(KernelsTest, ARowsResultDoesNotDependOnItsCompany) {
   p.pack(kernels_->panel_width);
   AlignedBuffer<float> workspace(linear_workspace());
   std::vector<float> together(p.rows * p.padded);
-  LinearCall call{.input = p.input.data(), .input_stride = p.depth, .rows = p.rows,
-                  .panels = p.panels.data(), .panel_stride = p.depth * kernels_->panel_width,
-                  .depth = p.depth, .columns = p.padded, .bias = p.bias.data(),
-                  .output = together.data(), .output_stride = p.padded,
-                  .activation = Activation::gelu, .workspace = workspace.data()};
+  LinearCall call{.input = p.input.data(),
+                  .input_stride = p.depth,
+                  .rows = p.rows,
+                  .panels = p.panels.data(),
+                  .panel_stride = p.depth * kernels_->panel_width,
+                  .depth = p.depth,
+                  .columns = p.padded,
+                  .bias = p.bias.data(),
+                  .output = together.data(),
+                  .output_stride = p.padded,
+                  .activation = Activation::gelu,
+                  .workspace = workspace.data()};
   kernels_->linear(call);
   for (size_t rows = 1; rows < 40; ++rows) {
     std::vector<float> some(rows * p.padded);
@@ -190,12 +213,16 @@ TEST_P(KernelsTest, AttentionMatchesDoublePrecision) {
       for (const bool biased : {false, true}) {
         std::vector<float> output(tokens * head_size + 1, 77.0f);
         const double scale = 1 / std::sqrt(static_cast<double>(head_size));
-        kernels_->attention({.query = rows.data(), .key = rows.data() + head_size,
-                             .value = rows.data() + 2 * head_size, .stride = stride,
-                             .tokens = tokens, .head_size = head_size,
+        kernels_->attention({.query = rows.data(),
+                             .key = rows.data() + head_size,
+                             .value = rows.data() + 2 * head_size,
+                             .stride = stride,
+                             .tokens = tokens,
+                             .head_size = head_size,
                              .scale = static_cast<float>(scale),
                              .relative_bias = biased ? bias.data() + tokens - 1 : nullptr,
-                             .output = output.data(), .output_stride = head_size,
+                             .output = output.data(),
+                             .output_stride = head_size,
                              .workspace = workspace.data()});
         EXPECT_EQ(output.back(), 77.0f) << "wrote beyond the output";
         for (size_t i = 0; i < tokens; ++i) {
@@ -229,9 +256,15 @@ TEST_P(KernelsTest, AttentionSurvivesExtremeScores) {
       rows[i * 24 + c] = c < 16 ? 1e4f * static_cast<float>(i) : static_cast<float>(i);
   AlignedBuffer<float> workspace(attention_workspace(tokens, 8));
   std::vector<float> output(tokens * 8);
-  kernels_->attention({.query = rows.data(), .key = rows.data() + 8, .value = rows.data() + 16,
-                       .stride = 24, .tokens = tokens, .head_size = 8, .scale = 1.0f,
-                       .output = output.data(), .output_stride = 8,
+  kernels_->attention({.query = rows.data(),
+                       .key = rows.data() + 8,
+                       .value = rows.data() + 16,
+                       .stride = 24,
+                       .tokens = tokens,
+                       .head_size = 8,
+                       .scale = 1.0f,
+                       .output = output.data(),
+                       .output_stride = 8,
                        .workspace = workspace.data()});
   for (size_t i = 1; i < tokens; ++i) EXPECT_FLOAT_EQ(output[i * 8], 19.0f);
 }
@@ -247,8 +280,12 @@ TEST_P(KernelsTest, LayerNormMatchesDoublePrecision) {
       std::vector<float> got = rows;
       kernels_->layer_norm({.rows = got.data(),
                             .residual = with_residual ? residual.data() : nullptr,
-                            .stride = stride, .count = 4, .width = width, .scale = scale.data(),
-                            .shift = shift.data(), .epsilon = 1e-6f});
+                            .stride = stride,
+                            .count = 4,
+                            .width = width,
+                            .scale = scale.data(),
+                            .shift = shift.data(),
+                            .epsilon = 1e-6f});
       for (size_t r = 0; r < 4; ++r) {
         std::vector<double> x(width);
         double mean = 0;

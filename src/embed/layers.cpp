@@ -30,9 +30,8 @@ Status WeightReader::rows(const std::string& name, std::span<const uint64_t> sha
 Result<std::vector<float>> WeightReader::vector(const std::string& name, uint64_t size) {
   std::vector<float> values(size);
   const uint64_t shape[] = {size};
-  HR_TRY(rows(name, shape, size, [&](uint64_t, const float* row) {
-    std::copy(row, row + size, values.begin());
-  }));
+  HR_TRY(rows(name, shape, size,
+              [&](uint64_t, const float* row) { std::copy(row, row + size, values.begin()); }));
   return values;
 }
 

@@ -71,8 +71,7 @@ class JsonObject {
     if (error != simdjson::SUCCESS) {
       return damaged(file, fmt::format("is not JSON ({})", simdjson::error_message(error)));
     }
-    if (root.get(object.object_) != simdjson::SUCCESS)
-      return damaged(file, "is not a JSON object");
+    if (root.get(object.object_) != simdjson::SUCCESS) return damaged(file, "is not a JSON object");
     return object;
   }
 
@@ -131,9 +130,12 @@ struct FamilyRow {
   Family family;
 };
 constexpr FamilyRow kFamilies[] = {
-    {"bert", Family::bert},           {"roberta", Family::roberta},
-    {"xlm-roberta", Family::roberta}, {"camembert", Family::roberta},
-    {"distilbert", Family::distilbert}, {"mpnet", Family::mpnet},
+    {"bert", Family::bert},
+    {"roberta", Family::roberta},
+    {"xlm-roberta", Family::roberta},
+    {"camembert", Family::roberta},
+    {"distilbert", Family::distilbert},
+    {"mpnet", Family::mpnet},
 };
 
 Result<Activation> parse_activation(const JsonObject& json, std::string_view key) {
@@ -198,7 +200,8 @@ Status parse_sizes(const JsonObject& json, ModelConfig& config) {
   }
   if (config.positions <= config.position_offset)
     return damaged(json.file(), "\"max_position_embeddings\" leaves no place for a token");
-  const double epsilon_fallback = distil ? 1e-12 : (config.family == Family::roberta ? 1e-5 : 1e-12);
+  const double epsilon_fallback =
+      distil ? 1e-12 : (config.family == Family::roberta ? 1e-5 : 1e-12);
   HR_ASSIGN(const double epsilon, json.number("layer_norm_eps", epsilon_fallback));
   if (!(epsilon >= 0 && epsilon < 1))
     return damaged(json.file(), "\"layer_norm_eps\" is not between 0 and 1");
@@ -220,7 +223,8 @@ constexpr PoolingRow kPoolings[] = {
     {"pooling_mode_lasttoken", "lasttoken", Pooling::last},
 };
 
-// The part of a module's type after the last dot: "Pooling" of "sentence_transformers.models.Pooling".
+// The part of a module's type after the last dot: "Pooling" of
+// "sentence_transformers.models.Pooling".
 std::string_view last_part(std::string_view type) {
   const size_t dot = type.rfind('.');
   return dot == std::string_view::npos ? type : type.substr(dot + 1);
@@ -326,10 +330,14 @@ Status read_prompts(const std::string& directory, ModelConfig& config) {
 
 std::string_view family_name(Family family) {
   switch (family) {
-    case Family::bert: return "bert";
-    case Family::roberta: return "roberta";
-    case Family::distilbert: return "distilbert";
-    case Family::mpnet: return "mpnet";
+    case Family::bert:
+      return "bert";
+    case Family::roberta:
+      return "roberta";
+    case Family::distilbert:
+      return "distilbert";
+    case Family::mpnet:
+      return "mpnet";
   }
   return "unknown";
 }
@@ -339,7 +347,7 @@ Result<std::string> read_small_file(const std::string& path) {
   if (descriptor < 0) return os_fail(errno, fmt::format("open {}", path));
   std::string text;
   Status status;
-  struct stat about {};
+  struct stat about{};
   if (::fstat(descriptor, &about) != 0) {
     status = os_fail(errno, fmt::format("stat {}", path));
   } else if (!S_ISREG(about.st_mode)) {
@@ -383,9 +391,9 @@ Status parse_config(std::string_view text, std::string_view file, ModelConfig& c
   config.family = row->family;
   HR_TRY(refuse_variants(json));
   HR_TRY(parse_sizes(json, config));
-  HR_ASSIGN(config.activation,
-            parse_activation(json, config.family == Family::distilbert ? "activation"
-                                                                        : "hidden_act"));
+  HR_ASSIGN(
+      config.activation,
+      parse_activation(json, config.family == Family::distilbert ? "activation" : "hidden_act"));
   config.tokens_max = config.positions - config.position_offset;
   return {};
 }

@@ -31,9 +31,9 @@ struct ModelConfig {
   uint32_t heads = 0;
   uint32_t intermediate = 0;
   uint32_t vocabulary = 0;
-  uint32_t positions = 0;        // rows of the position table
-  uint32_t position_offset = 0;  // the first token's row (RoBERTa counts from padding id + 1)
-  uint32_t token_types = 0;      // 0: the family has none
+  uint32_t positions = 0;         // rows of the position table
+  uint32_t position_offset = 0;   // the first token's row (RoBERTa counts from padding id + 1)
+  uint32_t token_types = 0;       // 0: the family has none
   uint32_t relative_buckets = 0;  // MPNet
   float epsilon = 0;
   Activation activation = Activation::gelu;

@@ -16,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kHubPrefix = "models--";
 constexpr size_t kFoldersMax = 20000;  // of one packages folder: a bound, not a limit anyone meets
 
 std::string variable(const char* name) {
@@ -129,7 +130,9 @@ std::string normalized_name(std::string_view name) {
   return out;
 }
 
-std::vector<std::string> model_folders() { return split(variable("HEADRACE_MODELS"), ':'); }
+std::vector<std::string> model_folders() {
+  return split(variable("HEADRACE_MODELS"), ':');
+}
 
 std::vector<std::string> hub_folders() {
   std::vector<std::string> folders;
@@ -167,14 +170,22 @@ std::optional<std::string> hub_snapshot(const std::string& hub, std::string_view
   return newest->second;
 }
 
+std::string repository_name(std::string_view folder) {
+  if (!folder.starts_with(kHubPrefix)) return {};
+  folder.remove_prefix(kHubPrefix.size());
+  const size_t at = folder.find("--");
+  if (at == std::string_view::npos) return std::string(folder);
+  std::string name(folder.substr(0, at));
+  name += '/';
+  name += folder.substr(at + 2);
+  return name;
+}
+
 std::vector<std::string> hub_repositories(const std::string& hub) {
-  constexpr std::string_view kPrefix = "models--";
   std::vector<std::string> names;
   for (const std::string& folder : subfolders(hub)) {
-    if (!folder.starts_with(kPrefix)) continue;
-    std::string name = folder.substr(kPrefix.size());
-    if (const size_t at = name.find("--"); at != std::string::npos) name.replace(at, 2, "/");
-    names.push_back(std::move(name));
+    if (!folder.starts_with(kHubPrefix)) continue;
+    names.push_back(repository_name(folder));
   }
   return names;
 }

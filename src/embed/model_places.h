@@ -25,6 +25,8 @@ std::vector<std::string> model_folders();
 std::vector<std::string> hub_folders();
 // The snapshot of `repository` ("ORG/NAME") in a hub folder: refs/main, else the newest.
 std::optional<std::string> hub_snapshot(const std::string& hub, std::string_view repository);
+// "ORG/NAME" of a hub folder's entry "models--ORG--NAME"; empty when it is none.
+std::string repository_name(std::string_view folder);
 // The repositories in a hub folder, as "ORG/NAME".
 std::vector<std::string> hub_repositories(const std::string& hub);
 

@@ -69,16 +69,11 @@ std::string last_part(std::string_view name) {
 
 // What a folder calls its model: ORG/NAME in Hugging Face's cache, else its own name.
 std::string name_of_folder(const std::string& folder) {
-  constexpr std::string_view kPrefix = "models--";
   std::error_code error;
   const fs::path path = fs::weakly_canonical(folder, error);
-  const fs::path up = path.parent_path();
-  std::string repository = up.parent_path().filename().string();
-  if (up.filename() == "snapshots" && repository.starts_with(kPrefix)) {
-    repository.erase(0, kPrefix.size());
-    if (const size_t at = repository.find("--"); at != std::string::npos)
-      repository.replace(at, 2, "/");
-    return repository;
+  if (path.parent_path().filename() == "snapshots") {
+    std::string repository = repository_name(path.parent_path().parent_path().filename().string());
+    if (!repository.empty()) return repository;
   }
   const std::string name = path.filename().string();
   return name.empty() ? folder : name;
@@ -97,10 +92,10 @@ Result<ModelFiles> find_in_directory(const std::string& spec) {
   }
   Search search{.spec = name_of_folder(spec), .looked = {}, .incomplete = {}};
   if (auto found = search.take(spec, "directory")) return *found;
-  return fail(ErrorCode::not_found,
-              fmt::format("model {}: the folder lacks {}", spec,
-                          fmt::join(missing_files(spec), ", ")),
-              "a model is a folder with config.json, tokenizer.json and model.safetensors");
+  return fail(
+      ErrorCode::not_found,
+      fmt::format("model {}: the folder lacks {}", spec, fmt::join(missing_files(spec), ", ")),
+      "a model is a folder with config.json, tokenizer.json and model.safetensors");
 }
 
 std::optional<ModelFiles> find_in_model_folders(Search& search) {
@@ -211,10 +206,9 @@ void list_folder(const std::string& folder, std::vector<ModelSummary>& out) {
 void list_packages(const std::string& folder, std::vector<ModelSummary>& out) {
   for (const PackagedModel& model : packaged_models(folder, std::nullopt)) {
     // A package that carries the default model answers to the default model's name.
-    const bool is_default =
-        normalized_name(model.package).contains(normalized_name(kDefaultModel));
-    ModelSummary summary = summarize({is_default ? kDefaultModel : model.package, model.folder,
-                                      "package " + model.package});
+    const bool is_default = normalized_name(model.package).contains(normalized_name(kDefaultModel));
+    ModelSummary summary = summarize(
+        {is_default ? kDefaultModel : model.package, model.folder, "package " + model.package});
     if (summary.license.empty()) summary.license = license_of_package(folder, model.package);
     out.push_back(std::move(summary));
   }
@@ -222,7 +216,9 @@ void list_packages(const std::string& folder, std::vector<ModelSummary>& out) {
 
 }  // namespace
 
-void add_package_path(const std::string& folder) { PackagePaths::instance().add(folder); }
+void add_package_path(const std::string& folder) {
+  PackagePaths::instance().add(folder);
+}
 
 Result<ModelFiles> find_model(const std::string& spec) {
   if (spec.empty() || spec.contains('\0'))
@@ -240,8 +236,8 @@ Result<ModelFiles> find_model(const std::string& spec) {
   for (const auto find : {find_in_model_folders, find_in_hubs, find_in_packages}) {
     if (auto found = find(search)) return *found;
   }
-  std::string message =
-      fmt::format("model \"{}\" was not found; looked in: {}", spec, fmt::join(search.looked, ", "));
+  std::string message = fmt::format("model \"{}\" was not found; looked in: {}", spec,
+                                    fmt::join(search.looked, ", "));
   if (!search.incomplete.empty())
     message += fmt::format("; incomplete: {}", fmt::join(search.incomplete, ", "));
   const bool is_default = normalized_name(last_part(spec)) == normalized_name(kDefaultModel);

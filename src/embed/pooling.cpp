@@ -26,11 +26,15 @@ void pool(Pooling pooling, const TokenRows& tokens, std::span<float> out) {
   HR_CHECK(tokens.count > 0 && out.size() <= tokens.stride, "there is something to pool");
   const auto count = static_cast<float>(tokens.count);
   switch (pooling) {
-    case Pooling::mean: return weighted_sum(tokens, false, count, out);
-    case Pooling::mean_sqrt_length: return weighted_sum(tokens, false, std::sqrt(count), out);
+    case Pooling::mean:
+      return weighted_sum(tokens, false, count, out);
+    case Pooling::mean_sqrt_length:
+      return weighted_sum(tokens, false, std::sqrt(count), out);
     case Pooling::weighted_mean:
       return weighted_sum(tokens, true, count * (count + 1) / 2, out);
-    case Pooling::cls: std::copy_n(tokens.rows, out.size(), out.begin()); return;
+    case Pooling::cls:
+      std::copy_n(tokens.rows, out.size(), out.begin());
+      return;
     case Pooling::last:
       std::copy_n(tokens.rows + (tokens.count - 1) * tokens.stride, out.size(), out.begin());
       return;

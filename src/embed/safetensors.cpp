@@ -94,10 +94,9 @@ Result<Tensor> parse_tensor(std::string_view file, std::string_view name,
   }
   uint64_t bits = 0;
   if (__builtin_mul_overflow(count, row->bits, &bits) || bits % 8 != 0 || bits / 8 != end - begin) {
-    return damaged_tensor(
-        file, name,
-        fmt::format("has {} bytes of data, but {} [{}] does not take that many", end - begin,
-                    type_name, fmt::join(tensor.shape, ", ")));
+    return damaged_tensor(file, name,
+                          fmt::format("has {} bytes of data, but {} [{}] does not take that many",
+                                      end - begin, type_name, fmt::join(tensor.shape, ", ")));
   }
   tensor.begin = data_begin + begin;
   tensor.end = data_begin + end;
@@ -110,13 +109,11 @@ Status check_layout(std::string_view file, const TensorMap& tensors, uint64_t da
   std::vector<std::pair<const Tensor*, std::string_view>> order;
   order.reserve(tensors.size());
   for (const auto& [name, tensor] : tensors) order.emplace_back(&tensor, name);
-  std::ranges::sort(order, {}, [](const auto& entry) {
-    return std::pair(entry.first->begin, entry.first->end);
-  });
+  std::ranges::sort(
+      order, {}, [](const auto& entry) { return std::pair(entry.first->begin, entry.first->end); });
   uint64_t place = data_begin;
   for (const auto& [tensor, name] : order) {
-    if (tensor->begin < place)
-      return damaged_tensor(file, name, "overlaps the tensor before it");
+    if (tensor->begin < place) return damaged_tensor(file, name, "overlaps the tensor before it");
     if (tensor->begin > place)
       return damaged_tensor(file, name, "leaves a hole of unused bytes before it");
     place = tensor->end;
@@ -172,8 +169,8 @@ Result<TensorMap> parse_safetensors_header(std::string_view json, uint64_t file_
   TensorMap tensors;
   for (const auto field : object) {
     if (field.key == "__metadata__") continue;
-    HR_ASSIGN(Tensor tensor, parse_tensor(file, field.key, field.value, data_begin,
-                                          file_bytes - data_begin));
+    HR_ASSIGN(Tensor tensor,
+              parse_tensor(file, field.key, field.value, data_begin, file_bytes - data_begin));
     if (!tensors.emplace(std::string(field.key), std::move(tensor)).second)
       return damaged_tensor(file, field.key, "is listed twice");
   }
@@ -191,10 +188,10 @@ Result<uint64_t> header_bytes(std::string_view first_eight, uint64_t file_bytes,
   for (int i = 7; i >= 0; --i) size = size << 8 | static_cast<uint8_t>(first_eight[i]);
   if (size > file_bytes - 8 || size > kHeaderBytesMax) {
     const bool pointer = first_eight.starts_with("version ");
-    return damaged(file,
-                   pointer ? std::string("is a Git LFS pointer, not the weights themselves")
-                           : fmt::format("the safetensors header claims {} bytes, the file has {}",
-                                         size, file_bytes));
+    return damaged(
+        file, pointer ? std::string("is a Git LFS pointer, not the weights themselves")
+                      : fmt::format("the safetensors header claims {} bytes, the file has {}", size,
+                                    file_bytes));
   }
   return size;
 }
@@ -246,7 +243,7 @@ Result<SafeTensors> SafeTensors::open(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return os_fail(errno, fmt::format("open {}", path));
   SafeTensors file(path, descriptor, {});
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor, &status) != 0) return os_fail(errno, fmt::format("stat {}", path));
   if (!S_ISREG(status.st_mode)) {
     return fail(ErrorCode::invalid_argument, fmt::format("{}: is not a regular file", path));
@@ -301,9 +298,8 @@ Status SafeTensors::read(std::string_view name, std::span<const uint64_t> shape,
     HR_TRY(read_fully(descriptor_, path_, tensor->begin + first * size, part));
     if (raw) raw(std::string_view(part.data(), part.size()));
     if (!widen_piece(tensor->type, part.data(), here, floats.data())) {
-      const auto* const bad =
-          std::ranges::find_if(floats.data(), floats.data() + here,
-                               [](float value) { return !std::isfinite(value); });
+      const auto* const bad = std::ranges::find_if(
+          floats.data(), floats.data() + here, [](float value) { return !std::isfinite(value); });
       return damaged_tensor(path_, name,
                             fmt::format("holds {} at element {}", *bad,
                                         first + static_cast<uint64_t>(bad - floats.data())));

@@ -24,12 +24,12 @@ std::string error_of(const std::string& bytes) {
 }
 
 TEST(SafeTensors, AcceptsAWellFormedFile) {
-  const auto parsed = parse_safetensors(
-      with_header(R"({"__metadata__":{"format":"pt"},)"
-                  R"("a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
-                  R"("b":{"dtype":"I64","shape":[],"data_offsets":[24,32]}}   )",
-                  32),
-      "f");
+  const auto parsed =
+      parse_safetensors(with_header(R"({"__metadata__":{"format":"pt"},)"
+                                    R"("a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
+                                    R"("b":{"dtype":"I64","shape":[],"data_offsets":[24,32]}}   )",
+                                    32),
+                        "f");
   ASSERT_TRUE(parsed) << parsed.error().message();
   EXPECT_EQ(parsed->size(), 2u);
   EXPECT_EQ(parsed->at("a").count(), 6u);
@@ -54,9 +54,13 @@ TEST(SafeTensors, NamesWhatIsWrongWithTheHeader) {
       {with_header(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", 8), "dimension"},
       {with_header(R"({"a":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}})", 8), "dimension"},
       {with_header(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,16],)"
-                   R"("data_offsets":[0,8]}})", 8), "2^64"},
+                   R"("data_offsets":[0,8]}})",
+                   8),
+       "2^64"},
       {with_header(R"({"a":{"dtype":"F32","shape":[4611686018427387905],)"
-                   R"("data_offsets":[0,4]}})", 4), "does not take"},
+                   R"("data_offsets":[0,4]}})",
+                   4),
+       "does not take"},
       {with_header(R"({"a":{"dtype":"F32","shape":[2]}})", 8), "data_offsets"},
       {with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}})", 8), "data_offsets"},
       {with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8), "cut short"},
@@ -65,11 +69,14 @@ TEST(SafeTensors, NamesWhatIsWrongWithTheHeader) {
       {with_header(tensor, 7), "cut short"},
       {with_header(tensor, 9), "1 bytes follow"},
       {with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-                   R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12),
+                   R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+                   12),
        "\"b\": overlaps"},
       {with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12), "hole"},
       {with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-                   R"("a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})", 16), "twice"},
+                   R"("a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})",
+                   16),
+       "twice"},
   };
   for (const auto& [bytes, want] : cases) {
     const std::string message = error_of(bytes);

@@ -49,8 +49,8 @@ std::string safetensors_bytes(const TestTensors& tensors) {
         std::memcpy(bytes, &bits, 4);
         data.append(bytes, 4);
       } else {
-        const uint16_t half = tensor.type == "F16" ? to_half(value)
-                                                   : static_cast<uint16_t>(bits >> 16);
+        const uint16_t half =
+            tensor.type == "F16" ? to_half(value) : static_cast<uint16_t>(bits >> 16);
         std::memcpy(bytes, &half, 2);
         data.append(bytes, 2);
       }
@@ -271,8 +271,9 @@ class Reference {
             weight[j] += q[i * h + c] * k[j * h + c] / std::sqrt(static_cast<double>(d));
           if (config_.family == Family::mpnet) {
             const int b = bucket(static_cast<int>(j) - static_cast<int>(i));
-            weight[j] += at("encoder.relative_attention_bias.weight")[static_cast<size_t>(b) *
-                                                                           config_.heads + head];
+            weight[j] += at(
+                "encoder.relative_attention_bias.weight")[static_cast<size_t>(b) * config_.heads +
+                                                          head];
           }
           top = std::max(top, weight[j]);
         }

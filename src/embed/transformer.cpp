@@ -64,8 +64,11 @@ constexpr TensorNames kBertNames = {
 TensorNames names_of(Family family) {
   TensorNames names = kBertNames;
   switch (family) {
-    case Family::bert: break;
-    case Family::roberta: names.prefix = "roberta."; break;
+    case Family::bert:
+      break;
+    case Family::roberta:
+      names.prefix = "roberta.";
+      break;
     case Family::distilbert:
       names = {.prefix = "distilbert.",
                .layer = "transformer.layer.{}.",
@@ -116,7 +119,9 @@ class Transformer final : public Encoder {
   Status load(const ModelFiles& files);
 
   const EncoderInfo& info() const override { return info_; }
-  ScratchPtr new_scratch() const override { return ScratchPtr(std::make_unique<Scratch>().release()); }
+  ScratchPtr new_scratch() const override {
+    return ScratchPtr(std::make_unique<Scratch>().release());
+  }
   size_t tile_tokens() const override { return kTileTokens; }
   Status embed(std::span<const std::span<const int32_t>> sequences, std::span<float> out,
                Scratch& scratch) const override;
@@ -149,8 +154,8 @@ class Transformer final : public Encoder {
 
 Status Transformer::load_embeddings(WeightReader& reader) {
   const uint32_t hidden = config_.hidden;
-  HR_ASSIGN(words_, reader.half_table("embeddings.word_embeddings.weight", config_.vocabulary,
-                                      hidden));
+  HR_ASSIGN(words_,
+            reader.half_table("embeddings.word_embeddings.weight", config_.vocabulary, hidden));
   const uint32_t rows = config_.positions - config_.position_offset;
   places_.assign(size_t{rows} * hidden, 0.0f);
   HR_TRY(reader.add_table("embeddings.position_embeddings.weight", config_.positions, hidden,

@@ -10,16 +10,23 @@
 namespace headrace {
 namespace {
 
-// Walks a text once, answering ascending byte offsets with code point offsets.
+// Answers ascending byte offsets of a text with code point offsets, walking it once.
 class CodePointCounter {
  public:
   explicit CodePointCounter(std::string_view text) : text_(text) {}
   uint32_t at(uint32_t byte) {
     const size_t target = std::min<size_t>(byte, text_.size());
-    // Offsets may go back (special tokens are 0, 0; tokens can share a character).
+    // Offsets may go back: special tokens are 0, 0, and tokens can share a character.
     if (target < byte_) byte_ = code_points_ = 0;
-    code_points_ += count_code_points(text_.substr(byte_, target - byte_));
-    byte_ = target;
+    const char* bytes = text_.data();
+    while (byte_ < target) {
+      if (static_cast<uint8_t>(bytes[byte_]) < 0x80) {
+        ++byte_;
+      } else {
+        byte_ += decode_code_point(text_, byte_).length;
+      }
+      ++code_points_;
+    }
     return static_cast<uint32_t>(code_points_);
   }
 

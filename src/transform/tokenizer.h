@@ -46,7 +46,8 @@ class Tokenizer {
   virtual void encode_with_special(std::string_view text, Encoding& out) const = 0;
   // Only ids, only as many as `limit` (0 = all), special tokens included: for embedding. Returns
   // the number of tokens the whole text has, special ones included.
-  virtual size_t encode_ids(std::string_view text, size_t limit, std::vector<int32_t>& out) const = 0;
+  virtual size_t encode_ids(std::string_view text, size_t limit,
+                            std::vector<int32_t>& out) const = 0;
 
   // How many special tokens encode_with_special adds to one text (2 for BERT).
   virtual size_t special_count() const = 0;

@@ -57,8 +57,8 @@ Result<AddedTokens> AddedTokens::build(std::vector<AddedToken> tokens,
   for (size_t i = 0; i < tokens.size(); ++i) {
     const std::string& pattern = patterns[i];
     if (pattern.empty()) {
-      return fail(ErrorCode::damaged,
-                  fmt::format("the added token \"{}\" is empty once normalized", tokens[i].content));
+      return fail(ErrorCode::damaged, fmt::format("the added token \"{}\" is empty once normalized",
+                                                  tokens[i].content));
     }
     const ByteTrie::Match known = out.trie_.longest(pattern.data(), pattern.size());
     if (known.length == pattern.size()) {
@@ -81,8 +81,7 @@ size_t AddedTokens::next_candidate(std::string_view text, size_t from) const {
   if (from >= text.size()) return text.size();
   if (single_start_ >= 0) {
     const void* found = std::memchr(text.data() + from, single_start_, text.size() - from);
-    return found ? static_cast<size_t>(static_cast<const char*>(found) - text.data())
-                 : text.size();
+    return found ? static_cast<size_t>(static_cast<const char*>(found) - text.data()) : text.size();
   }
   const bool* starts = starts_.data();
   const char* bytes = text.data();

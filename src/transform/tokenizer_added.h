@@ -56,9 +56,9 @@ class AddedTokens {
   size_t next_candidate(std::string_view text, size_t from) const;
 
   std::vector<AddedToken> tokens_;
-  ByteTrie trie_;                    // pattern → place in tokens_
-  std::array<bool, 256> starts_{};   // first bytes of patterns
-  int single_start_ = -1;            // the first byte, when all patterns share it
+  ByteTrie trie_;                   // pattern → place in tokens_
+  std::array<bool, 256> starts_{};  // first bytes of patterns
+  int single_start_ = -1;           // the first byte, when all patterns share it
 };
 
 }  // namespace headrace

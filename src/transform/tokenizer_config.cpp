@@ -100,8 +100,8 @@ Status read_vocabulary(const Reader& reader, const object& model, TokenizerConfi
   std::vector<int32_t> ids;
   for (const auto field : vocabulary) {
     if (config.vocabulary.size() >= kVocabularyMax) {
-      return fail(ErrorCode::too_large, fmt::format("{}: model.vocab: more than {} tokens",
-                                                    config.path, kVocabularyMax));
+      return fail(ErrorCode::too_large,
+                  fmt::format("{}: model.vocab: more than {} tokens", config.path, kVocabularyMax));
     }
     if (field.key.size() > kTokenBytesMax) {
       return reader.damaged("model.vocab",
@@ -199,8 +199,8 @@ Status read_added_tokens(const Reader& reader, const object& root, TokenizerConf
   std::unordered_map<std::string, size_t> places;
   for (const element item : tokens) {
     if (config.added_tokens.size() >= kAddedTokensMax) {
-      return fail(ErrorCode::too_large, fmt::format("{}: added_tokens: more than {}", config.path,
-                                                    kAddedTokensMax));
+      return fail(ErrorCode::too_large,
+                  fmt::format("{}: added_tokens: more than {}", config.path, kAddedTokensMax));
     }
     HR_ASSIGN(const object fields, reader.as_object(item, "an entry of added_tokens"));
     AddedToken token;
@@ -212,8 +212,7 @@ Status read_added_tokens(const Reader& reader, const object& root, TokenizerConf
     HR_ASSIGN(token.single_word, reader.flag(fields, "single_word", "added_tokens", false));
     HR_ASSIGN(token.lstrip, reader.flag(fields, "lstrip", "added_tokens", false));
     HR_ASSIGN(token.rstrip, reader.flag(fields, "rstrip", "added_tokens", false));
-    HR_ASSIGN(token.normalized,
-              reader.flag(fields, "normalized", "added_tokens", !token.special));
+    HR_ASSIGN(token.normalized, reader.flag(fields, "normalized", "added_tokens", !token.special));
     const auto [place, fresh] = places.try_emplace(token.content, config.added_tokens.size());
     if (!fresh) {
       token.id = config.added_tokens[place->second].id;
@@ -350,8 +349,8 @@ Result<TokenizerConfig> parse_tokenizer_config(const std::string& json, const st
   element document;
   const auto error = parser.parse(json).get(document);
   if (error) {
-    return reader.damaged("tokenizer.json", fmt::format("not valid JSON: {}",
-                                                        simdjson::error_message(error)));
+    return reader.damaged("tokenizer.json",
+                          fmt::format("not valid JSON: {}", simdjson::error_message(error)));
   }
   HR_ASSIGN(const object root, reader.as_object(document, "tokenizer.json"));
   if (const std::optional<element> version = Reader::find(root, "version")) {

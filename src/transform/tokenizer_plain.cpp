@@ -1,5 +1,7 @@
 // The tokenizer without a model: see Tokenizer::without_model().
-#include <string>
+#include <algorithm>
+#include <cstring>
+#include <memory>
 
 #include "base/check.h"
 #include "base/unicode.h"
@@ -37,14 +39,22 @@ class PlainTokenizer final : public Tokenizer {
 
  private:
   // Ids only tell tokens apart: a hash of the token's bytes, not negative.
-  static int32_t id_of(std::string_view bytes) {
-    uint32_t hash = 2166136261u;
-    for (const char byte : bytes) hash = (hash ^ static_cast<uint8_t>(byte)) * 16777619u;
-    return static_cast<int32_t>(hash & 0x7FFFFFFFu);
+  static int32_t id_of(const char* bytes, size_t size) {
+    uint64_t hash = size;
+    for (size_t i = 0; i < size; i += 8) {
+      uint64_t word = 0;
+      std::memcpy(&word, bytes + i, std::min<size_t>(8, size - i));
+      hash = (hash ^ word) * 0x9E3779B97F4A7C15ULL;
+      hash ^= hash >> 32;
+    }
+    return static_cast<int32_t>(hash & 0x7FFFFFFF);
   }
 
+  static bool is_ascii_run(uint8_t byte) {
+    return static_cast<uint8_t>((byte | 0x20) - 'a') < 26 || static_cast<uint8_t>(byte - '0') < 10;
+  }
   static bool in_run(char32_t c) {
-    if (c < 0x80) return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    if (c < 0x80) return is_ascii_run(static_cast<uint8_t>(c));
     // Marks belong to the letter before them.
     return unicode::is_word_character(c);
   }
@@ -55,23 +65,38 @@ class PlainTokenizer final : public Tokenizer {
     return k < Category::Zs || k == Category::Co;
   }
 
+  // Where the token at `at` ends; `at` itself when nothing visible stands there. `length` is that
+  // of the character at `at`.
+  static size_t token_end(std::string_view text, size_t at, size_t& length) {
+    const CodePoint point = decode_code_point(text, at);
+    length = point.length;
+    if (!in_run(point.value)) return is_visible(point.value) ? at + length : at;
+    size_t end = at + length;
+    for (size_t count = 1; count < kRunMax && end < text.size(); ++count) {
+      const auto byte = static_cast<uint8_t>(text.data()[end]);
+      if (byte < 0x80) {
+        if (!is_ascii_run(byte)) break;
+        ++end;
+        continue;
+      }
+      const CodePoint next = decode_code_point(text, end);
+      if (!in_run(next.value)) break;
+      end += next.length;
+    }
+    return end;
+  }
+
   template <typename Put>
   static void walk(std::string_view text, Put&& put) {
     HR_CHECK(text.size() <= UINT32_MAX, "offsets have 32 bits");
     for (size_t at = 0; at < text.size();) {
-      const CodePoint point = decode_code_point(text, at);
-      size_t end = at + point.length;
-      if (in_run(point.value)) {
-        for (size_t count = 1; count < kRunMax && end < text.size(); ++count) {
-          const CodePoint next = decode_code_point(text, end);
-          if (!in_run(next.value)) break;
-          end += next.length;
-        }
-      } else if (!is_visible(point.value)) {
-        at = end;
+      size_t length = 1;
+      const size_t end = token_end(text, at, length);
+      if (end == at) {
+        at += length;
         continue;
       }
-      put(static_cast<uint32_t>(at), static_cast<uint32_t>(end), id_of(text.substr(at, end - at)));
+      put(static_cast<uint32_t>(at), static_cast<uint32_t>(end), id_of(text.data() + at, end - at));
       at = end;
     }
   }

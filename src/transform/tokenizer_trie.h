@@ -21,7 +21,7 @@ class ByteTrie {
   static constexpr uint32_t kNodesMax = (1u << 24) - 1;
 
   struct Match {
-    size_t length = 0;      // 0: nothing matched
+    size_t length = 0;  // 0: nothing matched
     int32_t value = kNone;
   };
 

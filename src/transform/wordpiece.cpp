@@ -26,7 +26,8 @@ class EncodingSink {
     ids_[used_] = id;
     begins_[used_] = begin;
     ends_[used_] = end;
-    if (++used_ >= kBuffer) [[unlikely]] flush();
+    if (++used_ >= kBuffer) [[unlikely]]
+      flush();
   }
   // The tokens of a word at `begin`. Writes all places of `word` and keeps those that count:
   // cheaper than a loop of unpredictable length.
@@ -38,7 +39,8 @@ class EncodingSink {
       begins_[used_ + i + 1] = begin + word.ends[i];
     }
     used_ += word.count;
-    if (used_ >= kBuffer) [[unlikely]] flush();
+    if (used_ >= kBuffer) [[unlikely]]
+      flush();
   }
   void flush() {
     out_.ids.insert(out_.ids.end(), ids_, ids_ + used_);
@@ -67,12 +69,14 @@ class IdSink {
   static constexpr bool kOffsets = false;
   void put(int32_t id, uint32_t, uint32_t) {
     ids_[used_] = id;
-    if (++used_ >= kBuffer) [[unlikely]] flush();
+    if (++used_ >= kBuffer) [[unlikely]]
+      flush();
   }
   void put(const CachedWord& word, uint32_t) {
     for (size_t i = 0; i < CachedWord::kPiecesMax; ++i) ids_[used_ + i] = word.ids[i];
     used_ += word.count;
-    if (used_ >= kBuffer) [[unlikely]] flush();
+    if (used_ >= kBuffer) [[unlikely]]
+      flush();
   }
   void flush() {
     const size_t kept = std::min(used_, left_);
@@ -452,8 +456,8 @@ Result<std::shared_ptr<const Tokenizer>> WordPieceTokenizer::build(TokenizerConf
                                      const std::vector<std::string>& patterns) {
     Result<AddedTokens> added = AddedTokens::build(std::move(tokens), patterns);
     if (!added) {
-      added = std::unexpected(
-          std::move(added).error().with_context(config.path + ": added_tokens"));
+      added =
+          std::unexpected(std::move(added).error().with_context(config.path + ": added_tokens"));
     }
     return added;
   };
@@ -470,9 +474,9 @@ Result<std::shared_ptr<const Tokenizer>> WordPieceTokenizer::build(TokenizerConf
   for (AddedToken& token : config.added_tokens) {
     if (out->token(token.id).empty()) {
       const VocabularyEntry entry{std::move(token.content), token.id};
-      const auto place = std::lower_bound(
-          out->tokens_.begin(), out->tokens_.end(), entry.id,
-          [](const VocabularyEntry& a, int32_t id) { return a.id < id; });
+      const auto place =
+          std::lower_bound(out->tokens_.begin(), out->tokens_.end(), entry.id,
+                           [](const VocabularyEntry& a, int32_t id) { return a.id < id; });
       out->tokens_.insert(place, entry);
     }
   }
@@ -530,9 +534,9 @@ size_t WordPieceTokenizer::encode_ids(std::string_view text, size_t limit,
 }
 
 std::string_view WordPieceTokenizer::token(int32_t id) const {
-  const auto found =
-      std::lower_bound(tokens_.begin(), tokens_.end(), id,
-                       [](const VocabularyEntry& entry, int32_t wanted) { return entry.id < wanted; });
+  const auto found = std::lower_bound(
+      tokens_.begin(), tokens_.end(), id,
+      [](const VocabularyEntry& entry, int32_t wanted) { return entry.id < wanted; });
   return found != tokens_.end() && found->id == id ? std::string_view(found->token)
                                                    : std::string_view();
 }

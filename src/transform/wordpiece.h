@@ -43,9 +43,7 @@ class WordPieceTokenizer final : public Tokenizer {
   void encode(std::string_view text, Encoding& out) const override;
   void encode_with_special(std::string_view text, Encoding& out) const override;
   size_t encode_ids(std::string_view text, size_t limit, std::vector<int32_t>& out) const override;
-  size_t special_count() const override {
-    return special_before_.size() + special_after_.size();
-  }
+  size_t special_count() const override { return special_before_.size() + special_after_.size(); }
   size_t vocabulary_size() const override { return tokens_.size(); }
   std::string_view token(int32_t id) const override;
 

@@ -28,13 +28,13 @@ enum class UncasedClass : uint8_t { kWord, kDrop, kSpace, kPunctuation, kIdeogra
 
 // What `tokenizers` thinks of a code point; generated tables (wordpiece_tables.inc) hold them all.
 struct BertCharacter {
-  static constexpr uint8_t kOther = 1;            // clean_text removes it
-  static constexpr uint8_t kWhite = 2;            // white space
-  static constexpr uint8_t kPunctuation = 4;      // a word of its own
-  static constexpr uint8_t kIdeograph = 8;        // handle_chinese_chars sets it apart
-  static constexpr uint8_t kNonspacing = 16;      // strip_accents removes it
-  static constexpr uint8_t kNoDecomposition = 32; // unknown to its NFD
-  static constexpr uint8_t kClassZero = 64;       // its NFD takes it for a starter
+  static constexpr uint8_t kOther = 1;             // clean_text removes it
+  static constexpr uint8_t kWhite = 2;             // white space
+  static constexpr uint8_t kPunctuation = 4;       // a word of its own
+  static constexpr uint8_t kIdeograph = 8;         // handle_chinese_chars sets it apart
+  static constexpr uint8_t kNonspacing = 16;       // strip_accents removes it
+  static constexpr uint8_t kNoDecomposition = 32;  // unknown to its NFD
+  static constexpr uint8_t kClassZero = 64;        // its NFD takes it for a starter
 
   uint8_t flags;
   UncasedClass uncased;

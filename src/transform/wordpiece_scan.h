@@ -68,8 +68,8 @@ inline ScanBlock classify_block(const char* p) {
                                        within(bytes, '\t', 2));
     // Signed: everything past ASCII is below the blank too.
     const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
-    const __m128i other = _mm_or_si128(_mm_andnot_si128(space, low),
-                                       _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F)));
+    const __m128i other =
+        _mm_or_si128(_mm_andnot_si128(space, low), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F)));
     out.word |= bits(word) << (16 * i);
     out.space |= bits(space) << (16 * i);
     out.other |= bits(other) << (16 * i);
@@ -101,8 +101,8 @@ class ScanMasks {
     const auto load = [](const void* from) {
       return _mm_loadu_si128(static_cast<const __m128i*>(from));
     };
-    const __m128i bytes = _mm_or_si128(_mm_and_si128(load(p), load(keep_[size])),
-                                       load(set_[is_word ? 1 : 0][size]));
+    const __m128i bytes =
+        _mm_or_si128(_mm_and_si128(load(p), load(keep_[size])), load(set_[is_word ? 1 : 0][size]));
     out.low = static_cast<uint64_t>(_mm_cvtsi128_si64(bytes));
     out.high = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(bytes, bytes)));
 #else

@@ -64,7 +64,8 @@ class WordPieceVocabulary {
     const uint64_t hash = key.hash();
     CachedWord* pair = cache + (hash >> (64 - kCacheBits)) * 2;
     const CachedWord* candidate = pair + (pair[0].key == key ? 0 : 1);
-    if (candidate->key == key) [[likely]] return candidate;
+    if (candidate->key == key) [[likely]]
+      return candidate;
     return find_slow(key, size, hash, pair);
   }
 

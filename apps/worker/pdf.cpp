@@ -1,0 +1,144 @@
+// The operation "pdf": a range of pages as blocks of text (decode/pdf_pages.h).
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/utf8.h"
+#include "batch/member.h"
+#include "decode/pdf_pages.h"
+#include "handlers.h"
+#include "pdf_layout.h"
+#include "pdf_library.h"
+#include "pdf_text.h"
+
+namespace headrace {
+namespace {
+
+// So many bytes of text are sent together.
+constexpr size_t kFrameBytes = 256 << 10;
+
+std::optional<Result<pdf::Library>>& loaded() {
+  static std::optional<Result<pdf::Library>> library;
+  return library;
+}
+
+// Handles of pdfium, closed in the right order.
+template <typename Handle>
+class Open {
+ public:
+  Open(Handle handle, void (*close)(Handle)) : handle_(handle), close_(close) {}
+  ~Open() {
+    if (handle_ != nullptr) close_(handle_);
+  }
+  Open(const Open&) = delete;
+  Open& operator=(const Open&) = delete;
+  Handle get() const { return handle_; }
+  explicit operator bool() const { return handle_ != nullptr; }
+
+ private:
+  Handle handle_;
+  void (*close_)(Handle);
+};
+
+Error open_error(unsigned long code) {
+  switch (code) {  // FPDF_ERR_…
+    case 3: return Error(ErrorCode::damaged, "the PDF is damaged or is none", "get it anew");
+    case 4:
+      return Error(ErrorCode::encrypted, "the PDF is encrypted and needs a password",
+                   "save it without a password");
+    case 5:
+      return Error(ErrorCode::encrypted, "the PDF is encrypted in a way that is not supported",
+                   "save it without protection");
+    default: return Error(ErrorCode::damaged, "the PDF cannot be opened", "get it anew");
+  }
+}
+
+std::string meta_text(const pdf::Library& library, pdf::DocumentHandle document, const char* tag) {
+  std::array<char16_t, 1024> buffer{};  // UTF-16LE with its end
+  const unsigned long bytes =
+      library.GetMetaText(document, tag, buffer.data(), sizeof(char16_t) * buffer.size());
+  std::string text;
+  if (bytes < 4 || bytes > sizeof(char16_t) * buffer.size()) return text;
+  const size_t units = bytes / 2 - 1;
+  for (size_t i = 0; i < units; ++i) {
+    char32_t c = buffer[i];
+    if (c >= 0xD800 && c < 0xDC00 && i + 1 < units && buffer[i + 1] >= 0xDC00 &&
+        buffer[i + 1] < 0xE000)
+      c = 0x10000 + ((c - 0xD800) << 10) + (buffer[++i] - 0xDC00u);
+    if (c >= 0x20) append_code_point(c, text);
+  }
+  return text;
+}
+
+// False when the page cannot be read.
+bool read_page(const pdf::Library& library, pdf::DocumentHandle document, uint32_t index,
+               PdfPage& out) {
+  out.number = index + 1;
+  const Open page(library.LoadPage(document, static_cast<int>(index)), library.ClosePage);
+  if (!page) return false;
+  const Open text(library.TextLoadPage(page.get()), library.TextClosePage);
+  if (!text) return false;
+  pdf::PageText content = pdf::read_page_text(library, page.get(), text.get());
+  out.has_pictures = content.lines.empty() && library.CountObjects(page.get()) > 0;
+  const float height = content.height;
+  out.blocks = pdf::make_blocks(pdf::order_lines(std::move(content)), height);
+  return true;
+}
+
+size_t text_bytes(const PdfPage& page) {
+  size_t bytes = 64;
+  for (const PdfBlock& block : page.blocks) bytes += block.text.size() + 32;
+  return bytes;
+}
+
+}  // namespace
+
+void prepare_pdf(std::string_view path) {
+  loaded().emplace(pdf::Library::load(std::string(path)));
+}
+
+Status handle_pdf(WorkerCall& call) {
+  if (!loaded()) return fail(ErrorCode::internal, "this worker was started without pdfium");
+  if (!*loaded()) return std::unexpected((*loaded()).error());
+  const pdf::Library& library = **loaded();
+  HR_ASSIGN(const PdfRange range, unpack_pdf_range(call.params()));
+  const std::string_view input = call.input();
+  const Open document(library.LoadMemDocument64(input.data(), input.size(), nullptr),
+                      library.CloseDocument);
+  if (!document) return std::unexpected(open_error(library.GetLastError()));
+  PdfPages frame;
+  frame.page_count = static_cast<uint32_t>(std::max(0, library.GetPageCount(document.get())));
+  frame.title = meta_text(library, document.get(), "Title");
+  frame.author = meta_text(library, document.get(), "Author");
+  frame.created = meta_text(library, document.get(), "CreationDate");
+  const uint64_t end = range.count == 0
+                           ? frame.page_count
+                           : std::min<uint64_t>(frame.page_count, uint64_t{range.first} + range.count);
+  size_t pending_bytes = 0;
+  const auto send = [&]() -> Status {
+    const Status status =
+        call.emit(static_cast<uint32_t>(WireFrame::pdf_pages), pack_pdf_pages(frame));
+    frame.pages.clear();
+    pending_bytes = 0;
+    return status;
+  };
+  for (uint64_t i = range.first; i < end; ++i) {
+    PdfPage page;
+    if (!read_page(library, document.get(), static_cast<uint32_t>(i), page)) {
+      const MemberProblem problem{
+          "", Error(ErrorCode::damaged, "page " + std::to_string(i + 1) + " cannot be read")};
+      HR_TRY(call.emit(static_cast<uint32_t>(WireFrame::problem), pack_problem(problem)));
+      continue;
+    }
+    pending_bytes += text_bytes(page);
+    frame.pages.push_back(std::move(page));
+    if (pending_bytes > kFrameBytes) HR_TRY(send());
+  }
+  return send();  // also when it has no pages: the count is news
+}
+
+}  // namespace headrace

@@ -1,0 +1,175 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "arrow_binding.h"
+#include "errors.h"
+#include "interruptible.h"
+#include "plan/ingest.h"
+#include "plan/render.h"
+#include "plan/row_stream.h"
+
+namespace nb = nanobind;
+
+namespace headrace::python {
+
+namespace {
+
+template <typename T>
+T option(const nb::dict& options, const char* name, T otherwise) {
+  if (!options.contains(name) || nb::object(options[name]).is_none()) return otherwise;
+  return nb::cast<T>(options[name]);
+}
+
+// A Python iterator of dicts {"source","title","text","metadata"} → records.
+std::function<Result<std::optional<RawDocument>>()> record_source(const nb::object& iterator) {
+  return [iterator]() -> Result<std::optional<RawDocument>> {
+    const nb::gil_scoped_acquire acquire;
+    try {
+      const nb::object entry = nb::steal(PyIter_Next(iterator.ptr()));
+      if (!entry.is_valid()) {
+        if (PyErr_Occurred() != nullptr) throw nb::python_error();
+        return std::optional<RawDocument>();
+      }
+      RawDocument record;
+      record.is_text = true;
+      record.source = nb::cast<std::string>(entry["source"]);
+      record.title = nb::cast<std::string>(entry["title"]);
+      record.bytes = nb::cast<std::string>(entry["text"]);
+      record.metadata = metadata_from_python(entry["metadata"]);
+      record.stamp.size_bytes = record.bytes.size();
+      record.content_hash = hash128(record.title + '\0' + record.bytes + '\0' +
+                                    metadata_json(record.metadata));
+      return std::optional(std::move(record));
+    } catch (const std::exception& wrong) {
+      return fail(ErrorCode::invalid_argument,
+                  std::string("the records could not be read: ") + wrong.what());
+    }
+  };
+}
+
+StreamOptions stream_options(const nb::dict& options) {
+  StreamOptions stream;
+  stream.paths = option<std::vector<std::string>>(options, "paths", {});
+  stream.walk.include = option<std::vector<std::string>>(options, "include", {});
+  stream.walk.exclude = option<std::vector<std::string>>(options, "exclude", {});
+  stream.columns.text = option<std::string>(options, "text_column", "");
+  stream.columns.id = option<std::string>(options, "id_column", "");
+  stream.columns.title = option<std::string>(options, "title_column", "");
+  if (options.contains("records") && !nb::object(options["records"]).is_none())
+    stream.next_record = record_source(options["records"]);
+  return stream;
+}
+
+std::string run_ingest(const nb::dict& options) {
+  IngestOptions ingest_options;
+  ingest_options.stream = stream_options(options);
+  ingest_options.kb = option<std::string>(options, "kb", "");
+  ingest_options.model = option<std::string>(options, "model", "");
+  ingest_options.chunk_tokens = option<uint32_t>(options, "chunk_tokens", 0);
+  ingest_options.overlap = option<int64_t>(options, "overlap", -1);
+  ingest_options.language = option<std::string>(options, "language", "");
+  ingest_options.memory_bytes = option<uint64_t>(options, "memory", 0);
+  ingest_options.threads = option<size_t>(options, "threads", 0);
+  ingest_options.prune = option<bool>(options, "prune", false);
+  ingest_options.dry_run = option<bool>(options, "dry_run", false);
+  ingest_options.watch = option<bool>(options, "watch", false);
+  const nb::object on_progress =
+      options.contains("progress") ? nb::object(options["progress"]) : nb::object(nb::none());
+
+  Progress progress;
+  CancelToken cancel;
+  Result<IngestReport> report;
+  run_interruptible(cancel, [&] { report = ingest(ingest_options, progress, cancel); },
+                    [&] {
+                      if (on_progress.is_none()) return;
+                      on_progress(progress.documents_done.load(), progress.documents_found.load(),
+                                  progress.rows.load(), progress.rows_embedded.load(),
+                                  progress.rows_to_embed.load(), progress.failed.load());
+                    });
+  return unwrap(std::move(report)).to_json();
+}
+
+// An iterator's other half: batches as Arrow capsules, pulled by pyarrow and others.
+class PyRowStream {
+ public:
+  explicit PyRowStream(const nb::dict& options) {
+    RowStreamOptions stream;
+    stream.stream = stream_options(options);
+    stream.chunk = option<bool>(options, "chunk", true);
+    stream.embed = option<bool>(options, "embed", false);
+    stream.model = option<std::string>(options, "model", "");
+    stream.chunk_tokens = option<uint32_t>(options, "chunk_tokens", 256);
+    stream.overlap = option<uint32_t>(options, "overlap", 32);
+    stream.memory_bytes = option<uint64_t>(options, "memory", 0);
+    stream.threads = option<size_t>(options, "threads", 0);
+    stream_ = unwrap(RowStream::open(std::move(stream)));
+  }
+
+  ~PyRowStream() {
+    // The stream's threads may be waiting for the GIL (records from Python).
+    const nb::gil_scoped_release release;
+    stream_.reset();
+  }
+
+  nb::capsule arrow_stream(const nb::object& /*requested_schema*/) {
+    std::shared_ptr<RowStream> shared = stream_;
+    return stream_capsule(shared->schema(), [shared] { return pull(*shared); });
+  }
+
+  std::string errors() const { return errors_json(stream_->errors()); }
+
+ private:
+  // Called by the consumer, with or without the GIL.
+  static Result<std::optional<Batch>> pull(RowStream& stream) {
+    if (PyGILState_Check() == 0) return stream.next();
+    const nb::gil_scoped_release release;
+    return stream.next();
+  }
+
+  std::shared_ptr<RowStream> stream_;
+};
+
+// Any Arrow stream → dicts, a batch at a time, for hr.read(table).
+class PyArrowRecords {
+ public:
+  explicit PyArrowRecords(const nb::object& producer) : reader_(open_stream(producer)) {}
+
+  std::vector<std::string> names() const { return reader_->names(); }
+  std::vector<std::string> unread() const { return reader_->unread(); }
+
+  nb::object next_batch() {
+    if (!unwrap(reader_->next())) return nb::none();
+    nb::list rows;
+    const auto& names = reader_->names();
+    for (int64_t row = 0; row < reader_->rows(); ++row) {
+      nb::dict entry;
+      for (size_t column = 0; column < names.size(); ++column)
+        entry[nb::str(names[column].c_str())] = to_python(reader_->value(column, row));
+      rows.append(entry);
+    }
+    return rows;
+  }
+
+ private:
+  std::unique_ptr<ArrowReader> reader_;
+};
+
+}  // namespace
+
+void bind_ingest(nb::module_& module) {
+  module.def("ingest", &run_ingest, nb::arg("options"));
+  nb::class_<PyRowStream>(module, "RowStream")
+      .def(nb::init<const nb::dict&>(), nb::arg("options"))
+      .def("__arrow_c_stream__", &PyRowStream::arrow_stream,
+           nb::arg("requested_schema") = nb::none())
+      .def("errors", &PyRowStream::errors);
+  nb::class_<PyArrowRecords>(module, "ArrowRecords")
+      .def(nb::init<const nb::object&>(), nb::arg("producer"))
+      .def("names", &PyArrowRecords::names)
+      .def("unread", &PyArrowRecords::unread)
+      .def("next_batch", &PyArrowRecords::next_batch);
+}
+
+}  // namespace headrace::python

@@ -1,0 +1,267 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <charconv>
+#include <chrono>
+#include <limits>
+
+#include "arrow_binding.h"
+#include "batch/row_batch.h"
+#include "errors.h"
+#include "interruptible.h"
+#include "plan/export.h"
+#include "plan/knowledge.h"
+#include "plan/render.h"
+
+namespace nb = nanobind;
+
+namespace headrace::python {
+
+namespace {
+
+using FloatInput = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using FloatVector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+std::optional<index::SearchMode> parse_mode(const std::optional<std::string>& mode) {
+  if (!mode) return std::nullopt;
+  if (*mode == "hybrid") return index::SearchMode::hybrid;
+  if (*mode == "vector") return index::SearchMode::vector;
+  if (*mode == "text") return index::SearchMode::text;
+  raise(Error(ErrorCode::invalid_argument, "\"" + *mode + "\" is no search mode",
+              "use hybrid, vector or text"));
+}
+
+nb::dict hit_dict(const Hit& hit) {
+  const Row& row = hit.row;
+  nb::dict result;
+  result["key"] = row.key;
+  result["score"] = hit.score;
+  result["source"] = row.source;
+  result["title"] = row.title;
+  result["text"] = row.text;
+  result["heading"] = row.heading;
+  result["modality"] = row.modality;
+  result["via"] = row.via.empty() ? nb::object(nb::none()) : nb::cast(row.via);
+  result["start"] = row.start_s ? nb::cast(*row.start_s) : nb::object(nb::none());
+  result["end"] = row.end_s ? nb::cast(*row.end_s) : nb::object(nb::none());
+  result["page"] = row.page == 0 ? nb::object(nb::none()) : nb::cast(row.page);
+  result["line"] = row.line == 0 ? nb::object(nb::none()) : nb::cast(row.line);
+  result["span"] = nb::make_tuple(row.span_begin, row.span_end);
+  result["thumbnail"] = nb::none();
+  result["metadata"] = to_python(row.metadata);
+  nb::list matches;
+  for (const index::MatchRange& range : hit.matches) matches.append(nb::make_tuple(range.begin, range.end));
+  result["matches"] = matches;
+  return result;
+}
+
+template <typename T>
+nb::object matrix(std::vector<T> values, size_t rows, size_t columns) {
+  auto held = std::make_unique<std::vector<T>>(std::move(values));
+  T* data = held->data();
+  nb::capsule owner(held.release(), [](void* pointer) noexcept {
+    const std::unique_ptr<std::vector<T>> owned(static_cast<std::vector<T>*>(pointer));
+  });
+  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {rows, columns}, owner));
+}
+
+class PyKnowledge {
+ public:
+  PyKnowledge(const std::string& path, bool create, bool own_vectors, const std::string& model,
+              uint32_t dimension, const std::string& metric) {
+    KnowledgeOptions options;
+    options.create = create;
+    options.own_vectors = own_vectors;
+    options.model = model;
+    options.dimension = dimension;
+    options.metric = unwrap(index::parse_metric(metric));
+    knowledge_ = unwrap(Knowledge::open(path, options));
+  }
+
+  nb::list search(const std::optional<std::string>& query, const nb::object& vector, uint32_t k,
+                  const std::optional<std::string>& mode, const std::string& filter,
+                  const std::string& space) {
+    SearchOptions options{k, parse_mode(mode), filter, space};
+    Result<std::vector<Hit>> hits;
+    if (!vector.is_none()) {
+      const auto values = nb::cast<FloatVector>(vector);
+      const nb::gil_scoped_release release;
+      hits = knowledge_->search_by_vector({values.data(), values.size()}, options);
+    } else {
+      const nb::gil_scoped_release release;
+      hits = knowledge_->search(query.value_or(""), options);
+    }
+    nb::list result;
+    for (const Hit& hit : unwrap(std::move(hits))) result.append(hit_dict(hit));
+    return result;
+  }
+
+  nb::tuple search_batch_vectors(const FloatInput& vectors, uint32_t k, const std::string& filter,
+                                 double recall, size_t threads, const std::string& space) {
+    SearchOptions options{k, std::nullopt, filter, space};
+    const size_t count = vectors.shape(0);
+    CancelToken cancel;
+    return answers(run_interruptible_result<BatchAnswers>(cancel, [&] {
+                     return knowledge_->search_batch(
+                         std::span<const float>(vectors.data(), vectors.size()), options, recall,
+                         threads);
+                   }),
+                   count);
+  }
+
+  nb::tuple search_batch_texts(const std::vector<std::string>& queries, uint32_t k,
+                               const std::optional<std::string>& mode, const std::string& filter,
+                               double recall, size_t threads, const std::string& space) {
+    SearchOptions options{k, parse_mode(mode), filter, space};
+    CancelToken cancel;
+    return answers(run_interruptible_result<BatchAnswers>(cancel, [&] {
+                     return knowledge_->search_batch(std::span<const std::string>(queries),
+                                                     options, recall, threads);
+                   }),
+                   queries.size());
+  }
+
+  void add(const nb::list& documents) {
+    std::vector<GivenDocument> given;
+    for (const nb::handle entry : documents) {
+      const Metadata all = metadata_from_python(entry);
+      GivenDocument document;
+      for (const auto& [name, value] : all) {
+        const auto* text = std::get_if<std::string>(&value);
+        if (name == "id" || name == "_id") {
+          document.id = text != nullptr ? *text : nb::cast<std::string>(nb::str(to_python(value)));
+        } else if (name == "text" && text != nullptr) {
+          document.text = *text;
+        } else if (name == "title" && text != nullptr) {
+          document.title = *text;
+        } else {
+          document.metadata.emplace(name, value);
+        }
+      }
+      given.push_back(std::move(document));
+    }
+    CancelToken cancel;
+    Status status;
+    run_interruptible(cancel, [&] { status = knowledge_->add(given); });
+    unwrap(std::move(status));
+  }
+
+  void add_vectors(const std::vector<std::string>& ids, bool integer_ids, const FloatInput& vectors,
+                   const std::vector<std::string>& texts, const nb::list& metadata) {
+    std::vector<Metadata> columns;
+    for (const nb::handle entry : metadata) columns.push_back(metadata_from_python(entry));
+    CancelToken cancel;
+    Status status;
+    run_interruptible(cancel, [&] {
+      status = knowledge_->add_vectors(ids, integer_ids,
+                                       std::span<const float>(vectors.data(), vectors.size()),
+                                       texts, columns);
+    });
+    unwrap(std::move(status));
+  }
+
+  uint64_t remove(const std::string& filter) {
+    Result<uint64_t> removed = 0;
+    {
+      const nb::gil_scoped_release release;
+      removed = knowledge_->remove_where(filter);
+    }
+    return unwrap(std::move(removed));
+  }
+
+  void optimize() {
+    CancelToken cancel;
+    Status status;
+    run_interruptible(cancel, [&] { status = knowledge_->optimize(); });
+    unwrap(std::move(status));
+  }
+
+  std::string info() { return info_json(unwrap(knowledge_->snapshot())->info()); }
+  std::string errors() { return errors_json(unwrap(knowledge_->snapshot())->errors()); }
+
+  std::string verify() {
+    CancelToken cancel;
+    return verify_json(unwrap(run_interruptible_result<index::VerifyReport>(
+        cancel, [&] { return index::verify(FileSystem::real(), knowledge_->path()); })));
+  }
+
+  uint64_t export_to(const std::string& target) {
+    const auto snapshot = unwrap(knowledge_->snapshot());
+    CancelToken cancel;
+    return unwrap(run_interruptible_result<uint64_t>(
+        cancel, [&] { return export_rows(*snapshot, target, cancel); }));
+  }
+
+  void close() {
+    const nb::gil_scoped_release release;
+    knowledge_->close();
+  }
+
+ private:
+  // (ids, scores): ids int64 with -1 where every id of the knowledge base is an integer, else a
+  // flat list of strings for Python to shape.
+  nb::tuple answers(Result<BatchAnswers>&& result, size_t queries) {
+    BatchAnswers found = unwrap(std::move(result));
+    const Settings settings = unwrap(knowledge_->settings());
+    const size_t cells = queries * found.k;
+    for (size_t q = 0; q < queries; ++q) {
+      for (size_t i = found.counts[q]; i < found.k; ++i)
+        found.scores[q * found.k + i] = -std::numeric_limits<float>::infinity();
+    }
+    nb::object ids;
+    if (settings.own_vectors && settings.integer_ids) {
+      std::vector<int64_t> numbers(cells, -1);
+      for (size_t q = 0; q < queries; ++q) {
+        for (size_t i = 0; i < found.counts[q]; ++i) {
+          const std::string_view source = found.snapshot->source(found.rows[q * found.k + i]);
+          std::from_chars(source.data(), source.data() + source.size(), numbers[q * found.k + i]);
+        }
+      }
+      ids = matrix(std::move(numbers), queries, found.k);
+    } else {
+      nb::list names;
+      for (size_t q = 0; q < queries; ++q) {
+        for (size_t i = 0; i < found.k; ++i) {
+          const std::string_view source =
+              i < found.counts[q] ? found.snapshot->source(found.rows[q * found.k + i])
+                                  : std::string_view();
+          names.append(nb::str(source.data(), source.size()));
+        }
+      }
+      ids = names;
+    }
+    return nb::make_tuple(ids, matrix(std::move(found.scores), queries, found.k));
+  }
+
+  std::unique_ptr<Knowledge> knowledge_;
+};
+
+}  // namespace
+
+void bind_knowledge(nb::module_& module) {
+  nb::class_<PyKnowledge>(module, "Knowledge")
+      .def(nb::init<const std::string&, bool, bool, const std::string&, uint32_t,
+                    const std::string&>(),
+           nb::arg("path"), nb::arg("create"), nb::arg("own_vectors"), nb::arg("model"),
+           nb::arg("dimension"), nb::arg("metric"))
+      .def("search", &PyKnowledge::search, nb::arg("query").none(), nb::arg("vector").none(),
+           nb::arg("k"), nb::arg("mode").none(), nb::arg("filter"), nb::arg("space"))
+      .def("search_batch_vectors", &PyKnowledge::search_batch_vectors)
+      .def("search_batch_texts", &PyKnowledge::search_batch_texts, nb::arg("queries"),
+           nb::arg("k"), nb::arg("mode").none(), nb::arg("filter"), nb::arg("recall"),
+           nb::arg("threads"), nb::arg("space"))
+      .def("add", &PyKnowledge::add)
+      .def("add_vectors", &PyKnowledge::add_vectors)
+      .def("delete", &PyKnowledge::remove)
+      .def("optimize", &PyKnowledge::optimize)
+      .def("info", &PyKnowledge::info)
+      .def("errors", &PyKnowledge::errors)
+      .def("verify", &PyKnowledge::verify)
+      .def("export", &PyKnowledge::export_to)
+      .def("close", &PyKnowledge::close);
+}
+
+}  // namespace headrace::python

@@ -1,0 +1,63 @@
+"""Headrace: the native data engine for AI pipelines.
+
+    import headrace as hr
+
+    report = hr.read("docs/").chunk(tokens=256).embed().into("kb")
+    kb = hr.open("kb")
+    for hit in kb.search("how do I rotate keys"):
+        print(hit.score, hit.source, hit.text)
+
+Everything heavy runs in C++ without the GIL; Ctrl-C stops it. Errors are `headrace.Error` and its
+subclasses, with `.code` and `.hint`.
+"""
+
+from __future__ import annotations
+
+import os as _os
+import sys as _sys
+
+from . import _native
+from .errors import (
+    Busy,
+    Damaged,
+    Error,
+    InvalidArgument,
+    NoSpace,
+    NotFound,
+    OutOfBudget,
+    PermissionDenied,
+    Unsupported,
+)
+from .knowledge import Hit, Hits, KnowledgeBase, open
+from .models import Model, embed, models
+from .pipeline import Pipeline, Report, read, watch
+
+__version__: str = _native.__version__
+
+# Models that are installed as packages are looked for where this interpreter looks for packages.
+for _folder in _sys.path:
+    if _folder.endswith("-packages") and _os.path.isdir(_folder):
+        _native.add_package_path(_folder)
+
+__all__ = [
+    "Busy",
+    "Damaged",
+    "Error",
+    "Hit",
+    "Hits",
+    "InvalidArgument",
+    "KnowledgeBase",
+    "Model",
+    "NoSpace",
+    "NotFound",
+    "OutOfBudget",
+    "PermissionDenied",
+    "Pipeline",
+    "Report",
+    "Unsupported",
+    "embed",
+    "models",
+    "open",
+    "read",
+    "watch",
+]

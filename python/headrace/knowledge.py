@@ -1,0 +1,336 @@
+"""Knowledge bases: search, add, delete, inspect."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from . import _native
+from .errors import InvalidArgument
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas
+    import pyarrow
+
+_DEFAULT_MODEL = "default"
+_INT64 = range(-(2**63), 2**63)
+
+
+class Hit(Mapping[str, Any]):
+    """One row that was found: fields as attributes and as keys.
+
+    key, score, source, title, text, heading, modality, via, start, end (seconds or None), page,
+    line, span, thumbnail, metadata, matches (byte ranges of the query's words in the text).
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._fields[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __getitem__(self, name: str) -> Any:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"Hit({self.score:.3f}, {self.source!r}, {self.text[:60]!r})"
+
+    def _marked(self) -> str:
+        data, at, parts = self.text.encode(), 0, []
+        for begin, end in self.matches:
+            parts.append(html.escape(data[at:begin].decode("utf-8", "replace")))
+            parts.append(f"<mark>{html.escape(data[begin:end].decode('utf-8', 'replace'))}</mark>")
+            at = end
+        parts.append(html.escape(data[at:].decode("utf-8", "replace")))
+        return "".join(parts)
+
+
+class Hits(Sequence[Hit]):
+    """Hits, best first: a sequence, and a table by `.arrow()`, `.to_pandas()`, `.to_polars()`."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._hits = [Hit(row) for row in rows]
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Hit]: ...
+    def __getitem__(self, index: int | slice) -> Hit | list[Hit]:
+        return self._hits[index]
+
+    def __len__(self) -> int:
+        return len(self._hits)
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{n}. {hit!r}" for n, hit in enumerate(self._hits, 1)) or "no hits"
+
+    def arrow(self) -> pyarrow.Table:
+        """A pyarrow.Table; metadata is a column of JSON."""
+        import pyarrow as pa
+
+        columns = ["key", "score", "source", "title", "text", "heading", "modality", "via"]
+        columns += ["start", "end", "page", "line"]
+        table = {name: [hit[name] for hit in self._hits] for name in columns}
+        table["metadata"] = [json.dumps(hit.metadata, ensure_ascii=False) for hit in self._hits]
+        kinds = {"score": pa.float32(), "start": pa.float64(), "end": pa.float64()}
+        kinds |= {"page": pa.int32(), "line": pa.int32()}
+        return pa.table(
+            {name: pa.array(values, kinds.get(name, pa.string())) for name, values in table.items()}
+        )
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.arrow().__arrow_c_stream__(requested_schema)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        return self.arrow().to_pandas()
+
+    def to_polars(self) -> Any:
+        import polars
+
+        return polars.from_arrow(self.arrow())
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{hit.score:.3f}</td><td><b>{html.escape(hit.title or '')}</b><br>"
+            f"<small>{html.escape(hit.source)}{f' page {hit.page}' if hit.page else ''}</small></td>"
+            f"<td style='text-align:left'>{hit._marked()}</td></tr>"
+            for hit in self._hits
+        )
+        return f"<table><tr><th>score</th><th>source</th><th>text</th></tr>{rows}</table>"
+
+
+class KnowledgeBase:
+    """An open knowledge base: many readers, one writer. Use `headrace.open`."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        model: str | None = _DEFAULT_MODEL,
+        dimension: int | None = None,
+        metric: str = "cosine",
+        create: bool = True,
+    ) -> None:
+        import os
+
+        self.path = os.fspath(path)
+        own = model is None
+        self._native: Any = _native.Knowledge(
+            self.path,
+            create and (not own or dimension is not None),
+            own,
+            "" if own or model == _DEFAULT_MODEL else model,
+            dimension or 0,
+            metric,
+        )
+
+    def __enter__(self) -> KnowledgeBase:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets another process write. The object can still be used; writing takes it again."""
+        self._native.close()
+
+    def search(
+        self,
+        query: str | Any = "",
+        k: int = 10,
+        mode: str | None = None,
+        filter: str | None = None,
+        *,
+        space: str | None = None,
+    ) -> Hits:
+        """The `k` best rows, best first.
+
+        Args:
+            query: text, or a vector of your own (float32, shape [dimension]); "" lists newest rows.
+            mode: "hybrid", "vector" or "text"; default hybrid where there are vectors.
+            filter: e.g. "lang = 'de' and year >= 2020 and source like 'docs/%'".
+
+        Raises:
+            InvalidArgument: for a filter that cannot be read, with the position.
+        """
+        text, vector = (query, None) if isinstance(query, str) else (None, _vector(query))
+        return Hits(
+            self._native.search(_clean(text), vector, k, mode, filter or "", space or "")
+        )
+
+    def search_batch(
+        self,
+        queries: Any,
+        k: int = 10,
+        threads: int = 0,
+        filter: str | None = None,
+        recall: float = 0.95,
+        *,
+        mode: str | None = None,
+        space: str | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Answers to many queries at once, on all cores, without the GIL.
+
+        Args:
+            queries: vectors, float32 [n, dimension], or a list of texts.
+            recall: the least mean recall@k the answers must have; the engine chooses the effort.
+
+        Returns:
+            (ids, scores), both [n, k]: ids int64 where all ids are integers (-1 where there is no
+            hit), else strings ("" where there is none); scores float32, best first.
+        """
+        import numpy as np
+
+        if isinstance(queries, (list, tuple)) and queries and isinstance(queries[0], str):
+            texts = [_clean(query) for query in queries]
+            ids, scores = self._native.search_batch_texts(
+                texts, k, mode, filter or "", recall, threads, space or ""
+            )
+        else:
+            vectors = np.ascontiguousarray(queries, dtype=np.float32)
+            if vectors.ndim != 2:
+                raise InvalidArgument("vectors must have shape [n, dimension]")
+            ids, scores = self._native.search_batch_vectors(
+                vectors, k, filter or "", recall, threads, space or ""
+            )
+        if isinstance(ids, list):
+            ids = np.array(ids, dtype=str).reshape(scores.shape)
+        return ids, scores
+
+    def add(
+        self,
+        documents: Iterable[Mapping[str, Any]] | Mapping[str, Any] | None = None,
+        *,
+        ids: Any = None,
+        vectors: Any = None,
+        text: Sequence[str] | None = None,
+        **columns: Sequence[Any],
+    ) -> None:
+        """Adds or replaces documents; returns when they are durable and searchable.
+
+        Either documents, as {"id", "text", "title", …metadata}; or, where the knowledge base was
+        opened with model=None, `ids` and `vectors` (float32 [n, dimension]) with optional texts and
+        further columns of metadata, each of length n.
+        """
+        if documents is not None:
+            given = [documents] if isinstance(documents, Mapping) else list(documents)
+            self._native.add([dict(document) for document in given])
+            return
+        if ids is None or vectors is None:
+            raise InvalidArgument("give documents, or ids and vectors")
+        self._add_vectors(ids, vectors, text, columns)
+
+    def _add_vectors(
+        self, ids: Any, vectors: Any, text: Sequence[str] | None, columns: dict[str, Sequence[Any]]
+    ) -> None:
+        import numpy as np
+
+        names = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+        integers = all(isinstance(name, int) and not isinstance(name, bool) and name in _INT64 for name in names)
+        matrix = np.ascontiguousarray(vectors, dtype=np.float32)
+        if matrix.ndim != 2 or len(matrix) != len(names):
+            raise InvalidArgument(
+                f"{len(names)} ids need vectors of shape [{len(names)}, dimension], "
+                f"not {list(matrix.shape)}"
+            )
+        for name, values in {"text": text, **columns}.items():
+            if values is not None and len(values) != len(names):
+                raise InvalidArgument(f"{name} has {len(values)} values for {len(names)} ids")
+        keys = list(columns)
+        cells = [v.tolist() if hasattr(v, "tolist") else list(v) for v in columns.values()]
+        metadata = [dict(zip(keys, row)) for row in zip(*cells)] if keys else []
+        texts = [_clean(t) or "" for t in text] if text is not None else []
+        self._native.add_vectors([str(name) for name in names], integers, matrix, texts, metadata)
+
+    def delete(self, filter: str) -> int:
+        """Removes the rows for which `filter` is true; returns how many."""
+        return self._native.delete(filter)
+
+    def optimize(self) -> None:
+        """Brings everything into its final, fully indexed, durable form."""
+        self._native.optimize()
+
+    def info(self) -> dict[str, Any]:
+        """rows, documents, failed, segments, bytes_on_disk, spaces."""
+        return json.loads(self._native.info())
+
+    def errors(self) -> list[dict[str, str]]:
+        """The documents that failed: source, stage, code, message, hint."""
+        return json.loads(self._native.errors())["errors"]
+
+    def verify(self) -> dict[str, Any]:
+        """Reads every byte and checks it: {"ok", "checked_bytes", "problems"}."""
+        return json.loads(self._native.verify())
+
+    def export(self, path: str) -> int:
+        """Writes all rows to F.jsonl or F.arrow; returns how many."""
+        return self._native.export(str(path))
+
+    def __len__(self) -> int:
+        return int(self.info()["rows"])
+
+    def __repr__(self) -> str:
+        known = self.info()
+        return f"KnowledgeBase({self.path!r}, documents={known['documents']}, rows={known['rows']})"
+
+    def _repr_html_(self) -> str:
+        known = self.info()
+        spaces = ", ".join(
+            f"{s['name']}: {s['rows']} × {s['dimension']} ({s['model'] or 'own'})"
+            for s in known["spaces"]
+        )
+        return (
+            f"<b>{html.escape(self.path)}</b>: {known['documents']:,} documents, "
+            f"{known['rows']:,} rows, {known['failed']:,} failed<br><small>{html.escape(spaces)}</small>"
+        )
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else str(text).encode("utf-8", "replace").decode("utf-8")
+
+
+def _vector(values: Any) -> np.ndarray:
+    import numpy as np
+
+    vector = np.ascontiguousarray(values, dtype=np.float32)
+    if vector.ndim != 1:
+        raise InvalidArgument("a query vector must have shape [dimension]; use search_batch for many")
+    return vector
+
+
+def open(
+    path: str,
+    *,
+    model: str | None = _DEFAULT_MODEL,
+    dimension: int | None = None,
+    metric: str = "cosine",
+    create: bool | None = None,
+) -> KnowledgeBase:
+    """Opens a knowledge base.
+
+    Args:
+        path: its folder.
+        model: of a new one; None: bring your own vectors of `dimension`.
+        metric: "cosine", "ip" or "l2", of a new one with own vectors.
+        create: make it when it is not there; by default only with own vectors or an explicit model.
+
+    Raises:
+        NotFound: when it is not there and not to be made.
+    """
+    if create is None:
+        create = (model is None and dimension is not None) or model not in (None, _DEFAULT_MODEL)
+    return KnowledgeBase(path, model=model, dimension=dimension, metric=metric, create=create)

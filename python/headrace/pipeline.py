@@ -1,0 +1,410 @@
+"""Lazy pipelines: hr.read(…).chunk(…).embed(…).into(…)."""
+
+from __future__ import annotations
+
+import glob
+import html
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+from .errors import InvalidArgument
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_TEXT_NAMES = ("text", "contents", "content", "body")
+_ID_NAMES = ("id", "_id")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did. `documents` counts added, updated, unchanged, removed and failed."""
+
+    documents: dict[str, int]
+    rows: int
+    tokens: int
+    bytes_in: int
+    seconds: float
+    peak_rss_bytes: int
+    searchable_seconds: float
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count:,} {name}" for name, count in self.documents.items() if count)
+        return (
+            f"Report({counts or 'nothing'}; {self.rows:,} rows, {self.tokens:,} tokens in "
+            f"{self.seconds:.2f} s, peak {self.peak_rss_bytes / 2**20:.0f} MiB)"
+        )
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><td style='text-align:left'>{html.escape(name)}</td><td>{value}</td></tr>"
+            for name, value in [
+                *((f"documents {name}", f"{count:,}") for name, count in self.documents.items()),
+                ("rows", f"{self.rows:,}"),
+                ("tokens", f"{self.tokens:,}"),
+                ("bytes read", f"{self.bytes_in:,}"),
+                ("seconds", f"{self.seconds:.2f}"),
+                ("searchable after, s", f"{self.searchable_seconds:.2f}"),
+                ("peak memory, MiB", f"{self.peak_rss_bytes / 2**20:.0f}"),
+            ]
+        )
+        return f"<table>{cells}</table>"
+
+
+class Pipeline:
+    """A plan that runs when it is consumed: `.into()`, `.to_arrow()`, `.batches()`.
+
+    Immutable: every method returns a new pipeline. Its repr is its plan.
+    """
+
+    def __init__(self, source: Any, options: dict[str, Any], stages: tuple[tuple[str, Any], ...] = ()) -> None:
+        self._source = source
+        self._options = options
+        self._stages = stages
+
+    def _with(self, name: str, argument: Any) -> Pipeline:
+        return Pipeline(self._source, self._options, (*self._stages, (name, argument)))
+
+    def chunk(self, tokens: int = 256, overlap: int = 32) -> Pipeline:
+        """Cuts documents into rows of at most `tokens` tokens, special ones included."""
+        return self._with("chunk", {"chunk_tokens": tokens, "overlap": overlap})
+
+    def embed(self, model: str | None = None) -> Pipeline:
+        """Gives each row a vector; default model all-MiniLM-L6-v2."""
+        return self._with("embed", model)
+
+    def map(self, fn: Callable[[pyarrow.RecordBatch], Any]) -> Pipeline:
+        """Calls fn(batch) with Arrow record batches; it returns a batch or table of any length.
+
+        Before `.chunk()` a batch holds documents, after it rows; columns that fn adds become
+        metadata.
+        """
+        return self._with("map", fn)
+
+    def filter(self, condition: Callable[[pyarrow.RecordBatch], Any]) -> Pipeline:
+        """Keeps the rows for which condition(batch), a boolean array, is true."""
+
+        def keep(batch: pyarrow.RecordBatch) -> Any:
+            import pyarrow as pa
+
+            mask = condition(batch)
+            return batch.filter(mask if isinstance(mask, (pa.Array, pa.ChunkedArray)) else pa.array(mask, pa.bool_()))
+
+        return self._with("filter", keep)
+
+    def into(
+        self,
+        kb: str,
+        *,
+        model: str | None = None,
+        memory: int | str | None = None,
+        threads: int = 0,
+        prune: bool = False,
+        dry_run: bool = False,
+        watch: bool = False,
+        language: str | None = None,
+        progress: bool | None = None,
+    ) -> Report:
+        """Runs the pipeline into a knowledge base, incrementally and durably.
+
+        Args:
+            kb: its folder, made when it is not there.
+            model: as in `.embed()`; "none" for no vectors.
+            memory: budget of the whole process, bytes or "1GiB".
+            prune: remove documents that vanished from the sources.
+            progress: show a bar; by default in terminals and notebooks.
+
+        Raises:
+            Busy: another process writes to it. NoSpace: the disk is full; what was acknowledged
+            is kept. KeyboardInterrupt: on Ctrl-C; the same call goes on where it stopped.
+        """
+        options = self._native_options()
+        options |= {
+            "kb": os.fspath(kb),
+            "memory": _bytes(memory),
+            "threads": threads,
+            "prune": prune,
+            "dry_run": dry_run,
+            "watch": watch,
+            "language": language or "",
+        }
+        if model is not None:
+            options["model"] = model
+        elif "model" not in options and self._stages and not self._has("embed"):
+            options["model"] = ""
+        if progress is None:
+            progress = sys.stderr.isatty() or "ipykernel" in sys.modules
+        if progress:
+            options["progress"] = _print_progress
+        try:
+            report = json.loads(_native.ingest(options))
+        finally:
+            if progress:
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        return Report(**report)
+
+    def batches(self) -> Iterator[pyarrow.RecordBatch]:
+        """Arrow record batches, as they are made."""
+        import pyarrow as pa
+
+        yield from self._apply(
+            pa.RecordBatchReader.from_stream(_native.RowStream(self._native_options(split=True))),
+            self._late_stages(),
+        )
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Everything as one pyarrow.Table."""
+        import pyarrow as pa
+
+        batches = list(self.batches())
+        if not batches:
+            reader = pa.RecordBatchReader.from_stream(
+                _native.RowStream({**self._native_options(split=True), "paths": [], "records": iter(())})
+            )
+            return pa.Table.from_batches([], reader.schema)
+        return pa.Table.from_batches(batches)
+
+    def to_pandas(self) -> Any:
+        return self.to_arrow().to_pandas()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        if self._late_stages():
+            return self.to_arrow().__arrow_c_stream__(requested_schema)
+        return _native.RowStream(self._native_options(split=True)).__arrow_c_stream__()
+
+    def __repr__(self) -> str:
+        lines = [f"read({_short(self._source)})"]
+        for name, argument in self._stages:
+            shown = getattr(argument, "__name__", argument)
+            lines.append(f"  .{name}({'' if shown is None else shown})")
+        return "\n".join(lines)
+
+    # -- from plan to native options ------------------------------------------------------------
+
+    def _has(self, stage: str) -> bool:
+        return any(name == stage for name, _ in self._stages)
+
+    def _chunk_at(self) -> int:
+        for place, (name, _) in enumerate(self._stages):
+            if name in ("chunk", "embed"):
+                return place
+        return len(self._stages)
+
+    def _late_stages(self) -> list[Callable[..., Any]]:
+        """Python functions after chunking (or all, when nothing is chunked)."""
+        start = self._chunk_at() if self._has("chunk") else len(self._stages)
+        return [fn for name, fn in self._stages[start:] if name in ("map", "filter")]
+
+    def _early_stages(self) -> list[Callable[..., Any]]:
+        end = self._chunk_at()
+        return [fn for name, fn in self._stages[:end] if name in ("map", "filter")]
+
+    @staticmethod
+    def _apply(batches: Iterable[Any], functions: list[Callable[..., Any]]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        for batch in batches:
+            results = [batch]
+            for fn in functions:
+                results = [part for one in results for part in _record_batches(fn(one), pa)]
+            yield from (part for part in results if part.num_rows)
+
+    def _native_options(self, split: bool = False) -> dict[str, Any]:
+        options = dict(self._options)
+        late = [] if split else self._late_stages()
+        if late:
+            raise InvalidArgument(
+                "map and filter after chunk() run on .batches() and .to_arrow() only",
+                "put them before chunk(), where they see whole documents",
+            )
+        early = self._early_stages()
+        if early:
+            documents = Pipeline(self._source, self._options)
+            options["records"] = _records_from_batches(self._apply(documents.batches(), early))
+        else:
+            options |= _source_options(self._source)
+        for name, argument in self._stages:
+            if name == "chunk":
+                options |= argument
+            elif name == "embed":
+                options["model"] = argument or "all-MiniLM-L6-v2"
+                options["embed"] = True
+        if split:
+            options["chunk"] = self._has("chunk") or self._has("embed")
+        return options
+
+
+def read(
+    source: Any,
+    *,
+    include: Iterable[str] | str = (),
+    exclude: Iterable[str] | str = (),
+    text: str | None = None,
+    id: str | None = None,
+    title: str | None = None,
+) -> Pipeline:
+    """Documents from anywhere.
+
+    Args:
+        source: a path, folder or glob; a list of them; an iterable of strings or of dicts with
+            "text" (and "id", "title", metadata); any object with `__arrow_c_stream__` (pyarrow,
+            Polars, DuckDB, pandas).
+        include, exclude: globs for folders.
+        text, id, title: which columns or fields hold what; by default the usual names.
+    """
+    options: dict[str, Any] = {
+        "include": [include] if isinstance(include, str) else list(include),
+        "exclude": [exclude] if isinstance(exclude, str) else list(exclude),
+    }
+    if text is not None:
+        options["text_column"] = text
+    if id is not None:
+        options["id_column"] = id
+    if title is not None:
+        options["title_column"] = title
+    return Pipeline(source, options)
+
+
+def watch(source: Any, **options: Any) -> _Watch:
+    """Like `read`, for sources that are followed: `.into(kb)` returns only on Ctrl-C."""
+    return _Watch(read(source, **options))
+
+
+@dataclass(frozen=True)
+class _Watch:
+    pipeline: Pipeline
+
+    def into(self, kb: str, **options: Any) -> Report:
+        """Runs, then follows the source until Ctrl-C; changes are searchable within a second."""
+        return self.pipeline.into(kb, watch=True, **options)
+
+
+def _is_path(source: Any) -> bool:
+    return isinstance(source, (str, os.PathLike))
+
+
+def _source_options(source: Any) -> dict[str, Any]:
+    if _is_path(source):
+        return {"paths": [os.fspath(source)]}
+    if hasattr(source, "__arrow_c_stream__"):
+        return {"records": _records(_arrow_rows(source))}
+    if isinstance(source, Mapping):
+        return {"records": _records(iter([source]))}
+    if isinstance(source, (list, tuple)):
+        if source and all(_is_path(item) and _looks_like_path(item) for item in source):
+            return {"paths": [os.fspath(item) for item in source]}
+        return {"records": _records(iter(source))}
+    if isinstance(source, Iterable):
+        return {"records": _records(iter(source))}
+    raise InvalidArgument(
+        f"cannot read from {type(source).__name__}",
+        "give a path, an iterable of strings or dicts, or an Arrow table",
+    )
+
+
+def _looks_like_path(item: Any) -> bool:
+    """A list of strings may be texts or paths: paths exist, or are globs that match something."""
+    path = os.fspath(item)
+    if isinstance(item, os.PathLike):
+        return True
+    return len(path) < 4096 and "\n" not in path and (
+        os.path.exists(path) or (glob.has_magic(path) and next(glob.iglob(path, recursive=True), None) is not None)
+    )
+
+
+def _arrow_rows(producer: Any) -> Iterator[dict[str, Any]]:
+    reader = _native.ArrowRecords(producer)
+    while (batch := reader.next_batch()) is not None:
+        yield from batch
+
+
+def _records(items: Iterator[Any]) -> Iterator[dict[str, Any]]:
+    """Strings and dicts → records of the engine. Without an id a record is known by its place."""
+    for number, item in enumerate(items):
+        if isinstance(item, str):
+            item = {"text": item}
+        if not isinstance(item, Mapping):
+            raise InvalidArgument(
+                f"record {number} is {type(item).__name__}, neither text nor dict"
+            )
+        metadata = dict(item)
+        text = next((metadata.pop(name) for name in _TEXT_NAMES if name in metadata), None)
+        if text is None:
+            raise InvalidArgument(f"record {number} has no \"text\"", "name the column: read(…, text=…)")
+        title = metadata.pop("title", None)
+        source = metadata.pop("source", None)
+        name = next((metadata[i] for i in _ID_NAMES if i in metadata), None)
+        metadata.pop("_id", None)
+        if name is None:
+            name = source if source is not None else f"record-{number}"
+        metadata["id"] = name
+        yield {
+            "source": _clean(str(source if source is not None else name)),
+            "title": _clean(str(title or "")),
+            "text": _clean(str(text)),
+            "metadata": metadata,
+        }
+
+
+def _records_from_batches(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    own = {"key", "source", "position", "title", "text", "heading", "modality", "via"}
+    own |= {"start", "end", "page", "span", "metadata"}
+    for batch in batches:
+        for row in batch.to_pylist():
+            metadata = json.loads(row.get("metadata") or "{}")
+            metadata |= {name: value for name, value in row.items() if name not in own}
+            yield {
+                "source": row["source"],
+                "title": row.get("title") or "",
+                "text": row["text"],
+                "metadata": metadata,
+            }
+
+
+def _record_batches(result: Any, pa: Any) -> list[Any]:
+    if isinstance(result, pa.RecordBatch):
+        return [result]
+    if isinstance(result, pa.Table):
+        return result.to_batches()
+    if hasattr(result, "__arrow_c_stream__"):
+        return pa.table(result).to_batches()
+    raise InvalidArgument(
+        f"a map function returned {type(result).__name__}", "return a record batch or a table"
+    )
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _bytes(size: int | str | None) -> int:
+    if size is None:
+        return 0
+    if isinstance(size, int):
+        return size
+    units = {"k": 10, "m": 20, "g": 30, "t": 40}
+    text = size.strip().lower().removesuffix("b").removesuffix("i")
+    factor = 1 << units[text[-1]] if text and text[-1] in units else 1
+    try:
+        return int(float(text.rstrip("kmgt")) * factor)
+    except ValueError:
+        raise InvalidArgument(f"{size!r} is no size", "write it like 512MiB or 2GiB") from None
+
+
+def _print_progress(done: int, found: int, rows: int, embedded: int, to_embed: int, failed: int) -> None:
+    line = f"{done:,}/{found:,} documents, {rows:,} rows"
+    if to_embed:
+        line += f", {embedded:,}/{to_embed:,} embedded"
+    if failed:
+        line += f", {failed:,} failed"
+    print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+
+def _short(source: Any) -> str:
+    text = repr(source)
+    return text if len(text) <= 80 else text[:77] + "..."

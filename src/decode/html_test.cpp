@@ -1,0 +1,291 @@
+#include "decode/html.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace headrace {
+namespace {
+
+constexpr HtmlOptions kWhole{.whole_page = true};
+
+Document whole(std::string_view html) {
+  return decode_html(html, kWhole).value();
+}
+
+std::string whole_text(std::string_view html) {
+  return whole(html).text;
+}
+
+std::string sentences(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    text += "This is sentence number " + std::to_string(i) + ", and it says something. ";
+  }
+  return text;
+}
+
+// What every Document promises: blocks in order within the text, only separators between them.
+void expect_sound(const Document& document) {
+  uint32_t last = 0;
+  for (const Block& block : document.blocks) {
+    ASSERT_LE(last, block.begin);
+    ASSERT_LT(block.begin, block.end);
+    for (uint32_t i = last; i < block.begin; ++i) ASSERT_EQ(document.text[i], '\n');
+    last = block.end;
+  }
+  ASSERT_EQ(last, document.text.size());
+  ASSERT_EQ(document.text.find('\0'), std::string::npos);
+}
+
+std::vector<std::string> blocks_of(const Document& document, BlockKind kind) {
+  std::vector<std::string> found;
+  for (const Block& block : document.blocks) {
+    if (block.kind == kind) {
+      found.push_back(document.text.substr(block.begin, block.end - block.begin));
+    }
+  }
+  return found;
+}
+
+TEST(Html, CollapsesWhiteSpaceAsBrowsersDo) {
+  EXPECT_EQ(whole_text("<p>one \n\t two<b>three</b> <i>four</i>\n</p>"), "one twothree four");
+  EXPECT_EQ(whole_text("<p>a</p>\n<p>b<span> c</span></p>"), "a\n\nb c");
+  EXPECT_EQ(whole_text("<div>a<div>b</div>c</div>"), "a\n\nb\n\nc");
+  EXPECT_EQ(whole_text("a&nbsp; b"), "a b");
+  EXPECT_EQ(whole_text("x<!-- - -->y"), "xy");
+}
+
+TEST(Html, LineBreaks) {
+  EXPECT_EQ(whole_text("<p>one<br>two<br/>three"), "one\ntwo\nthree");
+  EXPECT_EQ(whole_text("<div>one<br><br>two</div>"), "one\n\ntwo");
+}
+
+TEST(Html, DecodesReferences) {
+  EXPECT_EQ(whole_text("&lt;a&gt; &amp; &eacute; &#233; &#xE9; &copy 2 &hellip;"),
+            "<a> & é é é © 2 …");
+  EXPECT_EQ(whole_text("&CounterClockwiseContourIntegral;&NotEqualTilde;"), "∳≂̸");
+  EXPECT_EQ(whole_text("&#150;&#0;&#xD800;&#x110000;"), "–\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(whole_text("AT&T &nosuchname; & &; &#; &#x;"), "AT&T &nosuchname; & &; &#; &#x;");
+  EXPECT_EQ(whole_text("&notit; &notin;"), "¬it; ∉");
+}
+
+TEST(Html, ReplacesInvalidUtf8) {
+  EXPECT_EQ(whole_text("a\xFF"
+                       "b \xC3("),
+            "a\xEF\xBF\xBD"
+            "b \xEF\xBF\xBD(");
+  EXPECT_EQ(whole_text("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(whole_text("\xF0\x9F\x98\x80 \xF0\x9F"), "\xF0\x9F\x98\x80 \xEF\xBF\xBD");
+  EXPECT_EQ(whole_text(std::string_view("a\0b", 3)), "ab");
+}
+
+TEST(Html, Headings) {
+  const Document document = whole("<h1>One</h1><p>text<h3>Three <em>deep</em></h3>");
+  ASSERT_EQ(document.blocks.size(), 3u);
+  EXPECT_EQ(document.blocks[0].kind, BlockKind::heading);
+  EXPECT_EQ(document.blocks[0].level, 1);
+  EXPECT_EQ(document.blocks[2].level, 3);
+  EXPECT_EQ(document.text, "One\n\ntext\n\nThree deep");
+  expect_sound(document);
+}
+
+TEST(Html, ListsWithImpliedEndTags) {
+  const Document document = whole("<p>x<ul><li>a<li>b<ul><li>c</ul><li>d</ul><p>y");
+  EXPECT_EQ(document.text, "x\n\na\nb\nc\nd\n\ny");
+  ASSERT_EQ(document.blocks.size(), 6u);
+  EXPECT_EQ(document.blocks[1].kind, BlockKind::list_item);
+  EXPECT_EQ(document.blocks[1].level, 1);
+  EXPECT_EQ(document.blocks[3].level, 2);
+  EXPECT_EQ(document.blocks[4].level, 1);
+  EXPECT_EQ(document.blocks[5].kind, BlockKind::paragraph);
+}
+
+TEST(Html, DefinitionLists) {
+  const Document document = whole("<dl><dt>-v<dd>Says more.<dt>-q<dd>Says less.</dl>");
+  EXPECT_EQ(document.text, "-v\nSays more.\n-q\nSays less.");
+  EXPECT_EQ(document.blocks[1].level, document.blocks[0].level + 1);
+}
+
+TEST(Html, TablesAreRows) {
+  const Document document = whole(
+      "<table><caption>Ports</caption><tr><th>Name<th>Port<tr><td>ssh<td>22<tr><td><td>80"
+      "<tr><td><p>a b</p><p>c</p></td><td></td></table>after");
+  EXPECT_EQ(document.text, "Ports\n\nName | Port\nssh | 22\n| 80\na b c\n\nafter");
+  EXPECT_EQ(document.blocks[0].kind, BlockKind::caption);
+  EXPECT_EQ(blocks_of(document, BlockKind::table_row).size(), 4u);
+  expect_sound(document);
+}
+
+TEST(Html, TablesForLayoutAreNot) {
+  const Document document = whole("<table><tr><td><p>" + sentences(20) + "</p><p>" + sentences(20) +
+                                  "</p></td><td><table><tr><td>1<td>2</table></td></tr></table>");
+  EXPECT_EQ(blocks_of(document, BlockKind::paragraph).size(), 2u);
+  EXPECT_EQ(blocks_of(document, BlockKind::table_row), std::vector<std::string>{"1 | 2"});
+}
+
+TEST(Html, CodeIsVerbatim) {
+  const Document document = whole(
+      "<p>Run:<pre><code>\nint  main() {\n\treturn <span class=\"comment\">0;</span> // "
+      "&lt;x&gt;\n\n}\n"
+      "</code></pre>then");
+  EXPECT_EQ(document.text, "Run:\n\nint  main() {\n\treturn 0; // <x>\n\n}\n\nthen");
+  EXPECT_EQ(document.blocks[1].kind, BlockKind::code);
+  expect_sound(document);
+}
+
+TEST(Html, QuotesAndCaptions) {
+  const Document document = whole(
+      "<blockquote><p>Said.</p></blockquote><figure><figcaption>Fig. 1</figcaption></figure>");
+  EXPECT_EQ(blocks_of(document, BlockKind::quote), std::vector<std::string>{"Said."});
+  EXPECT_EQ(blocks_of(document, BlockKind::caption), std::vector<std::string>{"Fig. 1"});
+}
+
+TEST(Html, InvisibleElements) {
+  EXPECT_EQ(whole_text("<script>if (a < b) '</p>'</script><style>p{}</style>a<template>t</template>"
+                       "<svg><text>s</text></svg><noscript>n</noscript><iframe>i</iframe>b"),
+            "ab");
+  EXPECT_EQ(whole_text("<p hidden>a</p><p style='x:1;DISPLAY : none'>b</p><p>c</p>"), "c");
+  EXPECT_EQ(whole_text("<script><!-- <script> </script> --></script>x"), "x");
+  EXPECT_EQ(whole_text("<script>never closed <p>text</p>"), "never closed\n\ntext");
+}
+
+TEST(Html, CommentsAndDeclarations) {
+  EXPECT_EQ(whole_text("<!DOCTYPE html><!--[if IE]><p>old</p><![endif]-->a<!-->b<?php x ?>c</ d>"
+                       "<![CDATA[gone]]>d"),
+            "abcd");
+  EXPECT_EQ(whole_text("a<!-- never closed <b>b</b>"), "ab");
+  EXPECT_EQ(whole_text("<math><mi><![CDATA[x<y]]></mi></math>"), "x<y");
+  EXPECT_EQ(whole_text("1 < 2 <3 <"), "1 < 2 <3 <");
+}
+
+TEST(Html, BrokenTags) {
+  EXPECT_EQ(whole_text("<p class=\"a>text</p><p>more"), "text\n\nmore");
+  EXPECT_EQ(whole_text("<p>a</b></div>b</p></p>c"), "ab\n\nc");
+  EXPECT_EQ(whole_text("<b><p>one</b> two</p>three</b>"), "one two\n\nthree");
+  EXPECT_EQ(whole_text("<p>text <a href=x"), "text");
+  EXPECT_EQ(whole_text("<h1>a<h2>b</h1>c"), "a\n\nb\n\nc");
+  EXPECT_EQ(whole_text("<a href=1>x<a href=2>y</a></a>z"), "xyz");
+  EXPECT_EQ(whole_text(""), "");
+  EXPECT_EQ(whole_text("<"), "<");
+  EXPECT_EQ(whole_text("\xEF\xBB\xBFplain text"), "plain text");
+}
+
+std::string article_page(std::string_view head, std::string_view extra = "") {
+  return "<html lang=en-GB><head>" + std::string(head) +
+         "</head><body><div class=navbar><a href=/>Home</a> <a href=/n>News</a></div>"
+         "<article><h1>The real headline</h1><p>" +
+         sentences(8) + "</p>" + std::string(extra) + "<p>" + sentences(8) +
+         "</p></article>"
+         "<aside><p>" +
+         sentences(3) +
+         "Buy our things now.</p></aside>"
+         "<footer><p>Copyright, all rights reserved, and so on, by the "
+         "company.</p></footer></body>";
+}
+
+TEST(Html, FindsTheMainContent) {
+  const Document document =
+      decode_html(article_page("<title>The real headline | The Site</title>")).value();
+  EXPECT_NE(document.text.find("sentence number 7"), std::string::npos);
+  EXPECT_EQ(document.text.find("Home"), std::string::npos);
+  EXPECT_EQ(document.text.find("Copyright"), std::string::npos);
+  EXPECT_EQ(document.text.find("Buy our"), std::string::npos);
+  EXPECT_EQ(document.title, "The real headline");
+  EXPECT_EQ(document.language, "en");
+  EXPECT_EQ(document.media_type, "text/html");
+  expect_sound(document);
+}
+
+TEST(Html, ArticlesLoseTeasersAndCaptions) {
+  const std::string page =
+      article_page("<meta property=og:type content=article><title>The real headline - Site</title>",
+                   "<figure><figcaption>A picture of it, by someone.</figcaption></figure>"
+                   "<p><a href=/other>READ MORE: another story altogether</a></p>"
+                   "<blockquote><p>" +
+                       sentences(2) + "</p></blockquote>");
+  const Document document = decode_html(page).value();
+  EXPECT_EQ(document.text.find("READ MORE"), std::string::npos);
+  EXPECT_EQ(document.text.find("A picture"), std::string::npos);
+  EXPECT_EQ(document.text.find("The real headline"), std::string::npos);
+  EXPECT_EQ(blocks_of(document, BlockKind::quote).size(), 1u);
+}
+
+TEST(Html, ManualsKeepEverythingButNavigation) {
+  const std::string page =
+      "<html><head><meta name=generator content='DocBook XSL "
+      "Stylesheets'><title>LOAD</title></head>"
+      "<body><div class=navheader><table><tr><th colspan=5>LOAD</th></tr><tr><td><a href=a>Prev</a>"
+      "<td><a href=b>Up</a><td><a href=c>Home</a><td><a href=d>Next</a></tr></table></div>"
+      "<div class=refentry><h2>LOAD</h2><p>LOAD — load a shared library file.</p>"
+      "<div class=toc><dl><dt><a href=e>Part one</a><dt><a href=f>Part two</a></dl></div>"
+      "<div id=SQL-SHARE class=sect2><pre>LOAD 'filename'</pre><p>" +
+      sentences(6) +
+      "</p></div>"
+      "<table><tr><th>Option<th>Meaning<tr><td>-a<td>all</table></div>"
+      "<div class=navfooter><a href=g>Next page</a></div></body></html>";
+  const Document document = decode_html(page).value();
+  for (std::string_view kept :
+       {"load a shared", "Part two", "LOAD 'filename'", "number 5", "-a | all"}) {
+    EXPECT_NE(document.text.find(kept), std::string::npos) << kept;
+  }
+  for (std::string_view dropped : {"Prev", "Home", "Next page"}) {
+    EXPECT_EQ(document.text.find(dropped), std::string::npos) << dropped;
+  }
+}
+
+TEST(Html, PagesOfLinksAreNotEmpty) {
+  const Document document =
+      decode_html("<body class=sidebar><ul><li><a href=a>First</a><li><a href=b>Second</a></ul>")
+          .value();
+  EXPECT_EQ(document.text, "First\nSecond");
+}
+
+TEST(Html, ShortPagesAreWhole) {
+  EXPECT_EQ(decode_html("<p>hello").value().text, "hello");
+  EXPECT_EQ(decode_html("just text").value().text, "just text");
+  EXPECT_EQ(decode_html("").value().text, "");
+}
+
+TEST(Html, TakesTheArticleBodyWhereThePageHasNone) {
+  const std::string page =
+      "<meta property=og:type content=article><script type='application/ld+json'>{\"@type\":"
+      "\"NewsArticle\",\"author\":[{\"name\":\"A. Writer\"}],\"articleBody\":\"" +
+      sentences(10) + "\"}</script><body><div id=root>Loading</div>";
+  const Document document = decode_html(page).value();
+  EXPECT_NE(document.text.find("sentence number 9"), std::string::npos);
+  EXPECT_EQ(std::get<std::string>(document.metadata.at("author")), "A. Writer");
+  expect_sound(document);
+}
+
+TEST(Html, Titles) {
+  const auto title = [](std::string_view html) { return decode_html(html).value().title; };
+  EXPECT_EQ(title("<title> A \n page &amp; more </title>"), "A page & more");
+  EXPECT_EQ(title("<title>How to sail - Boats</title><h1>How to sail</h1>"), "How to sail");
+  EXPECT_EQ(title("<meta property=og:site_name content=Boats><title>Sailing | Boats</title>"),
+            "Sailing");
+  EXPECT_EQ(title("<title>json — Docs</title><h1>json<a class=headerlink href=#>¶</a></h1>"),
+            "json");
+  EXPECT_EQ(title("<meta property=og:title content='Shared title'><p>x"), "Shared title");
+  EXPECT_EQ(title("<h1>Only a heading</h1>"), "Only a heading");
+  EXPECT_EQ(title("<p>nothing"), "");
+}
+
+TEST(Html, Metadata) {
+  const Document document =
+      decode_html(
+          "<link rel=canonical href='https://example.org/a?b=1&amp;c=2'><meta name=author "
+          "content='Ann'>"
+          "<meta property=article:published_time content=2024-05-06><meta name=description "
+          "content='About &quot;it&quot;'><p>x")
+          .value();
+  EXPECT_EQ(std::get<std::string>(document.metadata.at("url")), "https://example.org/a?b=1&c=2");
+  EXPECT_EQ(std::get<std::string>(document.metadata.at("author")), "Ann");
+  EXPECT_EQ(std::get<std::string>(document.metadata.at("date")), "2024-05-06");
+  EXPECT_EQ(std::get<std::string>(document.metadata.at("description")), "About \"it\"");
+}
+
+}  // namespace
+}  // namespace headrace

@@ -1,0 +1,40 @@
+// PDF → Document: pages as blocks with their numbers, headings by the size of their letters,
+// columns in reading order, words broken over lines joined again.
+//
+// The pages are read by worker processes; a large file is divided into ranges of pages that
+// several of them read at once. What is decided here is what needs the whole document: which size
+// is the body's, which lines repeat on every page, what the title is.
+//
+// Threads: safe from any thread; uses threads of its own for a large file. Errors: encrypted,
+// damaged (also: no page could be read), unsupported (no pdfium; only pictures of pages),
+// too_large, and what a WorkerPool reports.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "batch/document.h"
+#include "batch/member.h"
+#include "decode/pdf_pages.h"
+#include "runtime/worker_pool.h"
+
+namespace headrace {
+
+struct PdfDecoded {
+  Document document;
+  std::vector<MemberProblem> problems;  // pages that could not be read; the others are there
+};
+
+Result<PdfDecoded> decode_pdf(WorkerPool& workers, std::string_view bytes,
+                              uint64_t text_bytes_max = 512ULL << 20,
+                              const CancelToken* cancel = nullptr);
+
+// The second half of it: all pages of a file, in order, as one Document.
+Document assemble_pdf(const PdfPages& pages);
+
+// A date as PDF writes it ("D:20230120101112+01'00'") as ISO 8601, or as given if it is none.
+std::string pdf_date_to_iso(std::string_view date);
+
+}  // namespace headrace

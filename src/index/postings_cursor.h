@@ -1,0 +1,85 @@
+// ListCursor walks over one posting list block by block, with the impacts of blocks at hand before
+// they are unpacked.
+//
+// Owns: one unpacked block; views the list's bytes. Threads: one at a time. Errors: open() for a
+// list that cannot be walked; a block that is damaged ends the walk and sets damaged().
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+#include "index/postings_format.h"
+#include "index/postings_state.h"
+
+namespace headrace::index {
+
+class ListCursor {
+ public:
+  static Result<ListCursor> open(const PostingList& list, uint32_t row_limit);
+
+  uint32_t df() const { return df_; }
+  uint32_t block_count() const { return block_count_; }
+  // The block the cursor stands at (block_count() at the end), not necessarily unpacked.
+  uint32_t block() const { return block_; }
+  bool at_end() const { return block_ >= block_count_; }
+  bool damaged() const { return damaged_; }
+  // Lists of fewer than 128 postings carry no impacts.
+  bool has_impacts() const { return has_records_; }
+  std::array<Impact, kListImpacts> list_impacts() const;
+  std::array<Impact, kBlockImpacts> block_impacts(uint32_t block) const;
+  // No row of `block` is above this. Blocks before the cursor's may be asked, too.
+  uint32_t block_last_row(uint32_t block) const;
+
+  void next_block() { ++block_; }
+  // Moves on to the first block that may hold `row` or a later one; unpacks nothing.
+  void skip_to(uint32_t row);
+
+  // Unpacks the block where the cursor stands, once; false at the end (or damage). All rows are
+  // below the row limit and not descending.
+  bool load_block();
+  uint32_t block_size() const { return size_; }
+  const uint32_t* block_rows() const { return rows_.data(); }
+  const uint32_t* block_tfs() const { return tfs_.data(); }
+
+  // How often the term is in `row`: 0 when it is not there. Rows must not descend from call to
+  // call.
+  uint32_t tf_at(uint32_t row);
+
+ private:
+  bool load_short(std::string_view bytes, uint32_t count, uint32_t previous);
+  bool load_packed(std::string_view bytes, uint32_t gap_bits, uint32_t tf_bits, uint32_t previous,
+                   uint32_t last_row);
+  bool fail_block() {
+    damaged_ = true;
+    block_ = block_count_;
+    size_ = 0;
+    return false;
+  }
+  const char* record(uint32_t block) const {
+    return records_.data() + size_t{block} * kBlockRecordBytes;
+  }
+
+  static constexpr uint32_t kNothing = UINT32_MAX;
+  std::string_view head_;
+  std::string_view records_;
+  std::string_view data_;
+  uint32_t df_ = 0;
+  uint32_t row_limit_ = 0;
+  uint32_t block_count_ = 0;
+  uint32_t block_ = 0;
+  uint32_t loaded_ = kNothing;
+  uint32_t size_ = 0;
+  uint32_t position_ = 0;  // of tf_at within the block
+  bool has_records_ = false;
+  bool damaged_ = false;
+  alignas(64) std::array<uint32_t, kBlockRows> rows_;
+  alignas(64) std::array<uint32_t, kBlockRows> tfs_;
+};
+
+// Whether every posting is covered by an impact of its block and of the list (for `verify`).
+Status check_impacts(const PostingList& list, uint32_t row_limit, std::string_view length_codes);
+
+}  // namespace headrace::index

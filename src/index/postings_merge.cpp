@@ -1,0 +1,86 @@
+#include <algorithm>
+#include <queue>
+
+#include "index/postings.h"
+#include "index/postings_state.h"
+#include "index/postings_writer.h"
+
+namespace headrace::index {
+namespace {
+
+struct Input {
+  const Postings::State* state = nullptr;
+  std::span<const uint32_t> row_map;
+  TermWalker walker;
+};
+
+Result<std::vector<uint8_t>> merged_lengths(std::span<const MergeInput<Postings>> inputs) {
+  std::vector<uint8_t> lengths;
+  for (const auto& input : inputs) {
+    const std::string_view codes = input.part->state().length_codes;
+    if (codes.size() > input.row_map.size()) {
+      return std::unexpected<Error>(damaged_postings("it has more rows than its segment"));
+    }
+    for (size_t row = 0; row < codes.size(); ++row) {
+      const uint32_t target = input.row_map[row];
+      if (target == kDroppedRow || codes[row] == 0) continue;
+      if (lengths.size() <= target) lengths.resize(size_t{target} + 1);
+      lengths[target] = static_cast<uint8_t>(codes[row]);
+    }
+  }
+  return lengths;
+}
+
+}  // namespace
+
+// Term by term over all inputs in order; one term's list is in memory at a time, besides one byte
+// for each row and the writer's block index.
+Status merge_postings(std::span<const MergeInput<Postings>> inputs, SectionSink& out) {
+  HR_ASSIGN(const std::vector<uint8_t> lengths, merged_lengths(inputs));
+  std::vector<Input> walks;
+  std::string language = "none";
+  for (const auto& input : inputs) {
+    if (input.part->row_count() > 0 || walks.empty()) language = input.part->language();
+    walks.push_back({&input.part->state(), input.row_map, TermWalker(input.part->state())});
+  }
+  const auto after = [&](size_t a, size_t b) {
+    const int order = walks[a].walker.term().compare(walks[b].walker.term());
+    return order != 0 ? order > 0 : a > b;
+  };
+  std::priority_queue<size_t, std::vector<size_t>, decltype(after)> queue(after);
+  for (size_t i = 0; i < walks.size(); ++i) {
+    HR_ASSIGN(const bool more, walks[i].walker.next());
+    if (more) queue.push(i);
+  }
+  PostingsWriter writer(out, language, lengths);
+  std::vector<uint32_t> rows, tfs, merged_rows, merged_tfs;
+  while (!queue.empty()) {
+    const std::string term = walks[queue.top()].walker.term();
+    merged_rows.clear();
+    merged_tfs.clear();
+    while (!queue.empty() && walks[queue.top()].walker.term() == term) {
+      const size_t i = queue.top();
+      queue.pop();
+      Input& input = walks[i];
+      HR_TRY(read_list(input.walker.list(), input.state->row_limit, rows, tfs));
+      for (size_t at = 0; at < rows.size(); ++at) {
+        const uint32_t target = input.row_map[rows[at]];
+        if (target == kDroppedRow) continue;
+        if (target >= lengths.size()) {
+          return std::unexpected<Error>(damaged_postings("a row with terms has no length"));
+        }
+        merged_rows.push_back(target);
+        merged_tfs.push_back(tfs[at]);
+      }
+      HR_ASSIGN(const bool more, input.walker.next());
+      if (more) queue.push(i);
+    }
+    if (!std::ranges::is_sorted(merged_rows)) {
+      return fail(ErrorCode::internal, "rows of a merge are not in ascending order");
+    }
+    HR_TRY(writer.add_term(term, merged_rows, merged_tfs));
+  }
+  return writer.finish();
+}
+
+}  // namespace headrace::index

@@ -1,0 +1,375 @@
+#include "index/vectors.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "index/vector_kernels.h"
+#include "index/vectors_state.h"
+
+namespace headrace::index {
+namespace {
+
+std::unexpected<Error> damaged(std::string_view what) {
+  return fail(ErrorCode::damaged,
+              "the vectors of a segment are damaged: " + std::string(what),
+              "run verify to see what is affected");
+}
+
+// Whether the vector survives float16: see docs/formats/vectors.md.
+bool fits_f16(std::span<const float> vector, std::span<uint16_t> halves, std::span<float> back) {
+  const VectorKernels& kernels = vector_kernels();
+  kernels.f32_to_f16(vector.data(), halves.data(), vector.size());
+  kernels.f16_to_f32(halves.data(), back.data(), vector.size());
+  const float error = kernels.l2_f32(vector.data(), back.data(), vector.size());
+  const float length = kernels.dot_f32(vector.data(), vector.data(), vector.size());
+  return error <= length * (1.0f / (512.0f * 512.0f));  // false for infinite and not a number
+}
+
+}  // namespace
+
+Result<Metric> parse_metric(std::string_view name) {
+  if (name == "cosine") return Metric::cosine;
+  if (name == "ip" || name == "dot") return Metric::ip;
+  if (name == "l2" || name == "euclidean") return Metric::l2;
+  return fail(ErrorCode::invalid_argument, "unknown metric '" + std::string(name) + "'",
+              "use cosine, ip or l2");
+}
+
+std::string_view metric_name(Metric metric) {
+  switch (metric) {
+    case Metric::cosine:
+      return "cosine";
+    case Metric::ip:
+      return "ip";
+    case Metric::l2:
+      return "l2";
+  }
+  return "cosine";
+}
+
+Status check_vectors(std::span<const float> vectors, uint32_t dimension, Metric metric) {
+  if (dimension == 0 || dimension > kDimensionMax) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("vectors cannot have {} dimensions", dimension),
+                fmt::format("use 1 to {}", kDimensionMax));
+  }
+  if (vectors.size() % dimension != 0) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} values are not a whole number of vectors of dimension {}",
+                            vectors.size(), dimension),
+                "check the shape of the array");
+  }
+  for (size_t row = 0; row < vectors.size() / dimension; ++row) {
+    const auto vector = vectors.subspan(row * dimension, dimension);
+    float magnitude = 0;
+    float poison = 0;  // 0 · x is 0 for every finite x only
+    for (const float x : vector) {
+      poison += x * 0.0f;
+      magnitude = std::max(magnitude, std::fabs(x));
+    }
+    if (!(poison == 0)) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("vector {} holds a value that is not a finite number", row),
+                  "remove NaN and infinite values");
+    }
+    if (metric == Metric::cosine && magnitude == 0) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("vector {} is zero and has no direction for the cosine metric", row),
+                  "leave such vectors out, or use the metric ip or l2");
+    }
+  }
+  return {};
+}
+
+struct VectorSetBuilder::State {
+  uint32_t dimension = 0;
+  Metric metric = Metric::cosine;
+  Element element = Element::f16;
+  std::vector<uint32_t> rows;
+  std::vector<uint16_t> halves;
+  std::vector<float> floats;
+  std::vector<float> unit;
+  std::vector<float> back;
+  std::vector<uint16_t> rounded;
+
+  void widen() {
+    floats.resize(halves.size());
+    vector_kernels().f16_to_f32(halves.data(), floats.data(), halves.size());
+    halves = {};
+    element = Element::f32;
+  }
+};
+
+VectorSetBuilder::VectorSetBuilder(uint32_t dimension, Metric metric)
+    : state_(std::make_unique<State>()) {
+  HR_CHECK(dimension > 0 && dimension <= kDimensionMax, "the dimension is out of range");
+  state_->dimension = dimension;
+  state_->metric = metric;
+  state_->unit.resize(dimension);
+  state_->back.resize(dimension);
+  state_->rounded.resize(dimension);
+}
+VectorSetBuilder::~VectorSetBuilder() = default;
+VectorSetBuilder::VectorSetBuilder(VectorSetBuilder&&) noexcept = default;
+
+void VectorSetBuilder::add(uint32_t row, std::span<const float> vector) {
+  State& state = *state_;
+  HR_CHECK(vector.size() == state.dimension, "a vector has the wrong dimension");
+  HR_CHECK(state.rows.empty() || row > state.rows.back(), "rows must be added in ascending order");
+  if (state.metric == Metric::cosine) {
+    double squares = 0;
+    for (const float x : vector) squares += static_cast<double>(x) * x;
+    const double scale = squares > 0 ? 1.0 / std::sqrt(squares) : 0.0;
+    // Vectors that are of length 1 already stay as they are, so that copying them changes nothing.
+    const bool unit = std::fabs(squares - 1.0) < 1e-3;
+    for (size_t i = 0; i < vector.size(); ++i) {
+      state.unit[i] = unit ? vector[i] : static_cast<float>(vector[i] * scale);
+    }
+    vector = state.unit;
+  }
+  const bool fits = fits_f16(vector, state.rounded, state.back);
+  if (!fits && state.element == Element::f16) state.widen();
+  state.rows.push_back(row);
+  if (state.element == Element::f16) {
+    state.halves.insert(state.halves.end(), state.rounded.begin(), state.rounded.end());
+  } else {
+    state.floats.insert(state.floats.end(), vector.begin(), vector.end());
+  }
+}
+
+uint64_t VectorSetBuilder::memory_bytes() const {
+  const State& state = *state_;
+  return state.rows.capacity() * sizeof(uint32_t) + state.halves.capacity() * sizeof(uint16_t) +
+         state.floats.capacity() * sizeof(float);
+}
+
+uint32_t VectorSetBuilder::count() const {
+  return static_cast<uint32_t>(state_->rows.size());
+}
+
+namespace {
+
+struct Layout {
+  uint32_t dimension = 0;
+  Metric metric = Metric::cosine;
+  Element element = Element::f16;
+};
+
+Status write_head(SectionSink& out) {
+  std::string head;
+  put(head, kVectorsMagic);
+  put(head, kVectorsVersion);
+  head.resize(kVectorsHeadBytes);
+  return out.append(head);
+}
+
+Status write_tail(SectionSink& out, const Layout& layout, std::span<const uint32_t> rows) {
+  const bool listed =
+      !rows.empty() && rows.back() - rows.front() != static_cast<uint32_t>(rows.size() - 1);
+  if (listed) {
+    HR_TRY(out.append({reinterpret_cast<const char*>(rows.data()), rows.size_bytes()}));
+  }
+  const uint64_t element_bytes = layout.element == Element::f16 ? 2 : 4;
+  std::string trailer;
+  put(trailer, layout.dimension);
+  put(trailer, static_cast<uint32_t>(rows.size()));
+  trailer += static_cast<char>(layout.metric);
+  trailer += static_cast<char>(layout.element);
+  trailer += static_cast<char>(listed ? 1 : 0);
+  trailer += '\0';
+  put(trailer, listed || rows.empty() ? uint32_t{0} : rows.front());
+  put(trailer, uint64_t{kVectorsHeadBytes});
+  put(trailer, kVectorsHeadBytes + rows.size() * layout.dimension * element_bytes);
+  trailer.resize(52);
+  put(trailer, uint32_t{0});
+  put(trailer, kVectorsVersion);
+  put(trailer, kVectorsMagic);
+  return out.append(trailer);
+}
+
+}  // namespace
+
+Status VectorSetBuilder::finish(SectionSink& out) {
+  const State& state = *state_;
+  HR_TRY(write_head(out));
+  if (state.element == Element::f16) {
+    HR_TRY(out.append({reinterpret_cast<const char*>(state.halves.data()),
+                       state.halves.size() * sizeof(uint16_t)}));
+  } else {
+    HR_TRY(out.append({reinterpret_cast<const char*>(state.floats.data()),
+                       state.floats.size() * sizeof(float)}));
+  }
+  return write_tail(out, {state.dimension, state.metric, state.element}, state.rows);
+}
+
+VectorSet::VectorSet(std::unique_ptr<State> state) : state_(std::move(state)) {}
+VectorSet::~VectorSet() = default;
+VectorSet::VectorSet(VectorSet&&) noexcept = default;
+VectorSet& VectorSet::operator=(VectorSet&&) noexcept = default;
+
+Result<VectorSet> VectorSet::open(std::string_view section) {
+  if (section.size() < kVectorsHeadBytes + kVectorsTrailerBytes) return damaged("too short");
+  if (load<uint32_t>(section.data()) != kVectorsMagic) return damaged("no head");
+  ByteReader trailer(section.substr(section.size() - kVectorsTrailerBytes));
+  auto state = std::make_unique<State>();
+  state->dimension = trailer.number<uint32_t>();
+  state->count = trailer.number<uint32_t>();
+  const auto metric = trailer.number<uint8_t>();
+  const auto element = trailer.number<uint8_t>();
+  const auto row_kind = trailer.number<uint8_t>();
+  trailer.number<uint8_t>();
+  state->first_row = trailer.number<uint32_t>();
+  const auto vectors_offset = trailer.number<uint64_t>();
+  const auto rows_offset = trailer.number<uint64_t>();
+  trailer.bytes(20);
+  const auto features = trailer.number<uint32_t>();
+  const auto version = trailer.number<uint32_t>();
+  if (trailer.number<uint32_t>() != kVectorsMagic) return damaged("no trailer");
+  if (version != kVectorsVersion || features != 0) {
+    return fail(ErrorCode::unsupported,
+                "the vectors of a segment were written by a newer version",
+                "open it with that version of headrace");
+  }
+  if (metric > 2 || element > 1 || row_kind > 1 || state->dimension == 0 ||
+      state->dimension > kDimensionMax) {
+    return damaged("its description makes no sense");
+  }
+  state->metric = static_cast<Metric>(metric);
+  state->element = static_cast<Element>(element);
+  state->rows_listed = row_kind == 1;
+  const uint64_t end = section.size() - kVectorsTrailerBytes;
+  const uint64_t vectors_bytes = uint64_t{state->count} * state->stride();
+  const uint64_t rows_bytes = state->rows_listed ? uint64_t{state->count} * 4 : 0;
+  if (vectors_offset != kVectorsHeadBytes || rows_offset > end ||
+      rows_offset - vectors_offset != vectors_bytes || end - rows_offset != rows_bytes) {
+    return damaged("its parts do not fit together");
+  }
+  if (!state->rows_listed && uint64_t{state->first_row} + state->count > UINT32_MAX) {
+    return damaged("its rows make no sense");
+  }
+  state->vectors = section.substr(vectors_offset, vectors_bytes);
+  state->rows = section.substr(rows_offset, rows_bytes);
+  return VectorSet(std::move(state));
+}
+
+uint32_t VectorSet::dimension() const {
+  return state_->dimension;
+}
+Metric VectorSet::metric() const {
+  return state_->metric;
+}
+uint32_t VectorSet::count() const {
+  return state_->count;
+}
+uint32_t VectorSet::row_at(uint32_t i) const {
+  return state_->row_at(i);
+}
+
+std::optional<uint32_t> VectorSet::State::find(uint32_t row) const {
+  if (!rows_listed) {
+    return row >= first_row && row - first_row < count ? std::optional(row - first_row)
+                                                       : std::nullopt;
+  }
+  uint32_t low = 0;
+  uint32_t high = count;
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (row_at(middle) < row) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low < count && row_at(low) == row ? std::optional(low) : std::nullopt;
+}
+
+bool VectorSet::covers(uint32_t row) const {
+  return state_->find(row).has_value();
+}
+
+bool VectorSet::vector(uint32_t row, std::span<float> out) const {
+  const auto i = state_->find(row);
+  if (!i) return false;
+  HR_CHECK(out.size() == state_->dimension, "the vector has another dimension");
+  if (state_->element == Element::f16) {
+    vector_kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(state_->at(*i)), out.data(),
+                                out.size());
+  } else {
+    std::memcpy(out.data(), state_->at(*i), state_->stride());
+  }
+  return true;
+}
+
+Status VectorSet::check() const {
+  for (uint32_t i = 1; state_->rows_listed && i < state_->count; ++i) {
+    if (row_at(i) <= row_at(i - 1)) return damaged("its rows are not in order");
+  }
+  std::vector<float> values(state_->dimension);
+  for (uint32_t i = 0; i < state_->count; ++i) {
+    if (!vector(row_at(i), values)) return damaged("a row's vector is missing");
+    float poison = 0;
+    for (const float x : values) poison += x * 0.0f;
+    if (!(poison == 0)) return damaged("a value is not a finite number");
+  }
+  return {};
+}
+
+Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs, SectionSink& out) {
+  if (inputs.empty()) {
+    return fail(ErrorCode::internal, "a merge of vectors needs at least one input");
+  }
+  struct Place {
+    uint32_t row;
+    uint32_t input;
+    uint32_t i;
+  };
+  std::vector<Place> places;
+  Layout layout = {inputs[0].part->dimension(), inputs[0].part->metric(), Element::f16};
+  for (uint32_t input = 0; input < inputs.size(); ++input) {
+    const VectorSet::State& set = inputs[input].part->state();
+    if (set.dimension != layout.dimension || set.metric != layout.metric) {
+      return fail(ErrorCode::internal, "vectors of different spaces cannot be merged");
+    }
+    if (set.element == Element::f32) layout.element = Element::f32;
+    for (uint32_t i = 0; i < set.count; ++i) {
+      const uint32_t row = set.row_at(i);
+      if (row >= inputs[input].row_map.size()) return damaged("it has more rows than its segment");
+      const uint32_t target = inputs[input].row_map[row];
+      if (target != kDroppedRow) places.push_back({target, input, i});
+    }
+  }
+  std::ranges::sort(places, [](const Place& a, const Place& b) {
+    return std::tie(a.row, b.input) < std::tie(b.row, a.input);  // later inputs first
+  });
+  const auto repeated = std::ranges::unique(places, {}, &Place::row);
+  places.erase(repeated.begin(), repeated.end());
+  HR_TRY(write_head(out));
+  std::vector<uint32_t> rows;
+  std::vector<float> wide(layout.dimension);
+  std::string buffer;
+  for (const Place& place : places) {
+    const VectorSet::State& set = inputs[place.input].part->state();
+    if (set.element == layout.element) {
+      buffer.append(set.at(place.i), set.stride());
+    } else {
+      vector_kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(set.at(place.i)), wide.data(),
+                                  wide.size());
+      buffer.append(reinterpret_cast<const char*>(wide.data()), wide.size() * sizeof(float));
+    }
+    rows.push_back(place.row);
+    if (buffer.size() > (1 << 20)) {
+      HR_TRY(out.append(buffer));
+      buffer.clear();
+    }
+  }
+  HR_TRY(out.append(buffer));
+  return write_tail(out, layout, rows);
+}
+
+}  // namespace headrace::index

@@ -1,0 +1,86 @@
+// First byte even: the rest is a tokenizer.json for the reader. Odd: the rest is a text, which the
+// fast paths and the general path must split alike, with offsets inside the text and in order.
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/check.h"
+#include "base/utf8.h"
+#include "transform/tokenizer.h"
+#include "transform/tokenizer_config.h"
+#include "transform/wordpiece.h"
+
+namespace headrace {
+namespace {
+
+// Matches in normalized text only, so that every text takes the general path; never in the corpus.
+constexpr const char* kNeverThere = "qjxqzzjvqx";
+
+TokenizerConfig config(bool lowercase, bool general) {
+  TokenizerConfig out;
+  out.path = "fuzz";
+  int32_t id = 0;
+  for (const char* token :
+       {"[UNK]",      "[MASK]",       "the",      "##s",        "a", "##b", "e",    "##e",
+        "1",          "##1",          ".",        "!",          "'", "caf", "##fe", "\xC3\xA9",
+        "##\xC3\xA9", "\xE4\xB8\xAD", "\xCC\x81", "##\xCC\x81", "-"}) {
+    out.vocabulary.push_back({token, id++});
+  }
+  out.unknown_token = "[UNK]";
+  out.continuing_prefix = "##";
+  out.bert = {true, true, lowercase, lowercase};
+  out.added_tokens.push_back({.content = "[MASK]", .id = 1, .special = true});
+  if (general) out.added_tokens.push_back({.content = kNeverThere, .id = id, .normalized = true});
+  return out;
+}
+
+std::shared_ptr<const Tokenizer> build(bool lowercase, bool general) {
+  auto tokenizer = WordPieceTokenizer::build(config(lowercase, general));
+  HR_CHECK(tokenizer.has_value(), "the vocabulary above is well-formed");
+  return *tokenizer;
+}
+
+void check_text(std::string_view text, const Tokenizer& fast, const Tokenizer& general) {
+  Encoding a;
+  Encoding b;
+  fast.encode(text, a);
+  general.encode(text, b);
+  for (const int32_t id : b.ids) {
+    if (id == 21) return;  // the pattern was there after all
+  }
+  HR_CHECK(a.ids == b.ids, "the fast path gives the same ids");
+  HR_CHECK(a.begins == b.begins && a.ends == b.ends, "the fast path gives the same offsets");
+  for (size_t i = 0; i < a.ids.size(); ++i) {
+    HR_CHECK(a.begins[i] < a.ends[i] && a.ends[i] <= text.size(), "offsets lie in the text");
+  }
+  std::vector<int32_t> ids;
+  HR_CHECK(fast.encode_ids(text, 7, ids) == a.ids.size(), "all tokens are counted");
+  offsets_to_code_points(text, a.begins, a.ends);
+  const size_t points = count_code_points(text);
+  for (const uint32_t end : a.ends) HR_CHECK(end <= points, "code points lie in the text");
+}
+
+}  // namespace
+}  // namespace headrace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
+  if (data[0] % 2 == 0) {
+    auto config = headrace::parse_tokenizer_config(std::string(rest), "fuzz");
+    if (config) (void)headrace::WordPieceTokenizer::build(*std::move(config));
+    return 0;
+  }
+  static const auto uncased = headrace::build(true, false);
+  static const auto uncased_general = headrace::build(true, true);
+  static const auto cased = headrace::build(false, false);
+  static const auto cased_general = headrace::build(false, true);
+  headrace::check_text(rest, *uncased, *uncased_general);
+  headrace::check_text(rest, *cased, *cased_general);
+  headrace::Encoding plain;
+  headrace::Tokenizer::without_model()->encode(rest, plain);
+  return 0;
+}

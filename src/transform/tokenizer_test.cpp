@@ -1,0 +1,128 @@
+#include "transform/tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "transform/tokenizer_config.h"
+#include "transform/tokenizer_trie.h"
+
+namespace headrace {
+namespace {
+
+constexpr const char* kMinimal =
+    R"({"version":"1.0","added_tokens":[],"normalizer":null,
+        "pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":null,
+        "model":{"type":"WordPiece","unk_token":"?","continuing_subword_prefix":"##",
+                 "max_input_chars_per_word":100,"vocab":{"?":0,"a":1}}})";
+
+// kMinimal with one part replaced.
+std::string with(const std::string& from, const std::string& to) {
+  std::string out = kMinimal;
+  const size_t at = out.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return out.replace(at, from.size(), to);
+}
+
+ErrorCode code_of(const std::string& json, const std::string& word) {
+  const auto config = parse_tokenizer_config(json, "t.json");
+  if (config) {
+    ADD_FAILURE() << "accepted: " << json.substr(0, 300);
+    return ErrorCode::internal;
+  }
+  EXPECT_TRUE(config.error().text().starts_with("t.json")) << config.error().text();
+  EXPECT_NE(config.error().text().find(word), std::string::npos) << config.error().text();
+  return config.error().code();
+}
+
+TEST(TokenizerConfig, ReadsAMinimalFile) {
+  const auto config = parse_tokenizer_config(kMinimal, "t.json");
+  ASSERT_TRUE(config) << config.error().text();
+  EXPECT_EQ(config->vocabulary.size(), 2u);
+  EXPECT_FALSE(config->bert.lowercase);
+}
+
+TEST(TokenizerConfig, RefusesWhatItCannotDoByName) {
+  EXPECT_EQ(code_of(with("WordPiece", "Quantum"), "Quantum"), ErrorCode::unsupported);
+  EXPECT_EQ(code_of(with(R"("normalizer":null)", R"("normalizer":{"type":"Sillify"})"), "Sillify"),
+            ErrorCode::unsupported);
+  EXPECT_EQ(code_of(with("BertPreTokenizer", "Magic"), "Magic"), ErrorCode::unsupported);
+  EXPECT_EQ(code_of(with(R"("post_processor":null)", R"("post_processor":{"type":"Mystery"})"),
+                    "Mystery"),
+            ErrorCode::unsupported);
+  EXPECT_EQ(code_of(with("\"1.0\"", "\"9.9\""), "9.9"), ErrorCode::unsupported);
+}
+
+TEST(TokenizerConfig, RefusesDamagedFiles) {
+  EXPECT_EQ(code_of("", "JSON"), ErrorCode::damaged);
+  EXPECT_EQ(code_of("[]", "object"), ErrorCode::damaged);
+  EXPECT_EQ(code_of("{}", "model"), ErrorCode::damaged);
+  EXPECT_EQ(code_of(std::string(kMinimal).substr(0, 200), "JSON"), ErrorCode::damaged);
+  EXPECT_EQ(code_of(with("{\"?\":0,\"a\":1}", "[1,2]"), "vocab"), ErrorCode::damaged);
+  EXPECT_EQ(code_of(with("{\"?\":0,\"a\":1}", "{}"), "empty"), ErrorCode::damaged);
+  EXPECT_EQ(code_of(with("\"a\":1", "\"a\":0"), "two tokens"), ErrorCode::damaged);
+  EXPECT_EQ(code_of(with("\"a\":1", "\"?\":1"), "twice"), ErrorCode::damaged);
+  EXPECT_EQ(code_of(with("\"a\":1", "\"a\":-1"), "id"), ErrorCode::damaged);
+  EXPECT_EQ(code_of(with("\"a\":1", "\"a\":1.5"), "id"), ErrorCode::damaged);
+  EXPECT_EQ(code_of(with("\"a\":1", "\"a\":99999999999"), "id"), ErrorCode::damaged);
+  EXPECT_EQ(code_of(with("\"?\":0,", ""), "unknown token"), ErrorCode::damaged);
+  EXPECT_EQ(code_of(with(":100,", ":\"x\","), "max_input_chars_per_word"), ErrorCode::damaged);
+  EXPECT_EQ(code_of(with(":100,", ":99999999999,"), "max_input_chars_per_word"),
+            ErrorCode::unsupported);
+  EXPECT_EQ(code_of(with("\"added_tokens\":[]", "\"added_tokens\":[1]"), "added_tokens"),
+            ErrorCode::damaged);
+  EXPECT_EQ(code_of(std::string(100'000, '['), "JSON"), ErrorCode::damaged);
+}
+
+TEST(TokenizerLoad, NamesAMissingFile) {
+  const auto missing = Tokenizer::load("/nowhere/at/all");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code(), ErrorCode::not_found);
+  EXPECT_NE(missing.error().message().find("/nowhere/at/all"), std::string::npos);
+  EXPECT_FALSE(Tokenizer::load("/dev/null"));
+}
+
+TEST(WithoutModel, SplitsRunsAndMarks) {
+  const auto tokenizer = Tokenizer::without_model();
+  const std::string text = "Hello42, w\xC3\xB6rld \xE2\x82\xAC\n\xFF";
+  Encoding got;
+  tokenizer->encode_with_special(text, got);
+  EXPECT_EQ(got.begins, (std::vector<uint32_t>{0, 6, 7, 9, 16, 20}));
+  EXPECT_EQ(got.ends, (std::vector<uint32_t>{6, 7, 8, 15, 19, 21}));
+  std::vector<int32_t> ids;
+  EXPECT_EQ(tokenizer->encode_ids(text, 2, ids), 6u);
+  EXPECT_EQ(ids.size(), 2u);
+  EXPECT_EQ(tokenizer->special_count(), 0u);
+}
+
+TEST(Offsets, BecomeCodePoints) {
+  // a ö € 😀 bad b
+  const std::string text =
+      "a\xC3\xB6\xE2\x82\xAC\xF0\x9F\x98\x80\xFF"
+      "b";
+  std::vector<uint32_t> begins = {0, 0, 1, 3, 6, 10, 11};
+  std::vector<uint32_t> ends = {0, 1, 3, 6, 10, 11, 12};
+  offsets_to_code_points(text, begins, ends);
+  EXPECT_EQ(begins, (std::vector<uint32_t>{0, 0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(ends, (std::vector<uint32_t>{0, 1, 2, 3, 4, 5, 6}));
+  std::vector<uint32_t> again = {12, 0, 6, 6, 3};
+  std::vector<uint32_t> none;
+  offsets_to_code_points(text, again, none);
+  EXPECT_EQ(again, (std::vector<uint32_t>{6, 0, 3, 3, 2}));
+}
+
+TEST(ByteTrie, FindsTheLongest) {
+  ByteTrie trie;
+  EXPECT_TRUE(trie.insert("ab", 1));
+  EXPECT_TRUE(trie.insert("abcd", 2));
+  EXPECT_TRUE(trie.insert(std::string_view("\0x", 2), 3));
+  EXPECT_EQ(trie.longest("abcx", 4).length, 2u);
+  EXPECT_EQ(trie.longest("abcdx", 5).value, 2);
+  EXPECT_EQ(trie.longest("xabcd", 5).length, 0u);
+  EXPECT_EQ(trie.longest("\0xx", 3).value, 3);
+  EXPECT_EQ(trie.longest("abcd", 3).value, 1);
+}
+
+}  // namespace
+}  // namespace headrace
