@@ -12,6 +12,7 @@
 #include "rtf_words.h"
 
 namespace headrace::formats {
+
 Status RtfReader::read() {
   if (!bytes_.starts_with("{\\rtf")) {
     return fail(ErrorCode::damaged, "the content is not RTF: it does not begin with {\\rtf",

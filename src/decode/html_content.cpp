@@ -14,8 +14,9 @@ namespace {
 constexpr uint32_t kNone = UINT32_MAX;
 
 // Hints that say "not the text of this page".
+// Comments are judged apart.
 constexpr uint32_t kForeign = kHintNav | kHintFooter | kHintAside | kHintAd | kHintShare |
-                              kHintRelated | kHintForm | kHintTool | kHintComment;
+                              kHintRelated | kHintForm | kHintTool;
 
 // Manuals name their sections after what they are about; only these words can be trusted there.
 constexpr uint32_t kForeignInManual = kHintNav | kHintTool | kHintFooter | kHintNoPrint;
@@ -61,6 +62,7 @@ class ContentFinder {
   float run_value(const TextShape& shape, HtmlTag container) const;
   uint32_t find_cluster() const;
   bool should_drop(uint32_t i, uint32_t cluster) const;
+  bool is_discussion() const;
   void prune(uint32_t cluster);
   uint32_t climb(uint32_t cluster) const;
   uint32_t narrow(uint32_t root) const;
@@ -75,7 +77,8 @@ class ContentFinder {
   std::vector<HtmlFate> fates_;
   TextShape run_;
   uint32_t run_block_ = kNone;
-  bool in_article_ = false;  // the main text lies in an <article>
+  bool is_discussion_ = false;  // the comments are the content: a forum
+  bool in_article_ = false;     // the main text lies in an <article>
 };
 
 bool ContentFinder::is_unseen(const HtmlNode& node) const {
@@ -171,7 +174,7 @@ uint32_t ContentFinder::find_cluster() const {
     if (node.tag == HtmlTag::text) continue;
     float own = weight[node.parent];
     if (node.tag != HtmlTag::body) {
-      if ((node.hints & kForeign) != 0) own = std::min(own, 0.25f);
+      if ((node.hints & (kForeign | kHintComment)) != 0) own = std::min(own, 0.25f);
       if (is_named(i)) own = std::min(own * 1.5f, 2.0f);
     }
     weight[i] = own;
@@ -190,11 +193,16 @@ bool ContentFinder::should_drop(uint32_t i, uint32_t cluster) const {
   const float total = measures_[0].positive;
   const float share = total > 0 ? measures_[i].positive / total : 0.0f;
   if (contains(i, cluster) || node.tag == HtmlTag::body) return false;
-  if (options_.is_manual) return (node.hints & kForeignInManual) != 0 && share < 0.5f;
-  if ((node.hints & kHintComment) != 0) return true;
+  if (options_.is_manual && (node.hints & kHintHeader) == 0) {
+    return (node.hints & kForeignInManual) != 0 && share < 0.5f;
+  }
+  if ((node.hints & kHintComment) != 0 && !is_discussion_) return true;
   if ((node.hints & kForeign & ~kHintShare) != 0) return share < 0.7f;
   if ((node.hints & kHintShare) != 0) return measures_[i].positive < 80;
   if ((node.hints & kHintByline) != 0) return share < 0.1f;
+  if ((node.hints & kHintHeader) != 0) {
+    return share < 0.05f && measures_[i].link_bytes * 2 > measures_[i].bytes;
+  }
   if ((node.hints & kHintWidget) != 0) {
     return measures_[i].positive < 80 || measures_[i].link_bytes * 3 > measures_[i].bytes;
   }
@@ -203,7 +211,21 @@ bool ContentFinder::should_drop(uint32_t i, uint32_t cluster) const {
   return false;
 }
 
+// Not an article, and the better part of it in what is called comments or replies.
+bool ContentFinder::is_discussion() const {
+  if (options_.is_article) return false;
+  float comments = 0;
+  for (uint32_t i = 1; i < count_;) {
+    const HtmlNode& node = tree_.nodes[i];
+    const bool is_comment = node.tag != HtmlTag::body && (node.hints & kHintComment) != 0;
+    if (is_comment) comments += measures_[i].positive;
+    i = is_comment ? node.end : i + 1;
+  }
+  return comments > 0.4f * measures_[0].positive;
+}
+
 void ContentFinder::prune(uint32_t cluster) {
+  is_discussion_ = is_discussion();
   for (uint32_t up = cluster; up != 0; up = tree_.nodes[up].parent) {
     in_article_ = in_article_ || tree_.nodes[up].tag == HtmlTag::article;
   }
@@ -305,7 +327,7 @@ std::vector<HtmlFate> ContentFinder::find() {
   measure();
   const uint32_t cluster = find_cluster();
   const uint32_t root = options_.is_manual ? 0 : narrow(climb(cluster));
-  if (options_.is_article) trim_article(root, cluster);
+  if (options_.is_article && !options_.is_manual) trim_article(root, cluster);
   for (uint32_t i = 0; i < count_; ++i) {
     const bool above = i < root && tree_.nodes[i].end > root;
     if (!contains(root, i) && !above) fates_[i] = HtmlFate::drop;

@@ -236,6 +236,22 @@ TEST(Html, ManualsKeepEverythingButNavigation) {
   }
 }
 
+TEST(Html, DiscussionsKeepTheirReplies) {
+  std::string page =
+      "<title>Rotating keys</title><body><div id=header><a href=/>Forum</a></div><div>";
+  for (std::string_view kind : {"post", "post reply", "post reply"}) {
+    page += "<div class='" + std::string(kind) + "'><div class=post-body><p>" + sentences(4) +
+            "</p></div></div>";
+  }
+  const Document document = decode_html(page + "</div>").value();
+  EXPECT_EQ(document.blocks.size(), 3u);
+  EXPECT_EQ(document.text.find("Forum"), std::string::npos);
+  // The same under an article are comments.
+  const Document article =
+      decode_html("<meta property=og:type content=article>" + page + "</div>").value();
+  EXPECT_EQ(article.blocks.size(), 1u);
+}
+
 TEST(Html, PagesOfLinksAreNotEmpty) {
   const Document document =
       decode_html("<body class=sidebar><ul><li><a href=a>First</a><li><a href=b>Second</a></ul>")

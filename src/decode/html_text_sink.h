@@ -47,7 +47,6 @@ class HtmlTextSink {
   bool single_line_ = false;
   uint32_t line_breaks_ = 0;
   uint32_t cell_separators_ = 0;
-  bool row_has_text_ = false;
 };
 
 }  // namespace headrace

@@ -65,7 +65,7 @@ struct HtmlTree {
 
 // The most nodes that a page of this many bytes gets.
 constexpr size_t node_limit(size_t page_bytes) {
-  return page_bytes / 8 + (size_t{1} << 16);
+  return page_bytes / 12 + (size_t{1} << 18);
 }
 
 // `page` is at most 4 GiB - 1.

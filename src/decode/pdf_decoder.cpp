@@ -77,6 +77,20 @@ std::vector<PdfRange> divide(uint32_t first, uint32_t end, size_t workers) {
   return ranges;
 }
 
+// A range that a worker dies of costs its pages only; the rest of a large file is still good.
+void keep_going(const PdfRange& range, Part& part) {
+  if (part.status) return;
+  const ErrorCode code = part.status.error().code();
+  if (code != ErrorCode::crashed && code != ErrorCode::timed_out &&
+      code != ErrorCode::out_of_budget)
+    return;
+  part.problems.push_back(
+      {"", std::move(part.status).error().with_context("pages " + std::to_string(range.first + 1) +
+                                                       " to " +
+                                                       std::to_string(range.first + range.count))});
+  part.status = {};
+}
+
 std::vector<Part> read_all(PdfJob& job, const std::vector<PdfRange>& ranges, size_t workers) {
   std::vector<Part> parts(ranges.size());
   std::atomic<size_t> next{0};
@@ -86,6 +100,7 @@ std::vector<Part> read_all(PdfJob& job, const std::vector<PdfRange>& ranges, siz
       // What cannot be used any more need not be read.
       if (failed) continue;
       parts[i] = job.read(ranges[i]);
+      keep_going(ranges[i], parts[i]);
       if (!parts[i].status) failed = true;
     }
   };

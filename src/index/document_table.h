@@ -1,0 +1,117 @@
+// The document table of a segment: for every document its source, state and rows. Two sections,
+// "documents" (fixed entries) and "document text" (their strings): docs/formats/segment.md.
+//
+// An entry is "stale" once a later entry holds the document's state. It is kept as long as some of
+// its rows live: a failed update leaves the earlier rows, and one large document may span segments.
+//
+// Owns: DocumentTable is a view into the segment's bytes. Threads: const and safe. Errors: damaged.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "index/byte_codec.h"
+#include "index/knowledge_base.h"
+#include "index/section.h"
+
+namespace headrace::index {
+
+inline constexpr uint32_t kDocumentEntryBytes = 112;
+inline constexpr uint32_t kDocumentIsStale = 1;  // flag of an entry
+
+void encode_document_error(const DocumentError& error, std::string& out);
+bool decode_document_error(std::string_view bytes, std::string_view source, DocumentError& error);
+
+// Where the strings of successive entries go: container and settings are shared with the entry
+// before when they are equal. Deterministic, so that a merge can lay out entries first and write
+// the strings in a second pass.
+class DocumentTextLayout {
+ public:
+  struct Place {
+    uint64_t source = 0, container = 0, settings = 0, error = 0;
+    bool writes_container = false, writes_settings = false;
+  };
+  Place add(std::string_view source, std::string_view container, std::string_view settings,
+            std::string_view error);
+
+ private:
+  uint64_t end_ = 0;
+  std::string container_, settings_;
+  uint64_t container_at_ = 0, settings_at_ = 0;
+};
+
+class DocumentTable;
+
+class DocumentTableBuilder {
+ public:
+  // Rows [first_row, first_row + row_count) belong to it. Returns its number. `document.rows` is
+  // not looked at.
+  uint32_t add(const DocumentWrite& document, uint32_t first_row, uint32_t row_count);
+  uint32_t count() const { return static_cast<uint32_t>(entries_.size() / kDocumentEntryBytes); }
+  uint64_t memory_bytes() const { return entries_.size() + text_.size(); }
+  std::string_view entries() const { return entries_.view(); }
+  std::string_view text() const { return text_; }
+  std::string_view source(uint32_t document) const;
+
+ private:
+  DocumentTextLayout layout_;
+  ByteWriter entries_;
+  std::string text_;
+};
+
+class DocumentTable {
+ public:
+  static Result<DocumentTable> open(std::string_view entries, std::string_view text,
+                                    uint32_t row_count);
+
+  uint32_t count() const { return count_; }
+  uint64_t source_hash(uint32_t document) const { return field<uint64_t>(document, 0); }
+  std::string_view source(uint32_t document) const { return text(document, 8, 40); }
+  std::string_view container(uint32_t document) const { return text(document, 16, 44); }
+  std::string_view settings(uint32_t document) const { return text(document, 24, 48); }
+  std::string_view error(uint32_t document) const { return text(document, 32, 52); }
+  bool has_error(uint32_t document) const { return field<uint32_t>(document, 52) != 0; }
+  uint32_t first_row(uint32_t document) const { return field<uint32_t>(document, 56); }
+  uint32_t row_count(uint32_t document) const { return field<uint32_t>(document, 60); }
+  bool is_stale(uint32_t document) const {
+    return (field<uint32_t>(document, 104) & kDocumentIsStale) != 0;
+  }
+  // All but row_count of the live rows, which the caller knows.
+  DocumentState state(uint32_t document) const;
+  std::string_view raw_entry(uint32_t document) const {
+    return entries_.substr(uint64_t{document} * kDocumentEntryBytes, kDocumentEntryBytes);
+  }
+  // Every entry: strings inside the text, hashes right, row ranges ascending and covering all rows.
+  Status check() const;
+
+ private:
+  template <typename Number>
+  Number field(uint32_t document, uint32_t offset) const {
+    if (document >= count_) return Number{};
+    return load<Number>(entries_.data() + uint64_t{document} * kDocumentEntryBytes + offset);
+  }
+  std::string_view text(uint32_t document, uint32_t offset_field, uint32_t length_field) const;
+
+  std::string_view entries_;
+  std::string_view text_;
+  uint32_t count_ = 0;
+  uint32_t row_count_ = 0;
+};
+
+// One input of a merge: `document_map[d]` is the entry's number in the result or kDroppedRow,
+// `first_row[k]`/`row_count[k]` belong to the k-th kept entry of this input.
+struct DocumentMergeInput {
+  const DocumentTable* table = nullptr;
+  std::span<const uint32_t> document_map;
+  const RowBitmap* stale = nullptr;       // may be null
+  std::span<const uint32_t> row_map;      // of the segment's rows
+};
+Status merge_document_entries(std::span<const DocumentMergeInput> inputs, SectionSink& out);
+Status merge_document_text(std::span<const DocumentMergeInput> inputs, SectionSink& out);
+
+}  // namespace headrace::index

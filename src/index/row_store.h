@@ -1,0 +1,164 @@
+// The row store of a segment: each row's key, document, position and blob (row_codec.h). Sections
+// "rows" (fixed entries), "keys" (key → row), "blobs" (blocks of about 16 KiB, compressed in files)
+// and "blob blocks" (where they are): docs/formats/segment.md.
+//
+// Owns: RowStore is a view into the segment's bytes. Threads: const and safe; a BlockCache belongs
+// to one thread. Errors: damaged.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/result.h"
+#include "index/byte_codec.h"
+#include "index/section.h"
+
+namespace headrace::index {
+
+inline constexpr uint32_t kRowEntryBytes = 32;
+inline constexpr uint32_t kBlobBlockEntryBytes = 32;
+inline constexpr uint32_t kBlobBlockBytes = 16 << 10;
+inline constexpr uint64_t kRowBlobBytesMax = 1ULL << 30;
+
+enum class BlobCodec : uint32_t { raw = 0, zstd = 1 };
+
+// Rows as they come, uncompressed; finish writes the four sections' bytes.
+class RowStoreBuilder {
+ public:
+  void add(const Hash128& key, uint32_t document, uint32_t position, std::string_view blob);
+  uint32_t count() const { return static_cast<uint32_t>(rows_.size() / kRowEntryBytes); }
+  uint64_t memory_bytes() const { return rows_.size() * 5 / 4 + blobs_.size(); }
+  std::string_view rows() const { return rows_.view(); }
+  std::string_view blobs() const { return blobs_; }
+  std::string keys() const;
+  std::string blob_blocks() const;
+
+ private:
+  struct Block {
+    uint32_t first_row = 0;
+    uint64_t offset = 0;
+  };
+  ByteWriter rows_;
+  std::string blobs_;
+  std::vector<Block> blocks_;
+};
+
+// The block that was decompressed last.
+struct BlockCache {
+  const void* store = nullptr;
+  uint32_t block = 0;
+  std::string bytes;
+};
+
+class RowStore {
+ public:
+  static Result<RowStore> open(std::string_view rows, std::string_view keys,
+                               std::string_view blobs, std::string_view blob_blocks);
+
+  uint32_t count() const { return count_; }
+  Hash128 key(uint32_t row) const { return {field<uint64_t>(row, 0), field<uint64_t>(row, 8)}; }
+  uint32_t document(uint32_t row) const { return field<uint32_t>(row, 16); }
+  uint32_t position(uint32_t row) const { return field<uint32_t>(row, 20); }
+  // Valid until the cache is used again.
+  Result<std::string_view> blob(uint32_t row, BlockCache& cache) const;
+  uint64_t blob_bytes(uint32_t row) const;
+
+  // Calls visit(row) for every row with this key until it returns true.
+  template <typename Visit>
+  void find(const Hash128& key, const Visit& visit) const {
+    const auto prefix = static_cast<uint32_t>(key.high >> 32);
+    for (uint64_t i = first_key(prefix); i < count_ && key_prefix(i) == prefix; ++i) {
+      const uint32_t row = key_row(i);
+      if (row < count_ && this->key(row) == key && visit(row)) return;
+    }
+  }
+
+  uint32_t block_count() const { return block_count_; }
+  uint32_t block_of(uint32_t row) const { return field<uint32_t>(row, 24); }
+  uint32_t block_first_row(uint32_t block) const { return block_field<uint32_t>(block, 0); }
+  uint32_t block_end_row(uint32_t block) const {
+    return block + 1 < block_count_ ? block_first_row(block + 1) : count_;
+  }
+  uint32_t block_raw_bytes(uint32_t block) const { return block_field<uint32_t>(block, 4); }
+  BlobCodec block_codec(uint32_t block) const {
+    return static_cast<BlobCodec>(block_field<uint32_t>(block, 20));
+  }
+  std::string_view block_stored(uint32_t block) const;
+  std::string_view block_entry(uint32_t block) const {
+    return blocks_.substr(uint64_t{block} * kBlobBlockEntryBytes, kBlobBlockEntryBytes);
+  }
+  uint32_t offset_in_block(uint32_t row) const { return field<uint32_t>(row, 28); }
+
+  uint32_t key_prefix(uint64_t i) const { return load<uint32_t>(keys_.data() + i * 8); }
+  uint32_t key_row(uint64_t i) const { return load<uint32_t>(keys_.data() + i * 8 + 4); }
+
+  // Every row decodes, every block matches its checksum, the key index is complete and sorted.
+  Status check(uint32_t document_count) const;
+
+ private:
+  template <typename Number>
+  Number field(uint32_t row, uint32_t offset) const {
+    if (row >= count_) return Number{};
+    return load<Number>(rows_.data() + uint64_t{row} * kRowEntryBytes + offset);
+  }
+  template <typename Number>
+  Number block_field(uint32_t block, uint32_t offset) const {
+    if (block >= block_count_) return Number{};
+    return load<Number>(blocks_.data() + uint64_t{block} * kBlobBlockEntryBytes + offset);
+  }
+  uint64_t first_key(uint32_t prefix) const;
+  Result<std::string_view> block_bytes(uint32_t block, BlockCache& cache) const;
+
+  std::string_view rows_, keys_, blobs_, blocks_;
+  uint32_t count_ = 0;
+  uint32_t block_count_ = 0;
+};
+
+struct RowMergeInput {
+  const RowStore* store = nullptr;
+  std::span<const uint32_t> row_map;
+  std::span<const uint32_t> document_map;
+};
+
+// Streams the merged row store: one call for each section, in this order. Blocks whose rows all
+// live are copied as they are.
+class RowStoreMerger {
+ public:
+  RowStoreMerger(std::span<const RowMergeInput> inputs, BlobCodec codec)
+      : inputs_(inputs), codec_(codec) {}
+  Status write_rows(SectionSink& out);
+  Status write_keys(SectionSink& out);
+  Status write_blobs(SectionSink& out);
+  Status write_blob_blocks(SectionSink& out);  // after write_blobs
+
+ private:
+  // A block of the result: one input block as it is, or rows packed together.
+  struct Piece {
+    uint32_t input = 0;
+    uint32_t row = 0;
+  };
+  struct PlannedBlock {
+    bool verbatim = false;
+    uint32_t input = 0;
+    uint32_t block = 0;
+    std::vector<Piece> pieces;
+    uint64_t raw_bytes = 0;
+  };
+  template <typename Visit>
+  Status for_each_block(const Visit& visit) const;
+  bool can_copy(const RowMergeInput& input, uint32_t block) const;
+  Status write_block(const PlannedBlock& block, SectionSink& out);
+
+  std::span<const RowMergeInput> inputs_;
+  BlobCodec codec_;
+  ByteWriter blocks_;
+  uint64_t blobs_bytes_ = 0;
+  uint32_t next_row_ = 0;
+  BlockCache cache_;
+};
+
+}  // namespace headrace::index
