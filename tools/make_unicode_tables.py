@@ -23,7 +23,7 @@ HANGUL = range(0xAC00, 0xAC00 + 11172)
 
 
 def two_stage(values):
-    """values[CODE_POINTS] -> (stage1, stage2): value = stage2[stage1[c // BLOCK] * BLOCK + c % BLOCK]"""
+    """-> (stage1, stage2); the value of c is stage2[stage1[c // BLOCK] * BLOCK + c % BLOCK]"""
     blocks, stage1, stage2 = {}, [], []
     for start in range(0, CODE_POINTS, BLOCK):
         block = tuple(values[start:start + BLOCK])

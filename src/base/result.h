@@ -81,10 +81,11 @@ inline std::unexpected<Error> os_fail(int errno_value, std::string_view what) {
 #define HR_CONCAT(a, b) HR_CONCAT_INNER(a, b)
 
 // HR_TRY(expr): return the error of a Status (or Result whose value is not wanted).
-#define HR_TRY(...)                                                     \
-  do {                                                                  \
-    if (auto hr_status = (__VA_ARGS__); !hr_status)                     \
-      return std::unexpected<::headrace::Error>(std::move(hr_status).error()); \
+#define HR_TRY(...) HR_TRY_INNER(HR_CONCAT(hr_status_, __COUNTER__), __VA_ARGS__)
+#define HR_TRY_INNER(status, ...)                                                             \
+  do {                                                                                        \
+    if (auto status = (__VA_ARGS__); !status)                                                 \
+      return std::unexpected<::headrace::Error>(std::move(status).error());                   \
   } while (false)
 
 // HR_ASSIGN(auto x, expr): x is the value of a Result, or its error is returned.

@@ -1,6 +1,9 @@
 #include "base/unicode.h"
 
 #include <algorithm>
+#include <iterator>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "base/utf8.h"
@@ -37,7 +40,18 @@ bool between(char32_t c, char32_t first, char32_t last) {
   return c - first <= last - first;
 }
 
-// Sorts each run of marks in `points` by combining class, keeping the order of equals.
+// Sorts a run of marks by combining class, keeping the order of equals.
+void sort_marks(std::span<char32_t> marks) {
+  std::vector<std::pair<uint64_t, char32_t>> keyed;  // class and place, mark
+  keyed.reserve(marks.size());
+  for (size_t i = 0; i < marks.size(); ++i) {
+    keyed.emplace_back(uint64_t{combining_class(marks[i])} << 56 | i, marks[i]);
+  }
+  std::sort(keyed.begin(), keyed.end());
+  for (size_t i = 0; i < marks.size(); ++i) marks[i] = keyed[i].second;
+}
+
+// Puts `points` into canonical order.
 void reorder(std::u32string& points) {
   size_t at = 0;
   while (at < points.size()) {
@@ -51,12 +65,7 @@ void reorder(std::u32string& points) {
       sorted = sorted && combining_class(points[end - 1]) <= combining_class(points[end]);
       ++end;
     }
-    if (!sorted) {
-      std::stable_sort(
-          points.begin() + static_cast<std::ptrdiff_t>(at),
-          points.begin() + static_cast<std::ptrdiff_t>(end),
-          [](char32_t a, char32_t b) { return combining_class(a) < combining_class(b); });
-    }
+    if (!sorted) sort_marks(std::span(points).subspan(at, end - at));
     at = end;
   }
 }

@@ -80,6 +80,14 @@ bool is_link_definition(std::string_view line) {
   return close != std::string_view::npos && close + 1 < line.size() && line[close + 1] == ':';
 }
 
+// A line of indented code without the four columns that make it one.
+std::string_view without_indentation(std::string_view line) {
+  size_t i = 0;
+  while (i < 4 && i < line.size() && line[i] == ' ') ++i;
+  if (i < 4 && i < line.size() && line[i] == '\t') ++i;
+  return line.substr(i);
+}
+
 class MarkdownReader {
  public:
   explicit MarkdownReader(std::string_view text) : lines_(text), out_(text.size()) {}
@@ -209,14 +217,11 @@ class MarkdownReader {
     flush();
     out_.begin(BlockKind::code);
     for (;;) {
-      out_.write(is_blank(line) ? std::string_view() : line.substr(line[0] == '\t' ? 1 : 4));
+      out_.write(without_indentation(line));
       out_.line_break();
       const std::string_view next = lines_.peek();
       if (lines_.at_end() || (!is_blank(next) && indentation(next) < 4)) break;
       lines_.next(line);
-      if (!is_blank(line) && line[0] != '\t' && line.find_first_not_of(' ') < 4) {  // " \tcode"
-        line = std::string_view(line).substr(line.find('\t'));
-      }
     }
     out_.end();
     after_blank_ = true;
@@ -286,22 +291,26 @@ class MarkdownReader {
     if (line.ends_with('|') && !line.ends_with("\\|")) line.remove_suffix(1);
     out_.begin(BlockKind::table_row);
     std::string& text = out_.document().text;
+    const size_t last_tick = line.rfind('`');
     size_t begin = 0;
-    bool in_code = false;
     size_t columns = 0;
-    for (size_t i = 0; i <= line.size(); ++i) {
-      if (i < line.size()) {
-        if (line[i] == '\\') ++i;
-        if (i < line.size() && line[i] == '`') in_code = !in_code;
-        if (i < line.size() && (line[i] != '|' || line[i - (i > 0)] == '\\' || columns >= kTableColumnsMax)) continue;
-        if (in_code && line.find('`', i) != std::string_view::npos) continue;
+    bool in_code = false;
+    const auto write_cell = [&](size_t end) {
+      if (columns++ > 0) out_.write(" | ");
+      append_markdown_inline(trimmed(line.substr(begin, end - begin)), text);
+      begin = end + 1;
+    };
+    for (size_t i = 0; i < line.size(); ++i) {
+      if (line[i] == '\\') {
+        ++i;
+      } else if (line[i] == '`') {
+        in_code = !in_code;
+      } else if (line[i] == '|' && columns < kTableColumnsMax) {
+        if (in_code && last_tick > i) continue;  // a "|" inside code
+        write_cell(i);
       }
-      if (begin > line.size()) break;
-      if (begin > 0) out_.write(" | ");
-      append_markdown_inline(trimmed(line.substr(begin, i - begin)), text);
-      begin = i + 1;
-      ++columns;
     }
+    write_cell(line.size());
     out_.end();
     out_.line_break();
   }

@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kTagBytesMax = 1024;
 constexpr size_t kTicksMax = 16;
 constexpr size_t kOpenMarksMax = 64;
+constexpr size_t kRemovedMarksMax = 4096;
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t'; }
 bool is_alphanumeric(char c) {
@@ -26,7 +27,14 @@ class InlineReader {
   InlineReader(std::string_view in, std::string& out) : in_(in), out_(out), base_(out.size()) {}
 
   void read() {
-    while (at_ < in_.size()) step();
+    while (at_ < in_.size()) {
+      step();
+      if (removed_.size() > kRemovedMarksMax) {  // bounds the memory for hostile text
+        open_.clear();
+        brackets_.clear();
+        remove_marks();
+      }
+    }
     remove_marks();
     const auto breaks = [](std::string_view text) {
       return std::count(text.begin(), text.end(), '\n');
@@ -53,7 +61,7 @@ class InlineReader {
       case '`': return code_span();
       case '*': case '_': case '~': return emphasis(c);
       case '!':
-        if (next_is('[')) {
+        if (next_is('[') && brackets_.size() < kOpenMarksMax) {
           brackets_.push_back({out_.size(), true});
           at_ += 2;
           return;
@@ -151,11 +159,12 @@ class InlineReader {
       to += end - from;
     }
     out_.resize(to);
+    removed_.clear();
   }
 
   void open_bracket() {
     if (next_is('^')) {  // a footnote's reference: "[^1]"
-      const size_t end = in_.find_first_of("]\n ", at_);
+      const size_t end = in_.find_first_of("]\n [", at_ + 1);
       if (end != std::string_view::npos && in_[end] == ']') {
         at_ = end + 1;
         return;
@@ -171,7 +180,7 @@ class InlineReader {
         return;
       }
     }
-    brackets_.push_back({out_.size(), false});
+    if (brackets_.size() < kOpenMarksMax) brackets_.push_back({out_.size(), false});
     out_.push_back('[');
     ++at_;
   }
@@ -212,6 +221,7 @@ class InlineReader {
       if (c == '\\') {
         ++i;
       } else if (quote != 0) {
+        if (c == ']' && i + 1 < in_.size() && in_[i + 1] == '(') return 0;
         if (c == quote && i + 1 < in_.size() && (in_[i + 1] == ')' || is_space(in_[i + 1]))) quote = 0;
       } else if ((c == '"' || c == '\'') && is_space(in_[i - 1])) {
         quote = c;

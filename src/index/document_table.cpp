@@ -16,7 +16,7 @@ struct EntryPlace {
   uint32_t first_row = 0, row_count = 0;
 };
 
-void write_places(const EntryPlace& entry, ByteWriter& out, size_t at) {
+void write_places(const EntryPlace& entry, FieldWriter& out, size_t at) {
   out.patch(at + 8, entry.place.source);
   out.patch(at + 16, entry.place.container);
   out.patch(at + 24, entry.place.settings);
@@ -43,7 +43,7 @@ Status for_each_kept(std::span<const DocumentMergeInput> inputs, const Visit& vi
 }  // namespace
 
 void encode_document_error(const DocumentError& error, std::string& out) {
-  ByteWriter writer;
+  FieldWriter writer;
   writer.u8(static_cast<uint8_t>(error.error.code()));
   writer.text(error.stage);
   writer.text(error.error.message());
@@ -52,7 +52,7 @@ void encode_document_error(const DocumentError& error, std::string& out) {
 }
 
 bool decode_document_error(std::string_view bytes, std::string_view source, DocumentError& error) {
-  ByteReader in(bytes);
+  FieldReader in(bytes);
   const uint8_t code = in.u8();
   error.source = source;
   error.stage = in.text();
@@ -120,7 +120,7 @@ uint32_t DocumentTableBuilder::add(const DocumentWrite& document, uint32_t first
 
 std::string_view DocumentTableBuilder::source(uint32_t document) const {
   const char* entry = entries_.view().data() + uint64_t{document} * kDocumentEntryBytes;
-  return std::string_view(text_).substr(load<uint64_t>(entry + 8), load<uint32_t>(entry + 40));
+  return std::string_view(text_).substr(load_number<uint64_t>(entry + 8), load_number<uint32_t>(entry + 40));
 }
 
 Result<DocumentTable> DocumentTable::open(std::string_view entries, std::string_view text,
@@ -192,8 +192,8 @@ Status DocumentTable::check() const {
 Status merge_document_entries(std::span<const DocumentMergeInput> inputs, SectionSink& out) {
   DocumentTextLayout layout;
   uint32_t next_row = 0;
-  ByteWriter buffer;
-  HR_TRY(for_each_kept(inputs, [&](const DocumentMergeInput& input, uint32_t document) -> Status {
+  FieldWriter buffer;
+  const auto write_entry = [&](const DocumentMergeInput& input, uint32_t document) -> Status {
     const DocumentTable& table = *input.table;
     EntryPlace entry;
     entry.place = layout.add(table.source(document), table.container(document),
@@ -220,7 +220,8 @@ Status merge_document_entries(std::span<const DocumentMergeInput> inputs, Sectio
       buffer.clear();
     }
     return {};
-  }));
+  };
+  HR_TRY(for_each_kept(inputs, write_entry));
   return out.append(buffer.view());
 }
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "index/byte_codec.h"
+#include "index/field_codec.h"
 #include "index/knowledge_base.h"
 #include "index/section.h"
 
@@ -60,7 +60,7 @@ class DocumentTableBuilder {
 
  private:
   DocumentTextLayout layout_;
-  ByteWriter entries_;
+  FieldWriter entries_;
   std::string text_;
 };
 
@@ -93,7 +93,7 @@ class DocumentTable {
   template <typename Number>
   Number field(uint32_t document, uint32_t offset) const {
     if (document >= count_) return Number{};
-    return load<Number>(entries_.data() + uint64_t{document} * kDocumentEntryBytes + offset);
+    return load_number<Number>(entries_.data() + uint64_t{document} * kDocumentEntryBytes + offset);
   }
   std::string_view text(uint32_t document, uint32_t offset_field, uint32_t length_field) const;
 

@@ -1,6 +1,6 @@
 #include "index/row_codec.h"
 
-#include "index/byte_codec.h"
+#include "index/field_codec.h"
 
 namespace headrace::index {
 namespace {
@@ -19,7 +19,7 @@ enum BlobFlag : uint8_t {
 
 enum class ValueTag : uint8_t { null, no, yes, integer, real, text, list };
 
-void encode_value(const Value& value, ByteWriter& out) {
+void encode_value(const Value& value, FieldWriter& out) {
   const auto tag = [&](ValueTag t) { out.u8(static_cast<uint8_t>(t)); };
   if (const auto* flag = std::get_if<bool>(&value)) {
     tag(*flag ? ValueTag::yes : ValueTag::no);
@@ -41,7 +41,7 @@ void encode_value(const Value& value, ByteWriter& out) {
   }
 }
 
-bool decode_value(ByteReader& in, Value& value) {
+bool decode_value(FieldReader& in, Value& value) {
   switch (static_cast<ValueTag>(in.u8())) {
     case ValueTag::null: value = std::monostate{}; break;
     case ValueTag::no: value = false; break;
@@ -93,7 +93,7 @@ void encode_row_blob(const Row& row, std::string& out) {
     flags |= kHasPlace;
   }
   if (!row.metadata.empty()) flags |= kHasMetadata;
-  ByteWriter blob;
+  FieldWriter blob;
   blob.bytes().swap(out);  // appends in place
   blob.u8(flags);
   if (flags & kHasTitle) blob.text(row.title);
@@ -120,7 +120,7 @@ void encode_row_blob(const Row& row, std::string& out) {
 }
 
 bool decode_row_blob(std::string_view bytes, Row& row) {
-  ByteReader in(bytes);
+  FieldReader in(bytes);
   const uint8_t flags = in.u8();
   row.title = flags & kHasTitle ? in.text() : std::string_view();
   row.heading = flags & kHasHeading ? in.text() : std::string_view();

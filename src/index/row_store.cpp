@@ -39,11 +39,11 @@ void RowStoreBuilder::add(const Hash128& key, uint32_t document, uint32_t positi
 std::string RowStoreBuilder::keys() const {
   std::vector<uint64_t> sorted(count());
   for (uint32_t row = 0; row < sorted.size(); ++row) {
-    const auto high = load<uint64_t>(rows_.view().data() + uint64_t{row} * kRowEntryBytes);
+    const auto high = load_number<uint64_t>(rows_.view().data() + uint64_t{row} * kRowEntryBytes);
     sorted[row] = (high >> 32) << 32 | row;
   }
   std::sort(sorted.begin(), sorted.end());
-  ByteWriter out;
+  FieldWriter out;
   out.bytes().reserve(sorted.size() * 8);
   for (const uint64_t pair : sorted) {
     out.u32(static_cast<uint32_t>(pair >> 32));
@@ -53,7 +53,7 @@ std::string RowStoreBuilder::keys() const {
 }
 
 std::string RowStoreBuilder::blob_blocks() const {
-  ByteWriter out;
+  FieldWriter out;
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const uint64_t end = i + 1 < blocks_.size() ? blocks_[i + 1].offset : blobs_.size();
     const std::string_view bytes =

@@ -14,7 +14,7 @@
 
 #include "base/hash.h"
 #include "base/result.h"
-#include "index/byte_codec.h"
+#include "index/field_codec.h"
 #include "index/section.h"
 
 namespace headrace::index {
@@ -42,7 +42,7 @@ class RowStoreBuilder {
     uint32_t first_row = 0;
     uint64_t offset = 0;
   };
-  ByteWriter rows_;
+  FieldWriter rows_;
   std::string blobs_;
   std::vector<Block> blocks_;
 };
@@ -93,8 +93,8 @@ class RowStore {
   }
   uint32_t offset_in_block(uint32_t row) const { return field<uint32_t>(row, 28); }
 
-  uint32_t key_prefix(uint64_t i) const { return load<uint32_t>(keys_.data() + i * 8); }
-  uint32_t key_row(uint64_t i) const { return load<uint32_t>(keys_.data() + i * 8 + 4); }
+  uint32_t key_prefix(uint64_t i) const { return load_number<uint32_t>(keys_.data() + i * 8); }
+  uint32_t key_row(uint64_t i) const { return load_number<uint32_t>(keys_.data() + i * 8 + 4); }
 
   // Every row decodes, every block matches its checksum, the key index is complete and sorted.
   Status check(uint32_t document_count) const;
@@ -103,12 +103,12 @@ class RowStore {
   template <typename Number>
   Number field(uint32_t row, uint32_t offset) const {
     if (row >= count_) return Number{};
-    return load<Number>(rows_.data() + uint64_t{row} * kRowEntryBytes + offset);
+    return load_number<Number>(rows_.data() + uint64_t{row} * kRowEntryBytes + offset);
   }
   template <typename Number>
   Number block_field(uint32_t block, uint32_t offset) const {
     if (block >= block_count_) return Number{};
-    return load<Number>(blocks_.data() + uint64_t{block} * kBlobBlockEntryBytes + offset);
+    return load_number<Number>(blocks_.data() + uint64_t{block} * kBlobBlockEntryBytes + offset);
   }
   uint64_t first_key(uint32_t prefix) const;
   Result<std::string_view> block_bytes(uint32_t block, BlockCache& cache) const;
@@ -155,7 +155,7 @@ class RowStoreMerger {
 
   std::span<const RowMergeInput> inputs_;
   BlobCodec codec_;
-  ByteWriter blocks_;
+  FieldWriter blocks_;
   uint64_t blobs_bytes_ = 0;
   uint32_t next_row_ = 0;
   BlockCache cache_;

@@ -77,7 +77,7 @@ Status RowStoreMerger::for_each_block(const Visit& visit) const {
 
 Status RowStoreMerger::write_rows(SectionSink& out) {
   uint32_t block_number = 0;
-  ByteWriter buffer;
+  FieldWriter buffer;
   const auto write_row = [&](uint32_t input, uint32_t row, uint32_t offset) {
     const RowStore& store = *inputs_[input].store;
     const uint32_t document = store.document(row);
@@ -89,7 +89,7 @@ Status RowStoreMerger::write_rows(SectionSink& out) {
     buffer.u32(block_number);
     buffer.u32(offset);
   };
-  HR_TRY(for_each_block([&](const PlannedBlock& block) -> Status {
+  const auto write_entries = [&](const PlannedBlock& block) -> Status {
     if (block.verbatim) {
       const RowStore& store = *inputs_[block.input].store;
       for (uint32_t row = store.block_first_row(block.block);
@@ -108,7 +108,8 @@ Status RowStoreMerger::write_rows(SectionSink& out) {
     HR_TRY(out.append(buffer.view()));
     buffer.clear();
     return {};
-  }));
+  };
+  HR_TRY(for_each_block(write_entries));
   return out.append(buffer.view());
 }
 
@@ -135,7 +136,7 @@ Status RowStoreMerger::write_keys(SectionSink& out) {
     }
   };
   for (uint32_t i = 0; i < inputs_.size(); ++i) advance(i);
-  ByteWriter buffer;
+  FieldWriter buffer;
   while (!heads.empty()) {
     const Head head = heads.top();
     heads.pop();
@@ -158,7 +159,7 @@ Status RowStoreMerger::write_block(const PlannedBlock& block, SectionSink& out) 
   if (block.verbatim) {
     const RowStore& store = *inputs_[block.input].store;
     const std::string_view stored = store.block_stored(block.block);
-    checksum = load<uint64_t>(store.block_entry(block.block).data() + 24);
+    checksum = load_number<uint64_t>(store.block_entry(block.block).data() + 24);
     if (hash64(stored) != checksum) {
       return fail(ErrorCode::damaged, "row store: a blob block does not match its checksum");
     }

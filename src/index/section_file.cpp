@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
-#include "index/byte_codec.h"
+#include "index/field_codec.h"
 
 namespace headrace::index {
 namespace {
@@ -75,7 +75,7 @@ SectionFileWriter::SectionFileWriter(SectionSink& target, SectionFileType type, 
 
 Status SectionFileWriter::write_header() {
   started_ = true;
-  ByteWriter header;
+  FieldWriter header;
   header.raw(kMagic);
   header.u32(kSectionFileVersion);
   header.u32(static_cast<uint32_t>(type_));
@@ -115,7 +115,7 @@ Result<SectionSink*> SectionFileWriter::begin(SectionKind kind, std::string_view
 Result<SectionFileSeal> SectionFileWriter::finish(uint32_t row_count, uint32_t document_count) {
   if (!started_) HR_TRY(write_header());
   HR_TRY(end_section());
-  ByteWriter footer;
+  FieldWriter footer;
   footer.u32(row_count);
   footer.u32(document_count);
   footer.u32(static_cast<uint32_t>(entries_.size()));
@@ -147,11 +147,11 @@ Result<SectionFile> SectionFile::open(std::string_view bytes, std::string name,
   SectionFile file;
   file.bytes_ = bytes;
   file.name_ = std::move(name);
-  ByteReader header(bytes.substr(8, kHeaderBytes - 8));
+  FieldReader header(bytes.substr(8, kHeaderBytes - 8));
   const uint32_t version = header.u32();
   const uint32_t found_type = header.u32();
   file.id_ = header.u64();
-  if (load<uint64_t>(bytes.data() + kHeaderBytes - 8) !=
+  if (load_number<uint64_t>(bytes.data() + kHeaderBytes - 8) !=
       hash64(bytes.substr(0, kHeaderBytes - 8))) {
     return damaged(file.name_, "the header does not match its checksum");
   }
@@ -165,8 +165,8 @@ Result<SectionFile> SectionFile::open(std::string_view bytes, std::string name,
     return damaged(file.name_, "a file of another type stands in its place");
   }
   const char* tail = bytes.data() + bytes.size() - kTailBytes;
-  const uint64_t footer_bytes = load<uint64_t>(tail);
-  file.seal_ = {load<uint64_t>(tail + 8), load<uint64_t>(tail + 16)};
+  const uint64_t footer_bytes = load_number<uint64_t>(tail);
+  file.seal_ = {load_number<uint64_t>(tail + 8), load_number<uint64_t>(tail + 16)};
   if (std::string_view(tail + 24, 8) != kEndMagic || file.seal_.size != bytes.size() ||
       footer_bytes > bytes.size() - kHeaderBytes - kTailBytes) {
     return damaged(file.name_, "the end of the file is missing or damaged");
@@ -175,7 +175,7 @@ Result<SectionFile> SectionFile::open(std::string_view bytes, std::string name,
   if (hash64(bytes.substr(footer_at, footer_bytes + 16)) != file.seal_.footer_checksum) {
     return damaged(file.name_, "the footer does not match its checksum");
   }
-  ByteReader footer(bytes.substr(footer_at, footer_bytes));
+  FieldReader footer(bytes.substr(footer_at, footer_bytes));
   file.row_count_ = footer.u32();
   file.document_count_ = footer.u32();
   const uint32_t count = footer.u32();
@@ -237,7 +237,7 @@ Status SectionFile::check_all() const {
     HR_TRY(check_section(section));
     end = section.offset + section.bytes.size();
   }
-  const uint64_t footer_bytes = load<uint64_t>(bytes_.data() + bytes_.size() - kTailBytes);
+  const uint64_t footer_bytes = load_number<uint64_t>(bytes_.data() + bytes_.size() - kTailBytes);
   if (!zero(end, bytes_.size() - kTailBytes - footer_bytes)) {
     return damaged(name_, "bytes before the footer are not zero");
   }

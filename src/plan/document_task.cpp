@@ -145,8 +145,7 @@ class Task {
       return;
     }
     const Status status = expand_archive(
-        *context_.parts.workers, ArchiveInput{outer, format_name(format), raw.bytes, -1},
-        context_.options.document_bytes_max,
+        *context_.parts.workers, archive_request(context_, outer, format), ArchiveInput{raw.bytes},
         [&](Member&& member) -> Status {
           add_member(outer, std::move(member), depth);
           return {};
@@ -171,6 +170,15 @@ class Task {
 
 std::string member_source(const std::string& outer, const std::string& name) {
   return name.empty() ? outer : fmt::format("{}!{}", outer, name);
+}
+
+ArchiveRequest archive_request(const DocumentContext& context, const std::string& source,
+                               Format format) {
+  ArchiveRequest request;
+  request.kind = format_name(format);
+  request.outer_name = source;
+  request.member_bytes_max = context.options.document_bytes_max;
+  return request;
 }
 
 Outcome failed_outcome(std::string source, std::string container, std::string stage, Error error,

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "batch/archive_request.h"
 #include "decode/decoder.h"
 #include "plan/document_stream.h"
 
@@ -27,6 +28,9 @@ struct DocumentContext {
   const StreamParts& parts;
   const Decoder& decoder;
 };
+
+ArchiveRequest archive_request(const DocumentContext& context, const std::string& source,
+                               Format format);
 
 // OUTER!MEMBER; a member without a name is the container itself.
 std::string member_source(const std::string& outer, const std::string& name);

@@ -193,8 +193,8 @@ Status Feeder::feed_member(Member&& member, const std::string& outer, Container&
   const Format format = detect_format(member.bytes, source);
   if (is_archive(format) && depth < kNestingMax && context_.parts.workers != nullptr) {
     const Status status = expand_archive(
-        *context_.parts.workers, ArchiveInput{source, format_name(format), member.bytes, -1},
-        context_.options.document_bytes_max,
+        *context_.parts.workers, archive_request(context_, source, format),
+        ArchiveInput{member.bytes},
         [&](Member&& inner) { return feed_member(std::move(inner), source, container, depth + 1); },
         [&](MemberProblem&& problem) {
           return container_problem(
@@ -239,8 +239,8 @@ Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
   }
   bool damaged = false;
   const Status status = expand_archive(
-      *context_.parts.workers, ArchiveInput{entry.source, format_name(format), {}, file.get()},
-      context_.options.document_bytes_max,
+      *context_.parts.workers, archive_request(context_, entry.source, format),
+      ArchiveInput{{}, file.get()},
       [&](Member&& member) { return feed_member(std::move(member), entry.source, container, 1); },
       [&](MemberProblem&& problem) {
         damaged = damaged || problem.name.empty();

@@ -80,6 +80,7 @@ class BertStream {
     char32_t value;
     uint8_t combining_class;
     bool first;  // of its original's decomposition: the next original's place is its place
+    uint32_t order;
   };
   struct Place {
     uint32_t begin;
@@ -101,17 +102,18 @@ class BertStream {
       // What is pending came before this starter; its own place is not needed for that.
       if (klass == 0) flush();
       if (i == 0) places_.push_back({c.begin, c.end});
-      pending_.push_back({parts[i], klass, i == 0});
+      pending_.push_back({parts[i], klass, i == 0, static_cast<uint32_t>(pending_.size())});
     }
   }
 
   // Emits the pending characters in canonical order, the places in the order of the originals.
   void flush() {
-    const auto by_class = [](const Pending& a, const Pending& b) {
-      return a.combining_class < b.combining_class;
+    const auto before = [](const Pending& a, const Pending& b) {
+      return a.combining_class != b.combining_class ? a.combining_class < b.combining_class
+                                                    : a.order < b.order;
     };
-    if (!std::is_sorted(pending_.begin(), pending_.end(), by_class)) {
-      std::stable_sort(pending_.begin(), pending_.end(), by_class);
+    if (!std::is_sorted(pending_.begin(), pending_.end(), before)) {
+      std::sort(pending_.begin(), pending_.end(), before);
     }
     size_t next = 0;
     for (const Pending& pending : pending_) {

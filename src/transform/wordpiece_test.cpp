@@ -26,7 +26,8 @@ constexpr const char* kVocabulary[] = {
     "##̇",    "word",  "hello", "##᭄",   "᭄",      "##́",  "◌"};
 
 constexpr const char* kBertUncased =
-    R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true})";
+    R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,)"
+    R"("strip_accents":null,"lowercase":true})";
 
 std::string json(const std::string& normalizer = kBertUncased, const std::string& added = "") {
   std::string vocabulary;
@@ -98,8 +99,10 @@ TEST(WordPiece, MatchesTheReferenceWithUnusualOptions) {
 }
 TEST(WordPiece, MatchesTheReferenceWithAddedTokens) {
   const std::string added =
-      R"(,{"id":51,"content":"Hello","normalized":true},{"id":52,"content":"<x>","lstrip":true,"rstrip":true,"normalized":false},)"
-      R"({"id":53,"content":"word","single_word":true,"normalized":false},{"id":54,"content":"<x>y","normalized":false})";
+      R"(,{"id":51,"content":"Hello","normalized":true},)"
+      R"({"id":52,"content":"<x>","lstrip":true,"rstrip":true,"normalized":false},)"
+      R"({"id":53,"content":"word","single_word":true,"normalized":false},)"
+      R"({"id":54,"content":"<x>y","normalized":false})";
   const auto tokenizer = build(json(kBertUncased, added));
   // The golden ids come from a vocabulary whose added tokens follow the model's.
   expect_golden(*tokenizer, kAdded);

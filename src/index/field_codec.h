@@ -1,8 +1,8 @@
-// ByteWriter and ByteReader: little-endian numbers, varints and strings, as the formats of the index
+// FieldWriter and FieldReader: little-endian numbers, varints and strings, as the formats of the index
 // (docs/formats/) write them.
 //
-// Owns: ByteWriter its buffer; ByteReader only looks at the caller's bytes and must not outlive
-// them. Threads: values. Errors: a ByteReader never reads past its end: it turns bad (ok() is
+// Owns: FieldWriter its buffer; FieldReader only looks at the caller's bytes and must not outlive
+// them. Threads: values. Errors: a FieldReader never reads past its end: it turns bad (ok() is
 // false) and gives zeros and empty strings from then on, so that a parser checks once at the end.
 #pragma once
 
@@ -18,7 +18,7 @@ namespace headrace::index {
 
 static_assert(std::endian::native == std::endian::little, "the formats are little-endian");
 
-class ByteWriter {
+class FieldWriter {
  public:
   template <typename Number>
   void number(Number value) {
@@ -60,9 +60,9 @@ class ByteWriter {
   std::string bytes_;
 };
 
-class ByteReader {
+class FieldReader {
  public:
-  explicit ByteReader(std::string_view bytes) : bytes_(bytes) {}
+  explicit FieldReader(std::string_view bytes) : bytes_(bytes) {}
 
   template <typename Number>
   Number number() {
@@ -124,7 +124,7 @@ class ByteReader {
 
 // Reads a number at any place; the caller has checked the bounds.
 template <typename Number>
-Number load(const char* at) {
+Number load_number(const char* at) {
   Number value;
   std::memcpy(&value, at, sizeof(Number));
   return value;

@@ -1,0 +1,321 @@
+// Source code, cut at its definitions. The text stays as it is; a definition's comment, attributes
+// and signature are a heading (its last line names it), its body is code.
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "decode/source_code_languages.h"
+#include "decode/text_builder.h"
+#include "decode/text_formats.h"
+
+namespace headrace {
+namespace {
+
+// Longer "signatures" are none (macros, tables).
+constexpr size_t kSignatureBytesMax = 1000;
+// Comment lines before a definition that belong to its heading; longer ones stay code before it.
+constexpr size_t kCommentBytesMax = 1200;
+constexpr size_t kDepthMax = 64;
+
+bool is_word_character(char c) {
+  return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || c == '@';
+}
+
+bool holds_word(std::string_view list, std::string_view word) {
+  for (size_t at = list.find(word); at != std::string_view::npos; at = list.find(word, at + 1)) {
+    if (at > 0 && list[at - 1] == ' ' && at + word.size() < list.size() && list[at + word.size()] == ' ') {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The first of `words` that stands in `text` outside of brackets, or empty.
+std::string_view find_word(std::string_view text, std::string_view words) {
+  if (words.size() < 3) return {};
+  int depth = 0;
+  for (size_t i = 0; i < text.size();) {
+    if (text[i] == '(' || text[i] == '<') ++depth;
+    if (text[i] == ')' || text[i] == '>') --depth;
+    if (!is_word_character(text[i])) {
+      ++i;
+      continue;
+    }
+    size_t end = i;
+    while (end < text.size() && is_word_character(text[end])) ++end;
+    if (depth <= 0 && holds_word(words, text.substr(i, end - i))) return text.substr(i, end - i);
+    i = end;
+  }
+  return {};
+}
+
+// A definition: where its first line and its body begin, how deep it stands.
+struct Definition {
+  size_t begin = 0;
+  size_t body = 0;
+  uint8_t level = 1;
+};
+
+// Finds the definitions of languages with braces in one pass over the text.
+class BraceScanner {
+ public:
+  BraceScanner(std::string_view text, const CodeLanguage& language) : text_(text), language_(language) {}
+
+  std::vector<Definition> scan() {
+    while (at_ < text_.size()) step();
+    return std::move(found_);
+  }
+
+ private:
+  void step() {
+    const char c = text_[at_];
+    if (c == '"' || (c == '\'' && is_quote()) || (c == '`' && language_.backtick_strings)) {
+      return skip_string(c);
+    }
+    if (c == '/' && at_ + 1 < text_.size() && (text_[at_ + 1] == '/' || text_[at_ + 1] == '*')) {
+      return skip_comment();
+    }
+    if (c == '#' && at_line_begin_) {
+      if (language_.line_comments.find('#') != std::string_view::npos || language_.name == "c" ||
+          language_.name == "cpp" || language_.name == "objective-c") {
+        return skip_directive();
+      }
+    }
+    if (c == '\n') {
+      at_line_begin_ = true;
+    } else if (c != ' ' && c != '\t') {
+      at_line_begin_ = false;
+      if (statement_ == std::string_view::npos) statement_ = at_;
+    }
+    if (c == '{') {
+      open_brace();
+    } else if (c == '}') {
+      close_brace();
+    } else if (c == ';' && code_depth_ == 0) {
+      statement_ = std::string_view::npos;
+    }
+    ++at_;
+  }
+
+  bool is_quote() const {
+    if (language_.single_quote_strings) return !(at_ > 0 && is_word_character(text_[at_ - 1]));
+    // Rust: 'a' and '\n' are characters, 'a alone is a lifetime.
+    return at_ + 2 < text_.size() && (text_[at_ + 1] == '\\' || text_[at_ + 2] == '\'');
+  }
+
+  void skip_string(char quote) {
+    if (statement_ == std::string_view::npos) statement_ = at_;
+    at_line_begin_ = false;
+    const bool may_span_lines = quote == '`';
+    for (++at_; at_ < text_.size(); ++at_) {
+      if (text_[at_] == '\\') {
+        ++at_;
+      } else if (text_[at_] == quote) {
+        ++at_;
+        break;
+      } else if (text_[at_] == '\n' && !may_span_lines) {
+        break;  // an apostrophe, or text we do not understand
+      }
+    }
+    at_ = std::min(at_, text_.size());
+  }
+
+  void skip_comment() {
+    const bool line = text_[at_ + 1] == '/';
+    const size_t end = text_.find(line ? "\n" : "*/", at_ + 2);
+    at_ = end == std::string_view::npos ? text_.size() : end + (line ? 0 : 2);
+  }
+
+  void skip_directive() {
+    for (;;) {
+      const size_t end = text_.find('\n', at_);
+      at_ = end == std::string_view::npos ? text_.size() : end;
+      if (at_ >= text_.size() || text_[at_ - 1] != '\\') return;
+      ++at_;
+    }
+  }
+
+  void open_brace() {
+    if (code_depth_ > 0) {
+      ++code_depth_;
+      return;
+    }
+    const size_t begin = statement_ == std::string_view::npos ? at_ : statement_;
+    const std::string_view signature = text_.substr(begin, at_ - begin);
+    const bool short_enough = !trimmed(signature).empty() && signature.size() <= kSignatureBytesMax;
+    const std::string_view container =
+        short_enough && containers_ < kDepthMax ? find_word(signature, language_.containers) : std::string_view();
+    const bool is_call = signature.find('(') != std::string_view::npos;
+    const bool is_value = signature.find(" = ") != std::string_view::npos &&
+                          signature.find("=>") == std::string_view::npos &&
+                          signature.find("function") == std::string_view::npos;
+    const bool is_container = !container.empty() && !(is_call && container == "struct");
+    const bool is_definition =
+        short_enough && (is_container || (is_call && !is_value) ||
+                         !find_word(signature, language_.definitions).empty() || language_.name == "css");
+    const bool is_namespace = container == "namespace" || container == "extern" || container == "package" || container == "mod";
+    if (is_definition && !is_namespace) {
+      found_.push_back({begin, at_, static_cast<uint8_t>(std::min<size_t>(levels_ + 1, 6))});
+    }
+    if (is_container) {
+      ++containers_;
+      level_steps_.push_back(!is_namespace);
+      levels_ += !is_namespace;
+    } else {
+      code_depth_ = 1;
+    }
+    statement_ = std::string_view::npos;
+  }
+
+  void close_brace() {
+    if (code_depth_ > 0) {
+      --code_depth_;
+    } else if (containers_ > 0) {
+      --containers_;
+      levels_ -= level_steps_.back();
+      level_steps_.pop_back();
+    }
+    if (code_depth_ == 0) statement_ = std::string_view::npos;
+  }
+
+  std::string_view text_;
+  const CodeLanguage& language_;
+  std::vector<Definition> found_;
+  size_t at_ = 0;
+  size_t statement_ = std::string_view::npos;  // where the statement that is being read begins
+  size_t code_depth_ = 0;                      // braces open inside a body
+  size_t containers_ = 0;                      // braces open that hold definitions
+  size_t levels_ = 0;                          // those of them that have a name of their own
+  std::vector<bool> level_steps_;
+  bool at_line_begin_ = true;
+};
+
+// Definitions that a keyword in front of a line begins.
+std::vector<Definition> scan_keywords(std::string_view text, const CodeLanguage& language) {
+  std::vector<Definition> found;
+  LineReader lines(text);
+  std::string_view line;
+  bool in_docstring = false;
+  for (size_t at = 0; lines.next(line); at = lines.position()) {
+    if (language.family == CodeFamily::indentation) {
+      const bool was_in = in_docstring;
+      for (const std::string_view mark : {"\"\"\"", "'''"}) {
+        for (size_t i = line.find(mark); i != std::string_view::npos; i = line.find(mark, i + 3)) {
+          in_docstring = !in_docstring;
+        }
+      }
+      if (was_in) continue;
+    }
+    const size_t indent = line.find_first_not_of(" \t");
+    if (indent == std::string_view::npos || indent > 12) continue;
+    size_t end = indent;
+    while (end < line.size() && is_word_character(line[end])) ++end;
+    const std::string_view word = line.substr(indent, end - indent);
+    bool defines = !word.empty() && holds_word(language.definitions, word);
+    if (defines && word == "async") defines = line.find(" def ") != std::string_view::npos;
+    if (defines && word == "local") defines = line.find(" function ") != std::string_view::npos;
+    if (language.name == "shell" && !defines) {
+      defines = indent == 0 && !word.empty() && line.substr(end).starts_with("()");
+    }
+    if (language.name == "r") {
+      defines = indent == 0 && (line.find("<- function(") != std::string_view::npos ||
+                                line.find("= function(") != std::string_view::npos);
+    }
+    if (!defines) continue;
+    const auto level = static_cast<uint8_t>(std::min<size_t>(1 + indentation(line) / 2, 6));
+    found.push_back({at + indent, at + line.size(), level});
+  }
+  return found;
+}
+
+// Comments, decorators and attributes in the lines directly above a definition belong to it.
+size_t with_lines_above(std::string_view text, size_t begin, size_t least, const CodeLanguage& language) {
+  size_t first = text.rfind('\n', begin == 0 ? 0 : begin - 1);
+  first = first == std::string_view::npos || begin == 0 ? 0 : first + 1;
+  first = std::max(first, least);
+  const size_t definition = first;
+  while (first > least + 1) {
+    const size_t line_end = first - 1;
+    size_t line_begin = text.rfind('\n', line_end - 1);
+    line_begin = line_begin == std::string_view::npos ? 0 : line_begin + 1;
+    if (line_begin < least || definition - line_begin > kCommentBytesMax) break;
+    const std::string_view line = trimmed(text.substr(line_begin, line_end - line_begin));
+    if (line.empty()) break;
+    bool belongs = line[0] == '@' || line.starts_with("#[") || line.starts_with("/*") ||
+                   line[0] == '*' || line.ends_with("*/") || line.starts_with("template");
+    const std::string_view marks = language.line_comments;
+    for (size_t i = 0; i < marks.size();) {
+      const size_t stop = std::min(marks.find(' ', i), marks.size());
+      belongs = belongs || line.starts_with(marks.substr(i, stop - i));
+      i = stop + 1;
+    }
+    if (!belongs) break;
+    first = line_begin;
+  }
+  return first;
+}
+
+// Code between definitions, cut where an empty line stands before one that is not indented.
+void add_code(std::string_view text, size_t begin, size_t end, std::vector<Block>& blocks) {
+  LineReader lines(text.substr(0, end));
+  lines.seek(begin);
+  size_t block = begin;
+  size_t last = begin;  // the end of the last visible line
+  bool blank = false;
+  const auto push = [&] {
+    while (block < last && text[block] == '\n') ++block;
+    if (last > block) {
+      blocks.push_back({static_cast<uint32_t>(block), static_cast<uint32_t>(last), BlockKind::code, 0, 0});
+    }
+  };
+  std::string_view line;
+  for (size_t at = begin; lines.next(line); at = lines.position()) {
+    if (is_blank(line)) {
+      blank = true;
+      continue;
+    }
+    const bool indented = line[0] == ' ' || line[0] == '\t' || line[0] == '}' || line[0] == ')';
+    if (blank && !indented) {
+      push();
+      block = at;
+    }
+    blank = false;
+    last = at + line.size();
+  }
+  push();
+}
+
+}  // namespace
+
+Document decode_source_code(std::string_view utf8, std::string_view name) {
+  Document document;
+  document.text = std::string(utf8);
+  const std::string_view text = document.text;
+  const CodeLanguage* language = code_language_by_name(name);
+  if (language == nullptr) language = code_language_by_first_line(text);
+  std::vector<Definition> definitions;
+  if (language != nullptr) {
+    document.metadata["code_language"] = std::string(language->name);
+    if (language->family == CodeFamily::braces) {
+      definitions = BraceScanner(text, *language).scan();
+    } else if (language->family != CodeFamily::plain) {
+      definitions = scan_keywords(text, *language);
+    }
+  }
+  size_t done = 0;
+  for (const Definition& definition : definitions) {
+    if (definition.begin < done) continue;
+    const size_t begin = with_lines_above(text, definition.begin, done, *language);
+    add_code(text, done, begin, document.blocks);
+    const size_t end = begin + trimmed(text.substr(begin, definition.body - begin)).size() +
+                       (text.substr(begin, definition.body - begin).find_first_not_of(" \t\n\r\f\v"));
+    document.blocks.push_back({static_cast<uint32_t>(begin), static_cast<uint32_t>(end),
+                               BlockKind::heading, definition.level, 0});
+    done = end;
+  }
+  add_code(text, done, text.size(), document.blocks);
+  return document;
+}
+
+}  // namespace headrace

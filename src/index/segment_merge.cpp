@@ -1,0 +1,135 @@
+#include "index/segment_merge.h"
+
+#include <numeric>
+
+namespace headrace::index {
+namespace {
+
+// A merge reads its mapped inputs from end to end; pages behind it are given back after this many
+// bytes of output, so that resident memory does not grow with the inputs.
+constexpr uint64_t kForgetBytes = 4 << 20;
+
+class ForgettingSink : public SectionSink {
+ public:
+  ForgettingSink(SectionSink& target, std::span<const SegmentMergeInput> inputs)
+      : target_(target), inputs_(inputs) {}
+  Status append(std::string_view bytes) override {
+    written_ += bytes.size();
+    if (written_ >= kForgetBytes) {
+      written_ = 0;
+      for (const SegmentMergeInput& input : inputs_) input.segment->forget();
+    }
+    return target_.append(bytes);
+  }
+
+ private:
+  SectionSink& target_;
+  std::span<const SegmentMergeInput> inputs_;
+  uint64_t written_ = 0;
+};
+
+// Numbers the surviving documents of one input; a stale one survives while a row of it does.
+void plan_documents(const SegmentMergeInput& input, DeadRows dead, std::span<const uint32_t> rows,
+                    std::vector<uint32_t>& documents, uint32_t& next) {
+  const DocumentTable& table = input.segment->documents();
+  documents.assign(table.count(), kDroppedRow);
+  for (uint32_t document = 0; document < table.count(); ++document) {
+    bool kept = dead == DeadRows::keep ||
+                !(table.is_stale(document) ||
+                  (input.stale != nullptr && input.stale->test(document)));
+    const uint64_t first = table.first_row(document);
+    const uint64_t end = first + table.row_count(document);
+    for (uint64_t row = first; row < end && row < rows.size() && !kept; ++row) {
+      kept = rows[row] != kDroppedRow;
+    }
+    if (kept) documents[document] = next++;
+  }
+}
+
+Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const SegmentMergeMaps& maps,
+                        const std::string& space, SectionFileWriter& writer) {
+  std::vector<MergeInput<VectorSet>> sets;
+  bool any = false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].vectors) continue;
+    for (const VectorSet* set : inputs[i].vectors(space)) {
+      sets.push_back({set, maps.rows[i]});
+      for (uint32_t at = 0; at < set->count() && !any; ++at) {
+        const uint32_t row = set->row_at(at);
+        any = row < maps.rows[i].size() && maps.rows[i][row] != kDroppedRow;
+      }
+    }
+  }
+  if (!any) return {};
+  HR_ASSIGN(SectionSink * sink, writer.begin(SectionKind::vectors, space));
+  return merge_vectors(sets, *sink);
+}
+
+template <typename Input, typename Merge>
+Status write_section(SectionFileWriter& writer, SectionKind kind, const Input& inputs,
+                     const Merge& merge) {
+  HR_ASSIGN(SectionSink * sink, writer.begin(kind));
+  return merge(inputs, *sink);
+}
+
+}  // namespace
+
+Result<SegmentMergeMaps> plan_merge(std::span<const SegmentMergeInput> inputs, DeadRows dead) {
+  SegmentMergeMaps maps;
+  uint64_t total = 0;
+  for (const SegmentMergeInput& input : inputs) total += input.segment->row_count();
+  if (total >= kDroppedRow) {
+    return fail(ErrorCode::too_large, "a segment cannot hold 2^32 rows");
+  }
+  for (const SegmentMergeInput& input : inputs) {
+    std::vector<uint32_t> rows(input.segment->row_count());
+    for (uint32_t row = 0; row < rows.size(); ++row) {
+      const bool drop =
+          dead == DeadRows::drop && input.deleted != nullptr && input.deleted->test(row);
+      rows[row] = drop ? kDroppedRow : maps.row_count++;
+    }
+    std::vector<uint32_t> documents;
+    plan_documents(input, dead, rows, documents, maps.document_count);
+    maps.rows.push_back(std::move(rows));
+    maps.documents.push_back(std::move(documents));
+  }
+  return maps;
+}
+
+Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs,
+                                       const SegmentMergeMaps& maps,
+                                       std::span<const std::string> spaces,
+                                       const SegmentMergeOptions& options, SectionSink& out) {
+  ForgettingSink sink(out, inputs);
+  SectionFileWriter writer(sink, SectionFileType::segment, options.id);
+  std::vector<DocumentMergeInput> documents;
+  std::vector<RowMergeInput> rows;
+  std::vector<MergeInput<Columns>> columns;
+  std::vector<MergeInput<Postings>> postings;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Segment& segment = *inputs[i].segment;
+    documents.push_back({&segment.documents(), maps.documents[i], inputs[i].stale, maps.rows[i]});
+    rows.push_back({&segment.rows(), maps.rows[i], maps.documents[i]});
+    columns.push_back({&segment.columns(), maps.rows[i]});
+    postings.push_back({&segment.postings(), maps.rows[i]});
+  }
+  HR_TRY(write_section(writer, SectionKind::documents, documents, merge_document_entries));
+  HR_TRY(write_section(writer, SectionKind::document_text, documents, merge_document_text));
+  RowStoreMerger store(rows, options.codec);
+  HR_ASSIGN(SectionSink * row_sink, writer.begin(SectionKind::rows));
+  HR_TRY(store.write_rows(*row_sink));
+  HR_ASSIGN(SectionSink * key_sink, writer.begin(SectionKind::keys));
+  HR_TRY(store.write_keys(*key_sink));
+  HR_ASSIGN(SectionSink * blob_sink, writer.begin(SectionKind::blobs));
+  HR_TRY(store.write_blobs(*blob_sink));
+  HR_ASSIGN(SectionSink * block_sink, writer.begin(SectionKind::blob_blocks));
+  HR_TRY(store.write_blob_blocks(*block_sink));
+  HR_TRY(write_section(writer, SectionKind::columns, columns, merge_columns));
+  HR_TRY(write_section(writer, SectionKind::postings, postings, merge_postings));
+  for (const std::string& space : spaces) HR_TRY(merge_vectors_of(inputs, maps, space, writer));
+  HR_ASSIGN(const SectionFileSeal seal, writer.finish(maps.row_count, maps.document_count));
+  for (const SegmentMergeInput& input : inputs) input.segment->forget();
+  return seal;
+}
+
+}  // namespace headrace::index
