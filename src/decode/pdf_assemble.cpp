@@ -83,8 +83,10 @@ class Headings {
            static_cast<float>(size_step(block.size_pt)) >= 1.1f * static_cast<float>(body_) &&
            is_heading_text(block.text);
   }
+  // Not a sentence, and no line of a table of contents.
   static bool is_heading_text(std::string_view text) {
     return text.size() <= 240 && !text.ends_with(".") && !text.ends_with(",") &&
+           text.find(". . .") == std::string_view::npos && text.find(".....") == std::string_view::npos &&
            count_letters(text) >= 2;
   }
 
