@@ -147,7 +147,7 @@ class BraceScanner {
     const std::string_view container =
         short_enough && containers_ < kDepthMax ? find_word(signature, language_.containers) : std::string_view();
     const bool is_call = signature.find('(') != std::string_view::npos;
-    const bool is_value = signature.find(" = ") != std::string_view::npos &&
+    const bool is_value = signature.find(" = ") < signature.find('(') &&
                           signature.find("=>") == std::string_view::npos &&
                           signature.find("function") == std::string_view::npos;
     const bool is_container = !container.empty() && !(is_call && container == "struct");

@@ -106,7 +106,7 @@ struct Layer {
 // with what they produce.
 constexpr size_t kStretchBytes = 384 << 10;
 // How many of the intermediate columns exist at a time.
-constexpr size_t kInnerColumns = 512;
+constexpr size_t kInnerColumns = 384;
 constexpr size_t kTileTokens = 256;
 
 class Transformer final : public Encoder {

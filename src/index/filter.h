@@ -10,8 +10,10 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "index/columns.h"
@@ -29,6 +31,9 @@ class Filter {
 
   // Rows of the segment that match. A column that no row has is null everywhere.
   Result<RowBitmap> evaluate(const Columns& columns) const;
+  // The same for all segments of a snapshot. A type that does not fit is an error only when it fits
+  // in no segment, so a column may hold texts here and numbers there.
+  Result<std::vector<RowBitmap>> evaluate(std::span<const Columns* const> segments) const;
   std::string text() const;
 
   struct Node;

@@ -36,12 +36,15 @@ Value scalar_value(const element& value) {
 
 void add_metadata(const std::string& name, const element& value, Metadata& metadata, int depth) {
   if (value.type() == element_type::OBJECT && depth < 8) {
-    for (const auto field : value.get_object().value()) {
+    // Named: a temporary in the loop's range would be gone before the loop begins.
+    const simdjson::dom::object object = value.get_object().value();
+    for (const auto field : object) {
       add_metadata(name + "." + std::string(field.key), field.value, metadata, depth + 1);
     }
   } else if (value.type() == element_type::ARRAY) {
     std::vector<std::string> items;
-    for (const element item : value.get_array().value()) items.push_back(scalar_text(item));
+    const simdjson::dom::array array = value.get_array().value();
+    for (const element item : array) items.push_back(scalar_text(item));
     metadata[name] = std::move(items);
   } else {
     metadata[name] = scalar_value(value);

@@ -11,18 +11,58 @@ namespace {
 // Longer headings are cut in the path (never in the text).
 constexpr size_t kHeadingBytesMax = 240;
 
+bool has_words(std::string_view line) {
+  return std::any_of(line.begin(), line.end(), [](char c) {
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+           static_cast<unsigned char>(c) >= 0x80;
+  });
+}
+
+// A comment, an attribute or the like above the signature of a definition.
+bool is_preamble(std::string_view line) {
+  const char last = line.empty() ? ' ' : line.back();
+  return line.find_first_of("/*#@-;!") == 0 || line.starts_with("template") || last == ':';
+}
+
+// The lines of a heading that name it: without underlines, and of a definition in source code
+// without what stands above its signature (the last line that is indented least begins that).
+std::string_view naming_lines(std::string_view heading, size_t indentation) {
+  if (!is_preamble(heading.substr(0, heading.find('\n')))) return heading;
+  size_t found = 0;
+  size_t least = indentation;
+  for (size_t begin = 0; begin < heading.size();) {
+    const size_t end = std::min(heading.find('\n', begin), heading.size());
+    const std::string_view line = heading.substr(begin, end - begin);
+    const size_t width = line.find_first_not_of(" \t");
+    if (begin > 0 && width != std::string_view::npos && width <= least && has_words(line)) {
+      found = begin;
+      least = width;
+    }
+    begin = end + 1;
+  }
+  return heading.substr(found);
+}
+
 std::string heading_text(std::string_view text) {
   std::string out;
-  bool space = false;
-  for (const char c : text.substr(0, code_point_floor(text, std::min(text.size(), kHeadingBytesMax)))) {
-    if (c == ' ' || c == '\n' || c == '\t' || c == '\r') {
-      space = !out.empty();
-      continue;
+  for (size_t begin = 0; begin < text.size() && out.size() < kHeadingBytesMax;) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = text.substr(begin, end - begin);
+    begin = end + 1;
+    if (!has_words(line) && !out.empty()) continue;
+    bool space = !out.empty();
+    for (const char c : line) {
+      if (c == ' ' || c == '\t' || c == '\r') {
+        space = !out.empty();
+        continue;
+      }
+      if (space) out.push_back(' ');
+      space = false;
+      out.push_back(c);
+      if (out.size() >= kHeadingBytesMax) break;
     }
-    if (space) out.push_back(' ');
-    space = false;
-    out.push_back(c);
   }
+  out.resize(code_point_floor(out, std::min(out.size(), kHeadingBytesMax)));
   return out;
 }
 
@@ -111,7 +151,10 @@ const std::string& ChunkStructure::heading_path(size_t block) {
     if (heading.kind != BlockKind::heading) continue;
     const uint8_t level = std::max<uint8_t>(heading.level, 1);
     while (!stack_.empty() && stack_.back().level >= level) stack_.pop_back();
-    stack_.push_back({level, heading_text(text_.substr(heading.begin, heading.end - heading.begin))});
+    const size_t line_break = heading.begin == 0 ? std::string_view::npos : text_.rfind('\n', heading.begin - 1);
+    const size_t line_begin = line_break == std::string_view::npos ? 0 : line_break + 1;
+    const std::string_view lines = text_.substr(heading.begin, heading.end - heading.begin);
+    stack_.push_back({level, heading_text(naming_lines(lines, heading.begin - line_begin))});
     changed = true;
   }
   if (!changed) return path_;

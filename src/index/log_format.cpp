@@ -1,0 +1,77 @@
+#include "index/log_format.h"
+
+#include <fmt/format.h>
+
+#include "index/field_codec.h"
+
+namespace headrace::index {
+
+std::string encode_log_header(const LogHeader& header) {
+  FieldWriter out;
+  out.raw(std::string_view("HRLOG\0\0\1", 8));
+  out.u32(kLogVersion);
+  out.u32(0);
+  out.u64(header.id);
+  out.u64(header.previous_end);
+  out.u64(header.first_transaction);
+  out.hash(header.knowledge_base);
+  out.u64(hash64(out.view()));
+  return out.take();
+}
+
+Result<LogHeader> decode_log_header(std::string_view bytes, std::string_view path) {
+  if (bytes.size() < kLogHeaderBytes ||
+      bytes.substr(0, 8) != std::string_view("HRLOG\0\0\1", 8) ||
+      load_number<uint64_t>(bytes.data() + 56) != hash64(bytes.substr(0, 56))) {
+    return fail(ErrorCode::damaged, fmt::format("{}: the header of the log is damaged", path),
+                "restore the file from a copy");
+  }
+  FieldReader in(bytes.substr(8, 48));
+  const uint32_t version = in.u32();
+  in.u32();
+  if (version > kLogVersion) {
+    return fail(ErrorCode::unsupported,
+                fmt::format("{}: written in version {} of the log format; this program reads up to "
+                            "{}", path, version, kLogVersion),
+                "use a newer Headrace");
+  }
+  LogHeader header;
+  header.id = in.u64();
+  header.previous_end = in.u64();
+  header.first_transaction = in.u64();
+  header.knowledge_base = in.hash();
+  return header;
+}
+
+void append_log_frame(LogFrameType type, uint64_t transaction, uint64_t chain,
+                      std::string_view payload, std::string& out) {
+  const size_t begin = out.size();
+  FieldWriter head;
+  head.u64(0);  // checksum, below
+  head.raw(kLogFrameMagic);
+  head.u32(static_cast<uint32_t>(payload.size()));
+  head.u64(transaction);
+  head.u32(static_cast<uint32_t>(type));
+  head.u32(0);
+  head.u64(chain);
+  out.append(head.view());
+  out.append(payload);
+  const uint64_t checksum = hash64(std::string_view(out).substr(begin + 8));
+  std::memcpy(out.data() + begin, &checksum, sizeof(checksum));
+}
+
+bool decode_log_frame_head(std::string_view bytes, LogFrameHead& head) {
+  FieldReader in(bytes);
+  head.checksum = in.u64();
+  const std::string_view magic = in.raw(4);
+  head.payload_bytes = in.u32();
+  head.transaction = in.u64();
+  head.type = in.u32();
+  const uint32_t reserved = in.u32();
+  head.chain = in.u64();
+  return in.ok() && magic == kLogFrameMagic && reserved == 0 && head.type >= 1 &&
+         head.type <= static_cast<uint32_t>(LogFrameType::commit) &&
+         head.payload_bytes <= kLogPayloadBytesMax;
+}
+
+}  // namespace headrace::index

@@ -1,0 +1,31 @@
+// The bytes of log headers and frames, shared by LogWriter and LogReader (docs/formats/log.md).
+//
+// Owns: nothing. Threads: pure functions. Errors: damaged, unsupported.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "index/log.h"
+
+namespace headrace::index {
+
+std::string encode_log_header(const LogHeader& header);
+Result<LogHeader> decode_log_header(std::string_view bytes, std::string_view path);
+
+void append_log_frame(LogFrameType type, uint64_t transaction, uint64_t chain,
+                      std::string_view payload, std::string& out);
+
+struct LogFrameHead {
+  uint64_t checksum = 0;
+  uint32_t payload_bytes = 0;
+  uint64_t transaction = 0;
+  uint32_t type = 0;
+  uint64_t chain = 0;
+};
+inline constexpr uint64_t kLogFrameMagicOffset = 8;
+inline constexpr std::string_view kLogFrameMagic = "HRLF";
+// False when these 40 bytes cannot begin a frame.
+bool decode_log_frame_head(std::string_view bytes, LogFrameHead& head);
+
+}  // namespace headrace::index

@@ -1,0 +1,85 @@
+#include "base/check.h"
+#include "index/field_codec.h"
+#include "index/log.h"
+#include "index/log_format.h"
+
+namespace headrace::index {
+
+Result<std::unique_ptr<LogWriter>> LogWriter::create(FileSystem& files, const std::string& path,
+                                                     const LogHeader& header) {
+  HR_ASSIGN(auto file, files.create(path));
+  const std::string bytes = encode_log_header(header);
+  HR_TRY(file->append(bytes));
+  HR_TRY(file->sync());
+  std::unique_ptr<LogWriter> log(new LogWriter(std::move(file)));
+  log->acknowledged_ = log->closed_end_ = log->buffered_end_ = kLogHeaderBytes;
+  log->chain_ = log->acknowledged_chain_ = load_number<uint64_t>(bytes.data() + 56);
+  log->transaction_ = log->acknowledged_transaction_ = header.first_transaction;
+  return log;
+}
+
+Result<std::unique_ptr<LogWriter>> LogWriter::reopen(FileSystem& files, const std::string& path,
+                                                     uint64_t end, uint64_t chain,
+                                                     uint64_t next_transaction) {
+  HR_ASSIGN(auto file, files.append_to(path));
+  std::unique_ptr<LogWriter> log(new LogWriter(std::move(file)));
+  log->acknowledged_ = log->closed_end_ = log->buffered_end_ = end;
+  log->chain_ = log->acknowledged_chain_ = chain;
+  log->transaction_ = log->acknowledged_transaction_ = next_transaction;
+  // What a writer that died left in the page cache becomes durable here, the rest is cut.
+  if (log->file_->size() > end) HR_TRY(log->file_->truncate(end));
+  HR_TRY(log->file_->sync());
+  return log;
+}
+
+void LogWriter::add(LogFrameType type, std::string_view payload) {
+  const size_t begin = buffer_.size();
+  append_log_frame(type, transaction_, chain_, payload, buffer_);
+  chain_ = load_number<uint64_t>(buffer_.data() + begin);
+  buffered_end_ += buffer_.size() - begin;
+  ++frames_;
+}
+
+Status LogWriter::write_buffer() {
+  HR_TRY(file_->append(buffer_));
+  buffer_.clear();
+  return {};
+}
+
+std::string LogWriter::close_transaction() {
+  FieldWriter payload;
+  payload.u32(frames_);
+  add(LogFrameType::commit, payload.view());
+  closed_end_ = buffered_end_;
+  closed_chain_ = chain_;
+  ++transaction_;
+  frames_ = 0;
+  return std::move(buffer_);
+}
+
+Status LogWriter::write_and_sync(std::string_view bytes) {
+  sync_failed_ = false;
+  HR_TRY(file_->append(bytes));
+  auto status = file_->sync();
+  sync_failed_ = !status;
+  return status;
+}
+
+void LogWriter::acknowledge() {
+  acknowledged_ = closed_end_;
+  acknowledged_chain_ = closed_chain_;
+  acknowledged_transaction_ += 1;
+}
+
+void LogWriter::roll_back(bool sync_failed) {
+  buffer_.clear();
+  frames_ = 0;
+  buffered_end_ = closed_end_ = acknowledged_;
+  chain_ = closed_chain_ = acknowledged_chain_;
+  transaction_ = acknowledged_transaction_;
+  const Status cut = file_->truncate(acknowledged_);
+  // After a failed sync nobody knows which pages are on the disk: never trust a second one.
+  if (sync_failed || !cut || !file_->sync()) unfit_ = true;
+}
+
+}  // namespace headrace::index

@@ -1,0 +1,42 @@
+#include "sources/file_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace headrace {
+namespace {
+
+std::string temporary(const std::string& name) { return testing::TempDir() + name; }
+
+TEST(ReadFile, GivesBytesAndStamp) {
+  const std::string path = temporary("file_reader_a");
+  std::ofstream(path) << "hello";
+  const auto file = read_file(path, 100);
+  ASSERT_TRUE(file) << file.error().text();
+  EXPECT_EQ(file->bytes, "hello");
+  EXPECT_EQ(file->stamp.size_bytes, 5u);
+  EXPECT_GT(file->stamp.modified_ns, 0);
+  EXPECT_EQ(*read_prefix(path, 2), "he");
+}
+
+TEST(ReadFile, RefusesWhatIsTooLargeWithoutReadingIt) {
+  const std::string path = temporary("file_reader_sparse");
+  std::ofstream(path) << "x";
+  std::filesystem::resize_file(path, 5ULL << 30);
+  const auto file = read_file(path, 1 << 20);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code(), ErrorCode::too_large);
+  EXPECT_FALSE(file.error().hint().empty());
+  std::filesystem::remove(path);
+}
+
+TEST(ReadFile, SaysThatAFileVanished) {
+  const auto file = read_file(temporary("file_reader_never"), 10);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code(), ErrorCode::not_found);
+}
+
+}  // namespace
+}  // namespace headrace

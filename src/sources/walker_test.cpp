@@ -1,0 +1,119 @@
+#include "sources/walker.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace headrace {
+namespace {
+
+namespace fs = std::filesystem;
+
+class WalkerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::path(testing::TempDir()) /
+            testing::UnitTest::GetInstance()->current_test_info()->name();
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  void write(const std::string& name, const std::string& text = "x") {
+    fs::create_directories((root_ / name).parent_path());
+    std::ofstream(root_ / name) << text;
+  }
+
+  // Sources relative to the root, in the order they came.
+  std::vector<std::string> walk(std::vector<std::string> arguments, WalkOptions options = {}) {
+    problems_.clear();
+    std::vector<std::string> found;
+    const Walker walker(std::move(arguments), std::move(options));
+    const Status status = walker.walk(
+        [&](const FileEntry& entry) -> Status {
+          found.push_back(entry.source.substr(root_.string().size() + 1));
+          return {};
+        },
+        [&](DocumentError problem) { problems_.push_back(std::move(problem)); });
+    EXPECT_TRUE(status) << status.error().text();
+    return found;
+  }
+
+  fs::path root_;
+  std::vector<DocumentError> problems_;
+};
+
+using Names = std::vector<std::string>;
+
+TEST_F(WalkerTest, GivesFilesInByteOrderWithoutHiddenAndIgnoredOnes) {
+  write("b.txt");
+  write("a/z.txt");
+  write("a/skip.log");
+  write(".hidden/x.txt");
+  write(".dot");
+  write(".headraceignore", "*.log\n");
+  EXPECT_EQ(walk({root_.string()}), (Names{"a/z.txt", "b.txt"}));
+}
+
+TEST_F(WalkerTest, IncludeAndExclude) {
+  write("a.md");
+  write("b.txt");
+  write("old/c.md");
+  EXPECT_EQ(walk({root_.string()}, {{"*.md"}, {"old"}}), (Names{"a.md"}));
+}
+
+TEST_F(WalkerTest, Globs) {
+  write("x/a.md");
+  write("x/y/b.md");
+  write("x/c.txt");
+  EXPECT_EQ(walk({root_.string() + "/**/*.md"}), (Names{"x/a.md", "x/y/b.md"}));
+  EXPECT_EQ(walk({root_.string() + "/x/*.md"}), (Names{"x/a.md"}));
+}
+
+TEST_F(WalkerTest, OddEntriesAreReportedNotOpened) {
+  write("good.txt");
+  fs::create_symlink("self", root_ / "self");
+  fs::create_symlink("missing", root_ / "nowhere");
+  fs::create_directories(root_ / "sub");
+  fs::create_directory_symlink("..", root_ / "sub" / "up");
+  ASSERT_EQ(mkfifo((root_ / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(walk({root_.string()}), (Names{"good.txt"}));
+  std::vector<std::string> reported;
+  for (const DocumentError& problem : problems_) {
+    reported.push_back(problem.source.substr(root_.string().size() + 1));
+    EXPECT_FALSE(problem.error.message().empty());
+  }
+  EXPECT_EQ(reported, (Names{"nowhere", "pipe", "self", "sub/up"}));
+}
+
+TEST_F(WalkerTest, ALinkedFolderIsVisitedOnce) {
+  write("real/a.txt");
+  fs::create_directory_symlink("real", root_ / "also");
+  EXPECT_EQ(walk({root_.string()}), (Names{"also/a.txt"}));
+}
+
+TEST_F(WalkerTest, APathThatIsNotThereFailsTheWalk) {
+  const Walker walker({(root_ / "nothing").string()}, {});
+  const Status status = walker.walk([](const FileEntry&) -> Status { return {}; },
+                                    [](DocumentError) {});
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code(), ErrorCode::not_found);
+}
+
+TEST_F(WalkerTest, CoversWhatItWouldHaveGiven) {
+  const Walker walker({"docs", "notes/*.md"}, {});
+  EXPECT_TRUE(walker.covers("docs/a/b.txt"));
+  EXPECT_FALSE(walker.covers("docs2/a.txt"));
+  EXPECT_TRUE(walker.covers("notes/x.md"));
+  EXPECT_FALSE(walker.covers("notes/x.txt"));
+}
+
+TEST(DisplayablePath, EscapesWhatIsNotUtf8) {
+  EXPECT_EQ(displayable_path("caf\xc3\xa9.txt"), "caf\xc3\xa9.txt");
+  EXPECT_EQ(displayable_path("bad\xff\xfe.txt"), "bad\\xff\\xfe.txt");
+}
+
+}  // namespace
+}  // namespace headrace
