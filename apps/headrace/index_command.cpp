@@ -21,9 +21,9 @@ constexpr uint64_t kErrorsShown = 20;
 
 void print_summary(const IngestOptions& options, const IngestReport& report) {
   const uint64_t documents = report.added + report.updated + report.unchanged;
-  fmt::print("{}{} documents in {}: {} added, {} updated, {} unchanged", options.dry_run ? "would be: " : "",
-             human_count(documents), options.kb, human_count(report.added),
-             human_count(report.updated), human_count(report.unchanged));
+  fmt::print("{}{} documents in {}: {} added, {} updated, {} unchanged",
+             options.dry_run ? "would be: " : "", human_count(documents), options.kb,
+             human_count(report.added), human_count(report.updated), human_count(report.unchanged));
   if (report.removed > 0) fmt::print(", {} removed", human_count(report.removed));
   if (report.failed > 0) fmt::print(", {}", yellow(fmt::format("{} failed", report.failed)));
   fmt::print("\n{} rows", human_count(report.rows));
@@ -32,10 +32,11 @@ void print_summary(const IngestOptions& options, const IngestReport& report) {
                human_count(static_cast<uint64_t>(static_cast<double>(report.tokens) /
                                                  std::max(report.seconds, 1e-3))));
   }
-  fmt::print(", {} read in {}, searchable after {}, peak memory {}\n",
-             human_bytes(report.bytes_in), human_seconds(report.seconds),
-             human_seconds(report.searchable_seconds), human_bytes(report.peak_rss_bytes));
-  if (report.failed > 0) fmt::print("{}\n", dim(fmt::format("headrace errors {} lists what failed", options.kb)));
+  fmt::print(", {} read in {}, searchable after {}, peak memory {}\n", human_bytes(report.bytes_in),
+             human_seconds(report.seconds), human_seconds(report.searchable_seconds),
+             human_bytes(report.peak_rss_bytes));
+  if (report.failed > 0)
+    fmt::print("{}\n", dim(fmt::format("headrace errors {} lists what failed", options.kb)));
   if (report.interrupted) {
     fmt::print("{}\n", yellow("interrupted: what is above is kept; the same command goes on"));
   }
@@ -75,10 +76,12 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("index", "Make documents searchable");
   const auto arguments = std::make_shared<IndexArguments>();
   IngestOptions& options = arguments->ingest;
-  command->add_option("PATH", options.stream.paths,
-                      "Files, folders, globs (quoted), or - for standard input")
+  command
+      ->add_option("PATH", options.stream.paths,
+                   "Files, folders, globs (quoted), or - for standard input")
       ->required();
-  command->add_option("--into", options.kb, "The knowledge base: a folder, made when it is not there")
+  command
+      ->add_option("--into", options.kb, "The knowledge base: a folder, made when it is not there")
       ->required();
   command->add_option("--model", options.model,
                       "Embedding model (a folder or a name), or none; default all-MiniLM-L6-v2");
@@ -93,11 +96,14 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
   command->add_flag("--dry-run", options.dry_run, "Only say what would be done");
   command->add_flag("--strict", arguments->strict, "Exit 1 when a document failed");
   command->add_option("--include", options.stream.walk.include, "Only files matching this glob");
-  command->add_option("--exclude", options.stream.walk.exclude, "No files or folders matching this glob");
-  command->add_option("--text-column", options.stream.columns.text, "JSONL field or CSV column with the text");
+  command->add_option("--exclude", options.stream.walk.exclude,
+                      "No files or folders matching this glob");
+  command->add_option("--text-column", options.stream.columns.text,
+                      "JSONL field or CSV column with the text");
   command->add_option("--id-column", options.stream.columns.id, "… with the id");
   command->add_option("--title-column", options.stream.columns.title, "… with the title");
-  command->add_option("--memory", arguments->memory, "Budget for the whole process, e.g. 1GiB (default a quarter of the machine)");
+  command->add_option("--memory", arguments->memory,
+                      "Budget for the whole process, e.g. 1GiB (default a quarter of the machine)");
   command->add_option("--threads", options.threads, "Threads (default all)");
   command->footer(
       "Examples:\n"
@@ -108,7 +114,8 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
       "  headrace index table.csv --into kb --text-column body --id-column nr\n"
       "  tar c docs/ | headrace index - --into kb\n\n"
       "A document that fails is reported, kept in `headrace errors KB`, and ends nothing else.\n"
-      "Names in a .headraceignore file (syntax of .gitignore) and names with a leading dot are left out.");
+      "Names in a .headraceignore file (syntax of .gitignore) and names with a leading dot are "
+      "left out.");
   command->callback([arguments, &invocation] {
     invocation.action = [arguments, &invocation] { return run_index(*arguments, invocation.json); };
   });

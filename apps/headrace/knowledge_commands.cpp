@@ -48,8 +48,10 @@ Result<int> run_verify(const std::string& kb, bool json) {
   } else if (report.ok()) {
     fmt::print("{} {} checked, nothing wrong\n", green("ok:"), human_bytes(report.checked_bytes));
   } else {
-    for (const std::string& problem : report.problems) fmt::print("{} {}\n", red("damaged:", Stream::out), problem);
-    fmt::print("restore these files from a backup, or index the sources into a new knowledge base\n");
+    for (const std::string& problem : report.problems)
+      fmt::print("{} {}\n", red("damaged:", Stream::out), problem);
+    fmt::print(
+        "restore these files from a backup, or index the sources into a new knowledge base\n");
   }
   return report.ok() ? 0 : 1;
 }
@@ -66,8 +68,9 @@ Result<int> run_errors(const std::string& kb, bool json) {
     fmt::print("{} ({}, {})\n  {}\n", bold(failed.source), failed.stage,
                error_code_name(failed.error.code()), failed.error.text());
   }
-  fmt::print("{}\n", dim(fmt::format("{} failed documents; the next headrace index tries them again",
-                                     errors.size())));
+  fmt::print("{}\n",
+             dim(fmt::format("{} failed documents; the next headrace index tries them again",
+                             errors.size())));
   return 0;
 }
 
@@ -109,8 +112,8 @@ void add_knowledge_commands(CLI::App& app, Invocation& invocation) {
   add(app, invocation, "optimize", "Bring everything into its final, fully indexed form", kb,
       [kb](bool json) { return run_optimize(*kb, json); });
   const auto filter = std::make_shared<std::string>();
-  CLI::App* remove = add(app, invocation, "delete", "Remove the rows for which a filter is true", kb,
-                         [kb, filter](bool json) { return run_delete(*kb, *filter, json); });
+  CLI::App* remove = add(app, invocation, "delete", "Remove the rows for which a filter is true",
+                         kb, [kb, filter](bool json) { return run_delete(*kb, *filter, json); });
   remove->add_option("--filter", *filter, "Which rows, e.g. \"source like 'old/%'\"")->required();
   remove->footer("Example:\n  headrace delete kb --filter \"lang = 'de' and year < 2020\"");
 }

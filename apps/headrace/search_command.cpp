@@ -41,7 +41,8 @@ std::string snippet(const Hit& hit) {
     begin = hit.matches.front().begin > 80 ? hit.matches.front().begin - 80 : 0;
     begin = code_point_floor(text, begin);
     const size_t space = text.find_first_of(" \n", begin);
-    if (begin > 0 && space != std::string::npos && space < hit.matches.front().begin) begin = space + 1;
+    if (begin > 0 && space != std::string::npos && space < hit.matches.front().begin)
+      begin = space + 1;
   }
   size_t end = code_point_floor(text, std::min(text.size(), begin + kSnippetBytes));
   std::string shown = begin > 0 ? "…" : "";
@@ -106,7 +107,8 @@ Result<std::vector<QueryLine>> read_queries(const std::string& path) {
     };
     std::string query = text("text");
     if (query.empty()) query = text("query");
-    if (!parsed.is_object() || (query.empty() && !parsed.contains("text") && !parsed.contains("query"))) {
+    if (!parsed.is_object() ||
+        (query.empty() && !parsed.contains("text") && !parsed.contains("query"))) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("{} line {}: no object with \"text\" or \"query\"", path, number),
                   "write one {\"id\": …, \"text\": …} a line");
@@ -172,7 +174,8 @@ void add_search_command(CLI::App& app, Invocation& invocation) {
   query->excludes(file);
   command->add_option("-k", arguments->options.k, "How many hits (default 10)")
       ->check(CLI::Range(1, 100000));
-  command->add_option("--mode", arguments->mode, "hybrid, vector or text (default: hybrid where there are vectors)");
+  command->add_option("--mode", arguments->mode,
+                      "hybrid, vector or text (default: hybrid where there are vectors)");
   command->add_option("--filter", arguments->options.filter, "Only rows for which this is true");
   command->add_option("--space", arguments->options.space, "Which vectors to use");
   command->footer(
@@ -186,7 +189,9 @@ void add_search_command(CLI::App& app, Invocation& invocation) {
   command->callback([arguments, command, &invocation] {
     if (command->count("QUERY") == 0 && arguments->queries_file.empty())
       throw CLI::RequiredError("QUERY (or --queries FILE)");
-    invocation.action = [arguments, &invocation] { return run_search(*arguments, invocation.json); };
+    invocation.action = [arguments, &invocation] {
+      return run_search(*arguments, invocation.json);
+    };
   });
 }
 

@@ -31,11 +31,21 @@ bool colours_on(Stream stream) {
   return wanted && isatty(stream == Stream::out ? STDOUT_FILENO : STDERR_FILENO) == 1;
 }
 
-std::string bold(std::string_view text, Stream stream) { return paint(text, "1", stream); }
-std::string dim(std::string_view text, Stream stream) { return paint(text, "2", stream); }
-std::string red(std::string_view text, Stream stream) { return paint(text, "31;1", stream); }
-std::string green(std::string_view text, Stream stream) { return paint(text, "32", stream); }
-std::string yellow(std::string_view text, Stream stream) { return paint(text, "33;1", stream); }
+std::string bold(std::string_view text, Stream stream) {
+  return paint(text, "1", stream);
+}
+std::string dim(std::string_view text, Stream stream) {
+  return paint(text, "2", stream);
+}
+std::string red(std::string_view text, Stream stream) {
+  return paint(text, "31;1", stream);
+}
+std::string green(std::string_view text, Stream stream) {
+  return paint(text, "32", stream);
+}
+std::string yellow(std::string_view text, Stream stream) {
+  return paint(text, "33;1", stream);
+}
 
 std::string human_bytes(uint64_t bytes) {
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -76,12 +86,18 @@ Result<uint64_t> parse_bytes(const std::string& text) {
   };
   if (ec != std::errc{} || !(value >= 0) || value > 1e15) return wrong();
   double factor = 0;
-  if (unit.empty() || unit == "b") factor = 1;
-  else if (unit == "k" || unit == "kib" || unit == "kb") factor = 1024;
-  else if (unit == "m" || unit == "mib" || unit == "mb") factor = 1024.0 * 1024;
-  else if (unit == "g" || unit == "gib" || unit == "gb") factor = 1024.0 * 1024 * 1024;
-  else if (unit == "t" || unit == "tib" || unit == "tb") factor = 1024.0 * 1024 * 1024 * 1024;
-  else return wrong();
+  if (unit.empty() || unit == "b")
+    factor = 1;
+  else if (unit == "k" || unit == "kib" || unit == "kb")
+    factor = 1024;
+  else if (unit == "m" || unit == "mib" || unit == "mb")
+    factor = 1024.0 * 1024;
+  else if (unit == "g" || unit == "gib" || unit == "gb")
+    factor = 1024.0 * 1024 * 1024;
+  else if (unit == "t" || unit == "tib" || unit == "tb")
+    factor = 1024.0 * 1024 * 1024 * 1024;
+  else
+    return wrong();
   return static_cast<uint64_t>(value * factor);
 }
 
@@ -142,13 +158,13 @@ void ProgressBar::draw() {
   const int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * kWidth);
   std::string bar;
   for (int i = 0; i < kWidth; ++i) bar += i < filled ? "━" : "─";
-  std::string line = fmt::format("\r\x1b[K{} {}{} documents · {} · {} rows", bar,
-                                 human_count(done), listed ? "/" + human_count(found) : "",
+  std::string line = fmt::format("\r\x1b[K{} {}{} documents · {} · {} rows", bar, human_count(done),
+                                 listed ? "/" + human_count(found) : "",
                                  human_bytes(progress_.bytes_done), human_count(rows));
   if (to_embed > 0) {
     line += fmt::format(" · {} embedded ({} tokens/s)", human_count(embedded),
-                        human_count(static_cast<uint64_t>(
-                            static_cast<double>(progress_.tokens) / std::max(seconds, 0.1))));
+                        human_count(static_cast<uint64_t>(static_cast<double>(progress_.tokens) /
+                                                          std::max(seconds, 0.1))));
   }
   if (listed && share > 0.02 && share < 1) {
     line += fmt::format(" · {} left", human_seconds(seconds / share - seconds));

@@ -24,9 +24,9 @@ std::string red(std::string_view text, Stream stream = Stream::err);
 std::string green(std::string_view text, Stream stream = Stream::out);
 std::string yellow(std::string_view text, Stream stream = Stream::out);
 
-std::string human_bytes(uint64_t bytes);      // "12.3 MiB"
-std::string human_count(uint64_t count);      // "1,234"
-std::string human_seconds(double seconds);    // "1 m 05 s"
+std::string human_bytes(uint64_t bytes);    // "12.3 MiB"
+std::string human_count(uint64_t count);    // "1,234"
+std::string human_seconds(double seconds);  // "1 m 05 s"
 // "512", "64MiB", "1GiB", "2g" → bytes.
 Result<uint64_t> parse_bytes(const std::string& text);
 

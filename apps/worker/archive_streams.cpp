@@ -238,7 +238,8 @@ Result<std::unique_ptr<ByteStream>> open_stream(std::string_view kind, std::stri
   if (kind == "zstd") return open_as<ZstdStream>(bytes, guard);
   if (kind == "bzip2") return open_as<Bzip2Stream>(bytes, guard);
   if (kind == "xz") return open_as<XzStream>(bytes, guard);
-  return fail(ErrorCode::unsupported, "archives of the kind " + std::string(kind) + " are not read");
+  return fail(ErrorCode::unsupported,
+              "archives of the kind " + std::string(kind) + " are not read");
 }
 
 }  // namespace headrace::archive

@@ -47,7 +47,8 @@ struct Overrides {
 void parse_pax(std::string_view records, Overrides& out) {
   while (!records.empty()) {
     size_t length = 0;
-    const auto [end, error] = std::from_chars(records.data(), records.data() + records.size(), length);
+    const auto [end, error] =
+        std::from_chars(records.data(), records.data() + records.size(), length);
     const auto digits = static_cast<size_t>(end - records.data());
     if (error != std::errc() || length <= digits + 1 || length > records.size()) return;
     std::string_view record = records.substr(digits + 1, length - digits - 1);
@@ -62,7 +63,8 @@ void parse_pax(std::string_view records, Overrides& out) {
     const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
     if (parsed.ec != std::errc()) continue;
     if (key == "size") out.size = number;
-    if (key == "mtime") out.modified_s = static_cast<int64_t>(std::min<uint64_t>(number, 1ULL << 33));
+    if (key == "mtime")
+      out.modified_s = static_cast<int64_t>(std::min<uint64_t>(number, 1ULL << 33));
   }
 }
 
@@ -80,9 +82,9 @@ class TarReader {
       if (*got < kTarBlock) return output_.problem("", cut_off());
       if (std::all_of(block.begin(), block.end(), [](char c) { return c == '\0'; })) return drain();
       if (!is_tar_header(block))
-        return output_.problem("", Error(ErrorCode::damaged,
-                                         "the tar archive is damaged: what follows is no member",
-                                         "get it anew"));
+        return output_.problem(
+            "", Error(ErrorCode::damaged, "the tar archive is damaged: what follows is no member",
+                      "get it anew"));
       HR_ASSIGN(const bool more, take_member(block));
       if (!more) return {};
     }
@@ -95,7 +97,8 @@ class TarReader {
     for (;;) {
       const Result<size_t> got = read_bytes(sink.data(), sink.size());
       if (!got)
-        return output_.problem("", Error(got.error()).with_context("the archive is damaged somewhere"));
+        return output_.problem("",
+                               Error(got.error()).with_context("the archive is damaged somewhere"));
       if (*got < sink.size()) return {};
     }
   }
@@ -107,8 +110,8 @@ class TarReader {
     const bool extended = type == 'x' || type == 'g' || type == 'L' || type == 'K';
     const std::optional<uint64_t> size = extended ? field : next_.size ? next_.size : field;
     if (!size || *size > (1ULL << 62)) {
-      HR_TRY(output_.problem("", Error(ErrorCode::damaged, "the tar archive gives an impossible size",
-                                       "get it anew")));
+      HR_TRY(output_.problem("", Error(ErrorCode::damaged,
+                                       "the tar archive gives an impossible size", "get it anew")));
       return false;
     }
     if (extended) return take_extended(type, *size);
@@ -119,18 +122,18 @@ class TarReader {
     if (raw_name.ends_with('/')) return pass_over(rounded(*size));  // a folder, the old way
     const std::string name = output_.unique_name(raw_name);
     if (type == 'S' || overrides.sparse) {
-      HR_TRY(output_.problem(name, Error(ErrorCode::unsupported,
-                                         "it is stored as a sparse file", "unpack it yourself")));
+      HR_TRY(output_.problem(name, Error(ErrorCode::unsupported, "it is stored as a sparse file",
+                                         "unpack it yourself")));
       return pass_over(rounded(*size));
     }
     if (*size > output_.member_bytes_max()) {
       HR_TRY(output_.too_large(name));
       return pass_over(rounded(*size));
     }
-    const int64_t modified_s = overrides.modified_s
-                                   ? *overrides.modified_s
-                                   : static_cast<int64_t>(std::min<uint64_t>(
-                                         number_field(header.substr(136, 12)).value_or(0), 1ULL << 33));
+    const int64_t modified_s =
+        overrides.modified_s ? *overrides.modified_s
+                             : static_cast<int64_t>(std::min<uint64_t>(
+                                   number_field(header.substr(136, 12)).value_or(0), 1ULL << 33));
     return take_bytes(name, *size, modified_s);
   }
 
@@ -154,8 +157,8 @@ class TarReader {
 
   Result<bool> take_extended(char type, uint64_t size) {
     if (size > kExtendedHeaderMax) {
-      HR_TRY(output_.problem("", Error(ErrorCode::damaged, "the tar archive has a header without end",
-                                       "get it anew")));
+      HR_TRY(output_.problem("", Error(ErrorCode::damaged,
+                                       "the tar archive has a header without end", "get it anew")));
       return false;
     }
     std::string records(static_cast<size_t>(size), '\0');

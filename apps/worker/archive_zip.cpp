@@ -17,7 +17,8 @@ struct CloseFile {
 };
 
 Error damaged_member() {
-  return Error(ErrorCode::damaged, "its data in the zip archive is damaged", "get the archive anew");
+  return Error(ErrorCode::damaged, "its data in the zip archive is damaged",
+               "get the archive anew");
 }
 
 Error member_error(int code) {
@@ -33,7 +34,8 @@ Error member_error(int code) {
     case ZIP_ER_MEMORY:
       return Error(ErrorCode::out_of_budget, "unpacking it needs too much memory",
                    "unpack the archive yourself");
-    default: return damaged_member();
+    default:
+      return damaged_member();
   }
 }
 
@@ -44,8 +46,7 @@ class ZipReader {
 
   Status read() {
     const zip_int64_t count = zip_get_num_entries(zip_, 0);
-    for (zip_int64_t i = 0; i < count && !stopped_; ++i)
-      HR_TRY(take(static_cast<zip_uint64_t>(i)));
+    for (zip_int64_t i = 0; i < count && !stopped_; ++i) HR_TRY(take(static_cast<zip_uint64_t>(i)));
     return {};
   }
 
@@ -54,8 +55,8 @@ class ZipReader {
     zip_stat_t info;
     zip_stat_init(&info);
     if (zip_stat_index(zip_, index, 0, &info) != 0 || info.name == nullptr)
-      return output_.problem("", Error(ErrorCode::damaged, "a member of the zip archive has no entry",
-                                       "get it anew"));
+      return output_.problem(
+          "", Error(ErrorCode::damaged, "a member of the zip archive has no entry", "get it anew"));
     const std::string_view raw_name = info.name;
     if (raw_name.ends_with('/')) return {};  // a folder
     const std::string name = output_.unique_name(raw_name);

@@ -47,12 +47,18 @@ Inflated inflate_front(std::string_view bytes, uint64_t size_max, const Expansio
     const int code = inflate(&state, Z_NO_FLUSH);
     left.remove_prefix(in - state.avail_in);
     member.bytes().resize(at + kStep - state.avail_out);
-    if (member.size() > size_max) result = Inflated::too_large;
-    else if (!guard.check(bytes.size() - left.size(), member.size())) result = Inflated::bomb;
-    else if (code == Z_STREAM_END) result = Inflated::whole;
-    else if (code != Z_OK && code != Z_BUF_ERROR) result = Inflated::damaged;
-    else if (state.avail_out != 0 && left.empty()) result = Inflated::cut_off;
-    else continue;
+    if (member.size() > size_max)
+      result = Inflated::too_large;
+    else if (!guard.check(bytes.size() - left.size(), member.size()))
+      result = Inflated::bomb;
+    else if (code == Z_STREAM_END)
+      result = Inflated::whole;
+    else if (code != Z_OK && code != Z_BUF_ERROR)
+      result = Inflated::damaged;
+    else if (state.avail_out != 0 && left.empty())
+      result = Inflated::cut_off;
+    else
+      continue;
     break;
   }
   inflateEnd(&state);
@@ -92,10 +98,11 @@ class FrontReader {
     if (size_known && packed_size > data.size()) return stop(name, cut_off());
     if ((flags & kEncryptedFlag) != 0 || (method != kStored && method != kDeflated)) {
       const bool encrypted = (flags & kEncryptedFlag) != 0;
-      HR_TRY(output_.problem(name, Error(encrypted ? ErrorCode::encrypted : ErrorCode::unsupported,
-                                         encrypted ? "it is encrypted and needs a password"
-                                                   : "it is compressed in a way that is not supported",
-                                         "unpack the archive yourself")));
+      HR_TRY(
+          output_.problem(name, Error(encrypted ? ErrorCode::encrypted : ErrorCode::unsupported,
+                                      encrypted ? "it is encrypted and needs a password"
+                                                : "it is compressed in a way that is not supported",
+                                      "unpack the archive yourself")));
       return size_known ? go_on(header + packed_size) : stop("", cut_off());
     }
     if (method == kStored) {
@@ -119,16 +126,18 @@ class FrontReader {
     auto member = output_.begin(name, 0, size);
     size_t used = 0;
     switch (inflate_front(data, output_.member_bytes_max(), guard_, member, used)) {
-      case Inflated::whole: break;
-      case Inflated::cut_off: return stop(name, cut_off());
+      case Inflated::whole:
+        break;
+      case Inflated::cut_off:
+        return stop(name, cut_off());
       case Inflated::bomb:
         return stop(name, Error(ErrorCode::too_large, "it is a decompression bomb"));
       case Inflated::too_large:
         HR_TRY(output_.too_large(name));
         return size_known ? go_on(header + data.size()) : stop("", cut_off());
       case Inflated::damaged:
-        HR_TRY(output_.problem(name, Error(ErrorCode::damaged, "its data is damaged",
-                                           "get the archive anew")));
+        HR_TRY(output_.problem(
+            name, Error(ErrorCode::damaged, "its data is damaged", "get the archive anew")));
         return size_known ? go_on(header + data.size()) : stop("", cut_off());
     }
     size_t next = header + used;
@@ -148,8 +157,9 @@ class FrontReader {
     const std::string_view bytes = std::string_view(member.bytes()).substr(member.header_bytes());
     const uLong sum = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
     if (sum != checksum)
-      return output_.problem(name, Error(ErrorCode::damaged, "its checksum in the zip archive is wrong",
-                                         "get the archive anew"));
+      return output_.problem(name,
+                             Error(ErrorCode::damaged, "its checksum in the zip archive is wrong",
+                                   "get the archive anew"));
     return output_.send(std::move(member));
   }
 
@@ -172,7 +182,8 @@ class FrontReader {
 Status read_zip_from_front(std::string_view bytes, const ExpansionGuard& guard,
                            MemberOutput& output) {
   if (!bytes.starts_with(kLocalMagic))
-    return fail(ErrorCode::damaged, "the zip archive is damaged: it has no directory", "get it anew");
+    return fail(ErrorCode::damaged, "the zip archive is damaged: it has no directory",
+                "get it anew");
   return FrontReader(bytes, guard, output).read();
 }
 

@@ -46,14 +46,16 @@ class Open {
 
 Error open_error(unsigned long code) {
   switch (code) {  // FPDF_ERR_…
-    case 3: return Error(ErrorCode::damaged, "the PDF is damaged or is none", "get it anew");
+    case 3:
+      return Error(ErrorCode::damaged, "the PDF is damaged or is none", "get it anew");
     case 4:
       return Error(ErrorCode::encrypted, "the PDF is encrypted and needs a password",
                    "save it without a password");
     case 5:
       return Error(ErrorCode::encrypted, "the PDF is encrypted in a way that is not supported",
                    "save it without protection");
-    default: return Error(ErrorCode::damaged, "the PDF cannot be opened", "get it anew");
+    default:
+      return Error(ErrorCode::damaged, "the PDF cannot be opened", "get it anew");
   }
 }
 
@@ -115,9 +117,9 @@ Status handle_pdf(WorkerCall& call) {
   frame.title = meta_text(library, document.get(), "Title");
   frame.author = meta_text(library, document.get(), "Author");
   frame.created = meta_text(library, document.get(), "CreationDate");
-  const uint64_t end = range.count == 0
-                           ? frame.page_count
-                           : std::min<uint64_t>(frame.page_count, uint64_t{range.first} + range.count);
+  const uint64_t end =
+      range.count == 0 ? frame.page_count
+                       : std::min<uint64_t>(frame.page_count, uint64_t{range.first} + range.count);
   size_t pending_bytes = 0;
   const auto send = [&]() -> Status {
     const Status status =

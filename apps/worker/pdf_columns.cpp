@@ -81,7 +81,8 @@ bool find_gutter(const std::vector<Line>& lines, const std::vector<uint32_t>& of
 // Lines of one column: from top to bottom, unless they are so already.
 void sort_column(const std::vector<Line>& lines, std::vector<uint32_t>& of) {
   const auto above = [&lines](uint32_t a, uint32_t b) {
-    const float slack = 0.5f * std::min(lines[a].top - lines[a].bottom, lines[b].top - lines[b].bottom);
+    const float slack =
+        0.5f * std::min(lines[a].top - lines[a].bottom, lines[b].top - lines[b].bottom);
     return lines[a].bottom > lines[b].bottom + slack;
   };
   bool sorted = true;
@@ -89,7 +90,8 @@ void sort_column(const std::vector<Line>& lines, std::vector<uint32_t>& of) {
   if (sorted) return;
   // By exact numbers: `above` has slack and is no ordering that a sort could use.
   std::stable_sort(of.begin(), of.end(), [&lines](uint32_t a, uint32_t b) {
-    const int row_a = static_cast<int>(-lines[a].bottom / 2), row_b = static_cast<int>(-lines[b].bottom / 2);
+    const int row_a = static_cast<int>(-lines[a].bottom / 2),
+              row_b = static_cast<int>(-lines[b].bottom / 2);
     return row_a != row_b ? row_a < row_b : lines[a].left < lines[b].left;
   });
 }
@@ -121,7 +123,8 @@ void order_region(const std::vector<Line>& lines, std::vector<uint32_t> of, int 
     return taken;
   };
   for (size_t k = 0; k <= across.size(); ++k) {
-    const float y = k == across.size() ? -1e9f : (lines[across[k]].bottom + lines[across[k]].top) / 2;
+    const float y =
+        k == across.size() ? -1e9f : (lines[across[k]].bottom + lines[across[k]].top) / 2;
     for (auto* side : {&left, &right}) {
       std::vector<uint32_t> band = take_above(*side, y);
       if (!band.empty()) order_region(lines, std::move(band), depth + 1, out);

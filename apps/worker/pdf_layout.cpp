@@ -89,7 +89,8 @@ class BlockMaker {
              !first_is_lower(line.text);
     if (step > std::max(1.35f * pitch, 1.6f * size)) return true;
     if (line.fixed_pitch) return false;
-    if (list_marker(line.text) > 0 && (ends_sentence(before.text) || list_marker(lines_[first_].text) > 0))
+    if (list_marker(line.text) > 0 &&
+        (ends_sentence(before.text) || list_marker(lines_[first_].text) > 0))
       return true;
     return is_indented(i) || (ends_sentence(before.text) && is_short(i - 1));
   }
@@ -119,9 +120,9 @@ class BlockMaker {
     if (end <= first_) return;
     PdfBlock block;
     const Line& head = lines_[first_];
-    block.kind = head.fixed_pitch                     ? PdfBlockKind::code
-                 : list_marker(head.text) > 0         ? PdfBlockKind::list_item
-                                                      : PdfBlockKind::paragraph;
+    block.kind = head.fixed_pitch             ? PdfBlockKind::code
+                 : list_marker(head.text) > 0 ? PdfBlockKind::list_item
+                                              : PdfBlockKind::paragraph;
     block.bold = head.bold;
     block.size_pt = head.size_pt;
     block.lines = static_cast<uint16_t>(std::min<size_t>(end - first_, 0xFFFF));

@@ -22,27 +22,26 @@ Result<Library> Library::load(const std::string& path) {
                 "the pdfium library does not load: " + std::string(reason ? reason : path), kHint);
   }
   Library library = {};
-  const bool complete =
-      find(handle, "FPDF_InitLibraryWithConfig", library.InitLibraryWithConfig) &&
-      find(handle, "FPDF_GetLastError", library.GetLastError) &&
-      find(handle, "FPDF_LoadMemDocument64", library.LoadMemDocument64) &&
-      find(handle, "FPDF_CloseDocument", library.CloseDocument) &&
-      find(handle, "FPDF_GetPageCount", library.GetPageCount) &&
-      find(handle, "FPDF_GetMetaText", library.GetMetaText) &&
-      find(handle, "FPDF_LoadPage", library.LoadPage) &&
-      find(handle, "FPDF_ClosePage", library.ClosePage) &&
-      find(handle, "FPDF_GetPageWidthF", library.GetPageWidthF) &&
-      find(handle, "FPDF_GetPageHeightF", library.GetPageHeightF) &&
-      find(handle, "FPDFPage_GetRotation", library.GetRotation) &&
-      find(handle, "FPDFPage_CountObjects", library.CountObjects) &&
-      find(handle, "FPDFText_LoadPage", library.TextLoadPage) &&
-      find(handle, "FPDFText_ClosePage", library.TextClosePage) &&
-      find(handle, "FPDFText_CountChars", library.CountChars) &&
-      find(handle, "FPDFText_GetUnicode", library.GetUnicode) &&
-      find(handle, "FPDFText_GetCharBox", library.GetCharBox) &&
-      find(handle, "FPDFText_GetFontSize", library.GetFontSize) &&
-      find(handle, "FPDFText_GetFontInfo", library.GetFontInfo) &&
-      find(handle, "FPDFText_GetMatrix", library.GetMatrix);
+  const bool complete = find(handle, "FPDF_InitLibraryWithConfig", library.InitLibraryWithConfig) &&
+                        find(handle, "FPDF_GetLastError", library.GetLastError) &&
+                        find(handle, "FPDF_LoadMemDocument64", library.LoadMemDocument64) &&
+                        find(handle, "FPDF_CloseDocument", library.CloseDocument) &&
+                        find(handle, "FPDF_GetPageCount", library.GetPageCount) &&
+                        find(handle, "FPDF_GetMetaText", library.GetMetaText) &&
+                        find(handle, "FPDF_LoadPage", library.LoadPage) &&
+                        find(handle, "FPDF_ClosePage", library.ClosePage) &&
+                        find(handle, "FPDF_GetPageWidthF", library.GetPageWidthF) &&
+                        find(handle, "FPDF_GetPageHeightF", library.GetPageHeightF) &&
+                        find(handle, "FPDFPage_GetRotation", library.GetRotation) &&
+                        find(handle, "FPDFPage_CountObjects", library.CountObjects) &&
+                        find(handle, "FPDFText_LoadPage", library.TextLoadPage) &&
+                        find(handle, "FPDFText_ClosePage", library.TextClosePage) &&
+                        find(handle, "FPDFText_CountChars", library.CountChars) &&
+                        find(handle, "FPDFText_GetUnicode", library.GetUnicode) &&
+                        find(handle, "FPDFText_GetCharBox", library.GetCharBox) &&
+                        find(handle, "FPDFText_GetFontSize", library.GetFontSize) &&
+                        find(handle, "FPDFText_GetFontInfo", library.GetFontInfo) &&
+                        find(handle, "FPDFText_GetMatrix", library.GetMatrix);
   if (!complete)
     return fail(ErrorCode::unsupported, "the pdfium library lacks functions we need", kHint);
   // Fonts that a file does not carry are taken from pdfium's own few, never from the system: the

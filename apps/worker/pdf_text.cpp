@@ -68,7 +68,8 @@ class PageReader {
       return;
     }
     if (c >= 0xDC00 && c < 0xE000) {
-      c = high_surrogate_ == 0 ? 0xFFFD : 0x10000 + ((high_surrogate_ - 0xD800) << 10) + (c - 0xDC00);
+      c = high_surrogate_ == 0 ? 0xFFFD
+                               : 0x10000 + ((high_surrogate_ - 0xD800) << 10) + (c - 0xDC00);
     }
     high_surrogate_ = 0;
     take_letter(i, c);
@@ -99,8 +100,8 @@ class PageReader {
   void end_hyphen(const Box& next) {
     hyphen_pending_ = false;
     const float height = std::max(1.0f, line_.top - line_.bottom);
-    const bool same_line = next.bottom < line_.top && next.top > line_.bottom &&
-                           next.left > line_.right - height;
+    const bool same_line =
+        next.bottom < line_.top && next.top > line_.bottom && next.left > line_.right - height;
     if (same_line) {
       line_.text += '-';
       return;
@@ -178,10 +179,14 @@ class PageReader {
     const Box box = {clean(left), clean(right), clean(bottom), clean(top)};
     const float w = page_.width, h = page_.height;
     switch (rotation_) {  // clockwise quarter turns; width and height are those of the shown page
-      case 1: return {box.bottom, box.top, h - box.right, h - box.left};
-      case 2: return {w - box.right, w - box.left, h - box.top, h - box.bottom};
-      case 3: return {w - box.top, w - box.bottom, box.left, box.right};
-      default: return box;
+      case 1:
+        return {box.bottom, box.top, h - box.right, h - box.left};
+      case 2:
+        return {w - box.right, w - box.left, h - box.top, h - box.bottom};
+      case 3:
+        return {w - box.top, w - box.bottom, box.left, box.right};
+      default:
+        return box;
     }
   }
 

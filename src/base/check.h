@@ -12,8 +12,8 @@ namespace headrace {
                                std::string_view message) noexcept;
 }  // namespace headrace
 
-#define HR_CHECK(condition, message)                                                    \
-  do {                                                                                  \
-    if (!(condition)) [[unlikely]]                                                      \
-      ::headrace::check_failed(#condition, __FILE__, __LINE__, (message));              \
+#define HR_CHECK(condition, message)                                       \
+  do {                                                                     \
+    if (!(condition)) [[unlikely]]                                         \
+      ::headrace::check_failed(#condition, __FILE__, __LINE__, (message)); \
   } while (false)

@@ -69,8 +69,7 @@ class CondVar {
     lock.release();
   }
   // Returns after a notification or at `deadline`, whichever comes first.
-  void wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline)
-      HR_REQUIRES(mutex) {
+  void wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline) HR_REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     condition_.wait_until(lock, deadline);
     lock.release();

@@ -9,22 +9,38 @@ namespace headrace {
 
 std::string_view error_code_name(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_argument: return "invalid_argument";
-    case ErrorCode::not_found: return "not_found";
-    case ErrorCode::damaged: return "damaged";
-    case ErrorCode::encrypted: return "encrypted";
-    case ErrorCode::unsupported: return "unsupported";
-    case ErrorCode::too_large: return "too_large";
-    case ErrorCode::timed_out: return "timed_out";
-    case ErrorCode::crashed: return "crashed";
-    case ErrorCode::no_space: return "no_space";
-    case ErrorCode::permission: return "permission";
-    case ErrorCode::busy: return "busy";
-    case ErrorCode::changed: return "changed";
-    case ErrorCode::cancelled: return "cancelled";
-    case ErrorCode::out_of_budget: return "out_of_budget";
-    case ErrorCode::io: return "io";
-    case ErrorCode::internal: return "internal";
+    case ErrorCode::invalid_argument:
+      return "invalid_argument";
+    case ErrorCode::not_found:
+      return "not_found";
+    case ErrorCode::damaged:
+      return "damaged";
+    case ErrorCode::encrypted:
+      return "encrypted";
+    case ErrorCode::unsupported:
+      return "unsupported";
+    case ErrorCode::too_large:
+      return "too_large";
+    case ErrorCode::timed_out:
+      return "timed_out";
+    case ErrorCode::crashed:
+      return "crashed";
+    case ErrorCode::no_space:
+      return "no_space";
+    case ErrorCode::permission:
+      return "permission";
+    case ErrorCode::busy:
+      return "busy";
+    case ErrorCode::changed:
+      return "changed";
+    case ErrorCode::cancelled:
+      return "cancelled";
+    case ErrorCode::out_of_budget:
+      return "out_of_budget";
+    case ErrorCode::io:
+      return "io";
+    case ErrorCode::internal:
+      return "internal";
   }
   return "internal";
 }

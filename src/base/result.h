@@ -82,16 +82,16 @@ inline std::unexpected<Error> os_fail(int errno_value, std::string_view what) {
 
 // HR_TRY(expr): return the error of a Status (or Result whose value is not wanted).
 #define HR_TRY(...) HR_TRY_INNER(HR_CONCAT(hr_status_, __COUNTER__), __VA_ARGS__)
-#define HR_TRY_INNER(status, ...)                                                             \
-  do {                                                                                        \
-    if (auto status = (__VA_ARGS__); !status)                                                 \
-      return std::unexpected<::headrace::Error>(std::move(status).error());                   \
+#define HR_TRY_INNER(status, ...)                                           \
+  do {                                                                      \
+    if (auto status = (__VA_ARGS__); !status)                               \
+      return std::unexpected<::headrace::Error>(std::move(status).error()); \
   } while (false)
 
 // HR_ASSIGN(auto x, expr): x is the value of a Result, or its error is returned.
 #define HR_ASSIGN(declaration, ...) \
   HR_ASSIGN_INNER(HR_CONCAT(hr_result_, __COUNTER__), declaration, __VA_ARGS__)
-#define HR_ASSIGN_INNER(result, declaration, ...)                              \
-  auto result = (__VA_ARGS__);                                                 \
+#define HR_ASSIGN_INNER(result, declaration, ...)                                    \
+  auto result = (__VA_ARGS__);                                                       \
   if (!result) return std::unexpected<::headrace::Error>(std::move(result).error()); \
   declaration = std::move(*result)

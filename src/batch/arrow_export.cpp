@@ -30,14 +30,22 @@ void release_schema(ArrowSchema* schema) {
 
 std::string format_of(const Field& field) {
   switch (field.type) {
-    case ColumnType::utf8: return "u";
-    case ColumnType::binary: return "z";
-    case ColumnType::int32: return "i";
-    case ColumnType::int64: return "l";
-    case ColumnType::float32: return "f";
-    case ColumnType::float64: return "g";
-    case ColumnType::list: return "+l";
-    case ColumnType::fixed_list: return fmt::format("+w:{}", field.list_size);
+    case ColumnType::utf8:
+      return "u";
+    case ColumnType::binary:
+      return "z";
+    case ColumnType::int32:
+      return "i";
+    case ColumnType::int64:
+      return "l";
+    case ColumnType::float32:
+      return "f";
+    case ColumnType::float64:
+      return "g";
+    case ColumnType::list:
+      return "+l";
+    case ColumnType::fixed_list:
+      return fmt::format("+w:{}", field.list_size);
   }
   return "n";
 }

@@ -4,8 +4,8 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <memory>
+#include <optional>
 
 #include "base/result.h"
 #include "batch/arrow_c.h"

@@ -23,7 +23,14 @@ constexpr int16_t kVersion5 = 4;
 constexpr uint8_t kSchemaHeader = 1;
 constexpr uint8_t kRecordBatchHeader = 3;
 
-enum TypeId : uint8_t { kInt = 2, kFloat = 3, kBinary = 4, kUtf8 = 5, kList = 12, kFixedSizeList = 16 };
+enum TypeId : uint8_t {
+  kInt = 2,
+  kFloat = 3,
+  kBinary = 4,
+  kUtf8 = 5,
+  kList = 12,
+  kFixedSizeList = 16
+};
 
 struct NodeStruct {
   int64_t length;
@@ -101,8 +108,8 @@ Offset<AnyTable> build_schema(FlatBufferBuilder& builder, const std::vector<Fiel
   return Offset<AnyTable>(builder.EndTable(start));
 }
 
-std::string build_message(FlatBufferBuilder& builder, uint8_t header_type,
-                          Offset<AnyTable> header, int64_t body_bytes) {
+std::string build_message(FlatBufferBuilder& builder, uint8_t header_type, Offset<AnyTable> header,
+                          int64_t body_bytes) {
   const auto start = builder.StartTable();
   builder.AddElement<int16_t>(slot(0), kVersion5, 0);
   builder.AddElement<uint8_t>(slot(1), header_type, 0);

@@ -21,8 +21,10 @@ bool is_null(const ArrowArray& array, int64_t row) {
 template <typename T>
 T at(const ArrowArray& array, int buffer, int64_t row) {
   T value;
-  std::memcpy(&value, static_cast<const char*>(array.buffers[buffer]) + row * static_cast<int64_t>(sizeof(T)),
-              sizeof(T));
+  std::memcpy(
+      &value,
+      static_cast<const char*>(array.buffers[buffer]) + row * static_cast<int64_t>(sizeof(T)),
+      sizeof(T));
   return value;
 }
 
@@ -31,8 +33,8 @@ std::string string_at(const ArrowArray& array, int64_t row) {
   const auto begin = at<Offset>(array, 1, row);
   const auto end = at<Offset>(array, 1, row + 1);
   if (end <= begin) return {};
-  return to_valid_utf8({static_cast<const char*>(array.buffers[2]) + begin,
-                        static_cast<size_t>(end - begin)});
+  return to_valid_utf8(
+      {static_cast<const char*>(array.buffers[2]) + begin, static_cast<size_t>(end - begin)});
 }
 
 // Arrow's string view: 4 bytes length, then 12 bytes inline, or prefix, buffer number and offset.
@@ -62,7 +64,8 @@ std::string iso_time(int64_t since_epoch, int64_t units_per_second) {
   }
   constexpr int64_t kYear10000 = 253402300800;
   if (seconds < -62135596800 || seconds >= kYear10000) return std::to_string(since_epoch);
-  std::string text = fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(static_cast<std::time_t>(seconds)));
+  std::string text =
+      fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(static_cast<std::time_t>(seconds)));
   if (rest != 0) text += fmt::format(".{:09}", rest * (1'000'000'000 / units_per_second));
   return text;
 }
@@ -70,10 +73,14 @@ std::string iso_time(int64_t since_epoch, int64_t units_per_second) {
 Value timestamp_at(std::string_view format, const ArrowArray& array, int64_t row) {
   const auto value = at<int64_t>(array, 1, row);
   switch (format[2]) {
-    case 's': return iso_time(value, 1);
-    case 'm': return iso_time(value, 1'000);
-    case 'u': return iso_time(value, 1'000'000);
-    default: return iso_time(value, 1'000'000'000);
+    case 's':
+      return iso_time(value, 1);
+    case 'm':
+      return iso_time(value, 1'000);
+    case 'u':
+      return iso_time(value, 1'000'000);
+    default:
+      return iso_time(value, 1'000'000'000);
   }
 }
 
@@ -85,8 +92,9 @@ Value date_at(std::string_view format, const ArrowArray& array, int64_t row) {
 
 bool readable(std::string_view format, const ArrowSchema& schema) {
   if (schema.dictionary != nullptr) return readable(schema.dictionary->format, *schema.dictionary);
-  static constexpr std::string_view kPlain[] = {"n", "b", "c", "C", "s", "S", "i", "I", "l", "L",
-                                                "f", "g", "u", "U", "z", "Z", "vu", "tdD", "tdm"};
+  static constexpr std::string_view kPlain[] = {"n", "b", "c",  "C",   "s",  "S", "i",
+                                                "I", "l", "L",  "f",   "g",  "u", "U",
+                                                "z", "Z", "vu", "tdD", "tdm"};
   for (const std::string_view plain : kPlain) {
     if (format == plain) return true;
   }
@@ -105,13 +113,20 @@ std::string text_of(const Value& value) {
 
 int64_t dictionary_index(std::string_view format, const ArrowArray& array, int64_t row) {
   switch (format[0]) {
-    case 'c': return at<int8_t>(array, 1, row);
-    case 'C': return at<uint8_t>(array, 1, row);
-    case 's': return at<int16_t>(array, 1, row);
-    case 'S': return at<uint16_t>(array, 1, row);
-    case 'i': return at<int32_t>(array, 1, row);
-    case 'I': return at<uint32_t>(array, 1, row);
-    default: return at<int64_t>(array, 1, row);
+    case 'c':
+      return at<int8_t>(array, 1, row);
+    case 'C':
+      return at<uint8_t>(array, 1, row);
+    case 's':
+      return at<int16_t>(array, 1, row);
+    case 'S':
+      return at<uint16_t>(array, 1, row);
+    case 'i':
+      return at<int32_t>(array, 1, row);
+    case 'I':
+      return at<uint32_t>(array, 1, row);
+    default:
+      return at<int64_t>(array, 1, row);
   }
 }
 
@@ -202,7 +217,8 @@ Result<bool> ArrowReader::next() {
   release_array();
   if (stream_.get_next(&stream_, &array_) != 0) {
     const char* why = stream_.get_last_error(&stream_);
-    return fail(ErrorCode::io, fmt::format("the Arrow stream failed: {}", why == nullptr ? "" : why));
+    return fail(ErrorCode::io,
+                fmt::format("the Arrow stream failed: {}", why == nullptr ? "" : why));
   }
   if (array_.release == nullptr) return false;
   if (array_.n_children != schema_.n_children) {

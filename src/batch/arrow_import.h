@@ -1,6 +1,6 @@
-// ArrowReader: any Arrow C stream (pyarrow, Polars, DuckDB, pandas …) → values row by row, without a
-// copy of the columns. Strings, numbers, booleans, lists of strings, dictionaries of strings, dates
-// and timestamps (as ISO 8601 text); other types read as null and are named once.
+// ArrowReader: any Arrow C stream (pyarrow, Polars, DuckDB, pandas …) → values row by row, without
+// a copy of the columns. Strings, numbers, booleans, lists of strings, dictionaries of strings,
+// dates and timestamps (as ISO 8601 text); other types read as null and are named once.
 //
 // Owns: the stream and its current batch. Threads: one. Errors: the producer's own message; damaged
 // for arrays that contradict their schema.

@@ -29,10 +29,13 @@ TEST(Arrow, WhatIsExportedReadsBackTheSame) {
   const Batch sample = make_batch(0);
   int left = 2;
   ArrowArrayStream stream;
-  export_stream(sample.fields, [&]() -> Result<std::optional<Batch>> {
-    if (left-- == 0) return std::optional<Batch>();
-    return std::optional<Batch>(make_batch(5));
-  }, &stream);
+  export_stream(
+      sample.fields,
+      [&]() -> Result<std::optional<Batch>> {
+        if (left-- == 0) return std::optional<Batch>();
+        return std::optional<Batch>(make_batch(5));
+      },
+      &stream);
   auto reader = ArrowReader::open(&stream);
   ASSERT_TRUE(reader) << reader.error().text();
   const auto& names = (*reader)->names();
@@ -58,9 +61,10 @@ TEST(Arrow, WhatIsExportedReadsBackTheSame) {
 
 TEST(Arrow, AProducersErrorIsReported) {
   ArrowArrayStream stream;
-  export_stream(make_batch(0).fields, []() -> Result<std::optional<Batch>> {
-    return fail(ErrorCode::io, "the source broke");
-  }, &stream);
+  export_stream(
+      make_batch(0).fields,
+      []() -> Result<std::optional<Batch>> { return fail(ErrorCode::io, "the source broke"); },
+      &stream);
   auto reader = ArrowReader::open(&stream);
   ASSERT_TRUE(reader);
   const auto more = (*reader)->next();

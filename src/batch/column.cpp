@@ -12,10 +12,13 @@ namespace {
 size_t value_bytes(ColumnType type) {
   switch (type) {
     case ColumnType::int32:
-    case ColumnType::float32: return 4;
+    case ColumnType::float32:
+      return 4;
     case ColumnType::int64:
-    case ColumnType::float64: return 8;
-    default: return 0;
+    case ColumnType::float64:
+      return 8;
+    default:
+      return 0;
   }
 }
 

@@ -1,7 +1,7 @@
 // Column and Batch: data in Arrow's memory layout, owned by plain vectors.
 //
-// Owns: its buffers. Threads: a value. Errors: none; a Batch whose columns differ in length is a bug
-// and checked.
+// Owns: its buffers. Threads: a value. Errors: none; a Batch whose columns differ in length is a
+// bug and checked.
 #pragma once
 
 #include <cstdint>
@@ -51,7 +51,7 @@ class ColumnBuilder {
   void add_null();
   void add_text(std::string_view text);  // utf8, binary
   template <typename T>
-  void add_number(T value) {             // int32, int64, float32, float64: T must be its type
+  void add_number(T value) {  // int32, int64, float32, float64: T must be its type
     const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
     column_.data.insert(column_.data.end(), bytes, bytes + sizeof(T));
     mark(true);

@@ -18,8 +18,8 @@
 namespace headrace {
 
 // A value of a metadata column. Lists are lists of strings. Times are ISO 8601 strings.
-using Value = std::variant<std::monostate, bool, int64_t, double, std::string,
-                           std::vector<std::string>>;
+using Value =
+    std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<std::string>>;
 // Metadata of a document: the user's columns and what the file itself says (author, date, …).
 using Metadata = std::map<std::string, Value>;
 
@@ -34,22 +34,22 @@ struct SourceStamp {
 
 // Bytes from a source, with their identity: what `sources` gives and `decode` takes.
 struct RawDocument {
-  std::string source;      // path, URI, OUTER!MEMBER or FILE#ID; unique in a knowledge base
+  std::string source;  // path, URI, OUTER!MEMBER or FILE#ID; unique in a knowledge base
   std::string bytes;
   SourceStamp stamp;
-  Hash128 content_hash;    // of `bytes` (and of metadata given beside them)
-  std::string title;       // when the source knows it (JSONL "title"), else empty
-  Metadata metadata;       // the source's columns; decoders add theirs without overwriting
+  Hash128 content_hash;  // of `bytes` (and of metadata given beside them)
+  std::string title;     // when the source knows it (JSONL "title"), else empty
+  Metadata metadata;     // the source's columns; decoders add theirs without overwriting
   // Set when the record is already text and needs no decoding (JSONL "text", Python strings).
   bool is_text = false;
 };
 
 enum class BlockKind : uint8_t {
   paragraph,
-  heading,     // level 1–6
-  list_item,   // level = nesting depth from 1
-  table_row,   // cells separated by " | "; consecutive rows are one table
-  code,        // one line or more, verbatim
+  heading,    // level 1–6
+  list_item,  // level = nesting depth from 1
+  table_row,  // cells separated by " | "; consecutive rows are one table
+  code,       // one line or more, verbatim
   quote,
   caption,
 };
@@ -61,7 +61,7 @@ struct Block {
   uint32_t end = 0;
   BlockKind kind = BlockKind::paragraph;
   uint8_t level = 0;
-  int32_t page = 0;    // from 1; 0 where there are no pages
+  int32_t page = 0;  // from 1; 0 where there are no pages
 };
 
 // Decoded text with structure: what `decode` gives and `transform` cuts into rows.
@@ -84,12 +84,12 @@ struct Row {
   uint32_t position = 0;
   std::string title;
   std::string text;
-  std::string heading;     // "Chapter > Section", empty where there is none
+  std::string heading;  // "Chapter > Section", empty where there is none
   std::string modality = "text";
-  std::string via;         // empty = null; "asr", "ocr", "subtitle" for later
-  std::optional<double> start_s, end_s;  // media only
-  int32_t page = 0;        // from 1; 0 = null
-  int32_t line = 0;        // first line in the decoded text, from 1; 0 = null
+  std::string via;                        // empty = null; "asr", "ocr", "subtitle" for later
+  std::optional<double> start_s, end_s;   // media only
+  int32_t page = 0;                       // from 1; 0 = null
+  int32_t line = 0;                       // first line in the decoded text, from 1; 0 = null
   uint64_t span_begin = 0, span_end = 0;  // code points of the decoded text, [begin, end)
   Metadata metadata;
 };

@@ -4,23 +4,38 @@ namespace headrace {
 
 namespace {
 enum RowColumn : size_t {
-  kKey, kSource, kPosition, kTitle, kText, kHeading, kModality, kVia, kStart, kEnd, kPage, kSpan,
-  kMetadata, kRowColumns
+  kKey,
+  kSource,
+  kPosition,
+  kTitle,
+  kText,
+  kHeading,
+  kModality,
+  kVia,
+  kStart,
+  kEnd,
+  kPage,
+  kSpan,
+  kMetadata,
+  kRowColumns
 };
 }  // namespace
 
 std::vector<Field> row_schema(std::span<const VectorColumn> vectors, bool with_score) {
   using enum ColumnType;
   std::vector<Field> fields = {
-      {"key", utf8, false, 0, {}},      {"source", utf8, false, 0, {}},
+      {"key", utf8, false, 0, {}},       {"source", utf8, false, 0, {}},
       {"position", int64, false, 0, {}}, {"title", utf8, false, 0, {}},
-      {"text", utf8, false, 0, {}},     {"heading", utf8, false, 0, {}},
-      {"modality", utf8, false, 0, {}}, {"via", utf8, true, 0, {}},
-      {"start", float64, true, 0, {}},  {"end", float64, true, 0, {}},
-      {"page", int32, true, 0, {}},     {"span", list, false, 0, {{"item", int64, false, 0, {}}}},
+      {"text", utf8, false, 0, {}},      {"heading", utf8, false, 0, {}},
+      {"modality", utf8, false, 0, {}},  {"via", utf8, true, 0, {}},
+      {"start", float64, true, 0, {}},   {"end", float64, true, 0, {}},
+      {"page", int32, true, 0, {}},      {"span", list, false, 0, {{"item", int64, false, 0, {}}}},
       {"metadata", utf8, false, 0, {}}};
   for (const VectorColumn& vector : vectors) {
-    fields.push_back({vector.name, fixed_list, true, static_cast<int32_t>(vector.dimension),
+    fields.push_back({vector.name,
+                      fixed_list,
+                      true,
+                      static_cast<int32_t>(vector.dimension),
                       {{"item", float32, false, 0, {}}}});
   }
   if (with_score) fields.push_back({"score", float32, false, 0, {}});
@@ -61,7 +76,9 @@ void RowBatchBuilder::add_vector(size_t space, std::span<const float> vector) {
   column.end_list();
 }
 
-void RowBatchBuilder::add_score(float score) { columns_.back().add_number(score); }
+void RowBatchBuilder::add_score(float score) {
+  columns_.back().add_number(score);
+}
 
 Batch RowBatchBuilder::finish() {
   Batch batch;

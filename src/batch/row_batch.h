@@ -1,6 +1,6 @@
 // Rows as a Batch: the columns of `export` and of every Arrow result: key, source, position, title,
-// text, heading, modality, via, start, end, page, span, metadata (JSON), then one fixed-size list of
-// float32 for each space of vectors.
+// text, heading, modality, via, start, end, page, span, metadata (JSON), then one fixed-size list
+// of float32 for each space of vectors.
 //
 // Owns: the builder's columns. Threads: one. Errors: none.
 #pragma once

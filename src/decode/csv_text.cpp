@@ -64,7 +64,8 @@ class CsvReader {
       cell.push_back('"');
       ++i;
     }
-    while (i < text_.size() && text_[i] != delimiter_ && text_[i] != '\n') cell.push_back(text_[i++]);
+    while (i < text_.size() && text_[i] != delimiter_ && text_[i] != '\n')
+      cell.push_back(text_[i++]);
     at_ = i;
     std::replace(cell.begin(), cell.end(), '\n', ' ');
     const std::string_view kept = trimmed(cell);
@@ -93,7 +94,8 @@ char find_delimiter(std::string_view text) {
       same += cells.size() == columns;
       ++rows;
     }
-    const size_t score = columns < 2 ? 0 : same * 1000 / std::max<size_t>(rows, 1) + std::min<size_t>(columns, 50);
+    const size_t score =
+        columns < 2 ? 0 : same * 1000 / std::max<size_t>(rows, 1) + std::min<size_t>(columns, 50);
     if (score > best_score) {
       best = delimiter;
       best_score = score;

@@ -22,8 +22,8 @@ struct DecodeOptions {
 
 // What came out of one RawDocument.
 struct Decoded {
-  Document document;             // may be empty of text (a mail that is only attachments)
-  std::vector<Member> members;   // attachments, to be decoded as documents of their own
+  Document document;            // may be empty of text (a mail that is only attachments)
+  std::vector<Member> members;  // attachments, to be decoded as documents of their own
   std::vector<MemberProblem> problems;
 };
 
@@ -33,7 +33,8 @@ class Decoder {
   explicit Decoder(WorkerPool* workers, DecodeOptions options = {});
 
   // `format` as detect_format says (never an archive). Consumes raw.bytes.
-  Result<Decoded> decode(RawDocument&& raw, Format format, const CancelToken* cancel = nullptr) const;
+  Result<Decoded> decode(RawDocument&& raw, Format format,
+                         const CancelToken* cancel = nullptr) const;
 
  private:
   WorkerPool* workers_;

@@ -215,7 +215,8 @@ TextEncoding detect_encoding(std::string_view bytes, std::string_view hint) {
   const size_t valid = valid_utf8_prefix(bytes);
   if (valid == bytes.size()) {
     // 7-bit text may still be ISO-2022 or HZ: those announce themselves by escapes.
-    const bool escapes = name.starts_with("iso-2022") || bytes.find("\x1B$") != std::string_view::npos;
+    const bool escapes =
+        name.starts_with("iso-2022") || bytes.find("\x1B$") != std::string_view::npos;
     if (escapes && bytes.find('\x1B') != std::string_view::npos) return {"", true};
     return {"utf-8"};
   }

@@ -21,7 +21,7 @@ struct Description {
   std::string_view media_type;
 };
 
-constexpr std::array<Description, 32> kDescriptions = {{
+constexpr auto kDescriptions = std::to_array<Description>({
     {"empty", "application/x-empty"},
     {"binary", "application/octet-stream"},
     {"text", "text/plain"},
@@ -54,7 +54,7 @@ constexpr std::array<Description, 32> kDescriptions = {{
     {"image", "image/*"},
     {"audio", "audio/*"},
     {"video", "video/*"},
-}};
+});
 static_assert(static_cast<size_t>(Format::video) + 1 == kDescriptions.size());
 
 const Description& describe(Format format) {
@@ -67,10 +67,12 @@ struct Magic {
   Format format;
 };
 using std::string_view_literals::operator""sv;
-constexpr std::array<Magic, 38> kMagics = {{
+constexpr auto kMagics = std::to_array<Magic>({
     {"\x1F\x8B\x08"sv, Format::gzip},
     {"\x28\xB5\x2F\xFD"sv, Format::zstd},
-    {"\xFD" "7zXZ\0"sv, Format::xz},
+    {"\xFD"
+     "7zXZ\0"sv,
+     Format::xz},
     {"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"sv, Format::legacy_office},
     {"\x89PNG\r\n\x1A\n"sv, Format::image},
     {"\xFF\xD8\xFF"sv, Format::image},
@@ -98,7 +100,9 @@ constexpr std::array<Magic, 38> kMagics = {{
     {"\0\0\x01\xBA"sv, Format::video},
     {"\0\0\x01\xB3"sv, Format::video},
     {"\x30\x26\xB2\x75\x8E\x66\xCF\x11"sv, Format::video},
-    {"\x7F" "ELF"sv, Format::binary},
+    {"\x7F"
+     "ELF"sv,
+     Format::binary},
     {"\0asm"sv, Format::binary},
     {"SQLite format 3\0"sv, Format::binary},
     {"7z\xBC\xAF\x27\x1C"sv, Format::binary},
@@ -106,7 +110,7 @@ constexpr std::array<Magic, 38> kMagics = {{
     {"\xCA\xFE\xBA\xBE"sv, Format::binary},
     {"\xCF\xFA\xED\xFE"sv, Format::binary},
     {"ARROW1\0"sv, Format::binary},
-}};
+});
 
 Format detect_iso_media(std::string_view bytes) {
   const std::string_view brand = bytes.substr(8, 4);
@@ -159,14 +163,17 @@ Format detect_riff(std::string_view bytes) {
 // By its first bytes alone; Format::text when they prove nothing.
 Format detect_magic(std::string_view bytes) {
   if (bytes.starts_with("%PDF-")) return Format::pdf;
-  if (bytes.starts_with("PK\x03\x04") || bytes.starts_with("PK\x05\x06")) return detect_zip_format(bytes);
+  if (bytes.starts_with("PK\x03\x04") || bytes.starts_with("PK\x05\x06"))
+    return detect_zip_format(bytes);
   for (const Magic& magic : kMagics) {
     if (bytes.starts_with(magic.bytes)) return magic.format;
   }
-  if (bytes.size() >= 10 && bytes.starts_with("BZh") && bytes.substr(4, 6) == "1AY&SY") return Format::bzip2;
+  if (bytes.size() >= 10 && bytes.starts_with("BZh") && bytes.substr(4, 6) == "1AY&SY")
+    return Format::bzip2;
   if (bytes.size() >= 12 && bytes.substr(4, 4) == "ftyp") return detect_iso_media(bytes);
   if (bytes.size() >= 12 && bytes.starts_with("RIFF")) return detect_riff(bytes);
-  if (bytes.size() >= 12 && bytes.starts_with("FORM") && bytes.substr(8, 3) == "AIF") return Format::audio;
+  if (bytes.size() >= 12 && bytes.starts_with("FORM") && bytes.substr(8, 3) == "AIF")
+    return Format::audio;
   if (is_bmp(bytes)) return Format::image;
   if (is_transport_stream(bytes)) return Format::video;
   if (is_tar(bytes)) return Format::tar;
@@ -195,8 +202,12 @@ bool is_wide(const TextEncoding& encoding) {
 
 }  // namespace
 
-std::string_view format_name(Format format) { return describe(format).name; }
-std::string_view format_media_type(Format format) { return describe(format).media_type; }
+std::string_view format_name(Format format) {
+  return describe(format).name;
+}
+std::string_view format_media_type(Format format) {
+  return describe(format).media_type;
+}
 
 Format detect_format(std::string_view bytes, std::string_view name) {
   if (bytes.empty()) return Format::empty;

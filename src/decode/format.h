@@ -10,15 +10,41 @@
 namespace headrace {
 
 enum class Format : uint8_t {
-  empty, binary,           // binary: recognised as nothing we read
-  text, markdown, html, xml, json, jsonl, csv, latex, rst, source_code, rtf, email,
-  pdf, docx, pptx, xlsx, odt, ods, odp, epub,
-  zip, tar, gzip, zstd, bzip2, xz,   // containers: `sources` opens them
-  legacy_office,           // .doc/.xls/.ppt (OLE2): named, not read
-  image, audio, video,     // recognised, for the media stage
+  empty,
+  binary,  // binary: recognised as nothing we read
+  text,
+  markdown,
+  html,
+  xml,
+  json,
+  jsonl,
+  csv,
+  latex,
+  rst,
+  source_code,
+  rtf,
+  email,
+  pdf,
+  docx,
+  pptx,
+  xlsx,
+  odt,
+  ods,
+  odp,
+  epub,
+  zip,
+  tar,
+  gzip,
+  zstd,
+  bzip2,
+  xz,             // containers: `sources` opens them
+  legacy_office,  // .doc/.xls/.ppt (OLE2): named, not read
+  image,
+  audio,
+  video,  // recognised, for the media stage
 };
 
-std::string_view format_name(Format format);   // "docx", …
+std::string_view format_name(Format format);  // "docx", …
 std::string_view format_media_type(Format format);
 
 // `bytes`: the whole content, or at least its first 4 KiB; `name`: the file's or member's name.
@@ -26,6 +52,8 @@ std::string_view format_media_type(Format format);
 // archives.
 Format detect_format(std::string_view bytes, std::string_view name);
 
-inline bool is_archive(Format f) { return f >= Format::zip && f <= Format::xz; }
+inline bool is_archive(Format f) {
+  return f >= Format::zip && f <= Format::xz;
+}
 
 }  // namespace headrace

@@ -14,7 +14,9 @@ constexpr size_t kFrontBytes = 2048;
 constexpr size_t kHeaderLinesMax = 60;
 constexpr size_t kJsonDepthMax = 512;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -37,7 +39,8 @@ bool has_ending(const std::string& ending, std::string_view list) {
 
 size_t count(std::string_view text, std::string_view piece) {
   size_t n = 0;
-  for (size_t at = text.find(piece); at != std::string_view::npos; at = text.find(piece, at + piece.size())) {
+  for (size_t at = text.find(piece); at != std::string_view::npos;
+       at = text.find(piece, at + piece.size())) {
     ++n;
   }
   return n;
@@ -60,13 +63,16 @@ Certainty html_certainty(std::string_view front) {
     }
     if (before.empty()) return Certainty::sure;
   }
-  for (const std::string_view tag : {"<head", "<body", "<title", "<meta ", "<script", "<style", "<div", "<p>", "<p ",
-                                     "<table", "<h1", "<h2", "<h3", "<ul", "<ol", "<span", "<a ", "<br", "<b>", "<section",
-                                     "<article", "<main", "<nav", "<header", "<!--", "<link ", "<center", "<font", "<img "}) {
+  for (const std::string_view tag :
+       {"<head", "<body",  "<title",  "<meta ",   "<script",  "<style", "<div", "<p>",
+        "<p ",   "<table", "<h1",     "<h2",      "<h3",      "<ul",    "<ol",  "<span",
+        "<a ",   "<br",    "<b>",     "<section", "<article", "<main",  "<nav", "<header",
+        "<!--",  "<link ", "<center", "<font",    "<img "}) {
     if (!front.starts_with(tag)) continue;
     size_t marks = 0;
-    for (const std::string_view other : {"</p>", "</div>", "</h1>", "</h2>", "</a>", "</td>", "</li>", "</title>",
-                                         "</body>", "</span>", "<br", "</b>", "<p>", "</head>"}) {
+    for (const std::string_view other :
+         {"</p>", "</div>", "</h1>", "</h2>", "</a>", "</td>", "</li>", "</title>", "</body>",
+          "</span>", "<br", "</b>", "<p>", "</head>"}) {
       marks += count(front, other);
     }
     return marks >= 2 ? Certainty::likely : Certainty::no;
@@ -77,7 +83,8 @@ Certainty html_certainty(std::string_view front) {
 // "<name …>" and somewhere an end tag: XML without a declaration.
 bool looks_like_xml(std::string_view text) {
   if (text.size() < 4 || text[0] != '<') return false;
-  if (text.starts_with("<!DOCTYPE ") || text.starts_with("<!--")) return text.find("</") != std::string_view::npos;
+  if (text.starts_with("<!DOCTYPE ") || text.starts_with("<!--"))
+    return text.find("</") != std::string_view::npos;
   const char c = lower(text[1]);
   if (!((c >= 'a' && c <= 'z') || c == '_')) return false;
   const size_t end = text.find_first_of("<>", 1);
@@ -127,7 +134,8 @@ class JsonProbe {
           continue;
         }
       } else {
-        const size_t end = std::min(text_.find_first_not_of("0123456789+-.eEtrufalsn", i), text_.size());
+        const size_t end =
+            std::min(text_.find_first_not_of("0123456789+-.eEtrufalsn", i), text_.size());
         if (end == i) return Result::broken;
         if (end == text_.size()) return Result::cut;
         const std::string_view word = text_.substr(i, end - i);
@@ -153,7 +161,9 @@ class JsonProbe {
     }
   }
   size_t skip(size_t i) const {
-    while (i < text_.size() && (text_[i] == ' ' || text_[i] == '\n' || text_[i] == '\t' || text_[i] == '\r')) ++i;
+    while (i < text_.size() &&
+           (text_[i] == ' ' || text_[i] == '\n' || text_[i] == '\t' || text_[i] == '\r'))
+      ++i;
     return i;
   }
 
@@ -169,7 +179,8 @@ Format detect_json(std::string_view text, const std::string& ending, bool comple
   if (first == JsonProbe::Result::broken) return Format::text;
   if (first == JsonProbe::Result::cut) {
     // A truncated or long value; a lone "[" or "{" proves nothing.
-    if (complete && !has_ending(ending, " .json .geojson .ipynb ") && !named_lines) return Format::text;
+    if (complete && !has_ending(ending, " .json .geojson .ipynb ") && !named_lines)
+      return Format::text;
     return named_lines ? Format::jsonl : Format::json;
   }
   const size_t next = probe.skip(at);
@@ -202,11 +213,14 @@ bool is_email(std::string_view text) {
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos || colon == 0 || colon > 60) return false;
     const std::string name = lower(line.substr(0, colon));
-    if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") != std::string::npos) return false;
-    for (const std::string_view word : {"from", "received", "return-path", "message-id", "mime-version", "delivered-to"}) {
+    if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") != std::string::npos)
+      return false;
+    for (const std::string_view word :
+         {"from", "received", "return-path", "message-id", "mime-version", "delivered-to"}) {
       strong += name == word;
     }
-    for (const std::string_view word : {"to", "subject", "date", "cc", "content-type", "reply-to", "newsgroups", "sender"}) {
+    for (const std::string_view word :
+         {"to", "subject", "date", "cc", "content-type", "reply-to", "newsgroups", "sender"}) {
       known += name == word;
     }
   }
@@ -288,14 +302,16 @@ bool looks_like_rst(std::string_view text) {
 }  // namespace
 
 Format detect_text_format(std::string_view text, std::string_view name, bool complete) {
-  const std::string_view content = text.substr(std::min(text.find_first_not_of(" \t\r\n\f"), text.size()));
+  const std::string_view content =
+      text.substr(std::min(text.find_first_not_of(" \t\r\n\f"), text.size()));
   const std::string ending = ending_of(name);
   const CodeLanguage* language = code_language_by_name(name);
   const bool named_markdown = has_ending(ending, " .md .markdown .mdown .mkd .mdx .qmd .rmd ");
   const bool named_rst = has_ending(ending, " .rst .rest ");
   const bool named_latex = has_ending(ending, " .tex .ltx .latex .sty .cls ");
   const bool named_text = has_ending(ending, " .txt .text .log ");
-  const bool named_prose = named_markdown || named_rst || named_latex || named_text || language != nullptr;
+  const bool named_prose =
+      named_markdown || named_rst || named_latex || named_text || language != nullptr;
 
   if (content.starts_with("{\\rtf")) return Format::rtf;
   if (content.starts_with("<?php")) return Format::source_code;
@@ -325,7 +341,8 @@ Format detect_text_format(std::string_view text, std::string_view name, bool com
     return is_csv(content, true, complete) ? Format::csv : Format::text;
   }
   if (named_text) return Format::text;
-  if (content.starts_with("#!") && code_language_by_first_line(content) != nullptr) return Format::source_code;
+  if (content.starts_with("#!") && code_language_by_first_line(content) != nullptr)
+    return Format::source_code;
   if (is_csv(content, false, complete)) return Format::csv;
   if (looks_like_rst(content)) return Format::rst;
   if (looks_like_markdown(content)) return Format::markdown;

@@ -69,7 +69,8 @@ bool read_central_directory(std::string_view bytes, Found& found) {
   const size_t entries = std::min<size_t>(read_le(bytes, end + 10, 2), kEntriesMax);
   size_t at = read_le(bytes, end + 16, 4);
   for (size_t i = 0; i < entries; ++i) {
-    if (at + kCentralHeaderBytes > bytes.size() || bytes.substr(at, 4) != "PK\x01\x02") return i > 0;
+    if (at + kCentralHeaderBytes > bytes.size() || bytes.substr(at, 4) != "PK\x01\x02")
+      return i > 0;
     const size_t name = read_le(bytes, at + 28, 2);
     if (at + kCentralHeaderBytes + name > bytes.size()) return i > 0;
     found.take_name(bytes.substr(at + kCentralHeaderBytes, name));

@@ -1,6 +1,6 @@
 // JSON and JSON lines as text: one "path: value" line for each value, the paths without indices, so
-// that a line says what it is about. Reads with a reader of its own, in one pass without a tree: what
-// is no JSON stays as the text it is.
+// that a line says what it is about. Reads with a reader of its own, in one pass without a tree:
+// what is no JSON stays as the text it is.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -77,9 +77,12 @@ class JsonFlattener {
   bool read_value(size_t depth) {
     if (at_ >= in_.size() || depth > kDepthMax) return false;
     switch (in_[at_]) {
-      case '{': return read_object(depth);
-      case '[': return read_array(depth);
-      default: break;
+      case '{':
+        return read_object(depth);
+      case '[':
+        return read_array(depth);
+      default:
+        break;
     }
     std::string value;
     if (!read_scalar(value)) return false;
@@ -172,12 +175,26 @@ class JsonFlattener {
     if (at_ >= in_.size()) return false;
     const char c = in_[at_++];
     switch (c) {
-      case 'n': value.push_back('\n'); return true;
-      case 't': value.push_back('\t'); return true;
-      case 'r': case 'b': case 'f': value.push_back(' '); return true;
-      case '"': case '\\': case '/': value.push_back(c); return true;
-      case 'u': break;
-      default: return false;
+      case 'n':
+        value.push_back('\n');
+        return true;
+      case 't':
+        value.push_back('\t');
+        return true;
+      case 'r':
+      case 'b':
+      case 'f':
+        value.push_back(' ');
+        return true;
+      case '"':
+      case '\\':
+      case '/':
+        value.push_back(c);
+        return true;
+      case 'u':
+        break;
+      default:
+        return false;
     }
     int32_t unit = read_hex();
     if (unit < 0) return false;
@@ -201,8 +218,9 @@ class JsonFlattener {
     int32_t value = 0;
     for (int i = 0; i < 4; ++i) {
       const char c = in_[at_++];
-      const int digit = c >= '0' && c <= '9' ? c - '0'
-                        : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+      const int digit = c >= '0' && c <= '9'                     ? c - '0'
+                        : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                                 : -1;
       if (digit < 0) return -1;
       value = value * 16 + digit;
     }

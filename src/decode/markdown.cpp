@@ -57,7 +57,8 @@ uint8_t setext_level(std::string_view line) {
 // "| --- | :-: |"
 bool is_table_rule(std::string_view line) {
   line = trimmed(line);
-  if (line.find('-') == std::string_view::npos || line.find('|') == std::string_view::npos) return false;
+  if (line.find('-') == std::string_view::npos || line.find('|') == std::string_view::npos)
+    return false;
   return line.find_first_not_of("|-: \t") == std::string_view::npos;
 }
 
@@ -126,9 +127,11 @@ class MarkdownReader {
       }
     }
     if (is_rule(text) || text.starts_with(":::")) return drop_line();
-    if (is_table_rule(lines_.peek()) && text.find('|') != std::string_view::npos) return read_table(line);
+    if (is_table_rule(lines_.peek()) && text.find('|') != std::string_view::npos)
+      return read_table(line);
     if (text[0] == '>') return read_quote(text);
-    if (const size_t marker = list_marker(text); marker > 0) return begin_item(text, marker, indent);
+    if (const size_t marker = list_marker(text); marker > 0)
+      return begin_item(text, marker, indent);
     if (paragraph_.empty() && is_link_definition(text)) return drop_line();
     if (paragraph_.empty()) {
       kind_ = BlockKind::paragraph;
@@ -384,6 +387,8 @@ class MarkdownReader {
 
 }  // namespace
 
-Document decode_markdown(std::string_view utf8) { return MarkdownReader(utf8).read(); }
+Document decode_markdown(std::string_view utf8) {
+  return MarkdownReader(utf8).read();
+}
 
 }  // namespace headrace

@@ -15,12 +15,16 @@ constexpr size_t kTicksMax = 16;
 constexpr size_t kOpenMarksMax = 64;
 constexpr size_t kRemovedMarksMax = 4096;
 
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\t';
+}
 bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
          static_cast<unsigned char>(c) >= 0x80;
 }
-bool is_punctuation(char c) { return c > ' ' && c < 0x7F && !is_alphanumeric(c); }
+bool is_punctuation(char c) {
+  return c > ' ' && c < 0x7F && !is_alphanumeric(c);
+}
 
 class InlineReader {
  public:
@@ -57,9 +61,14 @@ class InlineReader {
   void step() {
     const char c = in_[at_];
     switch (c) {
-      case '\\': return escape();
-      case '`': return code_span();
-      case '*': case '_': case '~': return emphasis(c);
+      case '\\':
+        return escape();
+      case '`':
+        return code_span();
+      case '*':
+      case '_':
+      case '~':
+        return emphasis(c);
       case '!':
         if (next_is('[') && brackets_.size() < kOpenMarksMax) {
           brackets_.push_back({out_.size(), true});
@@ -67,11 +76,16 @@ class InlineReader {
           return;
         }
         break;
-      case '[': return open_bracket();
-      case ']': return close_bracket();
-      case '<': return tag();
-      case '&': return entity();
-      default: break;
+      case '[':
+        return open_bracket();
+      case ']':
+        return close_bracket();
+      case '<':
+        return tag();
+      case '&':
+        return entity();
+      default:
+        break;
     }
     out_.push_back(c);
     ++at_;
@@ -123,8 +137,10 @@ class InlineReader {
     const size_t end = at_ + length;
     const char before = at_ == 0 ? ' ' : in_[at_ - 1];
     const char after = end >= in_.size() ? ' ' : in_[end];
-    bool opens = !is_space(after) && (!is_punctuation(after) || is_space(before) || is_punctuation(before));
-    bool closes = !is_space(before) && (!is_punctuation(before) || is_space(after) || is_punctuation(after));
+    bool opens =
+        !is_space(after) && (!is_punctuation(after) || is_space(before) || is_punctuation(before));
+    bool closes =
+        !is_space(before) && (!is_punctuation(before) || is_space(after) || is_punctuation(after));
     if (c == '_') {
       opens = opens && !is_alphanumeric(before);
       closes = closes && !is_alphanumeric(after);
@@ -154,7 +170,8 @@ class InlineReader {
       const size_t from = removed_[i].position + removed_[i].length;
       const size_t end = i + 1 < removed_.size() ? removed_[i + 1].position : out_.size();
       if (from >= end) continue;
-      std::copy(out_.begin() + static_cast<ptrdiff_t>(from), out_.begin() + static_cast<ptrdiff_t>(end),
+      std::copy(out_.begin() + static_cast<ptrdiff_t>(from),
+                out_.begin() + static_cast<ptrdiff_t>(end),
                 out_.begin() + static_cast<ptrdiff_t>(to));
       to += end - from;
     }
@@ -172,7 +189,8 @@ class InlineReader {
     }
     if (next_is('[')) {  // a wiki's link: "[[Page|text]]"
       const size_t end = in_.find_first_of("]\n[", at_ + 2);
-      if (end != std::string_view::npos && in_[end] == ']' && end + 1 < in_.size() && in_[end + 1] == ']') {
+      if (end != std::string_view::npos && in_[end] == ']' && end + 1 < in_.size() &&
+          in_[end + 1] == ']') {
         std::string_view text = in_.substr(at_ + 2, end - at_ - 2);
         const size_t bar = text.find('|');
         out_ += bar == std::string_view::npos ? text : text.substr(bar + 1);
@@ -222,7 +240,8 @@ class InlineReader {
         ++i;
       } else if (quote != 0) {
         if (c == ']' && i + 1 < in_.size() && in_[i + 1] == '(') return 0;
-        if (c == quote && i + 1 < in_.size() && (in_[i + 1] == ')' || is_space(in_[i + 1]))) quote = 0;
+        if (c == quote && i + 1 < in_.size() && (in_[i + 1] == ')' || is_space(in_[i + 1])))
+          quote = 0;
       } else if ((c == '"' || c == '\'') && is_space(in_[i - 1])) {
         quote = c;
       } else if (c == '(') {
@@ -238,9 +257,11 @@ class InlineReader {
 
   void tag() {
     const char after = at_ + 1 < in_.size() ? in_[at_ + 1] : ' ';
-    const bool may_be = (after | 0x20) >= 'a' ? (after | 0x20) <= 'z' : after == '/' || after == '!';
+    const bool may_be =
+        (after | 0x20) >= 'a' ? (after | 0x20) <= 'z' : after == '/' || after == '!';
     if (may_be) {
-      const size_t end = in_.substr(0, std::min(in_.size(), at_ + kTagBytesMax)).find_first_of("<>", at_ + 1);
+      const size_t end =
+          in_.substr(0, std::min(in_.size(), at_ + kTagBytesMax)).find_first_of("<>", at_ + 1);
       if (end != std::string_view::npos && in_[end] == '>') {
         const std::string_view inside = in_.substr(at_ + 1, end - at_ - 1);
         const bool address = inside.find_first_of(" \n") == std::string_view::npos &&
@@ -260,9 +281,15 @@ class InlineReader {
       std::string_view name;
       std::string_view text;
     };
-    static constexpr std::array<Name, 9> kNames = {{{"amp;", "&"}, {"lt;", "<"}, {"gt;", ">"},
-        {"quot;", "\""}, {"apos;", "'"}, {"nbsp;", " "}, {"ndash;", "\xE2\x80\x93"},
-        {"mdash;", "\xE2\x80\x94"}, {"hellip;", "\xE2\x80\xA6"}}};
+    static constexpr std::array<Name, 9> kNames = {{{"amp;", "&"},
+                                                    {"lt;", "<"},
+                                                    {"gt;", ">"},
+                                                    {"quot;", "\""},
+                                                    {"apos;", "'"},
+                                                    {"nbsp;", " "},
+                                                    {"ndash;", "\xE2\x80\x93"},
+                                                    {"mdash;", "\xE2\x80\x94"},
+                                                    {"hellip;", "\xE2\x80\xA6"}}};
     const std::string_view rest = in_.substr(at_ + 1, 10);
     for (const Name& name : kNames) {
       if (!rest.starts_with(name.name)) continue;
@@ -277,8 +304,9 @@ class InlineReader {
       const size_t first = i;
       for (; i < rest.size() && i < first + 7; ++i) {
         const char c = rest[i];
-        const int digit = c >= '0' && c <= '9' ? c - '0'
-                          : hex && (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+        const int digit = c >= '0' && c <= '9'                            ? c - '0'
+                          : hex && (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                                          : -1;
         if (digit < 0) break;
         value = value * (hex ? 16u : 10u) + static_cast<uint32_t>(digit);
       }

@@ -39,7 +39,8 @@ class Headings {
       for (const PdfBlock& block : page.blocks) {
         letters += block.text.size();
         if (block.bold) bold_letters += block.text.size();
-        if (block.kind != PdfBlockKind::code) letters_of[size_step(block.size_pt)] += block.text.size();
+        if (block.kind != PdfBlockKind::code)
+          letters_of[size_step(block.size_pt)] += block.text.size();
       }
     }
     size_t most = 0;
@@ -86,8 +87,8 @@ class Headings {
   // Not a sentence, and no line of a table of contents.
   static bool is_heading_text(std::string_view text) {
     return text.size() <= 240 && !text.ends_with(".") && !text.ends_with(",") &&
-           text.find(". . .") == std::string_view::npos && text.find(".....") == std::string_view::npos &&
-           count_letters(text) >= 2;
+           text.find(". . .") == std::string_view::npos &&
+           text.find(".....") == std::string_view::npos && count_letters(text) >= 2;
   }
 
   int body_ = 0;
@@ -138,7 +139,8 @@ std::set<const PdfBlock*> running_lines(const PdfPages& pages) {
 // Programs leave their own names where the title belongs.
 bool is_title(std::string_view title) {
   const std::string lower = unicode::to_lower(title);
-  for (const char* ending : {".doc", ".docx", ".dvi", ".tex", ".ps", ".indd", ".qxd", ".pdf", ".ppt", ".pptx"})
+  for (const char* ending :
+       {".doc", ".docx", ".dvi", ".tex", ".ps", ".indd", ".qxd", ".pdf", ".ppt", ".pptx"})
     if (lower.ends_with(ending)) return false;
   return count_letters(title) >= 2 && lower != "untitled" && !lower.starts_with("untitled ") &&
          !lower.starts_with("microsoft word -") && !lower.starts_with("microsoft powerpoint -") &&
@@ -223,7 +225,8 @@ std::string pdf_date_to_iso(std::string_view date) {
   std::string_view digits = date;
   if (digits.starts_with("D:")) digits.remove_prefix(2);
   size_t count = 0;
-  while (count < digits.size() && count < 14 && digits[count] >= '0' && digits[count] <= '9') ++count;
+  while (count < digits.size() && count < 14 && digits[count] >= '0' && digits[count] <= '9')
+    ++count;
   if (count < 4) return std::string(date);
   const auto part = [&](size_t at, const char* otherwise) {
     return count >= at + 2 ? std::string(digits.substr(at, 2)) : std::string(otherwise);
@@ -239,7 +242,8 @@ std::string pdf_date_to_iso(std::string_view date) {
   };
   if (zone.starts_with("Z")) return iso + 'Z';
   if ((zone.starts_with("+") || zone.starts_with("-")) && two(1))
-    iso += zone[0] + std::string(zone.substr(1, 2)) + ':' + (two(4) ? std::string(zone.substr(4, 2)) : "00");
+    iso += zone[0] + std::string(zone.substr(1, 2)) + ':' +
+           (two(4) ? std::string(zone.substr(4, 2)) : "00");
   return iso;
 }
 

@@ -49,9 +49,10 @@ class PdfJob {
       return fail(ErrorCode::damaged, "a worker sent something else than pages of a PDF");
     uint64_t bytes = text_bytes_.fetch_add(frame.size()) + frame.size();
     if (bytes > text_bytes_max_)
-      return fail(ErrorCode::too_large,
-                  "the PDF holds more than " + std::to_string(text_bytes_max_ >> 20) + " MiB of text",
-                  "split it");
+      return fail(
+          ErrorCode::too_large,
+          "the PDF holds more than " + std::to_string(text_bytes_max_ >> 20) + " MiB of text",
+          "split it");
     HR_ASSIGN(PdfPages pages, unpack_pdf_pages(frame));
     part.pages.page_count = pages.page_count;
     if (part.pages.title.empty()) part.pages.title = std::move(pages.title);
@@ -73,7 +74,8 @@ std::vector<PdfRange> divide(uint32_t first, uint32_t end, size_t workers) {
   // A few more than there are workers, so that an expensive one does not leave the others idle.
   const auto parts = static_cast<uint32_t>(std::clamp<size_t>(workers * 4, 1, 256));
   const uint32_t count = std::max(kRangePagesMin, (end - first + parts - 1) / parts);
-  for (uint32_t at = first; at < end; at += count) ranges.push_back({at, std::min(count, end - at)});
+  for (uint32_t at = first; at < end; at += count)
+    ranges.push_back({at, std::min(count, end - at)});
   return ranges;
 }
 
@@ -85,9 +87,10 @@ void keep_going(const PdfRange& range, Part& part) {
       code != ErrorCode::out_of_budget)
     return;
   part.problems.push_back(
-      {"", std::move(part.status).error().with_context("pages " + std::to_string(range.first + 1) +
-                                                       " to " +
-                                                       std::to_string(range.first + range.count))});
+      {"", std::move(part.status)
+               .error()
+               .with_context("pages " + std::to_string(range.first + 1) + " to " +
+                             std::to_string(range.first + range.count))});
   part.status = {};
 }
 
@@ -124,13 +127,12 @@ Status check_whole(const Part& whole) {
     with_pictures += page.has_pictures;
   }
   if (whole.pages.pages.empty())
-    return fail(ErrorCode::damaged,
-                whole.pages.page_count == 0 ? "the PDF has no pages"
-                                            : "no page of the PDF can be read",
-                "get it anew");
+    return fail(
+        ErrorCode::damaged,
+        whole.pages.page_count == 0 ? "the PDF has no pages" : "no page of the PDF can be read",
+        "get it anew");
   if (with_text == 0 && with_pictures > 0)
-    return fail(ErrorCode::unsupported,
-                "the PDF holds pictures of its pages and no text (a scan)",
+    return fail(ErrorCode::unsupported, "the PDF holds pictures of its pages and no text (a scan)",
                 "run a text recognition (OCR) over it first, for example ocrmypdf");
   return {};
 }

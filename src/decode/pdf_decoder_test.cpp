@@ -27,8 +27,9 @@ std::string content_of(const std::vector<Piece>& pieces) {
       if (c == '(' || c == ')' || c == '\\') escaped += '\\';
       escaped += c;
     }
-    content += "/F" + std::to_string(piece.font) + " " + std::to_string(piece.size) + " Tf 1 0 0 1 " +
-               std::to_string(piece.x) + " " + std::to_string(piece.y) + " Tm (" + escaped + ") Tj\n";
+    content += "/F" + std::to_string(piece.font) + " " + std::to_string(piece.size) +
+               " Tf 1 0 0 1 " + std::to_string(piece.x) + " " + std::to_string(piece.y) + " Tm (" +
+               escaped + ") Tj\n";
   }
   return content + "ET\n";
 }
@@ -39,7 +40,8 @@ std::string pdf_of(const std::vector<std::vector<Piece>>& pages, const std::stri
   std::vector<std::string> objects = {"<</Type/Catalog/Pages 2 0 R>>"};
   std::string kids;
   for (size_t i = 0; i < pages.size(); ++i) kids += std::to_string(7 + 2 * i) + " 0 R ";
-  objects.push_back("<</Type/Pages/Count " + std::to_string(pages.size()) + "/Kids[" + kids + "]>>");
+  objects.push_back("<</Type/Pages/Count " + std::to_string(pages.size()) + "/Kids[" + kids +
+                    "]>>");
   for (const char* font : {"Helvetica", "Helvetica-Bold", "Courier"})
     objects.push_back(std::string("<</Type/Font/Subtype/Type1/BaseFont/") + font + ">>");
   objects.push_back("<<" + info + ">>");
@@ -63,12 +65,13 @@ std::string pdf_of(const std::vector<std::vector<Piece>>& pages, const std::stri
     const std::string digits = std::to_string(offset);
     out += std::string(10 - digits.size(), '0') + digits + " 00000 n \n";
   }
-  return out + "trailer<</Size " + std::to_string(objects.size() + 1) +
-         "/Root 1 0 R/Info 6 0 R" + trailer + ">>\nstartxref\n" + std::to_string(xref) + "\n%%EOF\n";
+  return out + "trailer<</Size " + std::to_string(objects.size() + 1) + "/Root 1 0 R/Info 6 0 R" +
+         trailer + ">>\nstartxref\n" + std::to_string(xref) + "\n%%EOF\n";
 }
 
 // A column of lines, 12 pt apart.
-void add_column(std::vector<Piece>& page, double x, double y, const std::vector<std::string>& lines) {
+void add_column(std::vector<Piece>& page, double x, double y,
+                const std::vector<std::string>& lines) {
   for (const std::string& line : lines) {
     page.push_back({x, y, 10, line});
     y -= 12;
@@ -78,8 +81,7 @@ void add_column(std::vector<Piece>& page, double x, double y, const std::vector<
 std::vector<std::string> sentences(const std::string& word, int lines) {
   std::vector<std::string> out;
   for (int i = 0; i < lines; ++i)
-    out.push_back(word + std::to_string(i) + " runs on with words that fill the line " +
-                  word);
+    out.push_back(word + std::to_string(i) + " runs on with words that fill the line " + word);
   return out;
 }
 
@@ -111,14 +113,15 @@ class Pdf : public testing::Test {
 };
 
 TEST_F(Pdf, GivesHeadingsParagraphsCodeAndPages) {
-  std::vector<Piece> first = {{72, 720, 24, "The title"},
-                              {72, 680, 10, "This is the first line of a paragraph and it is broken"},
-                              {72, 668, 10, "into two lines here."},
-                              {72, 640, 14, "A section"},
-                              {72, 620, 10, "More text stands here, also long enough to be a line"},
-                              {72, 608, 10, "of a paragraph that goes on for a while."},
-                              {72, 580, 9, "if (x)", 3},
-                              {86, 569, 9, "return;", 3}};
+  std::vector<Piece> first = {
+      {72, 720, 24, "The title"},
+      {72, 680, 10, "This is the first line of a paragraph and it is broken"},
+      {72, 668, 10, "into two lines here."},
+      {72, 640, 14, "A section"},
+      {72, 620, 10, "More text stands here, also long enough to be a line"},
+      {72, 608, 10, "of a paragraph that goes on for a while."},
+      {72, 580, 9, "if (x)", 3},
+      {86, 569, 9, "return;", 3}};
   const Document document =
       decode(pdf_of({first, {{72, 700, 10, "Text of the second page."}}},
                     "/Author(Somebody)/CreationDate(D:20230120101112+01'00')"));
@@ -150,7 +153,8 @@ TEST_F(Pdf, ReadsColumnsOneAfterTheOther) {
     page.push_back({320, y, 9, right[i]});
   }
   const Document document = decode(pdf_of({page}));
-  const size_t last_left = document.text.find("left11 "), first_right = document.text.find("right0 ");
+  const size_t last_left = document.text.find("left11 "),
+               first_right = document.text.find("right0 ");
   ASSERT_NE(last_left, std::string::npos);
   ASSERT_NE(first_right, std::string::npos);
   EXPECT_LT(last_left, first_right) << document.text;
@@ -170,8 +174,9 @@ TEST_F(Pdf, RowsOfATableStayRows) {
 
 TEST_F(Pdf, JoinsBrokenWords) {
   std::vector<Piece> page;
-  add_column(page, 72, 700, {"This line ends in the middle of a word, for exam-",
-                             "ple here, and that one after an upper-case UTF-", "8 word."});
+  add_column(page, 72, 700,
+             {"This line ends in the middle of a word, for exam-",
+              "ple here, and that one after an upper-case UTF-", "8 word."});
   const Document document = decode(pdf_of({page}));
   EXPECT_NE(document.text.find("for example here"), std::string::npos) << document.text;
   EXPECT_NE(document.text.find("UTF-8 word"), std::string::npos) << document.text;
@@ -181,7 +186,8 @@ TEST_F(Pdf, DropsLinesThatRepeatOnMostPages) {
   std::vector<std::vector<Piece>> pages;
   for (int i = 1; i <= 6; ++i) {
     std::vector<Piece> page = {{72, 770, 8, "Journal of Examples"}};
-    add_column(page, 72, 700, {"Text of page number " + std::to_string(i) + " begins here and goes on."});
+    add_column(page, 72, 700,
+               {"Text of page number " + std::to_string(i) + " begins here and goes on."});
     page.push_back({300, 20, 8, "Page " + std::to_string(i)});
     pages.push_back(page);
   }
@@ -216,14 +222,15 @@ TEST_F(Pdf, BadFilesAreNamed) {
   const std::string secret(64, '0');
   EXPECT_EQ(code(pdf_of({{{72, 700, 10, "secret"}}}, "",
                         "/ID[<00112233445566778899aabbccddeeff><00112233445566778899aabbccddeeff>]"
-                        "/Encrypt<</Filter/Standard/V 1/R 2/P -44/O<" + secret + ">/U<" + secret +
-                            ">>>")),
+                        "/Encrypt<</Filter/Standard/V 1/R 2/P -44/O<" +
+                            secret + ">/U<" + secret + ">>>")),
             ErrorCode::encrypted);
 }
 
 TEST_F(Pdf, ATruncatedFileGivesWhatIsThere) {
   std::vector<std::vector<Piece>> pages;
-  for (int i = 1; i <= 40; ++i) pages.push_back({{72, 700, 10, "Page " + std::to_string(i) + " text"}});
+  for (int i = 1; i <= 40; ++i)
+    pages.push_back({{72, 700, 10, "Page " + std::to_string(i) + " text"}});
   const std::string whole = pdf_of(pages);
   for (const size_t keep : {whole.size() - 10, whole.size() * 3 / 4, whole.size() / 2}) {
     const auto decoded = decode_pdf(*pool_, whole.substr(0, keep));

@@ -44,7 +44,8 @@ struct PdfPage {
 // A frame of the worker: what is known of the document, and some of its pages.
 struct PdfPages {
   uint32_t page_count = 0;  // of the whole document
-  std::string title, author, created;  // from the file itself, may be empty; created as PDF writes it
+  std::string title, author,
+      created;  // from the file itself, may be empty; created as PDF writes it
   std::vector<PdfPage> pages;
 };
 

@@ -14,7 +14,9 @@ constexpr size_t kHeadingBytesMax = 100;
 // A line this long is a paragraph of its own: its writer breaks lines only between paragraphs.
 constexpr size_t kParagraphLineBytes = 240;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // "====", "----", …: the character, or 0.
 char underline_of(std::string_view line) {
@@ -81,7 +83,8 @@ uint8_t heading_level(std::string_view line) {
   line = trimmed(line);
   if (line.empty() || line.size() > kHeadingBytesMax) return 0;
   const char last = line.back();
-  if (last == '.' || last == ',' || last == ';' || last == ':' || last == '!' || last == '?') return 0;
+  if (last == '.' || last == ',' || last == ';' || last == ':' || last == '!' || last == '?')
+    return 0;
   for (const std::string_view word : {"Chapter ", "CHAPTER ", "Part ", "PART ", "Appendix "}) {
     if (line.starts_with(word) && line.size() < 80) return 1;
   }
@@ -135,7 +138,8 @@ class ParagraphSplitter {
         return lines.position();
       }
       const bool over_indented = first[0] != ' ' && first[0] != '\t' && indentation(second) >= 2;
-      if (over_indented && first.size() < 60 && is_all_capitals(first) && heading_level(first) > 0) {
+      if (over_indented && first.size() < 60 && is_all_capitals(first) &&
+          heading_level(first) > 0) {
         push(begin, begin + first.size(), BlockKind::heading, 2);
         return lines.position();
       }

@@ -24,7 +24,8 @@ bool is_word_character(char c) {
 
 bool holds_word(std::string_view list, std::string_view word) {
   for (size_t at = list.find(word); at != std::string_view::npos; at = list.find(word, at + 1)) {
-    if (at > 0 && list[at - 1] == ' ' && at + word.size() < list.size() && list[at + word.size()] == ' ') {
+    if (at > 0 && list[at - 1] == ' ' && at + word.size() < list.size() &&
+        list[at + word.size()] == ' ') {
       return true;
     }
   }
@@ -60,7 +61,8 @@ struct Definition {
 // Finds the definitions of languages with braces in one pass over the text.
 class BraceScanner {
  public:
-  BraceScanner(std::string_view text, const CodeLanguage& language) : text_(text), language_(language) {}
+  BraceScanner(std::string_view text, const CodeLanguage& language)
+      : text_(text), language_(language) {}
 
   std::vector<Definition> scan() {
     while (at_ < text_.size()) step();
@@ -144,17 +146,20 @@ class BraceScanner {
     const size_t begin = statement_ == std::string_view::npos ? at_ : statement_;
     const std::string_view signature = text_.substr(begin, at_ - begin);
     const bool short_enough = !trimmed(signature).empty() && signature.size() <= kSignatureBytesMax;
-    const std::string_view container =
-        short_enough && containers_ < kDepthMax ? find_word(signature, language_.containers) : std::string_view();
+    const std::string_view container = short_enough && containers_ < kDepthMax
+                                           ? find_word(signature, language_.containers)
+                                           : std::string_view();
     const bool is_call = signature.find('(') != std::string_view::npos;
     const bool is_value = signature.find(" = ") < signature.find('(') &&
                           signature.find("=>") == std::string_view::npos &&
                           signature.find("function") == std::string_view::npos;
     const bool is_container = !container.empty() && !(is_call && container == "struct");
     const bool is_definition =
-        short_enough && (is_container || (is_call && !is_value) ||
-                         !find_word(signature, language_.definitions).empty() || language_.name == "css");
-    const bool is_namespace = container == "namespace" || container == "extern" || container == "package" || container == "mod";
+        short_enough &&
+        (is_container || (is_call && !is_value) ||
+         !find_word(signature, language_.definitions).empty() || language_.name == "css");
+    const bool is_namespace = container == "namespace" || container == "extern" ||
+                              container == "package" || container == "mod";
     if (is_definition && !is_namespace) {
       found_.push_back({begin, at_, static_cast<uint8_t>(std::min<size_t>(levels_ + 1, 6))});
     }
@@ -230,7 +235,8 @@ std::vector<Definition> scan_keywords(std::string_view text, const CodeLanguage&
 }
 
 // Comments, decorators and attributes in the lines directly above a definition belong to it.
-size_t with_lines_above(std::string_view text, size_t begin, size_t least, const CodeLanguage& language) {
+size_t with_lines_above(std::string_view text, size_t begin, size_t least,
+                        const CodeLanguage& language) {
   size_t first = text.rfind('\n', begin == 0 ? 0 : begin - 1);
   first = first == std::string_view::npos || begin == 0 ? 0 : first + 1;
   first = std::max(first, least);
@@ -266,7 +272,8 @@ void add_code(std::string_view text, size_t begin, size_t end, std::vector<Block
   const auto push = [&] {
     while (block < last && text[block] == '\n') ++block;
     if (last > block) {
-      blocks.push_back({static_cast<uint32_t>(block), static_cast<uint32_t>(last), BlockKind::code, 0, 0});
+      blocks.push_back(
+          {static_cast<uint32_t>(block), static_cast<uint32_t>(last), BlockKind::code, 0, 0});
     }
   };
   std::string_view line;
@@ -308,8 +315,9 @@ Document decode_source_code(std::string_view utf8, std::string_view name) {
     if (definition.begin < done) continue;
     const size_t begin = with_lines_above(text, definition.begin, done, *language);
     add_code(text, done, begin, document.blocks);
-    const size_t end = begin + trimmed(text.substr(begin, definition.body - begin)).size() +
-                       (text.substr(begin, definition.body - begin).find_first_not_of(" \t\n\r\f\v"));
+    const size_t end =
+        begin + trimmed(text.substr(begin, definition.body - begin)).size() +
+        (text.substr(begin, definition.body - begin).find_first_not_of(" \t\n\r\f\v"));
     document.blocks.push_back({static_cast<uint32_t>(begin), static_cast<uint32_t>(end),
                                BlockKind::heading, definition.level, 0});
     done = end;

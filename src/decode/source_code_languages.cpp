@@ -1,5 +1,6 @@
 #include "decode/source_code_languages.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -12,7 +13,7 @@ constexpr std::string_view kCppContainers =
     " namespace class struct union enum extern interface trait impl mod module object record "
     "protocol extension actor companion package ";
 
-constexpr std::array<CodeLanguage, 34> kLanguages = {{
+constexpr auto kLanguages = std::to_array<CodeLanguage>({
     {"c", " .c ", braces, "//", "", kCppContainers},
     {"cpp", " .cc .cpp .cxx .c++ .h .hh .hpp .hxx .inl .ipp .cu .cuh .ino ", braces, "//", "",
      kCppContainers},
@@ -48,9 +49,11 @@ constexpr std::array<CodeLanguage, 34> kLanguages = {{
     {"makefile", " .mk makefile gnumakefile ", plain, "#", "", ""},
     {"cmake", " .cmake cmakelists.txt ", keywords, "#", " function macro ", ""},
     {"dockerfile", " dockerfile ", plain, "#", "", ""},
-    {"config", " .toml .ini .cfg .conf .yaml .yml .properties .gradle .tf .bat .cmd .asm .s .v .vhd .nix .el .lisp .clj .erl .ml .fs .vb .groovy .diff .patch .ipynb-text ",
+    {"config",
+     " .toml .ini .cfg .conf .yaml .yml .properties .gradle .tf .bat .cmd .asm .s .v .vhd .nix .el "
+     ".lisp .clj .erl .ml .fs .vb .groovy .diff .patch ",
      plain, "#", "", ""},
-}};
+});
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -74,7 +77,8 @@ const CodeLanguage* code_language_by_name(std::string_view name) {
   if (slash != std::string_view::npos) name = name.substr(slash + 1);
   if (name.empty() || name.size() > 255 || name.find(' ') != std::string_view::npos) return nullptr;
   const std::string whole = " " + lower(name) + " ";
-  if (const CodeLanguage* language = find_extension(whole); language && name[0] != '.') return language;
+  if (const CodeLanguage* language = find_extension(whole); language && name[0] != '.')
+    return language;
   const size_t dot = whole.rfind('.');
   if (dot == std::string::npos || dot <= 1) return nullptr;
   return find_extension(" " + whole.substr(dot));
@@ -87,11 +91,17 @@ const CodeLanguage* code_language_by_first_line(std::string_view text) {
     std::string_view word;
     std::string_view extension;
   };
-  static constexpr std::array<Interpreter, 8> kInterpreters = {{{"python", " .py "}, {"perl", " .pl "},
-      {"ruby", " .rb "}, {"node", " .js "}, {"lua", " .lua "}, {"Rscript", " .r "}, {"php", " .php "},
-      {"sh", " .sh "}}};
+  static constexpr std::array<Interpreter, 8> kInterpreters = {{{"python", " .py "},
+                                                                {"perl", " .pl "},
+                                                                {"ruby", " .rb "},
+                                                                {"node", " .js "},
+                                                                {"lua", " .lua "},
+                                                                {"Rscript", " .r "},
+                                                                {"php", " .php "},
+                                                                {"sh", " .sh "}}};
   for (const Interpreter& interpreter : kInterpreters) {
-    if (line.find(interpreter.word) != std::string_view::npos) return find_extension(interpreter.extension);
+    if (line.find(interpreter.word) != std::string_view::npos)
+      return find_extension(interpreter.extension);
   }
   return nullptr;
 }

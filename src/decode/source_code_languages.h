@@ -15,14 +15,14 @@ enum class CodeFamily : unsigned char {
 };
 
 struct CodeLanguage {
-  std::string_view name;               // "python"
-  std::string_view extensions;         // " .py .pyi " : each between spaces
+  std::string_view name;        // "python"
+  std::string_view extensions;  // " .py .pyi " : each between spaces
   CodeFamily family;
-  std::string_view line_comments;      // "# //": each begins a comment to the end of the line
-  std::string_view definitions;        // " def class ": words that begin a definition
-  std::string_view containers;         // " class namespace ": words whose braces hold definitions
+  std::string_view line_comments;  // "# //": each begins a comment to the end of the line
+  std::string_view definitions;    // " def class ": words that begin a definition
+  std::string_view containers;     // " class namespace ": words whose braces hold definitions
   bool backtick_strings = false;
-  bool single_quote_strings = true;    // 'text'; false where ' is something else (Rust lifetimes)
+  bool single_quote_strings = true;  // 'text'; false where ' is something else (Rust lifetimes)
 };
 
 // By the ending of `name`, or by the whole name ("Makefile"); nullptr when it is not known as code.

@@ -1,6 +1,6 @@
 // TextBuilder: a Document's text and blocks, written front to back. The decoders of marked-up text
-// write one line for each line of their input (an empty one where only markup stood), so that a line
-// number in the decoded text is a line number in the file.
+// write one line for each line of their input (an empty one where only markup stood), so that a
+// line number in the decoded text is a line number in the file.
 //
 // Owns: the document under construction. Threads: one. Errors: none.
 #pragma once

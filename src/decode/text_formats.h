@@ -32,7 +32,7 @@ Document decode_markdown(std::string_view utf8);
 Document decode_source_code(std::string_view utf8, std::string_view name);
 Document decode_latex(std::string_view utf8);
 Document decode_rst(std::string_view utf8);
-Document decode_json(std::string_view utf8);   // one value or one a line
-Document decode_csv(std::string_view utf8);    // rows as table rows
+Document decode_json(std::string_view utf8);  // one value or one a line
+Document decode_csv(std::string_view utf8);   // rows as table rows
 
 }  // namespace headrace

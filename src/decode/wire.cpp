@@ -15,11 +15,20 @@ enum class ValueTag : uint8_t { null, boolean, integer, number, string, strings 
 void pack_value(const Value& value, FlatWriter& out) {
   out.number(static_cast<uint8_t>(value.index()));
   switch (static_cast<ValueTag>(value.index())) {
-    case ValueTag::null: break;
-    case ValueTag::boolean: out.number(static_cast<uint8_t>(std::get<bool>(value))); break;
-    case ValueTag::integer: out.number(std::get<int64_t>(value)); break;
-    case ValueTag::number: out.number(std::get<double>(value)); break;
-    case ValueTag::string: out.string(std::get<std::string>(value)); break;
+    case ValueTag::null:
+      break;
+    case ValueTag::boolean:
+      out.number(static_cast<uint8_t>(std::get<bool>(value)));
+      break;
+    case ValueTag::integer:
+      out.number(std::get<int64_t>(value));
+      break;
+    case ValueTag::number:
+      out.number(std::get<double>(value));
+      break;
+    case ValueTag::string:
+      out.string(std::get<std::string>(value));
+      break;
     case ValueTag::strings: {
       const auto& list = std::get<std::vector<std::string>>(value);
       out.number(static_cast<uint32_t>(list.size()));
@@ -39,11 +48,21 @@ std::string clean_string(FlatReader& in) {
 
 bool unpack_value(FlatReader& in, Value& value) {
   switch (static_cast<ValueTag>(in.number<uint8_t>())) {
-    case ValueTag::null: value = std::monostate{}; return true;
-    case ValueTag::boolean: value = in.number<uint8_t>() != 0; return true;
-    case ValueTag::integer: value = in.number<int64_t>(); return true;
-    case ValueTag::number: value = in.number<double>(); return true;
-    case ValueTag::string: value = clean_string(in); return true;
+    case ValueTag::null:
+      value = std::monostate{};
+      return true;
+    case ValueTag::boolean:
+      value = in.number<uint8_t>() != 0;
+      return true;
+    case ValueTag::integer:
+      value = in.number<int64_t>();
+      return true;
+    case ValueTag::number:
+      value = in.number<double>();
+      return true;
+    case ValueTag::string:
+      value = clean_string(in);
+      return true;
     case ValueTag::strings: {
       std::vector<std::string> list(in.count(sizeof(uint32_t)));
       for (std::string& item : list) item = clean_string(in);

@@ -22,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (const auto document = unpack_document(bytes)) {
         HR_CHECK(is_valid_utf8(document->text), "text must be UTF-8");
         for (const Block& block : document->blocks)
-          HR_CHECK(block.begin <= block.end && block.end <= document->text.size(), "a block outside");
+          HR_CHECK(block.begin <= block.end && block.end <= document->text.size(),
+                   "a block outside");
         HR_CHECK(unpack_document(pack_document(*document)), "packs to what is accepted");
       }
       break;

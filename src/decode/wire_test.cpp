@@ -15,9 +15,10 @@ Document sample() {
   document.blocks = {{0, 7, BlockKind::heading, 2, 0}, {9, 27, BlockKind::paragraph, 0, 3}};
   document.media_type = "text/html";
   document.language = "de";
-  document.metadata = {{"nothing", std::monostate{}}, {"yes", true},        {"pages", int64_t{-5}},
-                       {"score", 2.5},                {"author", "Jemand"},
-                       {"tags", std::vector<std::string>{"a", "", "c"}}};
+  document.metadata = {
+      {"nothing", std::monostate{}}, {"yes", true},
+      {"pages", int64_t{-5}},        {"score", 2.5},
+      {"author", "Jemand"},          {"tags", std::vector<std::string>{"a", "", "c"}}};
   document.metadata["author"] = std::string("Jemand");
   return document;
 }

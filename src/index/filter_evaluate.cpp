@@ -287,18 +287,41 @@ void match_numbers(const ColumnView& column, const Condition& condition, RowBitm
   });
 }
 
+bool text_matches(std::string_view x, const Condition& condition) {
+  const auto bound = [&](size_t i) -> const std::string& { return text_of(condition.values[i]); };
+  switch (condition.op) {
+    case FilterOp::equal:
+      return x == bound(0);
+    case FilterOp::less:
+      return x < bound(0);
+    case FilterOp::less_equal:
+      return x <= bound(0);
+    case FilterOp::greater:
+      return x > bound(0);
+    case FilterOp::greater_equal:
+      return x >= bound(0);
+    case FilterOp::between:
+      return x >= bound(0) && x <= bound(1);
+    case FilterOp::like:
+      return like_matches(x, bound(0), condition.escape);
+    case FilterOp::contains:
+      return x.contains(bound(0));
+    case FilterOp::in:
+      return std::ranges::any_of(condition.values, [&](const Literal& value) {
+        const auto* text = std::get_if<std::string>(&value);
+        return text != nullptr && *text == x;
+      });
+    case FilterOp::is_null:
+      return false;
+  }
+  return false;
+}
+
 // Keys are not stored: they are computed from source and position.
 void match_keys(const Columns::State& columns, const Condition& condition, RowBitmap& rows) {
   for (uint32_t row = 0; row < columns.row_count; ++row) {
     const std::string key = columns.row_key_of(row);
-    if (key.empty()) continue;
-    const bool matches = std::ranges::any_of(condition.values, [&](const Literal& value) {
-      const auto* text = std::get_if<std::string>(&value);
-      if (text == nullptr) return false;
-      return condition.op == FilterOp::like ? like_matches(key, *text, condition.escape)
-                                            : key == *text;
-    });
-    if (matches != condition.negated) rows.set(row);
+    if (!key.empty() && text_matches(key, condition) != condition.negated) rows.set(row);
   }
 }
 
@@ -396,14 +419,17 @@ class Evaluation {
   Status check_types(const Condition& condition) {
     if (condition.op == FilterOp::is_null) return {};
     std::optional<ColumnType> found;
-    if (condition.column == "key") found = ColumnType::text;
+    if (condition.column == "key") {
+      if (applies(condition, ColumnType::text)) return {};
+      found = ColumnType::text;
+    }
     for (const Columns* segment : segments_) {
       for (const ColumnView& column : segment->state().find(condition.column)) {
         if (applies(condition, column.type)) return {};
         found = column.type;
       }
     }
-    if (!found || (condition.column == "key" && applies(condition, ColumnType::text))) return {};
+    if (!found) return {};
     const bool ranged = fits(condition.values[0], *found);
     const std::string hint =
         ranged ? "lists and booleans have no order; use =, in or contains"

@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t kFilterBytesMax = 1 << 20;
 constexpr int kDepthMax = 200;
+constexpr size_t kConditionsMax = 4096;  // each is a pass over a column
 
 enum class Token : uint8_t { end, name, quoted_name, text, number, symbol };
 
@@ -51,17 +52,21 @@ class Parser {
  private:
   using Node = Filter::Node;
 
-  uint32_t position(size_t at) const {
-    return static_cast<uint32_t>(count_code_points(text_.substr(0, at)) + 1);
+  // In characters from 1. Counts on from where it was asked last.
+  uint32_t position(size_t at) {
+    if (at < counted_bytes_) counted_bytes_ = counted_ = 0;
+    counted_ += count_code_points(text_.substr(counted_bytes_, at - counted_bytes_));
+    counted_bytes_ = at;
+    return static_cast<uint32_t>(counted_ + 1);
   }
 
-  std::unexpected<Error> error_at(size_t at, std::string what, std::string hint = {}) const {
+  std::unexpected<Error> error_at(size_t at, std::string what, std::string hint = {}) {
     if (hint.empty()) hint = "an example: lang = 'de' and year >= 2020 and source like 'docs/%'";
     return fail(ErrorCode::invalid_argument,
                 fmt::format("filter: {} at character {}", what, position(at)), std::move(hint));
   }
 
-  std::unexpected<Error> expected(std::string_view what) const {
+  std::unexpected<Error> expected(std::string_view what) {
     if (token_ == Token::end) {
       return error_at(text_.size(), fmt::format("expected {}, but the filter ends", what));
     }
@@ -107,9 +112,8 @@ class Parser {
     size_t i = begin_ + 1;
     for (;; ++i) {
       if (i >= text_.size()) {
-        return error_at(begin_, fmt::format("the {} that opens", quote),
-                        fmt::format("close it with another {0}; write {0}{0} for one inside it",
-                                    quote));
+        return error_at(begin_, fmt::format("a {} is never closed, which opens", quote),
+                        fmt::format("write {0}{0} for a {0} inside a text", quote));
       }
       if (text_[i] == quote) {
         if (i + 1 < text_.size() && text_[i + 1] == quote) {
@@ -211,6 +215,10 @@ class Parser {
   }
 
   Result<Node> condition() {
+    if (++conditions_ > kConditionsMax) {
+      return error_at(begin_, fmt::format("there are more than {} conditions", kConditionsMax),
+                      "write many values of one column as in ('a', 'b', …)");
+    }
     Node node;
     Condition& made = node.condition;
     if (token_ == Token::quoted_name) {
@@ -338,6 +346,9 @@ class Parser {
   size_t begin_ = 0;  // of the current token
   size_t end_ = 0;
   Token token_ = Token::end;
+  size_t counted_bytes_ = 0;
+  size_t counted_ = 0;
+  size_t conditions_ = 0;
   std::string value_;  // of a text or a quoted name
   Literal number_;
 };

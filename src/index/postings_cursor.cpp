@@ -112,11 +112,20 @@ bool ListCursor::load_packed(std::string_view bytes, uint32_t gap_bits, uint32_t
   return true;
 }
 
-uint32_t ListCursor::tf_at(uint32_t row) {
+bool ListCursor::seek(uint32_t row) {
   skip_to(row);
-  if (!load_block()) return 0;
-  while (position_ < size_ && rows_[position_] < row) ++position_;
-  return position_ < size_ && rows_[position_] == row ? tfs_[position_] : 0;
+  while (load_block()) {
+    // Whole groups first: within a window the next row is often far from the last.
+    while (position_ + 16 <= size_ && rows_[position_ + 15] < row) position_ += 16;
+    while (position_ < size_ && rows_[position_] < row) ++position_;
+    if (position_ < size_) return true;
+    next_block();
+  }
+  return false;
+}
+
+uint32_t ListCursor::tf_at(uint32_t row) {
+  return seek(row) && rows_[position_] == row ? tfs_[position_] : 0;
 }
 
 Status check_impacts(const PostingList& list, uint32_t row_limit, std::string_view length_codes) {

@@ -44,8 +44,13 @@ class ListCursor {
   const uint32_t* block_rows() const { return rows_.data(); }
   const uint32_t* block_tfs() const { return tfs_.data(); }
 
-  // How often the term is in `row`: 0 when it is not there. Rows must not descend from call to
-  // call.
+  // Stands at the first posting of `row` or a later one, its block unpacked; false at the end.
+  // Rows must not descend from call to call, here and in tf_at().
+  bool seek(uint32_t row);
+  uint32_t position() const { return position_; }
+  void set_position(uint32_t position) { position_ = position; }
+
+  // How often the term is in `row`: 0 when it is not there.
   uint32_t tf_at(uint32_t row);
 
  private:
@@ -72,7 +77,7 @@ class ListCursor {
   uint32_t block_ = 0;
   uint32_t loaded_ = kNothing;
   uint32_t size_ = 0;
-  uint32_t position_ = 0;  // of tf_at within the block
+  uint32_t position_ = 0;  // of seek() and tf_at() within the block
   bool has_records_ = false;
   bool damaged_ = false;
   alignas(64) std::array<uint32_t, kBlockRows> rows_;

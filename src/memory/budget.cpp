@@ -23,7 +23,9 @@ Reservation& Reservation::operator=(Reservation&& other) noexcept {
   return *this;
 }
 
-Reservation::~Reservation() { adjust(0); }
+Reservation::~Reservation() {
+  adjust(0);
+}
 
 void Reservation::adjust(uint64_t bytes) {
   if (budget_ == nullptr || bytes == bytes_) return;

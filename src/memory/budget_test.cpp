@@ -17,7 +17,9 @@ TEST(Budget, CountsAndGivesBack) {
   EXPECT_EQ(budget.used_bytes(), 40u);
   second.adjust(10);
   EXPECT_EQ(budget.used_bytes(), 10u);
-  { const Reservation moved = std::move(second); }
+  {
+    const Reservation moved = std::move(second);
+  }
   EXPECT_EQ(budget.used_bytes(), 0u);
   EXPECT_EQ(budget.peak_bytes(), 100u);
 }

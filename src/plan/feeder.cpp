@@ -57,9 +57,11 @@ Status Feeder::submit(uint64_t bytes, std::function<std::vector<Outcome>()> task
   HR_ASSIGN(Reservation reservation, budget.reserve(wanted));
   OrderedOutcomes::Slot* slot = results_.add(std::move(reservation));
   if (slot == nullptr) return fail(ErrorCode::cancelled, "interrupted");
-  tasks_.spawn([this, slot, task = std::move(task)] {
+  // Tasks outlive the feeder: they hold what it refers to, not itself.
+  tasks_.spawn([&results = results_, &cancel = context_.parts.cancel, slot,
+                task = std::move(task)] {
     // After a cancellation the outcome is not wanted, only the slot must be filled.
-    results_.fill(slot, context_.parts.cancel.requested() ? std::vector<Outcome>() : task());
+    results.fill(slot, cancel.requested() ? std::vector<Outcome>() : task());
   });
   return {};
 }
@@ -117,7 +119,7 @@ Status Feeder::feed_file(const FileEntry& entry) {
   if (is_jsonl_name(entry.source)) return feed_jsonl_file(entry);
   if (format == Format::csv && !context_.options.columns.text.empty()) return feed_csv_file(entry);
   return submit(entry.stamp.size_bytes,
-                [this, entry] { return run_file_task(context_, entry); });
+                [&context = context_, entry] { return run_file_task(context, entry); });
 }
 
 Status Feeder::feed_standard_input() {
@@ -143,8 +145,8 @@ Status Feeder::feed_given_records() {
     const uint64_t size = record->bytes.size();
     // std::function wants copyable captures; the record is shared instead of copied.
     auto shared = std::make_shared<RawDocument>(std::move(*record));
-    HR_TRY(submit(size, [this, shared] {
-      return run_document_task(context_, std::move(*shared), "");
+    HR_TRY(submit(size, [&context = context_, shared] {
+      return run_document_task(context, std::move(*shared), "");
     }));
   }
 }
@@ -161,8 +163,8 @@ Status Feeder::feed_record(RawDocument&& raw, Container& container) {
   }
   const uint64_t size = raw.bytes.size();
   auto shared = std::make_shared<RawDocument>(std::move(raw));
-  return submit(size, [this, shared, top = container.source] {
-    return run_document_task(context_, std::move(*shared), top);
+  return submit(size, [&context = context_, shared, top = container.source] {
+    return run_document_task(context, std::move(*shared), top);
   });
 }
 

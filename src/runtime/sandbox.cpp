@@ -31,26 +31,49 @@ Status set_limit(__rlimit_resource resource, rlim_t value, std::string_view what
 
 // Harmless on what is open already. Order is by how often they are called: the filter is a list.
 constexpr int kAllowed[] = {
-    SCMP_SYS(recvmsg),      SCMP_SYS(sendmsg),       SCMP_SYS(munmap),
-    SCMP_SYS(brk),          SCMP_SYS(mremap),        SCMP_SYS(madvise),
-    SCMP_SYS(futex),        SCMP_SYS(read),          SCMP_SYS(pread64),
-    SCMP_SYS(readv),        SCMP_SYS(write),         SCMP_SYS(writev),
-    SCMP_SYS(lseek),        SCMP_SYS(close),         SCMP_SYS(fstat),
-    SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(nanosleep),    SCMP_SYS(getrusage),     SCMP_SYS(getrandom),
-    SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),  SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(sigaltstack),  SCMP_SYS(getpid),        SCMP_SYS(gettid),
-    SCMP_SYS(sched_yield),  SCMP_SYS(sched_getaffinity), SCMP_SYS(sysinfo),
-    SCMP_SYS(uname),        SCMP_SYS(poll),          SCMP_SYS(exit),
-    SCMP_SYS(exit_group),   SCMP_SYS(restart_syscall),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(munmap),
+    SCMP_SYS(brk),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(futex),
+    SCMP_SYS(read),
+    SCMP_SYS(pread64),
+    SCMP_SYS(readv),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+    SCMP_SYS(lseek),
+    SCMP_SYS(close),
+    SCMP_SYS(fstat),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(uname),
+    SCMP_SYS(poll),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(restart_syscall),
 };
 
 // Libraries try these and live with a refusal (fonts, locales, CPU counts, terminals).
 constexpr int kRefused[] = {
-    SCMP_SYS(open),   SCMP_SYS(openat),    SCMP_SYS(openat2),    SCMP_SYS(access),
-    SCMP_SYS(stat),   SCMP_SYS(lstat),     SCMP_SYS(newfstatat), SCMP_SYS(statx),
-    SCMP_SYS(statfs), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink),
-    SCMP_SYS(getcwd), SCMP_SYS(readlinkat), SCMP_SYS(ioctl),     SCMP_SYS(fcntl),
+    SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(openat2),    SCMP_SYS(access),
+    SCMP_SYS(stat),       SCMP_SYS(lstat),      SCMP_SYS(newfstatat), SCMP_SYS(statx),
+    SCMP_SYS(statfs),     SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(readlink),
+    SCMP_SYS(getcwd),     SCMP_SYS(readlinkat), SCMP_SYS(ioctl),      SCMP_SYS(fcntl),
     SCMP_SYS(getdents64),
 };
 
@@ -65,16 +88,21 @@ bool add_rules(scmp_filter_ctx filter) {
   constexpr uint64_t kKind = MAP_SHARED | MAP_PRIVATE;
   ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
                         SCMP_A2(SCMP_CMP_MASKED_EQ, uint64_t{PROT_EXEC}, 0),
-                        SCMP_A3(SCMP_CMP_MASKED_EQ, kKind, uint64_t{MAP_PRIVATE})) == 0 && ok;
+                        SCMP_A3(SCMP_CMP_MASKED_EQ, kKind, uint64_t{MAP_PRIVATE})) == 0 &&
+       ok;
   ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                        SCMP_A2(SCMP_CMP_EQ, uint64_t{PROT_READ})) == 0 && ok;
+                        SCMP_A2(SCMP_CMP_EQ, uint64_t{PROT_READ})) == 0 &&
+       ok;
   ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-                        SCMP_A2(SCMP_CMP_MASKED_EQ, uint64_t{PROT_EXEC}, 0)) == 0 && ok;
+                        SCMP_A2(SCMP_CMP_MASKED_EQ, uint64_t{PROT_EXEC}, 0)) == 0 &&
+       ok;
   // Limits may be read, not changed; signals go to nobody but this process (abort).
-  ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-                        SCMP_A2(SCMP_CMP_EQ, 0)) == 0 && ok;
+  ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0)) ==
+           0 &&
+       ok;
   ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                        SCMP_A0(SCMP_CMP_EQ, static_cast<uint64_t>(getpid()))) == 0 && ok;
+                        SCMP_A0(SCMP_CMP_EQ, static_cast<uint64_t>(getpid()))) == 0 &&
+       ok;
   return ok;
 }
 

@@ -78,10 +78,10 @@ Result<std::string> find_worker_executable(const std::string& given) {
     const fs::path whole = fs::absolute(path, error);
     if (!error && is_file(whole) && access(whole.c_str(), X_OK) == 0) return whole.string();
   }
-  return fail(ErrorCode::not_found,
-              "the decoder executable " + (chosen.empty() ? std::string(kName) : chosen) +
-                  " is not there",
-              "reinstall headrace, or set HEADRACE_WORKER to its path");
+  return fail(
+      ErrorCode::not_found,
+      "the decoder executable " + (chosen.empty() ? std::string(kName) : chosen) + " is not there",
+      "reinstall headrace, or set HEADRACE_WORKER to its path");
 }
 
 std::vector<std::string> python_package_folders() {
@@ -101,7 +101,8 @@ std::vector<std::string> python_package_folders() {
   for (size_t begin = 0; begin < search_path.size();) {
     const size_t end = std::min(search_path.find(':', begin), search_path.size());
     const fs::path folder(search_path.substr(begin, end - begin));
-    if (folder.is_absolute() && is_file(folder / "python3")) add_prefix(folder.parent_path(), folders);
+    if (folder.is_absolute() && is_file(folder / "python3"))
+      add_prefix(folder.parent_path(), folders);
     begin = end + 1;
   }
   if (const std::string home = variable("HOME"); !home.empty())

@@ -58,7 +58,8 @@ void on_fatal_signal(int signal, siginfo_t* info, void*) {
 
 void watch_fatal_signals() {
   static std::array<char, 64 << 10> signal_stack;
-  const stack_t stack = {.ss_sp = signal_stack.data(), .ss_flags = 0, .ss_size = signal_stack.size()};
+  const stack_t stack = {
+      .ss_sp = signal_stack.data(), .ss_flags = 0, .ss_size = signal_stack.size()};
   sigaltstack(&stack, nullptr);
   rlimit limit = {};
   getrlimit(RLIMIT_STACK, &limit);
@@ -105,7 +106,8 @@ class Slab {
     std::string texts;
     if (!status) {
       const auto shortened = [](const std::string& text) {
-        return std::string_view(text).substr(0, code_point_floor(text, std::min(text.size(), kWorkerTextBytesMax)));
+        return std::string_view(text).substr(
+            0, code_point_floor(text, std::min(text.size(), kWorkerTextBytesMax)));
       };
       const std::string_view message = shortened(status.error().message());
       const std::string_view hint = shortened(status.error().hint());
@@ -176,7 +178,9 @@ class Call : public WorkerCall {
     if (mapped_ != nullptr) munmap(mapped_, mapped_bytes_);
   }
   std::string_view params() const override { return params_; }
-  std::string_view input() const override { return {static_cast<const char*>(mapped_), mapped_bytes_}; }
+  std::string_view input() const override {
+    return {static_cast<const char*>(mapped_), mapped_bytes_};
+  }
   Status emit(uint32_t kind, std::string_view bytes) override { return slab_.append(kind, bytes); }
 
   std::string op;
@@ -203,7 +207,9 @@ bool receive_job(std::string& buffer, JobHeader& header, UniqueFd& input) {
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
   for (;;) {
     iovec part = {buffer.data(), buffer.size()};
-    msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+    msghdr message = {.msg_iov = &part,
+                      .msg_iovlen = 1,
+                      .msg_control = control,
                       .msg_controllen = sizeof control};
     const ssize_t got = recvmsg(kWorkerControlFd, &message, MSG_CMSG_CLOEXEC);
     if (got < 0 && errno == EINTR) continue;

@@ -37,9 +37,9 @@ struct WorkerPoolOptions {
 // One job: `op` names the decoder in the worker ("pdf", "archive", "office", …).
 struct WorkerRequest {
   std::string op;
-  std::string params;           // op's own, small (under 64 KiB)
-  std::string_view input;       // the bytes; copied into sealed shared memory
-  int input_fd = -1;            // or an open file instead (input empty): the worker may only read it
+  std::string params;      // op's own, small (under 64 KiB)
+  std::string_view input;  // the bytes; copied into sealed shared memory
+  int input_fd = -1;       // or an open file instead (input empty): the worker may only read it
 };
 
 class WorkerPool {

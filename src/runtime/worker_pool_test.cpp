@@ -45,7 +45,8 @@ Status process_id(WorkerCall& call) {
 Status many_frames(WorkerCall& call) {
   const size_t count = std::stoul(std::string(call.params()));
   for (size_t i = 0; i < count; ++i)
-    HR_TRY(call.emit(static_cast<uint32_t>(i), std::string(i % 5000, static_cast<char>('a' + i % 26))));
+    HR_TRY(call.emit(static_cast<uint32_t>(i),
+                     std::string(i % 5000, static_cast<char>('a' + i % 26))));
   return {};
 }
 
@@ -93,7 +94,8 @@ Status memory_bomb(WorkerCall& call) {
 // As a C library does that does not look at what malloc gave it.
 Status careless_memory_bomb(WorkerCall&) {
   for (;;) {
-    void* memory = mmap(nullptr, 4 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        mmap(nullptr, 4 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) std::abort();
     std::memset(memory, 1, 4 << 20);
   }
@@ -136,12 +138,24 @@ Status throws(WorkerCall&) {
 }
 
 const std::map<std::string, WorkerHandler>& handlers() {
-  static const std::map<std::string, WorkerHandler> all = {
-      {"echo", echo}, {"pid", process_id}, {"many", many_frames}, {"endless", endless_frames},
-      {"hang", hang}, {"null", null_pointer}, {"abort", abort_now}, {"leave", leave},
-      {"stack", stack_overflow}, {"memory", memory_bomb}, {"careless", careless_memory_bomb},
-      {"socket", open_socket}, {"open", open_file}, {"exec", start_process}, {"code", run_code},
-      {"fds", list_descriptors}, {"error", reports_error}, {"throw", throws}};
+  static const std::map<std::string, WorkerHandler> all = {{"echo", echo},
+                                                           {"pid", process_id},
+                                                           {"many", many_frames},
+                                                           {"endless", endless_frames},
+                                                           {"hang", hang},
+                                                           {"null", null_pointer},
+                                                           {"abort", abort_now},
+                                                           {"leave", leave},
+                                                           {"stack", stack_overflow},
+                                                           {"memory", memory_bomb},
+                                                           {"careless", careless_memory_bomb},
+                                                           {"socket", open_socket},
+                                                           {"open", open_file},
+                                                           {"exec", start_process},
+                                                           {"code", run_code},
+                                                           {"fds", list_descriptors},
+                                                           {"error", reports_error},
+                                                           {"throw", throws}};
   return all;
 }
 
@@ -232,11 +246,11 @@ TEST(WorkerPool, ReadsFromADescriptorThatTheWorkerCannotWrite) {
   std::ofstream(path) << "from a file";
   const UniqueFd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
   std::string got;
-  const Status status =
-      pool->run({.op = "echo", .params = {}, .input = {}, .input_fd = fd.get()}, [&](uint32_t kind, std::string_view bytes) -> Status {
-        if (kind == 8) got = bytes;
-        return {};
-      });
+  const Status status = pool->run({.op = "echo", .params = {}, .input = {}, .input_fd = fd.get()},
+                                  [&](uint32_t kind, std::string_view bytes) -> Status {
+                                    if (kind == 8) got = bytes;
+                                    return {};
+                                  });
   std::filesystem::remove(path);
   ASSERT_TRUE(status) << status.error().text();
   EXPECT_EQ(got, "from a file");
@@ -334,11 +348,11 @@ TEST(WorkerPool, TheWorkerInheritsNothing) {
 TEST(WorkerPool, AnErrorOfTheCallerStopsAnEndlessJob) {
   auto pool = make_pool(1);
   int frames = 0;
-  const Status status =
-      pool->run({.op = "endless", .params = {}, .input = {}}, [&](uint32_t, std::string_view) -> Status {
-        if (++frames == 50) return fail(ErrorCode::too_large, "enough");
-        return {};
-      });
+  const Status status = pool->run({.op = "endless", .params = {}, .input = {}},
+                                  [&](uint32_t, std::string_view) -> Status {
+                                    if (++frames == 50) return fail(ErrorCode::too_large, "enough");
+                                    return {};
+                                  });
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code(), ErrorCode::too_large);
   EXPECT_EQ(frames, 50);
@@ -353,19 +367,21 @@ TEST(WorkerPool, CancellationEndsAJobAndAWait) {
   {
     ThreadPool threads(3);
     threads.submit([&] {
-      const Status status = pool->run({.op = "endless", .params = {}, .input = {}},
-                                      [&](uint32_t, std::string_view) -> Status {
-                                        running = true;
-                                        running.notify_all();
-                                        return {};
-                                      },
-                                      &cancel);
+      const Status status = pool->run(
+          {.op = "endless", .params = {}, .input = {}},
+          [&](uint32_t, std::string_view) -> Status {
+            running = true;
+            running.notify_all();
+            return {};
+          },
+          &cancel);
       cancelled += !status && status.error().code() == ErrorCode::cancelled;
     });
     threads.submit([&] {
       running.wait(false);  // the only process is taken from here on
-      const Status status = pool->run({.op = "hang", .params = {}, .input = {}},
-                                      [](uint32_t, std::string_view) { return Status{}; }, &cancel);
+      const Status status = pool->run(
+          {.op = "hang", .params = {}, .input = {}},
+          [](uint32_t, std::string_view) { return Status{}; }, &cancel);
       cancelled += !status && status.error().code() == ErrorCode::cancelled;
     });
     threads.submit([&] {

@@ -97,8 +97,8 @@ int spawn(const WorkerProcessOptions& options, int control, int slab, pid_t& pid
   posix_spawnattr_setsigmask(&setup.attributes, &none);
   posix_spawnattr_setsigdefault(&setup.attributes, &all);
   posix_spawnattr_setpgroup(&setup.attributes, 0);
-  posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                  POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setflags(&setup.attributes,
+                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   std::vector<std::string> arguments = {options.executable, "--worker",
                                         "--parent=" + std::to_string(getpid()),
                                         "--memory=" + std::to_string(options.memory_bytes_max)};
@@ -212,17 +212,17 @@ bool WorkerProcess::send(const WorkerJob& job) {
 }
 
 WorkerProcess::Waited WorkerProcess::wait_for_message(const CancelToken* cancel) {
-  const auto deadline = std::chrono::duration_cast<Clock::duration>(
-      std::chrono::duration<double>(deadline_s_));
+  const auto deadline =
+      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(deadline_s_));
   for (;;) {
     if (cancel != nullptr && cancel->requested()) return Waited::cancelled;
     if (waited_ >= deadline || waited_in_all_ >= kDeadlinesInAll * deadline)
       return Waited::timed_out;
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - waited_) +
                       std::chrono::milliseconds(1);
-    const auto timeout =
-        cancel == nullptr ? std::min<std::chrono::milliseconds>(left, std::chrono::hours(1))
-                          : std::min<std::chrono::milliseconds>(left, kCancelLatency);
+    const auto timeout = cancel == nullptr
+                             ? std::min<std::chrono::milliseconds>(left, std::chrono::hours(1))
+                             : std::min<std::chrono::milliseconds>(left, kCancelLatency);
     pollfd entry = {control_.get(), POLLIN, 0};
     const auto before = Clock::now();
     const int ready = poll(&entry, 1, static_cast<int>(timeout.count()));
@@ -245,9 +245,13 @@ Status WorkerProcess::finish(const WorkerJob& job, const FrameHandler& on_frame,
   std::array<char, sizeof(WorkerHeader) + 2 * kWorkerTextBytesMax> buffer;
   for (;;) {
     switch (wait_for_message(cancel)) {
-      case Waited::message: break;
-      case Waited::hung_up: return death(job);
-      case Waited::cancelled: kill_and_reap(); return fail(ErrorCode::cancelled, "interrupted");
+      case Waited::message:
+        break;
+      case Waited::hung_up:
+        return death(job);
+      case Waited::cancelled:
+        kill_and_reap();
+        return fail(ErrorCode::cancelled, "interrupted");
       case Waited::timed_out:
         kill_and_reap();
         return fail(ErrorCode::timed_out,
@@ -286,7 +290,8 @@ Status WorkerProcess::finish(const WorkerJob& job, const FrameHandler& on_frame,
         }
         return job_status(header, texts);
       }
-      default: return protocol_error("an unknown message");
+      default:
+        return protocol_error("an unknown message");
     }
   }
 }
@@ -351,10 +356,10 @@ Status WorkerProcess::death(const WorkerJob& job) {
                 "run it with HEADRACE_WORKER_DEBUG=1 to see why; reinstall headrace");
   constexpr const char* kHint = "the file may be damaged or hostile; leave it out";
   if (words->out_of_memory.load(std::memory_order_relaxed) != 0)
-    return fail(ErrorCode::out_of_budget,
-                "decoding needs more than " + std::to_string(memory_bytes_max_ >> 20) +
-                    " MiB of memory",
-                "split the file, or give decoders more memory");
+    return fail(
+        ErrorCode::out_of_budget,
+        "decoding needs more than " + std::to_string(memory_bytes_max_ >> 20) + " MiB of memory",
+        "split the file, or give decoders more memory");
   if (status == -1 || WIFEXITED(status))
     return fail(ErrorCode::crashed, "the decoder process ended in the middle of the file", kHint);
   const int signal = WTERMSIG(status);
@@ -364,15 +369,16 @@ Status WorkerProcess::death(const WorkerJob& job) {
   if (signal == SIGBUS && job.input_is_file)
     return fail(ErrorCode::changed, "the file became shorter while it was read", "run it again");
   if (signal == SIGKILL)
-    return fail(ErrorCode::crashed,
-                "the decoder process was killed from outside (perhaps the system ran out of memory)",
-                "run it again, with fewer threads where memory is short");
+    return fail(
+        ErrorCode::crashed,
+        "the decoder process was killed from outside (perhaps the system ran out of memory)",
+        "run it again, with fewer threads where memory is short");
   if (words->stack_overflow.load(std::memory_order_relaxed) != 0)
     return fail(ErrorCode::crashed, "the decoder ran out of stack: the file nests too deeply",
                 kHint);
   return fail(ErrorCode::crashed,
-              "the decoder process crashed (" + std::string(sigabbrev_np(signal) ? sigabbrev_np(signal) : "?") +
-                  ")",
+              "the decoder process crashed (" +
+                  std::string(sigabbrev_np(signal) ? sigabbrev_np(signal) : "?") + ")",
               kHint);
 }
 

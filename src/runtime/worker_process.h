@@ -87,7 +87,7 @@ class WorkerProcess {
   bool reusable_ = true;
   uint64_t jobs_ = 0;
   // Of the job that runs.
-  std::chrono::steady_clock::duration waited_{};        // for this worker since it last showed progress
+  std::chrono::steady_clock::duration waited_{};  // for this worker since it last showed progress
   std::chrono::steady_clock::duration waited_in_all_{};
   std::string frame_;  // pieces of a frame that came in several records
   bool in_frame_ = false;

@@ -4,8 +4,8 @@
 //
 // Two channels. The control socket (SOCK_SEQPACKET, descriptor 3 in the worker) carries small
 // messages: a job with its input as a descriptor, "half a slab is full", "taken", "done". The slab
-// (shared memory, descriptor 4) carries the output: two halves that the worker fills with records in
-// turn, so that it writes one while the pool reads the other. Before the halves lies a page on
+// (shared memory, descriptor 4) carries the output: two halves that the worker fills with records
+// in turn, so that it writes one while the pool reads the other. Before the halves lies a page on
 // which a dying worker leaves what it knows about its death.
 //
 // Threads: types only. Errors: none.

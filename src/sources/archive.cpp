@@ -4,12 +4,12 @@
 
 namespace headrace {
 
-Status expand_archive(WorkerPool& workers, const ArchiveRequest& request,
-                      const ArchiveInput& input, const MemberHandler& on_member,
-                      const ProblemHandler& on_problem, const CancelToken* cancel) {
+Status expand_archive(WorkerPool& workers, const ArchiveRequest& request, const ArchiveInput& input,
+                      const MemberHandler& on_member, const ProblemHandler& on_problem,
+                      const CancelToken* cancel) {
   const std::string params = pack_archive_request(request);
-  const WorkerRequest job{.op = "archive", .params = params, .input = input.bytes,
-                          .input_fd = input.fd};
+  const WorkerRequest job{
+      .op = "archive", .params = params, .input = input.bytes, .input_fd = input.fd};
   bool any = false;
   Status status = workers.run(
       job,

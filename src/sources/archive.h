@@ -29,8 +29,8 @@ struct ArchiveInput {
 using MemberHandler = std::function<Status(Member&&)>;
 using ProblemHandler = std::function<Status(MemberProblem&&)>;
 
-Status expand_archive(WorkerPool& workers, const ArchiveRequest& request,
-                      const ArchiveInput& input, const MemberHandler& on_member,
-                      const ProblemHandler& on_problem, const CancelToken* cancel = nullptr);
+Status expand_archive(WorkerPool& workers, const ArchiveRequest& request, const ArchiveInput& input,
+                      const MemberHandler& on_member, const ProblemHandler& on_problem,
+                      const CancelToken* cancel = nullptr);
 
 }  // namespace headrace

@@ -128,7 +128,8 @@ class Archive : public testing::Test {
                                   uint64_t member_bytes_max = 64 << 20) {
     std::vector<std::string> found;
     status_ = expand_archive(
-        *pool_, {.outer_name = "dir/outer.txt.gz", .kind = kind, .member_bytes_max = member_bytes_max},
+        *pool_,
+        {.outer_name = "dir/outer.txt.gz", .kind = kind, .member_bytes_max = member_bytes_max},
         {.bytes = bytes},
         [&](Member&& member) -> Status {
           last_modified_ns_ = member.modified_ns;
@@ -153,7 +154,8 @@ TEST_F(Archive, ReadsTar) {
   const std::string tar = tar_member("folder/", "", '5') + tar_member("folder/a.txt", "alpha") +
                           tar_member("link", "", '2') + tar_member("empty", "") +
                           tar_member("b.txt", std::string(1000, 'b')) + kTarEnd;
-  EXPECT_EQ(expand("tar", tar), (Found{"folder/a.txt=alpha", "empty=", "b.txt=" + std::string(1000, 'b')}));
+  EXPECT_EQ(expand("tar", tar),
+            (Found{"folder/a.txt=alpha", "empty=", "b.txt=" + std::string(1000, 'b')}));
   EXPECT_TRUE(status_);
   EXPECT_EQ(last_modified_ns_, 1000000000LL * 1000000000);
 }
@@ -162,8 +164,9 @@ TEST_F(Archive, ReadsLongNamesOfGnuAndPax) {
   const std::string long_name = std::string(200, 'n') + ".txt";
   const std::string record = "path=" + long_name + "\n";
   const std::string pax = std::to_string(record.size() + 4) + " " + record;
-  const std::string tar = tar_member("././@LongLink", long_name + '\0', 'L') + tar_member("cut", "gnu") +
-                          tar_member("header", pax, 'x') + tar_member("cut", "pax") + kTarEnd;
+  const std::string tar = tar_member("././@LongLink", long_name + '\0', 'L') +
+                          tar_member("cut", "gnu") + tar_member("header", pax, 'x') +
+                          tar_member("cut", "pax") + kTarEnd;
   EXPECT_EQ(expand("tar", tar), (Found{long_name + "=gnu", long_name + " (2)=pax"}));
 }
 
@@ -171,8 +174,8 @@ TEST_F(Archive, NamesAreOnlyForShowing) {
   const std::string tar = tar_member("/etc/passwd", "1") + tar_member("../../up", "2") +
                           tar_member("./a//b", "3") + tar_member("bad\xff\n", "4") +
                           tar_member("..", "5") + kTarEnd;
-  EXPECT_EQ(expand("tar", tar), (Found{"etc/passwd=1", "up=2", "a/b=3",
-                                       "bad\xEF\xBF\xBD\xEF\xBF\xBD=4", "unnamed=5"}));
+  EXPECT_EQ(expand("tar", tar),
+            (Found{"etc/passwd=1", "up=2", "a/b=3", "bad\xEF\xBF\xBD\xEF\xBF\xBD=4", "unnamed=5"}));
 }
 
 TEST_F(Archive, ATruncatedTarGivesItsGoodFront) {
@@ -185,7 +188,8 @@ TEST_F(Archive, ATruncatedTarGivesItsGoodFront) {
 }
 
 TEST_F(Archive, MembersBeyondTheLimitAreNamed) {
-  const std::string tar = tar_member("large", std::string(5000, 'x')) + tar_member("small", "s") + kTarEnd;
+  const std::string tar =
+      tar_member("large", std::string(5000, 'x')) + tar_member("small", "s") + kTarEnd;
   EXPECT_EQ(expand("tar", tar, 1000), (Found{"large!too_large", "small=s"}));
   EXPECT_EQ(expand("zip", zip_of({{"large", std::string(5000, 'x')}, {"small", "s"}}), 1000),
             (Found{"large!too_large", "small=s"}));
@@ -204,9 +208,9 @@ TEST_F(Archive, ReadsCompressedSingleFilesByTheirOwnName) {
   const std::string xz =
       "\xfd\x37\x7a\x58\x5a\x00\x00\x01\x69\x22\xde\x36\x02\x00\x21\x01\x16\x00\x00\x00\x74\x2f\xe5\xa3\x01\x00\x0c\x70\x61\x63\x6b\x65\x64\x20\x62\x79\x20\x78\x7a\x0a\x00\x00\x00\x00\xb2\x84\x85\x15\x00\x01\x21\x0d\x75\xdc\xa8\xd2\x90\x42\x99\x0d\x01\x00\x00\x00\x00\x01\x59\x5a"s;
   EXPECT_EQ(expand("xz", xz), (Found{"outer.txt=packed by xz\n"}));
-  for (const auto& [kind, bytes] : {std::pair("gzip"s, gzip_of(std::string(3000, 'x'))),
-                                    std::pair("bzip2"s, bzip2), std::pair("xz"s, xz),
-                                    std::pair("zstd"s, zstd_raw(std::string(3000, 'x')))}) {
+  for (const auto& [kind, bytes] :
+       {std::pair("gzip"s, gzip_of(std::string(3000, 'x'))), std::pair("bzip2"s, bzip2),
+        std::pair("xz"s, xz), std::pair("zstd"s, zstd_raw(std::string(3000, 'x')))}) {
     for (const size_t keep : {size_t{5}, bytes.size() / 2, bytes.size() - 1}) {
       const Found found = expand(kind, std::string_view(bytes).substr(0, keep));
       EXPECT_TRUE(!status_ || found == Found{"!damaged"}) << kind << keep;
@@ -225,8 +229,8 @@ TEST_F(Archive, ReadsCompressedTars) {
 }
 
 TEST_F(Archive, ReadsZip) {
-  const std::string zip = zip_of({{"folder/", ""}, {"folder/a.txt", "alpha"}, {"b.txt", "beta", 8},
-                                  {"b.txt", "again"}});
+  const std::string zip = zip_of(
+      {{"folder/", ""}, {"folder/a.txt", "alpha"}, {"b.txt", "beta", 8}, {"b.txt", "again"}});
   EXPECT_EQ(expand("zip", zip), (Found{"folder/a.txt=alpha", "b.txt=beta", "b.txt (2)=again"}));
   EXPECT_TRUE(status_);
   EXPECT_EQ(expand("zip", zip_of({})), Found{});
@@ -234,16 +238,22 @@ TEST_F(Archive, ReadsZip) {
 }
 
 TEST_F(Archive, BadMembersOfAZipCostThemselvesOnly) {
-  const std::string zip = zip_of({{"good", "1"}, {"secret", std::string(20, 's'), 0, 1},
-                                  {"wrong", "2", 0, 0, true}, {"strange", "3", 99}, {"last", "4"}});
+  const std::string zip = zip_of({{"good", "1"},
+                                  {"secret", std::string(20, 's'), 0, 1},
+                                  {"wrong", "2", 0, 0, true},
+                                  {"strange", "3", 99},
+                                  {"last", "4"}});
   EXPECT_EQ(expand("zip", zip), (Found{"good=1", "secret!encrypted", "wrong!damaged",
                                        "strange!unsupported", "last=4"}));
   EXPECT_TRUE(status_);
 }
 
 TEST_F(Archive, ATruncatedZipGivesItsGoodFront) {
-  const std::string zip = zip_of({{"a", "alpha"}, {"folder/", ""}, {"b", "beta", 8},
-                                  {"c", std::string(5000, 'c'), 8}, {"d", "delta"}});
+  const std::string zip = zip_of({{"a", "alpha"},
+                                  {"folder/", ""},
+                                  {"b", "beta", 8},
+                                  {"c", std::string(5000, 'c'), 8},
+                                  {"d", "delta"}});
   const Found found = expand("zip", std::string_view(zip).substr(0, 3000));
   EXPECT_EQ(found, (Found{"a=alpha", "b=beta", "c!damaged"}));
   EXPECT_TRUE(status_);
@@ -282,9 +292,12 @@ TEST_F(Archive, ReadsFromAnOpenFile) {
 }
 
 TEST_F(Archive, RandomDamageNeverCrashesTheWorker) {
-  const std::string tar = tar_member("a", "alpha") + tar_member("b", std::string(3000, 'b')) + kTarEnd;
+  const std::string tar =
+      tar_member("a", "alpha") + tar_member("b", std::string(3000, 'b')) + kTarEnd;
   const std::vector<std::pair<std::string, std::string>> good = {
-      {"tar", tar}, {"gzip", gzip_of(tar)}, {"zstd", zstd_raw(tar)},
+      {"tar", tar},
+      {"gzip", gzip_of(tar)},
+      {"zstd", zstd_raw(tar)},
       {"zip", zip_of({{"a", "alpha", 8}, {"b", std::string(3000, 'b'), 8}, {"c", "gamma"}})}};
   uint64_t random = 88172645463325252ULL;
   for (int round = 0; round < 200; ++round) {

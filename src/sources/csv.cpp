@@ -68,10 +68,12 @@ Value typed(const std::string& cell) {
   int64_t whole = 0;
   // A leading zero ("007") is an identifier, not a number.
   const bool plain = cell[0] != '0' || cell.size() == 1 || cell[1] == '.';
-  if (const auto r = std::from_chars(begin, end, whole); plain && r.ec == std::errc{} && r.ptr == end)
+  if (const auto r = std::from_chars(begin, end, whole);
+      plain && r.ec == std::errc{} && r.ptr == end)
     return whole;
   double real = 0;
-  if (const auto r = std::from_chars(begin, end, real); plain && r.ec == std::errc{} && r.ptr == end)
+  if (const auto r = std::from_chars(begin, end, real);
+      plain && r.ec == std::errc{} && r.ptr == end)
     return real;
   if (cell == "true") return true;
   if (cell == "false") return false;

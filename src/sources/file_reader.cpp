@@ -68,7 +68,7 @@ Result<FileBytes> read_file(const std::string& path, uint64_t bytes_max) {
       }
       return os_fail(errno, fmt::format("open {}", shown));
     }
-    struct stat before {};
+    struct stat before{};
     if (fstat(file.get(), &before) != 0) return os_fail(errno, fmt::format("stat {}", shown));
     if (!S_ISREG(before.st_mode)) {
       return fail(ErrorCode::unsupported, fmt::format("{} is not a regular file", shown),
@@ -79,7 +79,7 @@ Result<FileBytes> read_file(const std::string& path, uint64_t bytes_max) {
     HR_ASSIGN(std::string bytes, read_up_to(file.get(), size, shown));
     // One more byte must not be there.
     HR_ASSIGN(const std::string beyond, read_up_to(file.get(), 1, shown));
-    struct stat after {};
+    struct stat after{};
     if (fstat(file.get(), &after) != 0) return os_fail(errno, fmt::format("stat {}", shown));
     if (bytes.size() == size && beyond.empty() && stamp_of(before) == stamp_of(after)) {
       return FileBytes{std::move(bytes), stamp_of(after)};

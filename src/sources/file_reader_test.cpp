@@ -8,7 +8,9 @@
 namespace headrace {
 namespace {
 
-std::string temporary(const std::string& name) { return testing::TempDir() + name; }
+std::string temporary(const std::string& name) {
+  return testing::TempDir() + name;
+}
 
 TEST(ReadFile, GivesBytesAndStamp) {
   const std::string path = temporary("file_reader_a");

@@ -91,7 +91,9 @@ bool glob_match(std::string_view pattern, std::string_view path) {
   return true;
 }
 
-bool has_glob(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
+bool has_glob(std::string_view text) {
+  return text.find_first_of("*?[") != std::string_view::npos;
+}
 
 void PatternList::add(std::string_view pattern) {
   Rule rule;

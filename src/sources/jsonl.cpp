@@ -14,23 +14,35 @@ using simdjson::dom::element_type;
 
 std::string scalar_text(const element& value) {
   switch (value.type()) {
-    case element_type::STRING: return std::string(std::string_view(value.get_string().value()));
-    case element_type::INT64: return std::to_string(value.get_int64().value());
-    case element_type::UINT64: return std::to_string(value.get_uint64().value());
-    case element_type::BOOL: return value.get_bool().value() ? "true" : "false";
-    case element_type::NULL_VALUE: return "";
-    default: return simdjson::minify(value);
+    case element_type::STRING:
+      return std::string(std::string_view(value.get_string().value()));
+    case element_type::INT64:
+      return std::to_string(value.get_int64().value());
+    case element_type::UINT64:
+      return std::to_string(value.get_uint64().value());
+    case element_type::BOOL:
+      return value.get_bool().value() ? "true" : "false";
+    case element_type::NULL_VALUE:
+      return "";
+    default:
+      return simdjson::minify(value);
   }
 }
 
 Value scalar_value(const element& value) {
   switch (value.type()) {
-    case element_type::BOOL: return value.get_bool().value();
-    case element_type::INT64: return value.get_int64().value();
-    case element_type::UINT64: return static_cast<double>(value.get_uint64().value());
-    case element_type::DOUBLE: return value.get_double().value();
-    case element_type::NULL_VALUE: return std::monostate{};
-    default: return scalar_text(value);
+    case element_type::BOOL:
+      return value.get_bool().value();
+    case element_type::INT64:
+      return value.get_int64().value();
+    case element_type::UINT64:
+      return static_cast<double>(value.get_uint64().value());
+    case element_type::DOUBLE:
+      return value.get_double().value();
+    case element_type::NULL_VALUE:
+      return std::monostate{};
+    default:
+      return scalar_text(value);
   }
 }
 
@@ -64,8 +76,8 @@ Error bad_line(const std::string& file, uint64_t line, std::string_view why) {
 
 }  // namespace
 
-Result<RawDocument> parse_json_record(const std::string& file, uint64_t line,
-                                      std::string_view json, const RecordColumns& columns) {
+Result<RawDocument> parse_json_record(const std::string& file, uint64_t line, std::string_view json,
+                                      const RecordColumns& columns) {
   thread_local simdjson::dom::parser parser;
   element root;
   if (const auto error = parser.parse(json.data(), json.size()).get(root)) {
@@ -95,9 +107,10 @@ Result<RawDocument> parse_json_record(const std::string& file, uint64_t line,
     }
   }
   if (!has_text) {
-    return std::unexpected(bad_line(
-        file, line, columns.text.empty() ? std::string("no \"text\" (or \"contents\") string")
-                                         : fmt::format("no \"{}\" string", columns.text)));
+    return std::unexpected(bad_line(file, line,
+                                    columns.text.empty()
+                                        ? std::string("no \"text\" (or \"contents\") string")
+                                        : fmt::format("no \"{}\" string", columns.text)));
   }
   if (id.empty()) {
     id = std::to_string(line);

@@ -36,7 +36,7 @@ Status read_csv_records(const std::string& file, std::string_view bytes,
                         const RecordColumns& columns, const RecordHandlers& handlers);
 
 // One line of JSONL → RawDocument; `line` counts from 1. For streams and tests.
-Result<RawDocument> parse_json_record(const std::string& file, uint64_t line,
-                                      std::string_view json, const RecordColumns& columns);
+Result<RawDocument> parse_json_record(const std::string& file, uint64_t line, std::string_view json,
+                                      const RecordColumns& columns);
 
 }  // namespace headrace

@@ -22,11 +22,12 @@ struct Collected {
 
 TEST(Jsonl, FieldsBecomeTextIdTitleAndMetadata) {
   Collected got;
-  ASSERT_TRUE(read_jsonl("f.jsonl",
-                         "\xEF\xBB\xBF{\"_id\":\"a\",\"title\":\"T\",\"text\":\"one\",\"n\":3,\"x\":1.5,"
-                         "\"b\":true,\"tags\":[\"p\",2],\"o\":{\"k\":\"v\"},\"z\":null}\r\n\n"
-                         "{\"id\":7,\"contents\":\"two\"}",
-                         {}, got.handlers()));
+  ASSERT_TRUE(
+      read_jsonl("f.jsonl",
+                 "\xEF\xBB\xBF{\"_id\":\"a\",\"title\":\"T\",\"text\":\"one\",\"n\":3,\"x\":1.5,"
+                 "\"b\":true,\"tags\":[\"p\",2],\"o\":{\"k\":\"v\"},\"z\":null}\r\n\n"
+                 "{\"id\":7,\"contents\":\"two\"}",
+                 {}, got.handlers()));
   ASSERT_EQ(got.records.size(), 2u);
   const RawDocument& first = got.records[0];
   EXPECT_EQ(first.source, "f.jsonl#a");
@@ -45,8 +46,9 @@ TEST(Jsonl, FieldsBecomeTextIdTitleAndMetadata) {
 
 TEST(Jsonl, BadLinesAreProblemsAndTheOthersAreKept) {
   Collected got;
-  ASSERT_TRUE(read_jsonl("f.jsonl", "{\"text\":\"a\"}\n{broken\n[1]\n{\"title\":\"no text\"}\n{\"text\":\"b\"}\n",
-                         {}, got.handlers()));
+  ASSERT_TRUE(read_jsonl(
+      "f.jsonl", "{\"text\":\"a\"}\n{broken\n[1]\n{\"title\":\"no text\"}\n{\"text\":\"b\"}\n", {},
+      got.handlers()));
   ASSERT_EQ(got.records.size(), 2u);
   EXPECT_EQ(got.records[1].source, "f.jsonl#5");
   ASSERT_EQ(got.problems.size(), 3u);
@@ -67,9 +69,9 @@ TEST(Jsonl, ChosenColumns) {
 
 TEST(Csv, RowsWithQuotesTypesAndDelimiters) {
   Collected got;
-  ASSERT_TRUE(read_csv_records("t.csv",
-                               "id;text;year;code\n1;\"a \"\"quoted\"\";\nline\";2020;007\n2;plain;;x\n3;short\n",
-                               {}, got.handlers()));
+  ASSERT_TRUE(read_csv_records(
+      "t.csv", "id;text;year;code\n1;\"a \"\"quoted\"\";\nline\";2020;007\n2;plain;;x\n3;short\n",
+      {}, got.handlers()));
   ASSERT_EQ(got.records.size(), 2u);
   EXPECT_EQ(got.records[0].bytes, "a \"quoted\";\nline");
   EXPECT_EQ(got.records[0].source, "t.csv#1");

@@ -128,8 +128,8 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
       on_problem(problem(path, std::move(names).error()));
       return;
     }
-    Frame frame{std::move(path), std::move(relative), {info.st_dev, info.st_ino},
-                std::move(*names), 0, {}};
+    Frame frame{
+        std::move(path), std::move(relative), {info.st_dev, info.st_ino}, std::move(*names), 0, {}};
     std::ifstream ignore(join(frame.path, kIgnoreFile), std::ios::binary);
     if (ignore) {
       frame.ignore.add_file(std::string(std::istreambuf_iterator<char>(ignore), {}));
@@ -140,15 +140,15 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
   const auto ignored = [&](const std::string& relative, bool is_folder) {
     for (const Frame& frame : stack) {
       if (frame.ignore.empty()) continue;
-      const std::string_view below = frame.relative.empty()
-                                         ? std::string_view(relative)
-                                         : std::string_view(relative).substr(frame.relative.size() + 1);
+      const std::string_view below =
+          frame.relative.empty() ? std::string_view(relative)
+                                 : std::string_view(relative).substr(frame.relative.size() + 1);
       if (frame.ignore.matches(below, is_folder)) return true;
     }
     return !wanted(relative, is_folder);
   };
 
-  struct stat info {};
+  struct stat info{};
   if (stat(root.c_str(), &info) != 0) return os_fail(errno, displayable_path(root));
   enter(root, "", info);
   while (!stack.empty()) {
@@ -163,7 +163,7 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
     const std::string relative = frame.relative.empty() ? name : frame.relative + "/" + name;
     if (stat(path.c_str(), &info) != 0) {
       const int reason = errno;
-      struct stat link {};
+      struct stat link{};
       const bool is_link = lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode);
       if (ignored(relative, false) || (reason == ENOENT && !is_link)) continue;  // gone meanwhile
       on_problem(problem(path, is_link && reason == ENOENT
@@ -200,7 +200,7 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
 
 Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem) const {
   for (const std::string& argument : arguments_) {
-    struct stat info {};
+    struct stat info{};
     if (stat(argument.c_str(), &info) == 0) {
       if (S_ISDIR(info.st_mode)) {
         HR_TRY(walk_folder(argument, on_file, on_problem));
@@ -250,7 +250,7 @@ bool Walker::covers(std::string_view source) const {
 std::vector<std::string> Walker::roots() const {
   std::vector<std::string> roots;
   for (const std::string& argument : arguments_) {
-    struct stat info {};
+    struct stat info{};
     const bool exists = stat(argument.c_str(), &info) == 0;
     roots.push_back(!exists && has_glob(argument) ? glob_root(argument) : argument);
   }

@@ -1,9 +1,9 @@
 // Walker: the arguments of `index` (paths, folders, globs) → files, in a stable order.
 //
 // Folders are walked recursively in byte order of the names. Left out: names that begin with a dot
-// (unless given themselves), what `.headraceignore` files say, what --exclude says or --include does
-// not. Symbolic links are followed; one that leads back into its own folders is reported. What is
-// neither file nor folder (FIFO, device, socket) is reported, never opened.
+// (unless given themselves), what `.headraceignore` files say, what --exclude says or --include
+// does not. Symbolic links are followed; one that leads back into its own folders is reported. What
+// is neither file nor folder (FIFO, device, socket) is reported, never opened.
 //
 // Owns: its options. Threads: one walk on one thread. Errors: those of a single entry go to
 // on_problem and the walk goes on; a named path that does not exist fails the walk's start.

@@ -96,8 +96,8 @@ TEST_F(WalkerTest, ALinkedFolderIsVisitedOnce) {
 
 TEST_F(WalkerTest, APathThatIsNotThereFailsTheWalk) {
   const Walker walker({(root_ / "nothing").string()}, {});
-  const Status status = walker.walk([](const FileEntry&) -> Status { return {}; },
-                                    [](DocumentError) {});
+  const Status status =
+      walker.walk([](const FileEntry&) -> Status { return {}; }, [](DocumentError) {});
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code(), ErrorCode::not_found);
 }

@@ -29,7 +29,9 @@ Result<std::unique_ptr<Watcher>> Watcher::create(const std::vector<std::string>&
   return watcher;
 }
 
-Watcher::~Watcher() { close(fd_); }
+Watcher::~Watcher() {
+  close(fd_);
+}
 
 Status Watcher::add_one(const std::string& path) {
   const int watch = inotify_add_watch(fd_, path.c_str(), kEvents);
@@ -39,7 +41,8 @@ Status Watcher::add_one(const std::string& path) {
   }
   if (errno == ENOENT || errno == ENOTDIR) return {};  // gone again
   if (errno == ENOSPC) {
-    return fail(ErrorCode::io, fmt::format("too many folders to watch at {}", displayable_path(path)),
+    return fail(ErrorCode::io,
+                fmt::format("too many folders to watch at {}", displayable_path(path)),
                 "raise fs.inotify.max_user_watches");
   }
   return os_fail(errno, fmt::format("watch {}", displayable_path(path)));
@@ -56,7 +59,7 @@ Status Watcher::add_tree(const std::string& path) {
     while (const dirent* entry = readdir(handle.get())) {
       if (entry->d_name[0] == '.') continue;
       const std::string below = folder + "/" + entry->d_name;
-      struct stat info {};
+      struct stat info{};
       // Links are not followed here: a loop must not add watches for ever.
       if (lstat(below.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) waiting.push_back(below);
     }

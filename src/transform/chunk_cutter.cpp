@@ -36,8 +36,8 @@ size_t ChunkCutter::border_before_block(size_t block) const {
   return block == 0 ? 0 : structure_.blocks()[block - 1].end;
 }
 
-// The end of a row that begins at `begin` and may hold `tokens`. Not after done_ if there is no such
-// place (the caller then gives up the overlap).
+// The end of a row that begins at `begin` and may hold `tokens`. Not after done_ if there is no
+// such place (the caller then gives up the overlap).
 size_t ChunkCutter::choose_end(size_t begin, size_t tokens) {
   const auto& blocks = structure_.blocks();
   const size_t limit = window_.limit(begin, tokens, limits_.bytes);
@@ -118,7 +118,8 @@ CutRange ChunkCutter::fit(size_t begin) {
     const size_t excess = excess_({begin, end});
     if (excess == 0) return {begin, end};
     const size_t length = (end - begin) * limits_.tokens / (limits_.tokens + excess);
-    end = std::max(code_point_floor(text_, begin + std::min(length, end - begin - 1)), begin + first);
+    end =
+        std::max(code_point_floor(text_, begin + std::min(length, end - begin - 1)), begin + first);
   }
   return {begin, end};
 }
@@ -138,16 +139,16 @@ CutRange ChunkCutter::next() {
     position_ = follows < text_.size() ? overlap_begin(begin, range.end) : follows;
     if (position_ >= range.end) done_ = position_ = follows;
     // One character alone may be more than the budget: it is left out rather than let over it.
-    const bool one_character = range.end - begin <= 4 &&
-                               range.end - begin == decode_code_point(text_, begin).length;
+    const bool one_character =
+        range.end - begin <= 4 && range.end - begin == decode_code_point(text_, begin).length;
     if (one_character && excess_(range) > 0) continue;
     return range;
   }
   return {};
 }
 
-// Where the row after [begin, end) begins: up to overlap tokens before `end`, at a sentence, line or
-// word; `end` or more where nothing may be repeated.
+// Where the row after [begin, end) begins: up to overlap tokens before `end`, at a sentence, line
+// or word; `end` or more where nothing may be repeated.
 size_t ChunkCutter::overlap_begin(size_t begin, size_t end) {
   if (limits_.overlap == 0) return end;
   const auto& blocks = structure_.blocks();

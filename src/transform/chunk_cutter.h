@@ -4,8 +4,8 @@
 // in its last half. Borders are looked for backwards from the limit, so the work beside tokenising
 // is a few hundred bytes a row, and linear in the document whatever it holds.
 //
-// Owns: the window of tokens; document, structure and tokenizer must outlive it. Threads: one thread
-// at a time. Errors: none.
+// Owns: the window of tokens; document, structure and tokenizer must outlive it. Threads: one
+// thread at a time. Errors: none.
 #pragma once
 
 #include <cstddef>

@@ -77,8 +77,8 @@ ChunkStructure::ChunkStructure(const Document& document)
   int32_t page = 0;
   for (const Block& given : document.blocks) {
     Block block = given;
-    block.begin = static_cast<uint32_t>(
-        code_point_floor(text_, std::min<size_t>(block.begin, text_.size())));
+    block.begin =
+        static_cast<uint32_t>(code_point_floor(text_, std::min<size_t>(block.begin, text_.size())));
     block.end =
         static_cast<uint32_t>(code_point_floor(text_, std::min<size_t>(block.end, text_.size())));
     block.begin = static_cast<uint32_t>(std::max<size_t>(block.begin, covered));
@@ -151,7 +151,8 @@ const std::string& ChunkStructure::heading_path(size_t block) {
     if (heading.kind != BlockKind::heading) continue;
     const uint8_t level = std::max<uint8_t>(heading.level, 1);
     while (!stack_.empty() && stack_.back().level >= level) stack_.pop_back();
-    const size_t line_break = heading.begin == 0 ? std::string_view::npos : text_.rfind('\n', heading.begin - 1);
+    const size_t line_break =
+        heading.begin == 0 ? std::string_view::npos : text_.rfind('\n', heading.begin - 1);
     const size_t line_begin = line_break == std::string_view::npos ? 0 : line_break + 1;
     const std::string_view lines = text_.substr(heading.begin, heading.end - heading.begin);
     stack_.push_back({level, heading_text(naming_lines(lines, heading.begin - line_begin))});

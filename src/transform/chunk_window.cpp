@@ -49,10 +49,9 @@ void ChunkWindow::encode_more() {
 }
 
 size_t ChunkWindow::first_token_after(size_t position) const {
-  return static_cast<size_t>(
-      std::upper_bound(tokens_.ends.begin() + static_cast<ptrdiff_t>(first_), tokens_.ends.end(),
-                       static_cast<uint32_t>(position)) -
-      tokens_.ends.begin());
+  return static_cast<size_t>(std::upper_bound(tokens_.ends.begin() + static_cast<ptrdiff_t>(first_),
+                                              tokens_.ends.end(), static_cast<uint32_t>(position)) -
+                             tokens_.ends.begin());
 }
 
 size_t ChunkWindow::limit(size_t begin, size_t tokens, size_t bytes) {
@@ -72,23 +71,25 @@ size_t ChunkWindow::limit(size_t begin, size_t tokens, size_t bytes) {
 
 size_t ChunkWindow::back(size_t begin, size_t end, size_t tokens) {
   const size_t first = first_token_after(begin);
-  const size_t last = static_cast<size_t>(
-      std::lower_bound(tokens_.begins.begin() + static_cast<ptrdiff_t>(first),
-                       tokens_.begins.end(), static_cast<uint32_t>(end)) -
-      tokens_.begins.begin());
+  const size_t last =
+      static_cast<size_t>(std::lower_bound(tokens_.begins.begin() + static_cast<ptrdiff_t>(first),
+                                           tokens_.begins.end(), static_cast<uint32_t>(end)) -
+                          tokens_.begins.begin());
   if (last - first <= tokens) return begin;
   return tokens_.begins[last - tokens];
 }
 
 size_t ChunkWindow::count(size_t begin, size_t end) const {
   const size_t first = first_token_after(begin);
-  const size_t last = static_cast<size_t>(
-      std::lower_bound(tokens_.begins.begin() + static_cast<ptrdiff_t>(first),
-                       tokens_.begins.end(), static_cast<uint32_t>(end)) -
-      tokens_.begins.begin());
+  const size_t last =
+      static_cast<size_t>(std::lower_bound(tokens_.begins.begin() + static_cast<ptrdiff_t>(first),
+                                           tokens_.begins.end(), static_cast<uint32_t>(end)) -
+                          tokens_.begins.begin());
   return last - first;
 }
 
-void ChunkWindow::forget_before(size_t begin) { first_ = first_token_after(begin); }
+void ChunkWindow::forget_before(size_t begin) {
+  first_ = first_token_after(begin);
+}
 
 }  // namespace headrace

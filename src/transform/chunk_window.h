@@ -1,6 +1,6 @@
-// The tokens of a document's text around the row that is being cut. The text is tokenised once, from
-// front to back in pieces of some 32 KiB, and forgotten behind the row, so that memory does not
-// grow with the document.
+// The tokens of a document's text around the row that is being cut. The text is tokenised once,
+// from front to back in pieces of some 32 KiB, and forgotten behind the row, so that memory does
+// not grow with the document.
 //
 // Owns: the tokens in the window; the text must outlive it. Threads: one thread at a time.
 // Errors: none.

@@ -41,7 +41,9 @@ bool is_additive(const Tokenizer& tokenizer, std::string_view separator,
   return true;
 }
 
-bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_ascii_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 // Counts code points and lines from one place of a text to a later one.
 class PlaceCounter {
@@ -74,7 +76,8 @@ Chunker::Chunker(std::shared_ptr<const Tokenizer> tokenizer, ChunkOptions option
     : tokenizer_(std::move(tokenizer)), options_(options) {
   const Tokenizer& t = *tokenizer_;
   const std::initializer_list<std::string_view> words = {
-      "Hello", "worlds", "a", "3.14", "naïve", "don't", "(x)", "##y", "—", "中文", "\xF0\x9F\x98\x80"};
+      "Hello", "worlds", "a", "3.14", "naïve",           "don't",
+      "(x)",   "##y",    "—", "中文", "\xF0\x9F\x98\x80"};
   cuts_at_space_ = is_additive(t, " ", words) && is_additive(t, "\n", words) &&
                    is_additive(t, "\n\n", words) && is_additive(t, "\t", words);
   cuts_at_ideographs_ = cuts_at_space_ && is_additive(t, "", {"中文", "国", "字。", "、语"}) &&
@@ -147,7 +150,8 @@ std::vector<Row> Chunker::chunk(const Document& document) const {
   std::vector<int32_t> ids;
   const size_t around = tokenizer_->encode_ids(before, 1, ids);
   CutLimits limits;
-  limits.tokens = std::max<size_t>(1, options_.tokens_max - std::min<size_t>(around, options_.tokens_max));
+  limits.tokens =
+      std::max<size_t>(1, options_.tokens_max - std::min<size_t>(around, options_.tokens_max));
   if (!cuts_at_space_ && limits.tokens > 8) limits.tokens -= 1;  // where title and text meet
   limits.overlap = options_.overlap;
   limits.bytes = limits.tokens * kBytesPerTokenMax;
@@ -160,7 +164,9 @@ std::vector<Row> Chunker::chunk(const Document& document) const {
     if (!cuts_at_ideographs_) return false;
     const char32_t right = decode_code_point(text, position).value;
     const char32_t left = decode_code_point(text, code_point_floor(text, position - 1)).value;
-    const auto splits = [](char32_t c) { return c >= 0x80 && (unicode::is_cjk_ideograph(c) || unicode::is_punctuation(c)); };
+    const auto splits = [](char32_t c) {
+      return c >= 0x80 && (unicode::is_cjk_ideograph(c) || unicode::is_punctuation(c));
+    };
     return splits(left) || splits(right);
   };
   std::string alone;

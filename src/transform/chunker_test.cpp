@@ -10,7 +10,9 @@
 namespace headrace {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\t';
+}
 
 // One token for each run without white space, and two special ones.
 class WordTokenizer : public Tokenizer {
@@ -24,7 +26,8 @@ class WordTokenizer : public Tokenizer {
       }
       size_t end = i;
       while (end < text.size() && !is_space(text[end])) ++end;
-      out.ids.push_back(static_cast<int32_t>(std::hash<std::string_view>{}(text.substr(i, end - i)) & 0xFFFF));
+      out.ids.push_back(
+          static_cast<int32_t>(std::hash<std::string_view>{}(text.substr(i, end - i)) & 0xFFFF));
       out.begins.push_back(static_cast<uint32_t>(i));
       out.ends.push_back(static_cast<uint32_t>(end));
       i = end;
@@ -61,7 +64,8 @@ class ContextTokenizer : public WordTokenizer {
         continue;
       }
       size_t end = i;
-      while (end < text.size() && end < i + 3 && static_cast<unsigned char>(text[end]) < 0x80) ++end;
+      while (end < text.size() && end < i + 3 && static_cast<unsigned char>(text[end]) < 0x80)
+        ++end;
       push(out, i, end);
       i = end;
     }
@@ -81,7 +85,8 @@ class Builder {
     if (!document.text.empty()) document.text += kind == BlockKind::table_row ? "\n" : "\n\n";
     const auto begin = static_cast<uint32_t>(document.text.size());
     document.text += text;
-    document.blocks.push_back({begin, static_cast<uint32_t>(document.text.size()), kind, level, page});
+    document.blocks.push_back(
+        {begin, static_cast<uint32_t>(document.text.size()), kind, level, page});
     return *this;
   }
   Document document;
@@ -93,7 +98,8 @@ std::string words(int n, const std::string& word = "w") {
   return out;
 }
 
-Chunker make(uint32_t tokens_max, uint32_t overlap, std::shared_ptr<const Tokenizer> t = std::make_shared<WordTokenizer>()) {
+Chunker make(uint32_t tokens_max, uint32_t overlap,
+             std::shared_ptr<const Tokenizer> t = std::make_shared<WordTokenizer>()) {
   auto chunker = Chunker::create(std::move(t), {.tokens_max = tokens_max, .overlap = overlap});
   EXPECT_TRUE(chunker.has_value());
   return std::move(*chunker);
@@ -154,7 +160,9 @@ TEST(Chunker, WrongOptionsAreErrors) {
 
 TEST(Chunker, SmallDocumentIsOneRow) {
   Builder b;
-  b.add(BlockKind::heading, "Title", 1).add(BlockKind::paragraph, "One two.").add(BlockKind::paragraph, "Three.");
+  b.add(BlockKind::heading, "Title", 1)
+      .add(BlockKind::paragraph, "One two.")
+      .add(BlockKind::paragraph, "Three.");
   b.document.source = "s";
   b.document.metadata["lang"] = std::string("en");
   const auto rows = make(64, 8).chunk(b.document);
@@ -170,7 +178,9 @@ TEST(Chunker, SmallDocumentIsOneRow) {
 
 TEST(Chunker, MajorHeadingsBeginRowsAndPathsAreKept) {
   Builder b;
-  b.add(BlockKind::heading, "Book", 1).add(BlockKind::heading, "One", 2).add(BlockKind::paragraph, words(20));
+  b.add(BlockKind::heading, "Book", 1)
+      .add(BlockKind::heading, "One", 2)
+      .add(BlockKind::paragraph, words(20));
   b.add(BlockKind::heading, "Two", 2).add(BlockKind::paragraph, words(20));
   b.add(BlockKind::heading, "Deep", 3).add(BlockKind::paragraph, words(4));
   const auto rows = make(64, 8).chunk(b.document);
@@ -184,7 +194,9 @@ TEST(Chunker, MajorHeadingsBeginRowsAndPathsAreKept) {
 TEST(Chunker, TitleIsNotRepeatedInThePath) {
   Builder b;
   b.document.title = "Book";
-  b.add(BlockKind::heading, "Book", 1).add(BlockKind::heading, "One", 2).add(BlockKind::paragraph, "text");
+  b.add(BlockKind::heading, "Book", 1)
+      .add(BlockKind::heading, "One", 2)
+      .add(BlockKind::paragraph, "text");
   const Chunker chunker = make(64, 8);
   const auto rows = chunker.chunk(b.document);
   ASSERT_EQ(rows.size(), 1u);
@@ -194,8 +206,11 @@ TEST(Chunker, TitleIsNotRepeatedInThePath) {
 
 TEST(Chunker, HeadingStaysWithItsText) {
   Builder b;
-  b.add(BlockKind::paragraph, words(26)).add(BlockKind::heading, "H", 4).add(BlockKind::paragraph, words(20));
-  for (const auto& row : make(32, 0).chunk(b.document)) EXPECT_FALSE(row.text.ends_with("H")) << row.text;
+  b.add(BlockKind::paragraph, words(26))
+      .add(BlockKind::heading, "H", 4)
+      .add(BlockKind::paragraph, words(20));
+  for (const auto& row : make(32, 0).chunk(b.document))
+    EXPECT_FALSE(row.text.ends_with("H")) << row.text;
 }
 
 TEST(Chunker, CutsAtSentencesThenWords) {
@@ -217,7 +232,8 @@ TEST(Chunker, OverlapBeginsAtASentence) {
   for (size_t i = 1; i < rows.size(); ++i) {
     EXPECT_TRUE(rows[i].text.starts_with("Sentence"));
     EXPECT_LT(rows[i].span_begin, rows[i - 1].span_end);
-    const auto shared = rows[i - 1].text.substr(rows[i - 1].text.size() - (rows[i - 1].span_end - rows[i].span_begin));
+    const auto shared = rows[i - 1].text.substr(rows[i - 1].text.size() -
+                                                (rows[i - 1].span_end - rows[i].span_begin));
     Encoding tokens;
     WordTokenizer{}.encode(shared, tokens);
     EXPECT_LE(tokens.ids.size(), 8u);
@@ -236,7 +252,8 @@ TEST(Chunker, NoOverlapAcrossASection) {
 
 TEST(Chunker, TableRowsAndCodeLinesStayWhole) {
   Builder b;
-  for (int i = 0; i < 30; ++i) b.add(BlockKind::table_row, "row" + std::to_string(i) + " | " + words(5));
+  for (int i = 0; i < 30; ++i)
+    b.add(BlockKind::table_row, "row" + std::to_string(i) + " | " + words(5));
   for (const auto& row : make(32, 8).chunk(b.document)) {
     EXPECT_TRUE(row.text.starts_with("row"));
     EXPECT_TRUE(row.text.ends_with("w4"));
@@ -290,8 +307,10 @@ TEST(Chunker, TextWithoutBlocksIsParagraphs) {
 TEST(Chunker, HostileBlocksAreHarmless) {
   Document document;
   document.text = "é one two three four five 日本語";
-  document.blocks = {{1, 3, BlockKind::heading, 9, 1}, {200, 100, BlockKind::code, 0, 2},
-                     {2, 0xFFFFFFFF, BlockKind::table_row, 255, -5}, {0, 4, BlockKind::quote, 0, 0}};
+  document.blocks = {{1, 3, BlockKind::heading, 9, 1},
+                     {200, 100, BlockKind::code, 0, 2},
+                     {2, 0xFFFFFFFF, BlockKind::table_row, 255, -5},
+                     {0, 4, BlockKind::quote, 0, 0}};
   expect_sound(document, make(18, 4), WordTokenizer{}, 18);
 }
 
@@ -321,7 +340,8 @@ TEST(Chunker, OneLongLineIsReadOnce) {
   const auto tokenizer = std::make_shared<CountingTokenizer>();
   const Chunker chunker = make(256, 32, tokenizer);
   Document document;
-  for (int i = 0; document.text.size() < (30 << 20); ++i) document.text += "some words, " + std::to_string(i) + " ";
+  for (int i = 0; document.text.size() < (30 << 20); ++i)
+    document.text += "some words, " + std::to_string(i) + " ";
   tokenizer->bytes = 0;
   const auto rows = chunker.chunk(document);
   EXPECT_GT(rows.size(), 10000u);
@@ -330,10 +350,30 @@ TEST(Chunker, OneLongLineIsReadOnce) {
 }
 
 std::string random_text(std::mt19937& random) {
-  static const std::vector<std::string> pieces = {
-      "word", "a", "Sentence.", "ends!", "Dr.", "3.14", "(x)", "naïve", "日本", "語。", "文字列、", "😀",
-      "👨‍👩‍👧", "e\xCC\x81", "ไทย", "hello,", "\xEF\xBF\xBD", "foo_bar(baz);", "…", "«q»", "한국어", "supercalifragilistic"};
-  static const std::vector<std::string> gaps = {" ", " ", " ", "  ", "\n", "", "\t", "\xC2\xA0", "\xE3\x80\x80"};
+  static const std::vector<std::string> pieces = {"word",
+                                                  "a",
+                                                  "Sentence.",
+                                                  "ends!",
+                                                  "Dr.",
+                                                  "3.14",
+                                                  "(x)",
+                                                  "naïve",
+                                                  "日本",
+                                                  "語。",
+                                                  "文字列、",
+                                                  "😀",
+                                                  "👨‍👩‍👧",
+                                                  "e\xCC\x81",
+                                                  "ไทย",
+                                                  "hello,",
+                                                  "\xEF\xBF\xBD",
+                                                  "foo_bar(baz);",
+                                                  "…",
+                                                  "«q»",
+                                                  "한국어",
+                                                  "supercalifragilistic"};
+  static const std::vector<std::string> gaps = {" ", " ",  " ",        "  ",          "\n",
+                                                "",  "\t", "\xC2\xA0", "\xE3\x80\x80"};
   std::string text;
   const int n = static_cast<int>(random() % 120) + 1;
   for (int i = 0; i < n; ++i) {
@@ -361,7 +401,8 @@ Document random_document(std::mt19937& random) {
 
 TEST(Chunker, RandomDocumentsAreSound) {
   const std::vector<std::shared_ptr<const Tokenizer>> tokenizers = {
-      std::make_shared<WordTokenizer>(), std::make_shared<ContextTokenizer>(), Tokenizer::without_model()};
+      std::make_shared<WordTokenizer>(), std::make_shared<ContextTokenizer>(),
+      Tokenizer::without_model()};
   for (uint32_t seed = 0; seed < 600; ++seed) {
     std::mt19937 random(seed);
     const Document document = random_document(random);
@@ -388,9 +429,12 @@ TEST(Sentence, EndsAreFound) {
   };
   using List = std::vector<std::string>;
   EXPECT_EQ(ends("One. Two! Three?"), (List{"One.", "Two!", "Three?"}));
-  EXPECT_EQ(ends("Dr. Smith paid 3.14 dollars. Then he left."), (List{"Dr. Smith paid 3.14 dollars.", "Then he left."}));
-  EXPECT_EQ(ends("See e.g. the J. K. Rowling books. \"Yes.\" He said."), (List{"See e.g. the J. K. Rowling books.", "\"Yes.\"", "He said."}));
-  EXPECT_EQ(ends("これは文です。次の文。「はい。」終わり。"), (List{"これは文です。", "次の文。", "「はい。」", "終わり。"}));
+  EXPECT_EQ(ends("Dr. Smith paid 3.14 dollars. Then he left."),
+            (List{"Dr. Smith paid 3.14 dollars.", "Then he left."}));
+  EXPECT_EQ(ends("See e.g. the J. K. Rowling books. \"Yes.\" He said."),
+            (List{"See e.g. the J. K. Rowling books.", "\"Yes.\"", "He said."}));
+  EXPECT_EQ(ends("これは文です。次の文。「はい。」終わり。"),
+            (List{"これは文です。", "次の文。", "「はい。」", "終わり。"}));
   EXPECT_EQ(ends("Wait... what? no."), (List{"Wait... what? no."}));
   EXPECT_EQ(ends("1. First item. 2019. Next"), (List{"1. First item.", "2019."}));
   EXPECT_EQ(ends("यह है। वह है।"), (List{"यह है।", "वह है।"}));

@@ -13,25 +13,48 @@ namespace {
 // Closing quotes and brackets that may follow a terminator, and how many at most.
 constexpr int kClosersMax = 6;
 
-bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_ascii_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_ascii_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_ascii_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 enum class Terminator : uint8_t { none, spaced, unspaced };
 
 // unspaced: ends a sentence whatever follows (full-width scripts).
 Terminator terminator_kind(char32_t c) {
   switch (c) {
-    case U'.': case U'!': case U'?': case 0x2026:  // …
-    case 0x203C: case 0x203D: case 0x2047: case 0x2048: case 0x2049:
-    case 0x061F: case 0x06D4:                      // Arabic question mark, Urdu full stop
-    case 0x0964: case 0x0965:                      // Devanagari danda, double danda
-    case 0x0589:                                   // Armenian full stop
-    case 0x1362: case 0x1367: case 0x1368:         // Ethiopic
-    case 0x17D4: case 0x17D5:                      // Khmer
-    case 0x104A: case 0x104B:                      // Burmese
+    case U'.':
+    case U'!':
+    case U'?':
+    case 0x2026:  // …
+    case 0x203C:
+    case 0x203D:
+    case 0x2047:
+    case 0x2048:
+    case 0x2049:
+    case 0x061F:
+    case 0x06D4:  // Arabic question mark, Urdu full stop
+    case 0x0964:
+    case 0x0965:  // Devanagari danda, double danda
+    case 0x0589:  // Armenian full stop
+    case 0x1362:
+    case 0x1367:
+    case 0x1368:  // Ethiopic
+    case 0x17D4:
+    case 0x17D5:  // Khmer
+    case 0x104A:
+    case 0x104B:  // Burmese
       return Terminator::spaced;
-    case 0x3002: case 0xFF01: case 0xFF1F: case 0xFF61: case 0xFF0E:
+    case 0x3002:
+    case 0xFF01:
+    case 0xFF1F:
+    case 0xFF61:
+    case 0xFF0E:
       return Terminator::unspaced;
     default:
       return Terminator::none;
@@ -40,8 +63,21 @@ Terminator terminator_kind(char32_t c) {
 
 bool is_closer(char32_t c) {
   switch (c) {
-    case U'"': case U'\'': case U')': case U']': case U'}': case 0xBB: case 0x2019: case 0x201D:
-    case 0x203A: case 0x300D: case 0x300F: case 0x3011: case 0x3009: case 0x300B: case 0xFF09:
+    case U'"':
+    case U'\'':
+    case U')':
+    case U']':
+    case U'}':
+    case 0xBB:
+    case 0x2019:
+    case 0x201D:
+    case 0x203A:
+    case 0x300D:
+    case 0x300F:
+    case 0x3011:
+    case 0x3009:
+    case 0x300B:
+    case 0xFF09:
       return true;
     default:
       return false;
@@ -63,13 +99,12 @@ constexpr auto kClauseLead = lead_table(",;:)\n", {0xD8, 0xE2, 0xE3, 0xEF});
 // Lower case, without the dot, sorted. Words that also stand at the end of sentences often ("etc",
 // "inc") are here too: a missed border costs little, a wrong one splits a name.
 constexpr std::array<std::string_view, 67> kAbbreviations = {
-    "abb",  "abs",   "al",   "approx", "apr",  "art",  "aug", "ave",  "bd",   "bzw", "ca",
-    "cap",  "capt",  "cf",   "ch",     "co",   "col",  "corp", "dec", "dept", "dr",  "ed",
-    "eds",  "eq",    "eqs",  "etc",    "evtl", "feb",  "fig", "figs", "gen",  "ggf", "gov",
-    "hr",   "inc",   "jan",  "jr",     "jul",  "jun",  "lt",  "ltd",  "mar",  "max", "min",
-    "mme",  "mr",    "mrs",  "ms",     "mt",   "no",   "nos", "nov",  "nr",   "oct", "op",
-    "pp",   "prof",  "ref",  "rev",    "sec",  "sep",  "sept", "sr",  "st",   "tab", "vol",
-    "vs"};
+    "abb",  "abs",  "al",   "approx", "apr", "art",  "aug", "ave",  "bd",   "bzw", "ca",  "cap",
+    "capt", "cf",   "ch",   "co",     "col", "corp", "dec", "dept", "dr",   "ed",  "eds", "eq",
+    "eqs",  "etc",  "evtl", "feb",    "fig", "figs", "gen", "ggf",  "gov",  "hr",  "inc", "jan",
+    "jr",   "jul",  "jun",  "lt",     "ltd", "mar",  "max", "min",  "mme",  "mr",  "mrs", "ms",
+    "mt",   "no",   "nos",  "nov",    "nr",  "oct",  "op",  "pp",   "prof", "ref", "rev", "sec",
+    "sep",  "sept", "sr",   "st",     "tab", "vol",  "vs"};
 
 static_assert(std::is_sorted(kAbbreviations.begin(), kAbbreviations.end()));
 
@@ -87,12 +122,13 @@ bool is_abbreviation(std::string_view word) {
 // The '.' at `dot` belongs to an abbreviation, an initial or a list number.
 bool dot_is_inside_sentence(std::string_view text, size_t dot) {
   size_t begin = dot;
-  while (begin > 0 && dot - begin < 8 && (is_ascii_letter(text[begin - 1]) || is_digit(text[begin - 1])))
+  while (begin > 0 && dot - begin < 8 &&
+         (is_ascii_letter(text[begin - 1]) || is_digit(text[begin - 1])))
     --begin;
   const std::string_view word = text.substr(begin, dot - begin);
   if (word.empty()) return false;
-  const bool word_begins = begin == 0 || is_ascii_space(text[begin - 1]) || text[begin - 1] == '(' ||
-                           text[begin - 1] == '"';
+  const bool word_begins = begin == 0 || is_ascii_space(text[begin - 1]) ||
+                           text[begin - 1] == '(' || text[begin - 1] == '"';
   if (word.size() == 1 && is_ascii_letter(word[0])) {
     // An initial ("J. Smith") or part of one ("e.g."); "I." ends sentences too rarely to matter.
     return word_begins || text[begin - 1] == '.';
@@ -124,7 +160,8 @@ size_t sentence_end_at(std::string_view text, size_t at) {
   size_t end = at + mark.length;
   for (int i = 0; i < kClosersMax && end < text.size(); ++i) {
     const CodePoint next = decode_code_point(text, end);
-    if (terminator_kind(next.value) != Terminator::none) return 0;  // the last of "?!" or "..." ends
+    if (terminator_kind(next.value) != Terminator::none)
+      return 0;  // the last of "?!" or "..." ends
     if (!is_closer(next.value)) break;
     end += next.length;
   }
@@ -143,9 +180,22 @@ size_t clause_end_at(std::string_view text, size_t at) {
   switch (mark.value) {
     case U'\n':
       return at;
-    case U',': case U';': case U':': case U')': case 0x2013: case 0x2014: case 0x060C: case 0x061B:
+    case U',':
+    case U';':
+    case U':':
+    case U')':
+    case 0x2013:
+    case 0x2014:
+    case 0x060C:
+    case 0x061B:
       return end >= text.size() || is_ascii_space(text[end]) ? end : 0;
-    case 0x3001: case 0xFF0C: case 0xFF1B: case 0xFF1A: case 0xFF09: case 0x3009: case 0x300D:
+    case 0x3001:
+    case 0xFF0C:
+    case 0xFF1B:
+    case 0xFF1A:
+    case 0xFF09:
+    case 0x3009:
+    case 0x300D:
       return end;
     default:
       return 0;
@@ -242,7 +292,8 @@ size_t last_line_end(std::string_view text, size_t low, size_t high) {
 
 size_t last_blank_line(std::string_view text, size_t low, size_t high) {
   for (size_t i = std::min(high, text.size()); i > low; --i) {
-    if (i + 1 < text.size() && text[i] == '\n' && text[i + 1] == '\n' && text[i - 1] != '\n') return i;
+    if (i + 1 < text.size() && text[i] == '\n' && text[i + 1] == '\n' && text[i - 1] != '\n')
+      return i;
   }
   return 0;
 }

@@ -1,10 +1,10 @@
 // Borders inside running text: where a sentence, a clause or a word ends.
 //
 // Rules of our own, for all scripts at once: a terminator (. ! ? … and those of other scripts) ends
-// a sentence when white space and something that can begin a sentence follow; the full-width ones of
-// Chinese and Japanese need nothing behind them. Common abbreviations, initials, list numbers and
-// decimal points do not end one. The searches run backwards (or forwards) only as far as the next
-// border, so cutting a text costs far less than reading it.
+// a sentence when white space and something that can begin a sentence follow; the full-width ones
+// of Chinese and Japanese need nothing behind them. Common abbreviations, initials, list numbers
+// and decimal points do not end one. The searches run backwards (or forwards) only as far as the
+// next border, so cutting a text costs far less than reading it.
 //
 // A border is the byte offset just past the last visible character of a piece; white space may
 // follow it. All offsets are on code point borders when the text is valid UTF-8.

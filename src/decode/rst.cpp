@@ -1,0 +1,406 @@
+// reStructuredText: sections by their underlines, directives, literal blocks, lists, tables. One
+// line of text for each line of the file.
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "decode/text_builder.h"
+#include "decode/text_formats.h"
+
+namespace headrace {
+namespace {
+
+constexpr std::string_view kAdornments = "=-`:.'\"~^_*+#<>!$%&(),/;?@[\\]{|}";
+constexpr size_t kColumnsMax = 256;
+
+constexpr auto kCodeDirectives = std::to_array<std::string_view>(
+    {"code-block", "sourcecode", "code", "literalinclude", "parsed-literal", "math",
+     "productionlist", "testcode", "ipython", "doctest", "prompt", "graphviz"});
+constexpr auto kDroppedDirectives = std::to_array<std::string_view>(
+    {"toctree",      "image",        "raw",          "include",       "index",          "contents",
+     "meta",         "highlight",    "module",       "currentmodule", "tabularcolumns", "only",
+     "role",         "default-role", "sectnum",      "py:module",     "automodule",     "autoclass",
+     "autofunction", "autosummary",  "moduleauthor", "sectionauthor", "unicode"});
+constexpr auto kObjectDirectives = std::to_array<std::string_view>(
+    {"function",  "class",        "method",      "data",     "attribute", "exception",
+     "decorator", "staticmethod", "classmethod", "property", "option",    "cmdoption",
+     "envvar",    "opcode",       "macro",       "type",     "var",       "member",
+     "describe",  "object",       "confval",     "command",  "struct",    "enum"});
+
+template <typename List>
+bool holds(const List& list, std::string_view name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+bool is_alphanumeric(char c) {
+  return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+         static_cast<unsigned char>(c) >= 0x80;
+}
+
+// "=====": the character, or 0.
+char adornment_of(std::string_view line) {
+  const size_t end = line.find_last_not_of(" \t");
+  if (end == std::string_view::npos || end < 1) return 0;
+  line = line.substr(0, end + 1);
+  if (kAdornments.find(line[0]) == std::string_view::npos) return 0;
+  return line.find_first_not_of(line[0]) == std::string_view::npos ? line[0] : 0;
+}
+
+// "=====  ===  =====": the borders of a simple table, two columns or more.
+bool is_table_border(std::string_view line) {
+  line = trimmed(line);
+  return line.size() >= 3 && line[0] == '=' && line.find(' ') != std::string_view::npos &&
+         line.find_first_not_of("= ") == std::string_view::npos;
+}
+bool is_grid_border(std::string_view line) {
+  line = trimmed(line);
+  return line.size() >= 3 && line[0] == '+' && line.back() == '+' &&
+         line.find_first_not_of("+-=") == std::string_view::npos;
+}
+
+size_t list_marker(std::string_view text) {
+  if (text.size() > 2 && (text[0] == '-' || text[0] == '*' || text[0] == '+') && text[1] == ' ')
+    return 2;
+  if (text.starts_with("\xE2\x80\xA2 ")) return 4;  // •
+  if (text.starts_with("#. ")) return 3;
+  size_t digits = 0;
+  while (digits < text.size() && digits < 4 && text[digits] >= '0' && text[digits] <= '9') ++digits;
+  if (digits == 0 || digits + 1 >= text.size()) return 0;
+  return (text[digits] == '.' || text[digits] == ')') && text[digits + 1] == ' ' ? digits + 2 : 0;
+}
+
+// Inline markup → its text, in one pass.
+void append_inline(std::string_view in, std::string& out) {
+  const auto ends_at = [&](size_t begin, std::string_view mark, size_t& known) -> size_t {
+    if (known == std::string_view::npos || begin >= known) return std::string_view::npos;
+    const size_t end = in.find(mark, begin);
+    if (end == std::string_view::npos) known = begin;  // nor further on
+    return end;
+  };
+  size_t no_code = in.size() + 1, no_strong = in.size() + 1, no_tick = in.size() + 1,
+         no_star = in.size() + 1;
+  for (size_t i = 0; i < in.size();) {
+    const char c = in[i];
+    const char before = i == 0 ? ' ' : in[i - 1];
+    const bool may_open =
+        !is_alphanumeric(before) && i + 1 < in.size() && in[i + 1] != ' ' && in[i + 1] != '\n';
+    size_t end = std::string_view::npos;
+    if (c == '\\' && i + 1 < in.size()) {
+      if (in[i + 1] != ' ' && in[i + 1] != '\n') out.push_back(in[i + 1]);
+      if (in[i + 1] == '\n') out.push_back('\n');
+      i += 2;
+    } else if (c == '`' && in.substr(i, 2) == "``" &&
+               (end = ends_at(i + 2, "``", no_code)) != std::string_view::npos) {
+      out += in.substr(i + 2, end - i - 2);
+      i = end + 2;
+    } else if (c == '*' && may_open && in.substr(i, 2) == "**" &&
+               (end = ends_at(i + 2, "**", no_strong)) != std::string_view::npos) {
+      out += in.substr(i + 2, end - i - 2);
+      i = end + 2;
+    } else if (c == '*' && may_open &&
+               (end = ends_at(i + 1, "*", no_star)) != std::string_view::npos) {
+      out += in.substr(i + 1, end - i - 1);
+      i = end + 1;
+    } else if (c == '`' && may_open &&
+               (end = ends_at(i + 1, "`", no_tick)) != std::string_view::npos) {
+      std::string_view text = in.substr(i + 1, end - i - 1);
+      const size_t target = text.rfind('<');
+      if (target != std::string_view::npos && text.ends_with('>') && target > 0) {
+        text = trimmed(text.substr(0, target));
+      }
+      if (text.starts_with('~') || text.starts_with('!')) text.remove_prefix(1);
+      out += text;
+      if (in.substr(i, end - i).find('\n') != std::string_view::npos &&
+          text.find('\n') == std::string_view::npos)
+        out.push_back('\n');
+      i = end + 1;
+      while (i < in.size() && in[i] == '_') ++i;
+    } else if (c == ':' && may_open && is_alphanumeric(in[i + 1])) {
+      // ":role:`text`": the role goes.
+      size_t k = i + 1;
+      while (k < in.size() &&
+             (is_alphanumeric(in[k]) || in[k] == '-' || in[k] == '_' || in[k] == '.' ||
+              (in[k] == ':' && k + 1 < in.size() && in[k + 1] != '`')))
+        ++k;
+      if (k + 1 < in.size() && in[k] == ':' && in[k + 1] == '`') {
+        i = k + 1;
+      } else {
+        out += in.substr(i, k - i);
+        i = k;
+      }
+    } else if (c == '_' && is_alphanumeric(before) &&
+               (i + 1 >= in.size() || in[i + 1] == ' ' || in[i + 1] == '\n' || in[i + 1] == '.' ||
+                in[i + 1] == ',')) {
+      ++i;  // "target_"
+    } else {
+      out.push_back(c);
+      ++i;
+    }
+  }
+}
+
+class RstReader {
+ public:
+  explicit RstReader(std::string_view text) : lines_(text), out_(text.size()) {}
+
+  Document read() {
+    std::string_view line;
+    while (lines_.next(line)) read_line(line);
+    flush();
+    return out_.take();
+  }
+
+ private:
+  void read_line(std::string_view line) {
+    if (is_blank(line)) {
+      flush();
+      out_.line_break();
+      if (literal_next_) read_literal();
+      return;
+    }
+    const std::string_view text = trimmed(line);
+    if (text.starts_with("..") && (text.size() == 2 || text[2] == ' ')) return read_explicit(line);
+    if (is_grid_border(text)) return read_grid_table();
+    if (is_table_border(text) && paragraph_.empty()) return read_simple_table(line);
+    if (read_section(line)) return;
+    if (adornment_of(line) != 0 && text.size() >= 4) {
+      flush();
+      return out_.line_break();
+    }
+    if (const size_t marker = list_marker(text);
+        marker > 0 && (paragraph_.empty() || kind_ == BlockKind::list_item)) {
+      flush();
+      kind_ = BlockKind::list_item;
+      level_ = static_cast<uint8_t>(std::min<size_t>(1 + indentation(line) / 2, 6));
+      return add(text[0] >= '0' && text[0] <= '9' ? text : trimmed(text.substr(marker)));
+    }
+    if (text.starts_with(">>> ") && paragraph_.empty()) kind_ = BlockKind::code;
+    if (text.starts_with(":") && text.find(": ") != std::string_view::npos) {  // a field
+      flush();
+      return add(text.substr(1));
+    }
+    add(text.starts_with("| ") ? text.substr(2) : text);
+  }
+
+  void add(std::string_view text) {
+    if (!paragraph_.empty()) paragraph_.push_back('\n');
+    paragraph_ += text;
+  }
+
+  void flush() {
+    if (paragraph_.empty()) return;
+    // "::" at the end announces a literal block.
+    if (kind_ != BlockKind::code && paragraph_.ends_with("::")) {
+      literal_next_ = true;
+      paragraph_.resize(paragraph_.size() - (paragraph_.size() == 2 ? 2 : 1));
+    }
+    const auto lines = std::count(paragraph_.begin(), paragraph_.end(), '\n');
+    const size_t before = out_.document().text.size();
+    out_.begin(kind_, level_);
+    if (kind_ == BlockKind::code) {
+      out_.write(paragraph_);
+    } else {
+      append_inline(paragraph_, out_.document().text);
+    }
+    out_.end();
+    const std::string& text = out_.document().text;
+    const auto written =
+        std::count(text.begin() + static_cast<ptrdiff_t>(before), text.end(), '\n');
+    out_.line_break(static_cast<size_t>(std::max<ptrdiff_t>(lines - written, 0)) + 1);
+    paragraph_.clear();
+    kind_ = BlockKind::paragraph;
+    level_ = 0;
+  }
+
+  // A title under (and over) adornment lines. Its level is the order in which its style appeared.
+  bool read_section(std::string_view line) {
+    if (!paragraph_.empty()) return false;
+    LineReader ahead = lines_;
+    std::string_view title = line, under;
+    const char over = indentation(line) == 0 ? adornment_of(line) : 0;
+    if (over != 0 && (!ahead.next(title) || is_blank(title))) return false;
+    if (!ahead.next(under)) return false;
+    const char mark = adornment_of(under);
+    const std::string_view name = trimmed(title);
+    if (mark == 0 || name.empty() || adornment_of(title) != 0) return false;
+    if (over != 0 && over != mark) return false;
+    if (over == 0 && indentation(line) > 0) return false;
+    if (under.size() < 3 && trimmed(under).size() < name.size()) return false;
+    lines_ = ahead;
+    const std::string style = {mark, over};
+    auto found = std::find(styles_.begin(), styles_.end(), style);
+    if (found == styles_.end()) found = styles_.insert(styles_.end(), style);
+    const auto level = static_cast<uint8_t>(std::min<ptrdiff_t>(found - styles_.begin() + 1, 6));
+    if (over != 0) out_.line_break();
+    out_.begin(BlockKind::heading, level);
+    const size_t begin = out_.document().text.size();
+    append_inline(name, out_.document().text);
+    if (level == 1 && out_.document().title.empty())
+      out_.document().title = out_.document().text.substr(begin);
+    out_.end();
+    out_.line_break(2);
+    return true;
+  }
+
+  // Lines that are indented more than `indent`, written as code or left out.
+  void take_indented(size_t indent, bool keep) {
+    if (keep) out_.begin(BlockKind::code);
+    size_t margin = SIZE_MAX;
+    while (!lines_.at_end()) {
+      const std::string_view next = lines_.peek();
+      if (!is_blank(next) && indentation(next) <= indent) break;
+      std::string_view line;
+      lines_.next(line);
+      if (keep && !is_blank(line)) {
+        if (margin == SIZE_MAX) margin = line.find_first_not_of(" \t");
+        out_.write(line.substr(std::min(margin, line.find_first_not_of(" \t"))));
+      }
+      out_.line_break();
+    }
+    if (keep) out_.end();
+  }
+
+  void read_literal() {
+    literal_next_ = false;
+    while (!lines_.at_end() && is_blank(lines_.peek())) {
+      std::string_view line;
+      lines_.next(line);
+      out_.line_break();
+    }
+    const size_t indent = indentation(lines_.peek());
+    if (indent > 0) take_indented(indent - 1, true);
+  }
+
+  // ".. name:: argument", ".. comment", ".. _target:", ".. [1] footnote".
+  void read_explicit(std::string_view line) {
+    flush();
+    const size_t indent = indentation(line);
+    const std::string_view text = trimmed(trimmed(line).substr(2));
+    if (text.starts_with('[')) {
+      return add(text);
+    }
+    const size_t colons = text.find("::");
+    const bool directive = colons != std::string_view::npos && !text.starts_with('_') &&
+                           !text.starts_with('|') &&
+                           text.substr(0, colons).find(' ') == std::string_view::npos;
+    out_line_for(directive ? text : std::string_view());
+    if (!directive) return take_indented(indent, false);
+    std::string_view name = text.substr(0, colons);
+    const std::string_view argument = trimmed(text.substr(colons + 2));
+    if (holds(kDroppedDirectives, name)) return take_indented(indent, false);
+    if (holds(kCodeDirectives, name)) {
+      skip_options(indent);
+      return take_indented(indent, true);
+    }
+    skip_options(indent);
+    (void)argument;
+  }
+
+  // The line of a directive itself: an object's signature is a heading, an argument is text.
+  void out_line_for(std::string_view text) {
+    const size_t colons = text.find("::");
+    if (colons == std::string_view::npos) return out_.line_break();
+    std::string_view name = text.substr(0, colons);
+    const std::string_view argument = trimmed(text.substr(colons + 2));
+    if (const size_t domain = name.rfind(':'); domain != std::string_view::npos)
+      name = name.substr(domain + 1);
+    const bool silent =
+        holds(kDroppedDirectives, name) || holds(kCodeDirectives, name) || name == "figure";
+    if (!argument.empty() && !silent) {
+      const bool object = holds(kObjectDirectives, name);
+      out_.begin(object ? BlockKind::heading : BlockKind::paragraph, object ? 6 : 0);
+      append_inline(argument, out_.document().text);
+      out_.end();
+    }
+    out_.line_break();
+  }
+
+  void skip_options(size_t indent) {
+    while (!lines_.at_end()) {
+      const std::string_view next = lines_.peek();
+      if (is_blank(next) || indentation(next) <= indent || trimmed(next)[0] != ':') break;
+      std::string_view line;
+      lines_.next(line);
+      out_.line_break();
+    }
+  }
+
+  void read_grid_table() {
+    flush();
+    out_.line_break();
+    while (!lines_.at_end()) {
+      const std::string_view next = trimmed(lines_.peek());
+      if (!next.starts_with('+') && !next.starts_with('|')) break;
+      std::string_view line;
+      lines_.next(line);
+      line = trimmed(line);
+      if (line[0] == '|') {
+        out_.begin(BlockKind::table_row);
+        size_t columns = 0;
+        for (size_t i = 1; i < line.size() && columns < kColumnsMax; ++columns) {
+          const size_t end = std::min(line.find('|', i), line.size());
+          if (columns > 0) out_.write(" | ");
+          append_inline(trimmed(line.substr(i, end - i)), out_.document().text);
+          i = end + 1;
+        }
+        out_.end();
+      }
+      out_.line_break();
+    }
+  }
+
+  void read_simple_table(std::string_view border) {
+    flush();
+    out_.line_break();
+    std::vector<size_t> columns;
+    for (size_t i = 0; i < border.size() && columns.size() < kColumnsMax; ++i) {
+      if (border[i] == '=' && (i == 0 || border[i - 1] == ' ')) columns.push_back(i);
+    }
+    int borders = 1;
+    while (!lines_.at_end() && borders < 3) {
+      std::string_view line;
+      lines_.next(line);
+      if (is_table_border(line) || adornment_of(line) == '=') {
+        ++borders;
+        out_.line_break();
+        if (borders == 2 && is_blank(lines_.peek())) break;  // a table without header
+        continue;
+      }
+      if (is_blank(line)) {
+        out_.line_break();
+        continue;
+      }
+      out_.begin(BlockKind::table_row);
+      bool written = false;
+      for (size_t c = 0; c < columns.size(); ++c) {
+        if (columns[c] >= line.size()) break;
+        const size_t end = c + 1 < columns.size() ? columns[c + 1] : line.size();
+        const std::string_view cell =
+            trimmed(line.substr(columns[c], std::min(end, line.size()) - columns[c]));
+        if (cell.empty()) continue;
+        if (written) out_.write(" | ");
+        written = true;
+        append_inline(cell, out_.document().text);
+      }
+      out_.end();
+      out_.line_break();
+    }
+  }
+
+  LineReader lines_;
+  TextBuilder out_;
+  std::string paragraph_;
+  std::vector<std::string> styles_;
+  BlockKind kind_ = BlockKind::paragraph;
+  uint8_t level_ = 0;
+  bool literal_next_ = false;
+};
+
+}  // namespace
+
+Document decode_rst(std::string_view utf8) {
+  return RstReader(utf8).read();
+}
+
+}  // namespace headrace
