@@ -1,0 +1,174 @@
+#include "index/snapshot.h"
+
+#include "index/row_codec.h"
+
+namespace headrace::index {
+
+namespace {
+
+class HeldSnapshot : public Snapshot {
+ public:
+  HeldSnapshot(std::vector<HeldSegment> segments, std::vector<Space> spaces, std::string settings,
+               const Manifest& manifest, uint64_t bytes_on_disk, uint64_t log_bytes)
+      : held_(std::move(segments)), spaces_(std::move(spaces)) {
+    info_.settings = std::move(settings);
+    info_.language = manifest.language;
+    info_.manifest = manifest.number;
+    info_.bytes_on_disk = bytes_on_disk;
+    info_.log_bytes = log_bytes;
+    for (const HeldSegment& held : held_) {
+      SegmentView view;
+      view.row_count = held.segment->row_count();
+      view.postings = &held.segment->postings();
+      view.columns = &held.segment->columns();
+      view.deleted = held.deleted.get();
+      view.vectors = [&held](std::string_view space) { return held.vectors(space); };
+      views_.push_back(std::move(view));
+      info_.segments += held.file != 0 ? 1 : 0;
+    }
+  }
+
+  Info info() const override {
+    Info info = info_;
+    for (const HeldSegment& held : held_) {
+      info.rows += held.segment->row_count() - (held.deleted ? held.deleted->count() : 0);
+      const DocumentTable& table = held.segment->documents();
+      for (uint32_t d = 0; d < table.count(); ++d) {
+        if (held.is_stale(d)) continue;
+        if (table.has_error(d)) {
+          ++info.failed;
+        } else if (!table.state(d).is_container) {
+          ++info.documents;
+        }
+      }
+    }
+    for (const Space& space : spaces_) {
+      SpaceInfo known{space, 0};
+      for (const HeldSegment& held : held_) {
+        for (const VectorSet* set : held.vectors(space.name)) {
+          if (!held.deleted) {
+            known.rows += set->count();
+            continue;
+          }
+          for (uint32_t i = 0; i < set->count(); ++i) known.rows += !held.is_deleted(set->row_at(i));
+        }
+      }
+      info.spaces.push_back(std::move(known));
+    }
+    return info;
+  }
+
+  std::span<const SegmentView> segments() const override { return views_; }
+
+  Row row(const ScoredRow& at) const override {
+    BlockCache cache;
+    return read_row(at, cache);
+  }
+
+  std::string_view source(const ScoredRow& at) const override {
+    const Segment& segment = *held_[at.segment].segment;
+    return segment.documents().source(segment.rows().document(at.row));
+  }
+
+  std::vector<DocumentError> errors() const override {
+    std::vector<DocumentError> errors;
+    for (const HeldSegment& held : held_) {
+      const DocumentTable& table = held.segment->documents();
+      for (uint32_t d = 0; d < table.count(); ++d) {
+        if (held.is_stale(d) || !table.has_error(d)) continue;
+        if (auto state = table.state(d); state.error) errors.push_back(std::move(*state.error));
+      }
+    }
+    return errors;
+  }
+
+  Status for_each_document(
+      const std::function<Status(const DocumentState&)>& visit) const override {
+    for (const HeldSegment& held : held_) {
+      const DocumentTable& table = held.segment->documents();
+      for (uint32_t d = 0; d < table.count(); ++d) {
+        if (held.is_stale(d)) continue;
+        DocumentState state = table.state(d);
+        state.row_count = held.live_rows(d);
+        HR_TRY(visit(state));
+      }
+    }
+    return {};
+  }
+
+  Status for_each_row(
+      const std::function<Status(const ScoredRow&, const Row&)>& visit) const override {
+    BlockCache cache;
+    for (uint32_t s = 0; s < held_.size(); ++s) {
+      for (uint32_t row = 0; row < views_[s].row_count; ++row) {
+        if (held_[s].is_deleted(row)) continue;
+        const ScoredRow at{s, row, 0};
+        HR_TRY(visit(at, read_row(at, cache)));
+      }
+    }
+    return {};
+  }
+
+  bool vector(const ScoredRow& at, std::string_view space, std::span<float> out) const override {
+    for (const VectorSet* set : held_[at.segment].vectors(space)) {
+      if (set->vector(at.row, out)) return true;
+    }
+    return false;
+  }
+
+  Status for_each_uncovered(
+      std::string_view space,
+      const std::function<Status(const ScoredRow&, const Row&)>& visit) const override {
+    BlockCache cache;
+    for (uint32_t s = 0; s < held_.size(); ++s) {
+      const auto sets = held_[s].vectors(space);
+      for (uint32_t row = 0; row < views_[s].row_count; ++row) {
+        if (held_[s].is_deleted(row)) continue;
+        bool covered = false;
+        for (const VectorSet* set : sets) covered = covered || set->covers(row);
+        const ScoredRow at{s, row, 0};
+        if (!covered) HR_TRY(visit(at, read_row(at, cache)));
+      }
+    }
+    return {};
+  }
+
+ private:
+  Row read_row(const ScoredRow& at, BlockCache& cache) const {
+    const Segment& segment = *held_[at.segment].segment;
+    Row row;
+    if (const auto blob = segment.rows().blob(at.row, cache)) decode_row_blob(*blob, row);
+    row.key = segment.rows().key(at.row).hex();
+    row.position = segment.rows().position(at.row);
+    row.source = source(at);
+    return row;
+  }
+
+  const std::vector<HeldSegment> held_;
+  const std::vector<Space> spaces_;
+  Info info_;
+  std::vector<SegmentView> views_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Snapshot> make_snapshot(std::vector<HeldSegment> segments,
+                                              std::vector<Space> spaces, std::string settings,
+                                              const Manifest& manifest, uint64_t bytes_on_disk,
+                                              uint64_t log_bytes) {
+  return std::make_shared<const HeldSnapshot>(std::move(segments), std::move(spaces),
+                                              std::move(settings), manifest, bytes_on_disk,
+                                              log_bytes);
+}
+
+uint64_t folder_bytes(FileSystem& files, const std::string& folder) {
+  uint64_t bytes = 0;
+  const auto names = files.list(folder);
+  if (!names) return 0;
+  for (const std::string& name : *names) {
+    if (const auto known = files.stat(folder + "/" + name)) bytes += known->size;
+  }
+  return bytes;
+}
+
+}  // namespace headrace::index

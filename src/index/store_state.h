@@ -1,0 +1,118 @@
+// StoreState: what a knowledge base is at one moment: file segments of a manifest, memory segments of
+// the log's committed tail, what is deleted of each, the vectors that came later. The writer and
+// every reader build it from the same log records by the same code, so they cannot disagree.
+//
+// Owns: segments by shared pointers; deleted rows by shared, immutable bitmaps (copied on change).
+// Threads: one at a time; view() gives an immutable Snapshot. Errors: damaged.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "index/knowledge_base.h"
+#include "index/manifest.h"
+#include "index/segment.h"
+
+namespace headrace::index {
+
+// One committed change, as it stands in the log. Nothing in it needs a predicate evaluated.
+struct RemoveSource {
+  std::string source;
+};
+struct RemoveRows {
+  std::vector<Hash128> keys;
+};
+struct SetVectors {
+  std::string space;
+  std::vector<Hash128> keys;
+  std::vector<float> values;
+};
+using Change = std::variant<DocumentWrite, RemoveSource, RemoveRows, SetVectors, Space, std::string>;
+
+// Vectors that came after their rows: a section in memory or in a file.
+struct LateVectors {
+  ImageSink image;
+  std::unique_ptr<MappedFile> mapped;
+  std::unique_ptr<VectorSet> set;
+  uint64_t file = 0;  // 0: not in a file yet
+  SectionFileSeal seal;
+};
+
+struct HeldSegment {
+  std::shared_ptr<const Segment> segment;
+  uint64_t file = 0;  // 0: memory
+  std::shared_ptr<const RowBitmap> deleted;
+  std::shared_ptr<const RowBitmap> stale;  // documents
+  std::map<std::string, std::vector<std::shared_ptr<const LateVectors>>, std::less<>> late;
+  std::vector<std::string> hidden_spaces;  // the segment's own vectors no longer count
+
+  bool is_deleted(uint32_t row) const { return deleted && deleted->test(row); }
+  bool is_stale(uint32_t document) const {
+    return segment->documents().is_stale(document) || (stale && stale->test(document));
+  }
+  std::vector<const VectorSet*> vectors(std::string_view space) const;
+  uint32_t live_rows(uint32_t document) const;
+};
+
+class StoreState {
+ public:
+  static Result<StoreState> open(FileSystem& files, const std::string& folder, Manifest manifest);
+
+  // Applies committed changes, in order, as one memory segment.
+  Status apply(std::vector<Change>& changes);
+  // Joins small memory segments, so that a snapshot has few.
+  Status join_memory_segments();
+
+  std::optional<DocumentState> document(std::string_view source) const;
+  std::shared_ptr<const Snapshot> view(uint64_t bytes_on_disk, uint64_t log_bytes) const;
+
+  const std::vector<HeldSegment>& segments() const { return segments_; }
+  const Manifest& manifest() const { return manifest_; }
+  const std::vector<Space>& spaces() const { return spaces_; }
+  const std::string& settings() const { return settings_; }
+  uint64_t memory_bytes() const;
+  std::vector<std::string> space_names() const;
+
+  // After a flush or merge: `count` segments from `first` on became `merged`.
+  void replace_segments(size_t first, size_t count, std::vector<HeldSegment> merged);
+  void set_manifest(Manifest manifest) { manifest_ = std::move(manifest); }
+  HeldSegment& held(size_t i) { return segments_[i]; }
+
+ private:
+  struct Place {
+    uint32_t segment;
+    uint32_t document;
+  };
+  void index_documents();
+  void remove_source(std::string_view source, bool keep_rows);
+  void mark_rows(size_t segment, uint32_t begin, uint32_t end);
+  void mark_stale(size_t segment, uint32_t document);
+  Status apply_vectors(const SetVectors& change);
+  Status add_late(size_t segment, const std::string& space, VectorSetBuilder& builder);
+  const Space* find_space(std::string_view name) const;
+  std::vector<Place>* places(std::string_view source);
+  Status add_documents(std::vector<Change>& changes, size_t begin, size_t end);
+
+  Manifest manifest_;
+  std::vector<Space> spaces_;
+  std::string settings_;
+  std::vector<HeldSegment> segments_;
+  // By hash of the source: entries that hold its state or live rows, oldest first.
+  std::unordered_map<uint64_t, std::vector<Place>> documents_;
+};
+
+// A merge input over a held segment; valid while the segment is held.
+struct SegmentMergeInput;
+SegmentMergeInput merge_input(const HeldSegment& held);
+
+// Changes ↔ log frames.
+class LogWriter;
+struct LogFrame;
+void log_change(const Change& change, LogWriter& log);
+Status read_change(const LogFrame& frame, std::vector<Change>& changes);
+
+}  // namespace headrace::index

@@ -1,0 +1,117 @@
+// verify: every byte of every file against its checksums, every structure, every cross reference.
+#include <fmt/format.h>
+
+#include "index/log.h"
+#include "index/snapshot.h"
+#include "index/store_state.h"
+
+namespace headrace::index {
+
+namespace {
+
+class Verifier {
+ public:
+  Verifier(FileSystem& files, const std::string& path, VerifyReport& report)
+      : files_(files), path_(path), report_(report) {}
+
+  Status run() {
+    auto manifest = load_newest_manifest(files_, path_);
+    if (!manifest) {
+      if (manifest.error().code() == ErrorCode::not_found && !any_file()) {
+        return fail(ErrorCode::not_found, fmt::format("{} is no knowledge base", path_),
+                    "check the path");
+      }
+      problem(manifest.error());
+      return {};
+    }
+    count(path_of(FileKind::manifest, manifest->number));
+    for (const ManifestSegment& entry : manifest->segments) check_segment(entry);
+    if (manifest->deletes_file != 0)
+      check_section_file(FileKind::deletes, SectionFileType::deletes, manifest->deletes_file,
+                         manifest->deletes_seal);
+    check_log(*manifest);
+    if (!files_.stat(path_ + "/LOCK")) problem(path_ + "/LOCK is missing");
+    if (!report_.problems.empty()) return {};
+    // Everything on its own is right: does it fit together?
+    if (auto state = StoreState::open(files_, path_, *manifest); !state) problem(state.error());
+    return {};
+  }
+
+ private:
+  std::string path_of(FileKind kind, uint64_t number) const {
+    return file_path(path_, kind, number);
+  }
+  void problem(const Error& error) { problem(error.message()); }
+  void problem(std::string text) { report_.problems.push_back(std::move(text)); }
+  void count(const std::string& path) {
+    if (const auto known = files_.stat(path)) report_.checked_bytes += known->size;
+  }
+
+  bool any_file() {
+    const auto names = files_.list(path_);
+    if (!names) return false;
+    for (const std::string& name : *names) {
+      if (parse_file_name(name).kind != FileKind::other) return true;
+    }
+    return false;
+  }
+
+  void check_section_file(FileKind kind, SectionFileType type, uint64_t number,
+                          const SectionFileSeal& seal) {
+    const std::string path = path_of(kind, number);
+    const auto mapped = files_.map(path);
+    if (!mapped) return problem(mapped.error());
+    count(path);
+    const auto file = SectionFile::open((*mapped)->bytes(), path, type, 0);
+    if (!file) return problem(file.error());
+    if (file->seal() != seal) return problem(path + " is not the file the manifest names");
+    if (const Status whole = file->check_all(); !whole) problem(whole.error());
+  }
+
+  void check_segment(const ManifestSegment& entry) {
+    const size_t before = report_.problems.size();
+    check_section_file(FileKind::segment, SectionFileType::segment, entry.file, entry.seal);
+    for (const ManifestPatch& patch : entry.patches)
+      check_section_file(FileKind::vectors, SectionFileType::vectors, patch.file, patch.seal);
+    if (report_.problems.size() != before) return;
+    const std::string path = path_of(FileKind::segment, entry.file);
+    const auto segment = Segment::open_file(files_, path, path, kCheckAtOpenBytesMax);
+    if (!segment) return problem(segment.error());
+    if (const Status right = (*segment)->check(); !right)
+      problem(Error(right.error()).with_context(path));
+    if ((*segment)->row_count() != entry.row_count ||
+        (*segment)->document_count() != entry.document_count)
+      problem(path + " has other rows than the manifest says");
+    (*segment)->forget();
+  }
+
+  void check_log(const Manifest& manifest) {
+    const std::string path = path_of(FileKind::log, manifest.first_log);
+    const auto log = LogReader::open(files_, path, manifest.first_log);
+    if (!log) return problem(log.error());
+    const auto known = files_.stat(path);
+    if (!known) return problem(known.error());
+    report_.checked_bytes += known->size;
+    if (const Status scanned = (*log)->scan(known->size); !scanned) return problem(scanned.error());
+    std::vector<Change> changes;
+    const Status replayed = (*log)->replay(0, [&](const LogFrame& frame) {
+      changes.clear();
+      return read_change(frame, changes);
+    });
+    if (!replayed) problem(replayed.error());
+  }
+
+  FileSystem& files_;
+  const std::string& path_;
+  VerifyReport& report_;
+};
+
+}  // namespace
+
+Result<VerifyReport> verify(FileSystem& files, const std::string& path) {
+  VerifyReport report;
+  HR_TRY(Verifier(files, path, report).run());
+  return report;
+}
+
+}  // namespace headrace::index
