@@ -211,4 +211,4 @@ def test_jsonl_with_bad_lines_between_good_ones(headrace, tmp_path):
     report = headrace.index("r.jsonl")
     assert report["documents"]["added"] == 97 and report["documents"]["failed"] == 3
     sources = {error["source"] for error in headrace.json("errors", "kb")["errors"]}
-    assert sources == {"r.jsonl#11", "r.jsonl#51", "r.jsonl#100"}
+    assert sources == {"r.jsonl:11", "r.jsonl:51", "r.jsonl:100"}

@@ -85,7 +85,7 @@ def test_jsonl_records(headrace, tmp_path):
     assert hit["metadata"]["tags"] == ["aero", "lift"]
     assert headrace.search("boundary")[0]["metadata"]["id"] == 7
     errors = headrace.json("errors", "kb")["errors"]
-    assert {error["source"] for error in errors} == {"corpus.jsonl#3", "corpus.jsonl#4"}
+    assert {error["source"] for error in errors} == {"corpus.jsonl:3", "corpus.jsonl:4"}
     # A title is searched as part of the text.
     assert headrace.search("wings")[0]["source"] == "corpus.jsonl#d1"
     # Changing one line changes one document; a removed line is a removed document.

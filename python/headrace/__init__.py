@@ -39,6 +39,11 @@ for _folder in _sys.path:
     if _folder.endswith("-packages") and _os.path.isdir(_folder):
         _native.add_package_path(_folder)
 
+# The decoder processes are started from beside this file.
+_worker = _os.path.join(_os.path.dirname(__file__), "headrace-worker")
+if _os.path.exists(_worker):
+    _os.environ.setdefault("HEADRACE_WORKER", _os.path.realpath(_worker))
+
 __all__ = [
     "Busy",
     "Damaged",

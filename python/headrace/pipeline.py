@@ -70,8 +70,14 @@ class Pipeline:
     def _with(self, name: str, argument: Any) -> Pipeline:
         return Pipeline(self._source, self._options, (*self._stages, (name, argument)))
 
-    def chunk(self, tokens: int = 256, overlap: int = 32) -> Pipeline:
-        """Cuts documents into rows of at most `tokens` tokens, special ones included."""
+    def chunk(self, tokens: int = 256, overlap: int | None = None) -> Pipeline:
+        """Cuts documents into rows of at most `tokens` tokens, special ones included.
+
+        Args:
+            overlap: tokens repeated between rows of a section; by default 32, at most a quarter.
+        """
+        if overlap is None:
+            overlap = min(32, tokens // 4)
         return self._with("chunk", {"chunk_tokens": tokens, "overlap": overlap})
 
     def embed(self, model: str | None = None) -> Pipeline:

@@ -110,7 +110,7 @@ uint32_t DocumentTableBuilder::add(const DocumentWrite& document, uint32_t first
   entries_.u64(document.stamp.inode);
   entries_.hash(document.content_hash);
   entries_.u32(0);  // flags
-  entries_.u32(0);
+  entries_.u32(document.is_container ? 1 : 0);
   text_ += document.source;
   if (entry.place.writes_container) text_ += document.container;
   if (entry.place.writes_settings) text_ += document.settings;
@@ -155,6 +155,7 @@ DocumentState DocumentTable::state(uint32_t document) const {
   state.stamp.inode = field<uint64_t>(document, 80);
   state.content_hash.high = field<uint64_t>(document, 88);
   state.content_hash.low = field<uint64_t>(document, 96);
+  state.is_container = field<uint32_t>(document, 108) != 0;
   if (has_error(document)) {
     DocumentError error{state.source, "index", Error(ErrorCode::damaged, "unreadable error")};
     decode_document_error(this->error(document), state.source, error);

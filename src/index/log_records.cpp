@@ -36,6 +36,7 @@ void encode_document_head(const DocumentWrite& document, uint32_t rows, FieldWri
   std::string error;
   if (document.error) encode_document_error(*document.error, error);
   out.text(error);
+  out.u8(document.is_container ? 1 : 0);
   out.varint(rows);
 }
 
@@ -53,6 +54,7 @@ bool decode_document_head(FieldReader& in, DocumentWrite& document, uint32_t& ro
     document.error.emplace(document.source, "", Error(ErrorCode::internal, ""));
     if (!decode_document_error(error, document.source, *document.error)) return false;
   }
+  document.is_container = in.u8() != 0;
   const uint64_t count = in.varint();
   rows = static_cast<uint32_t>(count);
   return in.ok() && count < kDroppedRow;

@@ -69,6 +69,8 @@ class KnownDocuments {
   // The sources that came out of a container (archive, JSONL, mail) when it was last read; null
   // when it held none.
   virtual const std::vector<std::string>* members(const std::string& container) const = 0;
+  // One of them failed: the container is read again, so that it is tried again.
+  virtual bool has_failures(const std::string& container) const = 0;
 };
 
 struct StreamParts {

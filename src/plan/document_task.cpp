@@ -183,6 +183,13 @@ ArchiveRequest archive_request(const DocumentContext& context, const std::string
 
 Outcome failed_outcome(std::string source, std::string container, std::string stage, Error error,
                        const SourceStamp& stamp) {
+  // Every failure names the file and says what to do, whatever the decoder knew.
+  std::string message = error.message();
+  if (message.find(source) == std::string::npos) message = fmt::format("{}: {}", source, message);
+  const std::string hint =
+      !error.hint().empty() ? error.hint()
+                            : "open and save it in its own program, or leave it out with --exclude";
+  error = Error(error.code(), std::move(message), hint);
   Outcome outcome;
   outcome.kind = OutcomeKind::failed;
   outcome.document.source = source;

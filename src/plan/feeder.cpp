@@ -93,7 +93,8 @@ bool Feeder::known_by_stamp(const FileEntry& entry, Outcome& unchanged) const {
   const auto state = context_.parts.known->document(entry.source);
   const auto* members = context_.parts.known->members(entry.source);
   if (!state || state->error || state->stamp != entry.stamp || state->stamp.modified_ns == 0 ||
-      state->settings != context_.options.settings)
+      state->settings != context_.options.settings ||
+      context_.parts.known->has_failures(entry.source))
     return false;
   unchanged.kind = OutcomeKind::unchanged;
   unchanged.document.source = entry.source;
@@ -292,7 +293,7 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
     auto record = parse_json_record(entry.source, line, text, context_.options.columns);
     if (record) return feed_record(std::move(*record), container);
     return container_problem(
-        {fmt::format("{}#{}", entry.source, line), "read", std::move(record).error()}, container);
+        {fmt::format("{}:{}", entry.source, line), "read", std::move(record).error()}, container);
   };
   while (true) {
     const size_t kept = buffer.size();

@@ -111,6 +111,8 @@ Status Run::open() {
   if (!options_.model.empty()) settings_.model = options_.model == "none" ? "" : options_.model;
   if (options_.chunk_tokens != 0) settings_.chunk_tokens = options_.chunk_tokens;
   if (options_.overlap >= 0) settings_.overlap = static_cast<uint32_t>(options_.overlap);
+  // An overlap that was not asked for makes room for small chunks.
+  if (options_.overlap < 0) settings_.overlap = std::min(settings_.overlap, settings_.chunk_tokens / 4);
   if (!options_.language.empty()) settings_.language = options_.language;
 
   pool_ = std::make_unique<ThreadPool>(options_.threads);
@@ -186,7 +188,9 @@ Status Run::remove_stale(const std::string& container, const std::vector<std::st
   if (before == nullptr) return {};
   const std::unordered_set<std::string_view> present(now.begin(), now.end());
   for (const std::string& source : *before) {
-    if (!present.contains(source)) HR_TRY(forget(source, true));
+    if (present.contains(source)) continue;
+    const auto state = writer_->document(source);
+    HR_TRY(forget(source, state && (!state->error || state->row_count > 0)));
   }
   return {};
 }
@@ -258,7 +262,8 @@ Status Run::prune() {
     for (const std::string& folder : unreadable_) {
       if (top.starts_with(folder + "/")) return {};
     }
-    gone.emplace_back(state.source, !state.is_container);
+    gone.emplace_back(state.source,
+                      !state.is_container && (!state.error || state.row_count > 0));
     return {};
   }));
   for (const auto& [source, counted] : gone) {

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "index/knowledge_base.h"
@@ -19,7 +20,9 @@ class KnownInWriter : public KnownDocuments {
 
   Status load() {
     return writer_.snapshot()->for_each_document([this](const index::DocumentState& state) -> Status {
-      if (!state.container.empty()) members_[state.container].push_back(state.source);
+      if (state.container.empty()) return {};
+      members_[state.container].push_back(state.source);
+      if (state.error) failed_.insert(state.container);
       return {};
     });
   }
@@ -31,10 +34,14 @@ class KnownInWriter : public KnownDocuments {
     const auto found = members_.find(container);
     return found == members_.end() ? nullptr : &found->second;
   }
+  bool has_failures(const std::string& container) const override {
+    return failed_.contains(container);
+  }
 
  private:
   const index::Writer& writer_;
   std::unordered_map<std::string, std::vector<std::string>> members_;
+  std::unordered_set<std::string> failed_;
 };
 
 }  // namespace headrace

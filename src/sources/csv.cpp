@@ -119,7 +119,7 @@ Status read_csv_records(const std::string& file, std::string_view bytes,
     if (cells->size() == 1 && (*cells)[0].empty()) continue;
     if (cells->size() != header->size()) {
       HR_TRY(handlers.on_problem(
-          {fmt::format("{}#{}", file, first_line), "read",
+          {fmt::format("{}:{}", file, first_line), "read",
            Error(ErrorCode::damaged,
                  fmt::format("{} line {}: {} cells where the header has {}", file, first_line,
                              cells->size(), header->size()),

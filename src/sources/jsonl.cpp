@@ -138,7 +138,7 @@ Status read_jsonl(const std::string& file, std::string_view bytes, const RecordC
       HR_TRY(handlers.on_record(std::move(*record)));
     } else {
       HR_TRY(handlers.on_problem(
-          {fmt::format("{}#{}", file, line_number), "read", std::move(record).error()}));
+          {fmt::format("{}:{}", file, line_number), "read", std::move(record).error()}));
     }
   }
   return {};

@@ -1,5 +1,5 @@
 // Files that hold many documents, one a line or row: JSONL (BEIR layout and any other) and CSV with
-// named columns. A record's source is FILE#ID; a bad line is an error of its own and the good ones
+// named columns. A record's source is FILE#ID; a bad line is an error of its own (FILE:LINE) and the good ones
 // around it are kept.
 //
 // Threads: pure functions over the callbacks. Errors: an error from a callback stops and is

@@ -52,7 +52,7 @@ TEST(Jsonl, BadLinesAreProblemsAndTheOthersAreKept) {
   ASSERT_EQ(got.records.size(), 2u);
   EXPECT_EQ(got.records[1].source, "f.jsonl#5");
   ASSERT_EQ(got.problems.size(), 3u);
-  EXPECT_EQ(got.problems[0].source, "f.jsonl#2");
+  EXPECT_EQ(got.problems[0].source, "f.jsonl:2");
   EXPECT_NE(got.problems[0].error.message().find("line 2"), std::string::npos);
   EXPECT_FALSE(got.problems[0].error.hint().empty());
 }
