@@ -20,7 +20,7 @@ APT_LINT := clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
 CMAKE_FLAGS := -G Ninja -DCMAKE_BUILD_TYPE=Release -DHEADRACE_PYTHON=ON \
   -DPython_EXECUTABLE=$(abspath $(VENV))/bin/python
 
-.PHONY: help build demo test bench wheel lint format clean
+.PHONY: help build demo test bench wheel lint sanitize analyze format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -73,6 +73,15 @@ wheel: $(VENV)/.ready ## A self-contained wheel in dist/
 lint: ## Formatting, layering, file rules
 	$(call apt_install,$(APT_LINT))
 	@tools/lint.sh
+
+sanitize: $(VENV)/.ready ## All C++ tests under the address, undefined and thread sanitizers
+	$(call apt_install,$(APT_BUILD) $(APT_LINT))
+	@tools/sanitize.sh address,undefined
+	@tools/sanitize.sh thread
+
+analyze: ## clang: -Werror=thread-safety and clang-tidy
+	$(call apt_install,$(APT_BUILD) $(APT_LINT))
+	@tools/analyze.sh
 
 format: ## Format all C++ in place
 	$(call apt_install,$(APT_LINT))

@@ -152,12 +152,12 @@ def test_second_writer_fails_at_once_and_names_the_first(headrace, tmp_path):
         cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
     )
     try:
+        lock = tmp_path / "kb" / "LOCK"
         deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            done = subprocess.run([HEADRACE, "delete", "kb", "--filter", "source = 'x'"],
-                                  cwd=tmp_path, capture_output=True, text=True)
-            if done.returncode == 1:
-                break
+        while lock.read_text() != str(first.pid) and time.monotonic() < deadline:
+            assert first.poll() is None
+        done = subprocess.run([HEADRACE, "delete", "kb", "--filter", "source = 'x'"],
+                              cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 1
         assert str(first.pid) in done.stderr and "kb" in done.stderr
         assert headrace.search("alpha"), "readers do not wait for a writer"

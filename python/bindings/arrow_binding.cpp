@@ -19,8 +19,8 @@ nb::capsule stream_capsule(std::vector<Field> fields, BatchSource next) {
 
 std::unique_ptr<ArrowReader> open_stream(nb::handle object) {
   const nb::object capsule = object.attr("__arrow_c_stream__")();
-  auto* stream = static_cast<ArrowArrayStream*>(
-      PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
+  auto* stream =
+      static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
   if (stream == nullptr) throw nb::python_error();
   return unwrap(ArrowReader::open(stream));
 }
@@ -92,7 +92,8 @@ Metadata metadata_from_python(nb::handle mapping) {
 
 nb::dict to_python(const Metadata& metadata) {
   nb::dict result;
-  for (const auto& [name, value] : metadata) result[nb::str(name.c_str(), name.size())] = to_python(value);
+  for (const auto& [name, value] : metadata)
+    result[nb::str(name.c_str(), name.size())] = to_python(value);
   return result;
 }
 

@@ -39,8 +39,8 @@ std::function<Result<std::optional<RawDocument>>()> record_source(const nb::obje
       record.bytes = nb::cast<std::string>(entry["text"]);
       record.metadata = metadata_from_python(entry["metadata"]);
       record.stamp.size_bytes = record.bytes.size();
-      record.content_hash = hash128(record.title + '\0' + record.bytes + '\0' +
-                                    metadata_json(record.metadata));
+      record.content_hash =
+          hash128(record.title + '\0' + record.bytes + '\0' + metadata_json(record.metadata));
       return std::optional(std::move(record));
     } catch (const std::exception& wrong) {
       return fail(ErrorCode::invalid_argument,
@@ -81,13 +81,14 @@ std::string run_ingest(const nb::dict& options) {
   Progress progress;
   CancelToken cancel;
   Result<IngestReport> report;
-  run_interruptible(cancel, [&] { report = ingest(ingest_options, progress, cancel); },
-                    [&] {
-                      if (on_progress.is_none()) return;
-                      on_progress(progress.documents_done.load(), progress.documents_found.load(),
-                                  progress.rows.load(), progress.rows_embedded.load(),
-                                  progress.rows_to_embed.load(), progress.failed.load());
-                    });
+  run_interruptible(
+      cancel, [&] { report = ingest(ingest_options, progress, cancel); },
+      [&] {
+        if (on_progress.is_none()) return;
+        on_progress(progress.documents_done.load(), progress.documents_found.load(),
+                    progress.rows.load(), progress.rows_embedded.load(),
+                    progress.rows_to_embed.load(), progress.failed.load());
+      });
   return unwrap(std::move(report)).to_json();
 }
 

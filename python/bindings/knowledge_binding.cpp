@@ -53,7 +53,8 @@ nb::dict hit_dict(const Hit& hit) {
   result["thumbnail"] = nb::none();
   result["metadata"] = to_python(row.metadata);
   nb::list matches;
-  for (const index::MatchRange& range : hit.matches) matches.append(nb::make_tuple(range.begin, range.end));
+  for (const index::MatchRange& range : hit.matches)
+    matches.append(nb::make_tuple(range.begin, range.end));
   result["matches"] = matches;
   return result;
 }
@@ -104,11 +105,13 @@ class PyKnowledge {
     SearchOptions options{k, std::nullopt, filter, space};
     const size_t count = vectors.shape(0);
     CancelToken cancel;
-    return answers(run_interruptible_result<BatchAnswers>(cancel, [&] {
-                     return knowledge_->search_batch(
-                         std::span<const float>(vectors.data(), vectors.size()), options, recall,
-                         threads);
-                   }),
+    return answers(run_interruptible_result<BatchAnswers>(cancel,
+                                                          [&] {
+                                                            return knowledge_->search_batch(
+                                                                std::span<const float>(
+                                                                    vectors.data(), vectors.size()),
+                                                                options, recall, threads);
+                                                          }),
                    count);
   }
 
@@ -117,10 +120,12 @@ class PyKnowledge {
                                double recall, size_t threads, const std::string& space) {
     SearchOptions options{k, parse_mode(mode), filter, space};
     CancelToken cancel;
-    return answers(run_interruptible_result<BatchAnswers>(cancel, [&] {
-                     return knowledge_->search_batch(std::span<const std::string>(queries),
-                                                     options, recall, threads);
-                   }),
+    return answers(run_interruptible_result<BatchAnswers>(
+                       cancel,
+                       [&] {
+                         return knowledge_->search_batch(std::span<const std::string>(queries),
+                                                         options, recall, threads);
+                       }),
                    queries.size());
   }
 
@@ -156,9 +161,8 @@ class PyKnowledge {
     CancelToken cancel;
     Status status;
     run_interruptible(cancel, [&] {
-      status = knowledge_->add_vectors(ids, integer_ids,
-                                       std::span<const float>(vectors.data(), vectors.size()),
-                                       texts, columns);
+      status = knowledge_->add_vectors(
+          ids, integer_ids, std::span<const float>(vectors.data(), vectors.size()), texts, columns);
     });
     unwrap(std::move(status));
   }
@@ -225,9 +229,9 @@ class PyKnowledge {
       nb::list names;
       for (size_t q = 0; q < queries; ++q) {
         for (size_t i = 0; i < found.k; ++i) {
-          const std::string_view source =
-              i < found.counts[q] ? found.snapshot->source(found.rows[q * found.k + i])
-                                  : std::string_view();
+          const std::string_view source = i < found.counts[q]
+                                              ? found.snapshot->source(found.rows[q * found.k + i])
+                                              : std::string_view();
           names.append(nb::str(source.data(), source.size()));
         }
       }
@@ -250,9 +254,9 @@ void bind_knowledge(nb::module_& module) {
       .def("search", &PyKnowledge::search, nb::arg("query").none(), nb::arg("vector").none(),
            nb::arg("k"), nb::arg("mode").none(), nb::arg("filter"), nb::arg("space"))
       .def("search_batch_vectors", &PyKnowledge::search_batch_vectors)
-      .def("search_batch_texts", &PyKnowledge::search_batch_texts, nb::arg("queries"),
-           nb::arg("k"), nb::arg("mode").none(), nb::arg("filter"), nb::arg("recall"),
-           nb::arg("threads"), nb::arg("space"))
+      .def("search_batch_texts", &PyKnowledge::search_batch_texts, nb::arg("queries"), nb::arg("k"),
+           nb::arg("mode").none(), nb::arg("filter"), nb::arg("recall"), nb::arg("threads"),
+           nb::arg("space"))
       .def("add", &PyKnowledge::add)
       .def("add_vectors", &PyKnowledge::add_vectors)
       .def("delete", &PyKnowledge::remove)

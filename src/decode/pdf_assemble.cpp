@@ -114,7 +114,7 @@ std::string edge_key(const PdfBlock& block, bool top) {
   return key;
 }
 
-constexpr float kTopEdge = 0.12f, kBottomEdge = 0.9f;
+constexpr float kTopEdge = 0.09f, kBottomEdge = 0.92f;
 
 // Blocks that stand at the same place of more than half of the pages with the same words.
 std::set<const PdfBlock*> running_lines(const PdfPages& pages) {
@@ -123,6 +123,7 @@ std::set<const PdfBlock*> running_lines(const PdfPages& pages) {
   if (pages.pages.size() < kPagesMin) return running;
   std::unordered_map<std::string, std::vector<const PdfBlock*>> seen;
   for (const PdfPage& page : pages.pages) {
+    if (page.blocks.size() < 2) continue;  // its only text is no furniture
     for (const PdfBlock& block : page.blocks) {
       if (block.lines > 2 || block.text.size() > 200) continue;
       if (block.bottom <= kTopEdge) seen[edge_key(block, true)].push_back(&block);

@@ -12,7 +12,7 @@ Document sample() {
   document.source = "a.html";
   document.title = "Titel mit Ä";
   document.text = "Heading\n\nA paragraph, süß.";
-  document.blocks = {{0, 7, BlockKind::heading, 2, 0}, {9, 27, BlockKind::paragraph, 0, 3}};
+  document.blocks = {{0, 7, BlockKind::heading, 2, 0}, {9, 28, BlockKind::paragraph, 0, 3}};
   document.media_type = "text/html";
   document.language = "de";
   document.metadata = {
@@ -37,7 +37,7 @@ TEST(Wire, ADocumentSurvivesItsJourney) {
   EXPECT_EQ(back->blocks[0].kind, BlockKind::heading);
   EXPECT_EQ(back->blocks[0].level, 2);
   EXPECT_EQ(back->blocks[1].begin, 9u);
-  EXPECT_EQ(back->blocks[1].end, 27u);
+  EXPECT_EQ(back->blocks[1].end, 28u);
   EXPECT_EQ(back->blocks[1].page, 3);
 }
 
@@ -61,11 +61,11 @@ TEST(Wire, BlocksThatLieAreDamaged) {
     document.blocks = std::move(blocks);
     return unpack_document(pack_document(document)).has_value();
   };
-  EXPECT_TRUE(with({{0, 7}, {7, 7}, {9, 27}}));
-  EXPECT_FALSE(with({{0, 28}})) << "past the end";
+  EXPECT_TRUE(with({{0, 7}, {7, 7}, {9, 28}}));
+  EXPECT_FALSE(with({{0, 29}})) << "past the end";
   EXPECT_FALSE(with({{5, 3}})) << "backwards";
   EXPECT_FALSE(with({{0, 7}, {6, 9}})) << "overlapping";
-  EXPECT_FALSE(with({{0, 25}})) << "inside a character";
+  EXPECT_FALSE(with({{0, 24}})) << "inside a character";
   EXPECT_FALSE(with({{0, 7, static_cast<BlockKind>(99)}}));
   EXPECT_FALSE(with({{0, 7, BlockKind::paragraph, 0, -1}}));
 }

@@ -38,8 +38,8 @@ class RealWritableFile : public WritableFile {
 
   Status append(std::string_view bytes) override {
     while (!bytes.empty()) {
-      const ssize_t written = ::pwrite(file_.get(), bytes.data(), bytes.size(),
-                                       static_cast<off_t>(size_));
+      const ssize_t written =
+          ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_));
       if (written < 0) {
         if (errno == EINTR) continue;
         return os_fail(errno, fmt::format("write {}", path_));
@@ -152,7 +152,7 @@ class RealFileSystem : public FileSystem {
   Result<std::unique_ptr<ReadableFile>> open(const std::string& path) override {
     Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (file.get() < 0) return os_fail(errno, fmt::format("open {}", path));
-    struct stat info {};
+    struct stat info{};
     if (::fstat(file.get(), &info) != 0) return os_fail(errno, fmt::format("stat {}", path));
     return std::make_unique<RealReadableFile>(std::move(file), path,
                                               static_cast<uint64_t>(info.st_size));
@@ -161,7 +161,7 @@ class RealFileSystem : public FileSystem {
   Result<std::unique_ptr<MappedFile>> map(const std::string& path) override {
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (file.get() < 0) return os_fail(errno, fmt::format("open {}", path));
-    struct stat info {};
+    struct stat info{};
     if (::fstat(file.get(), &info) != 0) return os_fail(errno, fmt::format("stat {}", path));
     const auto size = static_cast<size_t>(info.st_size);
     if (size == 0) return std::make_unique<RealMappedFile>(nullptr, 0);
@@ -171,7 +171,7 @@ class RealFileSystem : public FileSystem {
   }
 
   Result<FileStat> stat(const std::string& path) override {
-    struct stat info {};
+    struct stat info{};
     if (::stat(path.c_str(), &info) != 0) return os_fail(errno, fmt::format("stat {}", path));
     return FileStat{static_cast<uint64_t>(info.st_size),
                     info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec};
@@ -236,15 +236,15 @@ class RealFileSystem : public FileSystem {
     }
     // On a full disk the lock still holds; only its label is missing.
     const std::string pid = std::to_string(::getpid());
-    const bool labelled = ::ftruncate(file.get(), 0) == 0 &&
-                          ::pwrite(file.get(), pid.data(), pid.size(), 0) >= 0;
+    const bool labelled =
+        ::ftruncate(file.get(), 0) == 0 && ::pwrite(file.get(), pid.data(), pid.size(), 0) >= 0;
     static_cast<void>(labelled);
     return std::make_unique<RealFileLock>(std::move(file));
   }
 
  private:
   static bool is_folder(const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
   }
 
@@ -252,7 +252,7 @@ class RealFileSystem : public FileSystem {
                                                                 int flags) {
     Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags, 0666));
     if (file.get() < 0) return os_fail(errno, fmt::format("write {}", path));
-    struct stat info {};
+    struct stat info{};
     if (::fstat(file.get(), &info) != 0) return os_fail(errno, fmt::format("stat {}", path));
     return std::make_unique<RealWritableFile>(std::move(file), path,
                                               static_cast<uint64_t>(info.st_size));

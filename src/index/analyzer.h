@@ -2,7 +2,8 @@
 // ("café" finds "cafe"), stemmed by Snowball, CJK as overlapping bigrams. The same analysis is used
 // for rows and for queries; its version is part of the segment format.
 //
-// Owns: a stemmer (not shareable): one Analyzer per thread. Errors: create() for an unknown language.
+// Owns: a stemmer (not shareable): one Analyzer per thread. Errors: create() for an unknown
+// language.
 #pragma once
 
 #include <cstdint>

@@ -124,9 +124,10 @@ Run scan_unicode_run(std::string_view text, size_t begin, const WordRules& rules
     if (kind == kApostrophe || kind == kDot) {
       const CodePoint after = next < text.size() ? decode_code_point(text, next) : CodePoint{};
       const bool joined =
-          after.valid && (kind == kDot ? unicode::is_number(before) && unicode::is_number(after.value)
-                                       : rules.keep_apostrophes && unicode::is_letter(before) &&
-                                             unicode::is_letter(after.value));
+          after.valid &&
+          (kind == kDot ? unicode::is_number(before) && unicode::is_number(after.value)
+                        : rules.keep_apostrophes && unicode::is_letter(before) &&
+                              unicode::is_letter(after.value));
       if (!joined || is_unspaced(after.value)) break;
     } else if ((kind & (kLetter | kDigit | kUnderscore)) == 0) {
       break;

@@ -95,8 +95,8 @@ void append_unspaced(std::string_view text, std::string& buffer);
 
 // Whether a connector at `position` joins what stands on both sides of it.
 inline bool joins(std::string_view text, size_t position, uint8_t side) {
-  return position > 0 && position + 1 < text.size() &&
-         (class_of(text[position - 1]) & side) != 0 && (class_of(text[position + 1]) & side) != 0;
+  return position > 0 && position + 1 < text.size() && (class_of(text[position - 1]) & side) != 0 &&
+         (class_of(text[position + 1]) & side) != 0;
 }
 
 // An ASCII run; stops with `end` at a byte above 127 when the run goes on there.
@@ -137,8 +137,7 @@ void emit_run(const Run& run, size_t begin, Emit&& emit) {
   }
   const size_t first = run.text.find_first_not_of('_');
   if (first == std::string_view::npos) return;
-  const std::string_view whole =
-      run.text.substr(first, run.text.find_last_not_of('_') + 1 - first);
+  const std::string_view whole = run.text.substr(first, run.text.find_last_not_of('_') + 1 - first);
   if (whole.find('_') != std::string_view::npos) emit(word(whole));
   for (size_t at = 0; at < whole.size();) {
     const size_t stop = std::min(whole.find('_', at), whole.size());

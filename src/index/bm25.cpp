@@ -97,7 +97,8 @@ class WindowScorer {
     if (terms_.empty()) return {};
     for (uint64_t begin = next_window(0); begin < state_.row_limit; begin = next_window(begin)) {
       window_begin_ = static_cast<uint32_t>(begin);
-      window_end_ = static_cast<uint32_t>(std::min<uint64_t>(begin + kWindowRows, state_.row_limit));
+      window_end_ =
+          static_cast<uint32_t>(std::min<uint64_t>(begin + kWindowRows, state_.row_limit));
       score_window();
       begin += kWindowRows;
     }
@@ -123,8 +124,7 @@ class WindowScorer {
     for (const Impact impact : impacts) {
       const float tf =
           impact.tf == 255 ? std::numeric_limits<float>::infinity() : static_cast<float>(impact.tf);
-      most = std::max(most,
-                      contribution(weight, tf, query_.inverse_norms_[impact.length_code]));
+      most = std::max(most, contribution(weight, tf, query_.inverse_norms_[impact.length_code]));
     }
     return most;
   }
@@ -228,9 +228,8 @@ class WindowScorer {
       const uint32_t size = cursor.block_size();
       uint32_t end = size;
       if (rows[size - 1] >= window_end_) {
-        end = static_cast<uint32_t>(std::lower_bound(rows + cursor.position(), rows + size,
-                                                     window_end_) -
-                                    rows);
+        end = static_cast<uint32_t>(
+            std::lower_bound(rows + cursor.position(), rows + size, window_end_) - rows);
       }
       add_postings(rows, tfs, cursor.position(), end, term.weight);
       if (end < size) {
@@ -259,7 +258,7 @@ class WindowScorer {
       uint64_t rows = touched_[word];
       touched_[word] = 0;
       const size_t allowed_word = window_begin_ / 64 + word;
-      const uint64_t allowed = allowed_.empty()                   ? ~uint64_t{0}
+      const uint64_t allowed = allowed_.empty()                 ? ~uint64_t{0}
                                : allowed_word < allowed_.size() ? allowed_[allowed_word]
                                                                 : 0;
       for (; rows != 0; rows &= rows - 1) {

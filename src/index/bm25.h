@@ -48,7 +48,7 @@ class Bm25Query {
  private:
   friend class WindowScorer;
   struct Term {
-    float weight = 0;  // scaled
+    float weight = 0;                               // scaled
     std::vector<std::optional<PostingList>> lists;  // one for each segment
   };
 

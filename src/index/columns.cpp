@@ -14,9 +14,8 @@ std::unexpected<Error> damaged(std::string_view what) {
               "run verify to see what is affected");
 }
 
-constexpr std::array<std::string_view, 9> kBuiltins = {"end",  "heading",  "modality",
-                                                       "page", "position", "source",
-                                                       "start", "title",   "via"};
+constexpr std::array<std::string_view, 9> kBuiltins = {
+    "end", "heading", "modality", "page", "position", "source", "start", "title", "via"};
 
 bool is_text(ColumnType type) {
   return type == ColumnType::text || type == ColumnType::text_list;
@@ -105,7 +104,8 @@ Status check_column(const ColumnView& column) {
       }
     }
   });
-  if (!ordered || seen != column.value_count) return damaged("the rows of a column are not in order");
+  if (!ordered || seen != column.value_count)
+    return damaged("the rows of a column are not in order");
   if (!codes_known) return damaged("a value of a column is unknown");
   return {};
 }
@@ -162,8 +162,7 @@ std::optional<uint32_t> ColumnView::find(uint32_t row) const {
       for (uint32_t w = row / kRowsPerRank * (kRowsPerRank / 64); w < row / 64; ++w) {
         rank += static_cast<uint32_t>(__builtin_popcountll(word_at(w)));
       }
-      rank += static_cast<uint32_t>(
-          __builtin_popcountll(word & ((uint64_t{1} << (row % 64)) - 1)));
+      rank += static_cast<uint32_t>(__builtin_popcountll(word & ((uint64_t{1} << (row % 64)) - 1)));
       return rank < value_count ? std::optional(rank) : std::nullopt;
     }
   }
@@ -269,8 +268,7 @@ Result<Columns> Columns::open(std::string_view section) {
   const auto version = trailer.number<uint32_t>();
   if (trailer.number<uint32_t>() != kColumnsMagic) return damaged("no trailer");
   if (version != kColumnsVersion || features != 0) {
-    return fail(ErrorCode::unsupported,
-                "the columns of a segment were written by a newer version",
+    return fail(ErrorCode::unsupported, "the columns of a segment were written by a newer version",
                 "open it with that version of headrace");
   }
   const uint64_t end = section.size() - kColumnsTrailerBytes;

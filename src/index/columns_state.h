@@ -1,7 +1,8 @@
 // An opened section "columns": its typed columns and how their values are read in place. Every
 // accessor is safe on damaged bytes: what lies outside reads as nothing.
 //
-// Owns: views into the section, which outlives it. Threads: const and safe. Errors: damaged at open.
+// Owns: views into the section, which outlives it. Threads: const and safe. Errors: damaged at
+// open.
 #pragma once
 
 #include <cstdint>

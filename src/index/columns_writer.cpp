@@ -54,9 +54,8 @@ void write_presence(const std::vector<uint32_t>& rows, uint32_t row_count, Parts
 void write_texts(const ColumnValues& column, Parts& parts) {
   std::vector<uint32_t> order(column.texts.count());
   std::iota(order.begin(), order.end(), 0u);
-  std::ranges::sort(order, [&](uint32_t a, uint32_t b) {
-    return column.texts.text(a) < column.texts.text(b);
-  });
+  std::ranges::sort(
+      order, [&](uint32_t a, uint32_t b) { return column.texts.text(a) < column.texts.text(b); });
   std::vector<uint32_t> code_of(order.size());
   for (uint32_t code = 0; code < order.size(); ++code) {
     code_of[order[code]] = code;

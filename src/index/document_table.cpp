@@ -120,7 +120,8 @@ uint32_t DocumentTableBuilder::add(const DocumentWrite& document, uint32_t first
 
 std::string_view DocumentTableBuilder::source(uint32_t document) const {
   const char* entry = entries_.view().data() + uint64_t{document} * kDocumentEntryBytes;
-  return std::string_view(text_).substr(load_number<uint64_t>(entry + 8), load_number<uint32_t>(entry + 40));
+  return std::string_view(text_).substr(load_number<uint64_t>(entry + 8),
+                                        load_number<uint32_t>(entry + 40));
 }
 
 Result<DocumentTable> DocumentTable::open(std::string_view entries, std::string_view text,
@@ -213,8 +214,8 @@ Status merge_document_entries(std::span<const DocumentMergeInput> inputs, Sectio
     const size_t at = buffer.size();
     buffer.raw(table.raw_entry(document));
     write_places(entry, buffer, at);
-    const bool stale = table.is_stale(document) ||
-                       (input.stale != nullptr && input.stale->test(document));
+    const bool stale =
+        table.is_stale(document) || (input.stale != nullptr && input.stale->test(document));
     buffer.patch(at + 104, stale ? kDocumentIsStale : uint32_t{0});
     if (buffer.size() >= (64 << 10)) {
       HR_TRY(out.append(buffer.view()));

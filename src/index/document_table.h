@@ -108,8 +108,8 @@ class DocumentTable {
 struct DocumentMergeInput {
   const DocumentTable* table = nullptr;
   std::span<const uint32_t> document_map;
-  const RowBitmap* stale = nullptr;       // may be null
-  std::span<const uint32_t> row_map;      // of the segment's rows
+  const RowBitmap* stale = nullptr;   // may be null
+  std::span<const uint32_t> row_map;  // of the segment's rows
 };
 Status merge_document_entries(std::span<const DocumentMergeInput> inputs, SectionSink& out);
 Status merge_document_text(std::span<const DocumentMergeInput> inputs, SectionSink& out);

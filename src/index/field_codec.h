@@ -1,5 +1,5 @@
-// FieldWriter and FieldReader: little-endian numbers, varints and strings, as the formats of the index
-// (docs/formats/) write them.
+// FieldWriter and FieldReader: little-endian numbers, varints and strings, as the formats of the
+// index (docs/formats/) write them.
 //
 // Owns: FieldWriter its buffer; FieldReader only looks at the caller's bytes and must not outlive
 // them. Threads: values. Errors: a FieldReader never reads past its end: it turns bad (ok() is

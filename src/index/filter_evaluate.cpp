@@ -329,11 +329,10 @@ void match_keys(const Columns::State& columns, const Condition& condition, RowBi
 bool applies(const Condition& condition, ColumnType type) {
   const FilterOp op = condition.op;
   if (op == FilterOp::is_null) return true;
-  const bool some = op == FilterOp::in
-                        ? std::ranges::any_of(condition.values,
-                                              [&](const Literal& v) { return fits(v, type); })
-                        : std::ranges::all_of(condition.values,
-                                              [&](const Literal& v) { return fits(v, type); });
+  const bool some =
+      op == FilterOp::in
+          ? std::ranges::any_of(condition.values, [&](const Literal& v) { return fits(v, type); })
+          : std::ranges::all_of(condition.values, [&](const Literal& v) { return fits(v, type); });
   if (!some) return false;
   const bool ranged = op == FilterOp::less || op == FilterOp::less_equal ||
                       op == FilterOp::greater || op == FilterOp::greater_equal ||
@@ -431,18 +430,17 @@ class Evaluation {
     }
     if (!found) return {};
     const bool ranged = fits(condition.values[0], *found);
-    const std::string hint =
-        ranged ? "lists and booleans have no order; use =, in or contains"
-        : is_text(*found)
-            ? "put texts in single quotes, such as '5'"
-        : *found == ColumnType::boolean ? "compare it with true or false"
-                                        : "write numbers without quotes";
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("filter: the column '{}' at character {} holds {}, but is compared with "
-                            "{}",
-                            condition.column, condition.position, column_type_name(*found),
-                            literal_name(condition.values[0])),
-                hint);
+    const std::string hint = ranged ? "lists and booleans have no order; use =, in or contains"
+                             : is_text(*found) ? "put texts in single quotes, such as '5'"
+                             : *found == ColumnType::boolean ? "compare it with true or false"
+                                                             : "write numbers without quotes";
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("filter: the column '{}' at character {} holds {}, but is compared with "
+                    "{}",
+                    condition.column, condition.position, column_type_name(*found),
+                    literal_name(condition.values[0])),
+        hint);
   }
 
   std::span<const Columns* const> segments_;

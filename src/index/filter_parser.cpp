@@ -78,8 +78,8 @@ class Parser {
 
   Status advance() {
     size_t i = end_;
-    while (i < text_.size() && (text_[i] == ' ' || text_[i] == '\t' || text_[i] == '\n' ||
-                                text_[i] == '\r')) {
+    while (i < text_.size() &&
+           (text_[i] == ' ' || text_[i] == '\t' || text_[i] == '\n' || text_[i] == '\r')) {
       ++i;
     }
     begin_ = i;
@@ -175,7 +175,8 @@ class Parser {
   // "not" make the tree deeper.
   Result<Node> joined(int depth, Node::Kind kind, std::string_view word) {
     const auto part = [&] {
-      return kind == Node::Kind::any_of ? joined(depth, Node::Kind::all_of, "and") : negation(depth);
+      return kind == Node::Kind::any_of ? joined(depth, Node::Kind::all_of, "and")
+                                        : negation(depth);
     };
     HR_ASSIGN(Node first, part());
     if (!is_word(word)) return first;
@@ -256,9 +257,9 @@ class Parser {
       bool negated;
     };
     static constexpr Symbol kSymbols[] = {
-        {"=", FilterOp::equal, false},      {"==", FilterOp::equal, false},
-        {"!=", FilterOp::equal, true},      {"<>", FilterOp::equal, true},
-        {"<=", FilterOp::less_equal, false}, {"<", FilterOp::less, false},
+        {"=", FilterOp::equal, false},          {"==", FilterOp::equal, false},
+        {"!=", FilterOp::equal, true},          {"<>", FilterOp::equal, true},
+        {"<=", FilterOp::less_equal, false},    {"<", FilterOp::less, false},
         {">=", FilterOp::greater_equal, false}, {">", FilterOp::greater, false}};
     for (const Symbol& symbol : kSymbols) {
       if (!is_symbol(symbol.text)) continue;
@@ -309,7 +310,8 @@ class Parser {
     HR_TRY(literal(made));
     if (!is_word("escape")) return {};
     HR_TRY(advance());
-    if (token_ != Token::text || value_.size() != 1 || static_cast<unsigned char>(value_[0]) >= 128) {
+    if (token_ != Token::text || value_.size() != 1 ||
+        static_cast<unsigned char>(value_[0]) >= 128) {
       return expected("one character in single quotes");
     }
     made.escape = value_[0];

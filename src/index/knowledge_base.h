@@ -32,7 +32,7 @@ namespace headrace::index {
 // reader sees the old document or the new one.
 struct DocumentWrite {
   std::string source;
-  std::string container;      // the file that holds it (archive, JSONL); empty: it is its own file
+  std::string container;  // the file that holds it (archive, JSONL); empty: it is its own file
   SourceStamp stamp;
   Hash128 content_hash;
   std::string settings;       // fingerprint of how it was decoded and cut; a change redoes it
@@ -77,14 +77,16 @@ class Snapshot {
   virtual std::string_view source(const ScoredRow& at) const = 0;
   virtual std::vector<DocumentError> errors() const = 0;
   // Every document (and every failed one), in no particular order.
-  virtual Status for_each_document(const std::function<Status(const DocumentState&)>& visit) const = 0;
+  virtual Status for_each_document(
+      const std::function<Status(const DocumentState&)>& visit) const = 0;
   // Every live row in order of insertion; `at` serves vector().
   virtual Status for_each_row(
       const std::function<Status(const ScoredRow& at, const Row&)>& visit) const = 0;
   virtual bool vector(const ScoredRow& at, std::string_view space, std::span<float> out) const = 0;
   // Live rows not yet covered by `space`, in order of insertion.
   virtual Status for_each_uncovered(
-      std::string_view space, const std::function<Status(const ScoredRow&, const Row&)>& visit) const = 0;
+      std::string_view space,
+      const std::function<Status(const ScoredRow&, const Row&)>& visit) const = 0;
 };
 
 class Reader {

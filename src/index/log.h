@@ -79,11 +79,11 @@ class LogWriter {
   explicit LogWriter(std::unique_ptr<WritableFile> file) : file_(std::move(file)) {}
   std::unique_ptr<WritableFile> file_;
   std::string buffer_;
-  uint64_t acknowledged_ = 0;       // bytes
+  uint64_t acknowledged_ = 0;  // bytes
   uint64_t acknowledged_chain_ = 0;
-  uint64_t closed_end_ = 0;         // of the transaction that is being written
+  uint64_t closed_end_ = 0;  // of the transaction that is being written
   uint64_t closed_chain_ = 0;
-  uint64_t buffered_end_ = 0;       // where the buffer's end will be in the file
+  uint64_t buffered_end_ = 0;  // where the buffer's end will be in the file
   uint64_t chain_ = 0;
   uint64_t transaction_ = 1;
   uint64_t acknowledged_transaction_ = 1;

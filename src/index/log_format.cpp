@@ -20,8 +20,7 @@ std::string encode_log_header(const LogHeader& header) {
 }
 
 Result<LogHeader> decode_log_header(std::string_view bytes, std::string_view path) {
-  if (bytes.size() < kLogHeaderBytes ||
-      bytes.substr(0, 8) != std::string_view("HRLOG\0\0\1", 8) ||
+  if (bytes.size() < kLogHeaderBytes || bytes.substr(0, 8) != std::string_view("HRLOG\0\0\1", 8) ||
       load_number<uint64_t>(bytes.data() + 56) != hash64(bytes.substr(0, 56))) {
     return fail(ErrorCode::damaged, fmt::format("{}: the header of the log is damaged", path),
                 "restore the file from a copy");
@@ -32,7 +31,8 @@ Result<LogHeader> decode_log_header(std::string_view bytes, std::string_view pat
   if (version > kLogVersion) {
     return fail(ErrorCode::unsupported,
                 fmt::format("{}: written in version {} of the log format; this program reads up to "
-                            "{}", path, version, kLogVersion),
+                            "{}",
+                            path, version, kLogVersion),
                 "use a newer Headrace");
   }
   LogHeader header;

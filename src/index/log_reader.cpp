@@ -14,7 +14,8 @@ constexpr uint64_t kWindowBytes = 1 << 20;
 std::unexpected<Error> damaged(const std::string& path, uint64_t at) {
   return fail(ErrorCode::damaged,
               fmt::format("{}: the log is damaged at byte {}, before transactions that were "
-                          "acknowledged", path, at),
+                          "acknowledged",
+                          path, at),
               "restore the file from a copy");
 }
 
@@ -35,8 +36,8 @@ Result<std::unique_ptr<LogReader>> LogReader::open(FileSystem& files, const std:
   HR_ASSIGN(const std::string bytes, log->file_->read(0, kLogHeaderBytes));
   HR_ASSIGN(log->header_, decode_log_header(bytes, path));
   if (log->header_.id != id) {
-    return fail(ErrorCode::damaged, fmt::format("{}: this is log {}, not {}", path,
-                                                log->header_.id, id),
+    return fail(ErrorCode::damaged,
+                fmt::format("{}: this is log {}, not {}", path, log->header_.id, id),
                 "restore the file from a copy");
   }
   log->chain_ = load_number<uint64_t>(bytes.data() + 56);
@@ -102,8 +103,7 @@ Status LogReader::scan(uint64_t size) {
   uint32_t frames = 0;
   while (at < size) {
     HR_ASSIGN(const Parsed frame, read_frame(at, size, window, window_at));
-    if (!frame.good || frame.head.chain != chain ||
-        frame.head.transaction != next_transaction_) {
+    if (!frame.good || frame.head.chain != chain || frame.head.transaction != next_transaction_) {
       return look_for_damage(at, size, next_transaction_);
     }
     at += frame.bytes;
@@ -131,8 +131,8 @@ Status LogReader::replay(uint64_t begin,
   while (at < end_) {
     HR_ASSIGN(const Parsed frame, read_frame(at, end_, window, window_at));
     if (!frame.good) return damaged(path_, at);
-    HR_TRY(visit({static_cast<LogFrameType>(frame.head.type), frame.head.transaction,
-                  frame.payload}));
+    HR_TRY(
+        visit({static_cast<LogFrameType>(frame.head.type), frame.head.transaction, frame.payload}));
     at += frame.bytes;
   }
   return {};

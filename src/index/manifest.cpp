@@ -114,7 +114,8 @@ Result<Manifest> Manifest::decode(std::string_view bytes, std::string_view path)
   if (version > kManifestVersion) {
     return fail(ErrorCode::unsupported,
                 fmt::format("{}: written in version {} of the manifest format; this program reads "
-                            "up to {}", path, version, kManifestVersion),
+                            "up to {}",
+                            path, version, kManifestVersion),
                 "use a newer Headrace");
   }
   FieldReader in(body.substr(24));

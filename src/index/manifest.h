@@ -46,7 +46,7 @@ struct Manifest {
   std::string settings;
   std::vector<Space> spaces;
   uint64_t first_log = 1;
-  uint64_t next_file = 1;  // for segments, vectors and deletes
+  uint64_t next_file = 1;                 // for segments, vectors and deletes
   std::vector<ManifestSegment> segments;  // in order of insertion
   uint64_t deletes_file = 0;              // 0: none
   SectionFileSeal deletes_seal;

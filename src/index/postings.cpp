@@ -7,8 +7,8 @@
 namespace headrace::index {
 
 Error damaged_postings(std::string_view what) {
-  return Error(ErrorCode::damaged, "the full-text part of a segment is damaged: " +
-                                       std::string(what),
+  return Error(ErrorCode::damaged,
+               "the full-text part of a segment is damaged: " + std::string(what),
                "run verify to see what is affected");
 }
 
@@ -93,8 +93,8 @@ Result<Postings::State::Block> Postings::State::block(uint32_t i) const {
   const uint64_t end = i + 1 < block_count
                            ? load<uint64_t>(block_index.data() + (size_t{i} + 1) * kBlockIndexBytes)
                            : lengths_offset;
-  if (end > lengths_offset || block.lists_offset > end ||
-      block.lists_offset < kPostingsHeadBytes || entries_bytes > end - block.lists_offset) {
+  if (end > lengths_offset || block.lists_offset > end || block.lists_offset < kPostingsHeadBytes ||
+      entries_bytes > end - block.lists_offset) {
     return damaged("a term block lies outside");
   }
   if (key_offset > keys.size() || key_bytes > keys.size() - key_offset) {
@@ -142,8 +142,8 @@ Result<std::optional<PostingList>> Postings::State::find(std::string_view term) 
         return PostingList{static_cast<uint32_t>(df), section.substr(at, list_bytes)};
       }
       if (equal < suffix.size() &&
-          (equal == rest.size() || static_cast<unsigned char>(suffix[equal]) >
-                                       static_cast<unsigned char>(rest[equal]))) {
+          (equal == rest.size() ||
+           static_cast<unsigned char>(suffix[equal]) > static_cast<unsigned char>(rest[equal]))) {
         return std::nullopt;
       }
       matched += equal;
@@ -195,7 +195,8 @@ Status read_list(const PostingList& list, uint32_t row_limit, std::vector<uint32
     for (uint32_t i = 0; i < cursor.block_size(); ++i) {
       const uint32_t row = cursor.block_rows()[i];
       const uint32_t tf = cursor.block_tfs()[i];
-      if (row < next_row_min || row >= row_limit || tf == 0) return damaged("rows are not in order");
+      if (row < next_row_min || row >= row_limit || tf == 0)
+        return damaged("rows are not in order");
       next_row_min = uint64_t{row} + 1;
       rows.push_back(row);
       tfs.push_back(tf);

@@ -2,8 +2,8 @@
 // 128 with the largest impact of each block, for BM25 with MaxScore. Format:
 // docs/formats/segment.md, section "postings".
 //
-// Owns: Postings is a view into the segment's bytes, which must outlive it. Threads: const and safe.
-// Errors: damaged.
+// Owns: Postings is a view into the segment's bytes, which must outlive it. Threads: const and
+// safe. Errors: damaged.
 #pragma once
 
 #include <memory>
@@ -40,8 +40,8 @@ class Postings {
   Postings& operator=(Postings&&) noexcept;
 
   // What BM25 needs to be summed over all segments before scoring.
-  uint64_t row_count() const;      // rows with text
-  uint64_t total_terms() const;    // sum of row lengths
+  uint64_t row_count() const;    // rows with text
+  uint64_t total_terms() const;  // sum of row lengths
   uint32_t document_frequency(std::string_view term) const;
   std::string_view language() const;
 

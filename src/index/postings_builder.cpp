@@ -19,7 +19,9 @@ class BytePool {
  public:
   static constexpr uint64_t kChunkBytes = 1 << 16;
 
-  char* at(uint64_t address) { return chunks_[address / kChunkBytes].get() + address % kChunkBytes; }
+  char* at(uint64_t address) {
+    return chunks_[address / kChunkBytes].get() + address % kChunkBytes;
+  }
   const char* at(uint64_t address) const {
     return chunks_[address / kChunkBytes].get() + address % kChunkBytes;
   }
@@ -142,8 +144,8 @@ void PostingsBuilder::State::append_varint(Term& term, uint64_t value) {
 // A term's last posting stays in its record while its row is counted; terms of a single row never
 // need a slice.
 void PostingsBuilder::State::flush_pending(Term& term) {
-  append_varint(term, (uint64_t{term.last_row - term.previous_row} << 1) |
-                          (term.last_tf == 1 ? 1 : 0));
+  append_varint(term,
+                (uint64_t{term.last_row - term.previous_row} << 1) | (term.last_tf == 1 ? 1 : 0));
   if (term.last_tf != 1) append_varint(term, term.last_tf);
   term.previous_row = term.last_row;
 }
@@ -219,7 +221,8 @@ void PostingsBuilder::add(uint32_t row, std::string_view title, std::string_view
   state.analyzer->analyze(text, count);
   if (length == 0) return;
   state.length_codes.resize(size_t{row} + 1);
-  state.length_codes[row] = encode_length(static_cast<uint32_t>(std::min<uint64_t>(length, 1u << 30)));
+  state.length_codes[row] =
+      encode_length(static_cast<uint32_t>(std::min<uint64_t>(length, 1u << 30)));
 }
 
 uint64_t PostingsBuilder::memory_bytes() const {

@@ -51,16 +51,14 @@ class FollowingReader : public Reader {
       log_size_ = known.size;
       if (log_->end() != before || applied_ == 0) {
         std::vector<Change> changes;
-        HR_TRY(log_->replay(applied_, [&](const LogFrame& frame) {
-          return read_change(frame, changes);
-        }));
+        HR_TRY(log_->replay(applied_,
+                            [&](const LogFrame& frame) { return read_change(frame, changes); }));
         applied_ = log_->end();
         changed = changed || !changes.empty();
         if (!changes.empty()) HR_TRY(state_->apply(changes));
       }
     }
-    if (changed || !snapshot_)
-      snapshot_ = state_->view(folder_bytes(files_, path_), log_->end());
+    if (changed || !snapshot_) snapshot_ = state_->view(folder_bytes(files_, path_), log_->end());
     return {};
   }
 

@@ -43,19 +43,32 @@ void encode_value(const Value& value, FieldWriter& out) {
 
 bool decode_value(FieldReader& in, Value& value) {
   switch (static_cast<ValueTag>(in.u8())) {
-    case ValueTag::null: value = std::monostate{}; break;
-    case ValueTag::no: value = false; break;
-    case ValueTag::yes: value = true; break;
-    case ValueTag::integer: value = in.number<int64_t>(); break;
-    case ValueTag::real: value = in.number<double>(); break;
-    case ValueTag::text: value = std::string(in.text()); break;
+    case ValueTag::null:
+      value = std::monostate{};
+      break;
+    case ValueTag::no:
+      value = false;
+      break;
+    case ValueTag::yes:
+      value = true;
+      break;
+    case ValueTag::integer:
+      value = in.number<int64_t>();
+      break;
+    case ValueTag::real:
+      value = in.number<double>();
+      break;
+    case ValueTag::text:
+      value = std::string(in.text());
+      break;
     case ValueTag::list: {
       std::vector<std::string> list(in.count());
       for (std::string& item : list) item = in.text();
       value = std::move(list);
       break;
     }
-    default: return false;
+    default:
+      return false;
   }
   return in.ok();
 }

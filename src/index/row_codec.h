@@ -1,7 +1,8 @@
 // How one Row becomes bytes: its "blob" (everything but source, key and position), the same in the
 // log and in the row store of a segment (docs/formats/segment.md, "rows"), and its 16-byte key.
 //
-// Owns: nothing. Threads: pure functions. Errors: decode_row gives false for bytes that are no blob.
+// Owns: nothing. Threads: pure functions. Errors: decode_row gives false for bytes that are no
+// blob.
 #pragma once
 
 #include <string>

@@ -56,8 +56,8 @@ struct BlockCache {
 
 class RowStore {
  public:
-  static Result<RowStore> open(std::string_view rows, std::string_view keys,
-                               std::string_view blobs, std::string_view blob_blocks);
+  static Result<RowStore> open(std::string_view rows, std::string_view keys, std::string_view blobs,
+                               std::string_view blob_blocks);
 
   uint32_t count() const { return count_; }
   Hash128 key(uint32_t row) const { return {field<uint64_t>(row, 0), field<uint64_t>(row, 8)}; }

@@ -82,9 +82,8 @@ Status RowStoreMerger::write_rows(SectionSink& out) {
     const RowStore& store = *inputs_[input].store;
     const uint32_t document = store.document(row);
     buffer.hash(store.key(row));
-    buffer.u32(document < inputs_[input].document_map.size()
-                   ? inputs_[input].document_map[document]
-                   : kDroppedRow);
+    buffer.u32(document < inputs_[input].document_map.size() ? inputs_[input].document_map[document]
+                                                             : kDroppedRow);
     buffer.u32(store.position(row));
     buffer.u32(block_number);
     buffer.u32(offset);
@@ -199,6 +198,8 @@ Status RowStoreMerger::write_blobs(SectionSink& out) {
       [&](const PlannedBlock& block) -> Status { return write_block(block, out); });
 }
 
-Status RowStoreMerger::write_blob_blocks(SectionSink& out) { return out.append(blocks_.view()); }
+Status RowStoreMerger::write_blob_blocks(SectionSink& out) {
+  return out.append(blocks_.view());
+}
 
 }  // namespace headrace::index

@@ -41,8 +41,7 @@ Result<std::vector<Bits>> allowed_rows(std::span<const SegmentView> segments,
       allowed[s].assign((segment.row_count + 63) / 64, ~uint64_t{0});
     }
     if (has_deleted) {
-      for (size_t w = 0; w < allowed[s].size(); ++w)
-        allowed[s][w] &= ~segment.deleted->words()[w];
+      for (size_t w = 0; w < allowed[s].size(); ++w) allowed[s][w] &= ~segment.deleted->words()[w];
     }
   }
   return allowed;
@@ -193,7 +192,8 @@ std::vector<ScoredRow> newest_rows(std::span<const SegmentView> segments,
 template <typename Top, typename Score>
 std::vector<ScoredRow> to_rows(Top& top, const Score& score) {
   std::vector<ScoredRow> rows;
-  for (const auto& entry : top.take()) rows.push_back({entry.segment, entry.row, score(entry.score)});
+  for (const auto& entry : top.take())
+    rows.push_back({entry.segment, entry.row, score(entry.score)});
   return rows;
 }
 
@@ -328,7 +328,8 @@ Result<std::vector<std::vector<ScoredRow>>> search_batch(std::span<const Segment
   const bool with_vectors = first.mode != SearchMode::text && !first.vector.empty();
   const bool cosine = [&] {
     for (const SegmentView& segment : segments) {
-      for (const VectorSet* set : segment.vectors(first.space)) return set->metric() == Metric::cosine;
+      for (const VectorSet* set : segment.vectors(first.space))
+        return set->metric() == Metric::cosine;
     }
     return true;
   }();
@@ -342,8 +343,8 @@ Result<std::vector<std::vector<ScoredRow>>> search_batch(std::span<const Segment
   const bool words_wanted = first.mode != SearchMode::vector;
 
   // Groups small enough that every thread has work, large enough that a tile is used often.
-  const size_t group = std::clamp<size_t>((requests.size() + pool.size() - 1) / pool.size(), 1,
-                                          kQueriesPerTile);
+  const size_t group =
+      std::clamp<size_t>((requests.size() + pool.size() - 1) / pool.size(), 1, kQueriesPerTile);
   const size_t groups = (requests.size() + group - 1) / group;
   std::vector<Status> statuses(groups);
   pool.parallel_for(groups, [&](size_t g) {
@@ -353,9 +354,9 @@ Result<std::vector<std::vector<ScoredRow>>> search_batch(std::span<const Segment
     if (with_vectors) {
       std::vector<std::vector<float>> queries;
       for (size_t i = begin; i < end; ++i) {
-        queries.push_back(cosine ? normalised(requests[i].vector)
-                                 : std::vector<float>(requests[i].vector.begin(),
-                                                      requests[i].vector.end()));
+        queries.push_back(
+            cosine ? normalised(requests[i].vector)
+                   : std::vector<float>(requests[i].vector.begin(), requests[i].vector.end()));
       }
       std::vector<TopRows<float>> tops(
           end - begin, TopRows<float>(words_wanted ? std::max(kCandidatesMin, k * 4) : k));
@@ -383,9 +384,8 @@ std::vector<MatchRange> highlight(std::string_view query, std::string_view text,
   const std::vector<QueryTerm> terms = query_terms(query, language);
   if (terms.empty()) return ranges;
   for (const TermSpan& span : thread_analyzer(language).analyze_with_spans(text)) {
-    const bool matches = std::any_of(terms.begin(), terms.end(), [&](const QueryTerm& term) {
-      return term.text == span.term;
-    });
+    const bool matches = std::any_of(terms.begin(), terms.end(),
+                                     [&](const QueryTerm& term) { return term.text == span.term; });
     if (!matches) continue;
     if (!ranges.empty() && span.begin <= ranges.back().end) {
       ranges.back().end = std::max(ranges.back().end, span.end);

@@ -40,7 +40,7 @@ struct SearchRequest {
   SearchMode mode = SearchMode::hybrid;
   uint32_t k = 10;
   const Filter* filter = nullptr;
-  double recall = 0.95;           // least mean recall@k of the vector part
+  double recall = 0.95;  // least mean recall@k of the vector part
 };
 
 struct ScoredRow {

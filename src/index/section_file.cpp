@@ -23,16 +23,26 @@ std::unexpected<Error> damaged(std::string_view name, std::string_view what) {
 
 std::string_view section_kind_name(SectionKind kind) {
   switch (kind) {
-    case SectionKind::documents: return "documents";
-    case SectionKind::document_text: return "document text";
-    case SectionKind::rows: return "rows";
-    case SectionKind::keys: return "keys";
-    case SectionKind::blobs: return "blobs";
-    case SectionKind::blob_blocks: return "blob blocks";
-    case SectionKind::columns: return "columns";
-    case SectionKind::postings: return "postings";
-    case SectionKind::vectors: return "vectors";
-    case SectionKind::deletes: return "deletes";
+    case SectionKind::documents:
+      return "documents";
+    case SectionKind::document_text:
+      return "document text";
+    case SectionKind::rows:
+      return "rows";
+    case SectionKind::keys:
+      return "keys";
+    case SectionKind::blobs:
+      return "blobs";
+    case SectionKind::blob_blocks:
+      return "blob blocks";
+    case SectionKind::columns:
+      return "columns";
+    case SectionKind::postings:
+      return "postings";
+    case SectionKind::vectors:
+      return "vectors";
+    case SectionKind::deletes:
+      return "deletes";
   }
   return "unknown section";
 }
@@ -221,10 +231,10 @@ Result<const SectionFile::Section*> SectionFile::require(SectionKind kind) const
 
 Status SectionFile::check_section(const Section& section) const {
   if (hash128(section.bytes) == section.checksum) return {};
-  return damaged(name_, fmt::format("the section '{}'{}{} at byte {} does not match its checksum",
-                                    section_kind_name(section.kind),
-                                    section.name.empty() ? "" : " of space ", section.name,
-                                    section.offset));
+  return damaged(
+      name_, fmt::format("the section '{}'{}{} at byte {} does not match its checksum",
+                         section_kind_name(section.kind), section.name.empty() ? "" : " of space ",
+                         section.name, section.offset));
 }
 
 Status SectionFile::check_all() const {

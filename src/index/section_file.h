@@ -4,7 +4,8 @@
 //
 // SectionFileWriter writes one front to back to any SectionSink; SectionFile reads one from bytes
 // that outlive it. Threads: a writer belongs to one thread; a SectionFile is const and safe.
-// Errors: damaged (naming the file and the section), unsupported (a newer version), those of the sink.
+// Errors: damaged (naming the file and the section), unsupported (a newer version), those of the
+// sink.
 #pragma once
 
 #include <cstdint>
@@ -23,15 +24,15 @@ namespace headrace::index {
 enum class SectionFileType : uint32_t { segment = 1, vectors = 2, deletes = 3 };
 
 enum class SectionKind : uint32_t {
-  documents = 1,       // fixed entries
-  document_text = 2,   // their strings
-  rows = 3,            // fixed entries
-  keys = 4,            // key index
-  blobs = 5,           // row blobs in blocks
-  blob_blocks = 6,     // where the blocks are
+  documents = 1,      // fixed entries
+  document_text = 2,  // their strings
+  rows = 3,           // fixed entries
+  keys = 4,           // key index
+  blobs = 5,          // row blobs in blocks
+  blob_blocks = 6,    // where the blocks are
   columns = 7,
   postings = 8,
-  vectors = 9,         // named after the space
+  vectors = 9,  // named after the space
   deletes = 10,
 };
 std::string_view section_kind_name(SectionKind kind);

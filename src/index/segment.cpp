@@ -23,8 +23,7 @@ std::string_view ImageSink::bytes() const {
 }
 
 Result<std::shared_ptr<const Segment>> Segment::open_file(FileSystem& files,
-                                                          const std::string& path,
-                                                          std::string name,
+                                                          const std::string& path, std::string name,
                                                           uint64_t check_bytes_max) {
   std::unique_ptr<Segment> segment(new Segment());
   HR_ASSIGN(segment->mapped_, files.map(path));

@@ -47,8 +47,7 @@ class ImageSink : public SectionSink {
 class Segment {
  public:
   static Result<std::shared_ptr<const Segment>> open_file(FileSystem& files,
-                                                          const std::string& path,
-                                                          std::string name,
+                                                          const std::string& path, std::string name,
                                                           uint64_t check_bytes_max);
   static Result<std::shared_ptr<const Segment>> open_image(ImageSink image);
 

@@ -34,9 +34,9 @@ void plan_documents(const SegmentMergeInput& input, DeadRows dead, std::span<con
   const DocumentTable& table = input.segment->documents();
   documents.assign(table.count(), kDroppedRow);
   for (uint32_t document = 0; document < table.count(); ++document) {
-    bool kept = dead == DeadRows::keep ||
-                !(table.is_stale(document) ||
-                  (input.stale != nullptr && input.stale->test(document)));
+    bool kept =
+        dead == DeadRows::keep ||
+        !(table.is_stale(document) || (input.stale != nullptr && input.stale->test(document)));
     const uint64_t first = table.first_row(document);
     const uint64_t end = first + table.row_count(document);
     for (uint64_t row = first; row < end && row < rows.size() && !kept; ++row) {

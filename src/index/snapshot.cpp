@@ -50,7 +50,8 @@ class HeldSnapshot : public Snapshot {
             known.rows += set->count();
             continue;
           }
-          for (uint32_t i = 0; i < set->count(); ++i) known.rows += !held.is_deleted(set->row_at(i));
+          for (uint32_t i = 0; i < set->count(); ++i)
+            known.rows += !held.is_deleted(set->row_at(i));
         }
       }
       info.spaces.push_back(std::move(known));

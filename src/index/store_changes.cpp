@@ -115,9 +115,12 @@ Status read_change(const LogFrame& frame, std::vector<Change>& changes) {
       changes.emplace_back(std::move(space));
       return {};
     }
-    case LogFrameType::settings: changes.emplace_back(std::string(frame.payload)); return {};
+    case LogFrameType::settings:
+      changes.emplace_back(std::string(frame.payload));
+      return {};
     case LogFrameType::rows:
-    case LogFrameType::commit: return {};
+    case LogFrameType::commit:
+      return {};
   }
   return malformed("an unknown kind");
 }
@@ -164,8 +167,8 @@ Result<SectionFileSeal> write_deletes(SectionSink& sink, uint64_t id,
 Status load_deletes(FileSystem& files, const std::string& path, const Manifest& manifest,
                     std::vector<HeldSegment>& segments) {
   HR_ASSIGN(const auto mapped, files.map(path));
-  HR_ASSIGN(const SectionFile file, SectionFile::open(mapped->bytes(), path,
-                                                      SectionFileType::deletes, UINT64_MAX));
+  HR_ASSIGN(const SectionFile file,
+            SectionFile::open(mapped->bytes(), path, SectionFileType::deletes, UINT64_MAX));
   if (file.seal() != manifest.deletes_seal) {
     return fail(ErrorCode::damaged, fmt::format("{} is not the file the manifest names", path),
                 "restore it from a backup");

@@ -150,8 +150,7 @@ const Space* StoreState::find_space(std::string_view name) const {
 // has rows; vectors of its rows that came in the same commit go into the segment itself.
 Status StoreState::add_documents(std::vector<Change>& changes, size_t begin, size_t end) {
   std::unordered_map<std::string_view, size_t> last;
-  for (size_t i = begin; i < end; ++i)
-    last[std::get<DocumentWrite>(changes[i]).source] = i;
+  for (size_t i = begin; i < end; ++i) last[std::get<DocumentWrite>(changes[i]).source] = i;
   SegmentBuilder builder(manifest_.language);
   std::vector<std::pair<uint64_t, uint32_t>> added;
   std::string blob;
@@ -165,7 +164,8 @@ Status StoreState::add_documents(std::vector<Change>& changes, size_t begin, siz
     for (uint32_t r = 0; r < rows; ++r, ++row_number) {
       Hash128 key;
       if (!parse_row_key(write.rows[r].key, key))
-        return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no row key", write.rows[r].key));
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("\"{}\" is no row key", write.rows[r].key));
       blob.clear();
       encode_row_blob(write.rows[r], blob);
       builder.add_row(key, write.rows[r], blob);
@@ -219,7 +219,8 @@ Status StoreState::add_late(size_t segment, const std::string& space, VectorSetB
 Status StoreState::apply_vectors(const SetVectors& change) {
   const Space* space = find_space(change.space);
   if (space == nullptr || change.values.size() != change.keys.size() * space->dimension) {
-    return fail(ErrorCode::damaged, fmt::format("vectors of an unknown space \"{}\"", change.space));
+    return fail(ErrorCode::damaged,
+                fmt::format("vectors of an unknown space \"{}\"", change.space));
   }
   // By segment and row; a key that is gone by now is skipped, of a key given twice the last counts.
   std::map<size_t, std::map<uint32_t, size_t>> found;
@@ -237,8 +238,9 @@ Status StoreState::apply_vectors(const SetVectors& change) {
   for (const auto& [segment, rows] : found) {
     VectorSetBuilder builder(space->dimension, space->metric);
     for (const auto& [row, i] : rows) {
-      builder.add(row, std::span<const float>(change.values)
-                           .subspan(i * space->dimension, space->dimension));
+      builder.add(
+          row,
+          std::span<const float>(change.values).subspan(i * space->dimension, space->dimension));
     }
     HR_TRY(add_late(segment, change.space, builder));
   }
@@ -283,7 +285,8 @@ Status StoreState::join_memory_segments() {
     if (count < 2) return {};
     // The last ones, as long as each is not much smaller than all after it.
     size_t begin = segments_.size() - 1;
-    uint64_t rows = segments_[begin].segment->row_count() + segments_[begin].segment->document_count();
+    uint64_t rows =
+        segments_[begin].segment->row_count() + segments_[begin].segment->document_count();
     while (begin > first_memory) {
       const Segment& before = *segments_[begin - 1].segment;
       const uint64_t size = before.row_count() + before.document_count();

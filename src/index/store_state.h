@@ -1,5 +1,5 @@
-// StoreState: what a knowledge base is at one moment: file segments of a manifest, memory segments of
-// the log's committed tail, what is deleted of each, the vectors that came later. The writer and
+// StoreState: what a knowledge base is at one moment: file segments of a manifest, memory segments
+// of the log's committed tail, what is deleted of each, the vectors that came later. The writer and
 // every reader build it from the same log records by the same code, so they cannot disagree.
 //
 // Owns: segments by shared pointers; deleted rows by shared, immutable bitmaps (copied on change).
@@ -31,7 +31,8 @@ struct SetVectors {
   std::vector<Hash128> keys;
   std::vector<float> values;
 };
-using Change = std::variant<DocumentWrite, RemoveSource, RemoveRows, SetVectors, Space, std::string>;
+using Change =
+    std::variant<DocumentWrite, RemoveSource, RemoveRows, SetVectors, Space, std::string>;
 
 // Vectors that came after their rows: a section in memory or in a file.
 struct LateVectors {

@@ -86,8 +86,8 @@ float l2_f32(const float* row, const float* query, size_t dimension) {
   __m512 a = _mm512_setzero_ps();
   for (size_t i = 0; i < dimension; i += 16) {
     const __mmask16 mask = dimension - i >= 16 ? tail_mask(16) : tail_mask(dimension - i);
-    const __m512 x = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, row + i),
-                                   _mm512_maskz_loadu_ps(mask, query + i));
+    const __m512 x =
+        _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, row + i), _mm512_maskz_loadu_ps(mask, query + i));
     a = _mm512_fmadd_ps(x, x, a);
   }
   return _mm512_reduce_add_ps(a);

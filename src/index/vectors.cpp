@@ -16,8 +16,7 @@ namespace headrace::index {
 namespace {
 
 std::unexpected<Error> damaged(std::string_view what) {
-  return fail(ErrorCode::damaged,
-              "the vectors of a segment are damaged: " + std::string(what),
+  return fail(ErrorCode::damaged, "the vectors of a segment are damaged: " + std::string(what),
               "run verify to see what is affected");
 }
 
@@ -202,8 +201,8 @@ Status VectorSetBuilder::finish(SectionSink& out) {
     HR_TRY(out.append({reinterpret_cast<const char*>(state.halves.data()),
                        state.halves.size() * sizeof(uint16_t)}));
   } else {
-    HR_TRY(out.append({reinterpret_cast<const char*>(state.floats.data()),
-                       state.floats.size() * sizeof(float)}));
+    HR_TRY(out.append(
+        {reinterpret_cast<const char*>(state.floats.data()), state.floats.size() * sizeof(float)}));
   }
   return write_tail(out, {state.dimension, state.metric, state.element}, state.rows);
 }
@@ -232,8 +231,7 @@ Result<VectorSet> VectorSet::open(std::string_view section) {
   const auto version = trailer.number<uint32_t>();
   if (trailer.number<uint32_t>() != kVectorsMagic) return damaged("no trailer");
   if (version != kVectorsVersion || features != 0) {
-    return fail(ErrorCode::unsupported,
-                "the vectors of a segment were written by a newer version",
+    return fail(ErrorCode::unsupported, "the vectors of a segment were written by a newer version",
                 "open it with that version of headrace");
   }
   if (metric > 2 || element > 1 || row_kind > 1 || state->dimension == 0 ||

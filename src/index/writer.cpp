@@ -306,7 +306,9 @@ class LoggedWriter : public Writer {
     return {};
   }
 
-  void show() HR_REQUIRES(mutex_) { snapshot_ = state_->view(files_bytes_ + log_->end(), log_->end()); }
+  void show() HR_REQUIRES(mutex_) {
+    snapshot_ = state_->view(files_bytes_ + log_->end(), log_->end());
+  }
 
   // Writes `inputs` as one segment file; nothing when no row and no document is left.
   Result<std::optional<HeldSegment>> write_segment(std::span<const SegmentMergeInput> inputs,

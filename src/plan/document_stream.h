@@ -34,9 +34,9 @@ struct StreamOptions {
   std::vector<std::string> paths;  // "-" is standard input
   WalkOptions walk;
   RecordColumns columns;
-  std::string settings;            // goes into every document; a difference redoes it
+  std::string settings;  // goes into every document; a difference redoes it
   uint64_t document_bytes_max = 1ULL << 30;
-  bool whole_documents = false;    // one row a document instead of chunks
+  bool whole_documents = false;  // one row a document instead of chunks
   // Documents given from memory (Python iterables, Arrow streams) instead of paths: called until it
   // returns nothing.
   std::function<Result<std::optional<RawDocument>>()> next_record;

@@ -63,8 +63,7 @@ void merge_metadata(const Metadata& given, Metadata& into) {
 
 class Task {
  public:
-  Task(const DocumentContext& context, std::string top)
-      : context_(context), top_(std::move(top)) {}
+  Task(const DocumentContext& context, std::string top) : context_(context), top_(std::move(top)) {}
 
   void run(RawDocument raw, const std::string& container, int depth) {
     const std::string source = raw.source;
@@ -86,8 +85,8 @@ class Task {
       if (is_archive(format)) return expand(std::move(raw), container, format, depth);
       auto result = context_.decoder.decode(std::move(raw), format, &context_.parts.cancel);
       if (!result) {
-        outcomes_.push_back(
-            failed_outcome(source, container, "decode", std::move(result).error(), outcome.document.stamp));
+        outcomes_.push_back(failed_outcome(source, container, "decode", std::move(result).error(),
+                                           outcome.document.stamp));
         return;
       }
       decoded = std::move(*result);
@@ -139,9 +138,9 @@ class Task {
   void expand(RawDocument&& raw, const std::string& container, Format format, int depth) {
     const std::string outer = raw.source;
     if (context_.parts.workers == nullptr) {
-      outcomes_.push_back(failed_outcome(outer, container, "decode",
-                                         Error(ErrorCode::unsupported,
-                                               fmt::format("{} is an archive", outer))));
+      outcomes_.push_back(
+          failed_outcome(outer, container, "decode",
+                         Error(ErrorCode::unsupported, fmt::format("{} is an archive", outer))));
       return;
     }
     const Status status = expand_archive(

@@ -25,8 +25,8 @@ Status write_all(FILE* file, std::string_view bytes, const std::string& target) 
   return {};
 }
 
-Result<uint64_t> write_jsonl(const index::Snapshot& snapshot, FILE* file,
-                             const std::string& target, const CancelToken& cancel) {
+Result<uint64_t> write_jsonl(const index::Snapshot& snapshot, FILE* file, const std::string& target,
+                             const CancelToken& cancel) {
   uint64_t rows = 0;
   HR_TRY(snapshot.for_each_row([&](const index::ScoredRow&, const Row& row) -> Status {
     HR_TRY(cancel.check());
@@ -36,8 +36,8 @@ Result<uint64_t> write_jsonl(const index::Snapshot& snapshot, FILE* file,
   return rows;
 }
 
-Result<uint64_t> write_arrow(const index::Snapshot& snapshot, FILE* file,
-                             const std::string& target, const CancelToken& cancel) {
+Result<uint64_t> write_arrow(const index::Snapshot& snapshot, FILE* file, const std::string& target,
+                             const CancelToken& cancel) {
   const index::Info info = snapshot.info();
   std::vector<VectorColumn> spaces;
   for (const index::SpaceInfo& known : info.spaces)
@@ -86,7 +86,8 @@ Result<uint64_t> export_rows(const index::Snapshot& snapshot, const std::string&
   if (!file) return os_fail(errno, fmt::format("write {}", target));
   Result<uint64_t> rows = arrow ? write_arrow(snapshot, file.get(), target, cancel)
                                 : write_jsonl(snapshot, file.get(), target, cancel);
-  if (rows && std::fclose(file.release()) != 0) rows = os_fail(errno, fmt::format("write {}", target));
+  if (rows && std::fclose(file.release()) != 0)
+    rows = os_fail(errno, fmt::format("write {}", target));
   if (rows && std::rename(temporary.c_str(), target.c_str()) != 0)
     rows = os_fail(errno, fmt::format("write {}", target));
   if (!rows) std::remove(temporary.c_str());

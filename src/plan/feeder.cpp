@@ -58,11 +58,11 @@ Status Feeder::submit(uint64_t bytes, std::function<std::vector<Outcome>()> task
   OrderedOutcomes::Slot* slot = results_.add(std::move(reservation));
   if (slot == nullptr) return fail(ErrorCode::cancelled, "interrupted");
   // Tasks outlive the feeder: they hold what it refers to, not itself.
-  tasks_.spawn([&results = results_, &cancel = context_.parts.cancel, slot,
-                task = std::move(task)] {
-    // After a cancellation the outcome is not wanted, only the slot must be filled.
-    results.fill(slot, cancel.requested() ? std::vector<Outcome>() : task());
-  });
+  tasks_.spawn(
+      [&results = results_, &cancel = context_.parts.cancel, slot, task = std::move(task)] {
+        // After a cancellation the outcome is not wanted, only the slot must be filled.
+        results.fill(slot, cancel.requested() ? std::vector<Outcome>() : task());
+      });
   return {};
 }
 
@@ -218,13 +218,11 @@ Status Feeder::feed_member(Member&& member, const std::string& outer, Container&
   return feed_record(std::move(raw), container);
 }
 
-Status Feeder::feed_records(std::string_view name, const std::string& bytes,
-                            Container& container) {
-  return read_jsonl(std::string(name), bytes, context_.options.columns,
-                    {[&](RawDocument&& raw) { return feed_record(std::move(raw), container); },
-                     [&](DocumentError problem) {
-                       return container_problem(std::move(problem), container);
-                     }});
+Status Feeder::feed_records(std::string_view name, const std::string& bytes, Container& container) {
+  return read_jsonl(
+      std::string(name), bytes, context_.options.columns,
+      {[&](RawDocument&& raw) { return feed_record(std::move(raw), container); },
+       [&](DocumentError problem) { return container_problem(std::move(problem), container); }});
 }
 
 Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {

@@ -83,17 +83,17 @@ class Run {
   std::vector<index::DocumentWrite> group_;
   uint64_t group_bytes_ = 0;
   Clock::time_point group_start_;
-  std::unordered_set<std::string> seen_;       // files met in this run
-  std::vector<std::string> unreadable_;        // folders whose content is not known
-  std::unordered_set<std::string> failed_;     // counted once, also when watched repeatedly
+  std::unordered_set<std::string> seen_;    // files met in this run
+  std::vector<std::string> unreadable_;     // folders whose content is not known
+  std::unordered_set<std::string> failed_;  // counted once, also when watched repeatedly
 };
 
 Status Run::open() {
   memory_ = options_.memory_bytes != 0 ? options_.memory_bytes : Budget::default_limit_bytes();
   constexpr uint64_t kSmallestBudget = 64ULL << 20;
   if (memory_ < kSmallestBudget) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("--memory {} is too small", memory_), "give at least 64MiB");
+    return fail(ErrorCode::invalid_argument, fmt::format("--memory {} is too small", memory_),
+                "give at least 64MiB");
   }
   const bool existed = has_manifest(files_, options_.kb);
   index::WriterOptions writer_options;
@@ -112,7 +112,8 @@ Status Run::open() {
   if (options_.chunk_tokens != 0) settings_.chunk_tokens = options_.chunk_tokens;
   if (options_.overlap >= 0) settings_.overlap = static_cast<uint32_t>(options_.overlap);
   // An overlap that was not asked for makes room for small chunks.
-  if (options_.overlap < 0) settings_.overlap = std::min(settings_.overlap, settings_.chunk_tokens / 4);
+  if (options_.overlap < 0)
+    settings_.overlap = std::min(settings_.overlap, settings_.chunk_tokens / 4);
   if (!options_.language.empty()) settings_.language = options_.language;
 
   pool_ = std::make_unique<ThreadPool>(options_.threads);
@@ -215,7 +216,8 @@ Status Run::take(Outcome&& outcome) {
       ++(was_good ? report_.updated : report_.added);
       break;
     }
-    case OutcomeKind::container_end: break;
+    case OutcomeKind::container_end:
+      break;
   }
   if (group_.empty()) group_start_ = Clock::now();
   group_bytes_ += rows_bytes(document.rows);
@@ -262,8 +264,7 @@ Status Run::prune() {
     for (const std::string& folder : unreadable_) {
       if (top.starts_with(folder + "/")) return {};
     }
-    gone.emplace_back(state.source,
-                      !state.is_container && (!state.error || state.row_count > 0));
+    gone.emplace_back(state.source, !state.is_container && (!state.error || state.row_count > 0));
     return {};
   }));
   for (const auto& [source, counted] : gone) {
@@ -284,10 +285,9 @@ Status Run::stream_once() {
   seen_.clear();
   unreadable_.clear();
   const StreamOptions stream = stream_options();
-  HR_TRY(run_document_stream(stream,
-                             {*pool_, budget, workers_.get(), *chunker_, known_.get(), progress_,
-                              cancel_},
-                             [this](Outcome&& outcome) { return take(std::move(outcome)); }));
+  HR_TRY(run_document_stream(
+      stream, {*pool_, budget, workers_.get(), *chunker_, known_.get(), progress_, cancel_},
+      [this](Outcome&& outcome) { return take(std::move(outcome)); }));
   HR_TRY(write_group());
   if (!options_.dry_run) HR_TRY(writer_->commit());
   if (options_.prune && !stream.next_record) HR_TRY(prune());

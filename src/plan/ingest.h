@@ -2,11 +2,12 @@
 //
 // Documents are read, decoded and cut in parallel (document_stream.h), written in order, committed
 // in groups (searchable by text from then on), and followed by their vectors (embed_lane.h). What
-// the knowledge base already has unchanged is skipped; rows without a vector are caught up first, so
-// an interrupted run goes on where it stopped.
+// the knowledge base already has unchanged is skipped; rows without a vector are caught up first,
+// so an interrupted run goes on where it stopped.
 //
 // Owns: the run's writer, pool and workers. Threads: ingest() on one thread; progress and cancel
-// from any. Errors: what ends the run; failed documents are in the report and in the knowledge base.
+// from any. Errors: what ends the run; failed documents are in the report and in the knowledge
+// base.
 #pragma once
 
 #include <functional>
@@ -23,17 +24,17 @@
 namespace headrace {
 
 struct IngestOptions {
-  StreamOptions stream;      // paths, globs, columns, or records from memory
-  std::string kb;            // the knowledge base's folder; made when it is not there
-  std::string model;         // empty: the knowledge base's, else the default; "none": no vectors
+  StreamOptions stream;       // paths, globs, columns, or records from memory
+  std::string kb;             // the knowledge base's folder; made when it is not there
+  std::string model;          // empty: the knowledge base's, else the default; "none": no vectors
   uint32_t chunk_tokens = 0;  // 0: the knowledge base's, else 256
-  int64_t overlap = -1;      // -1: the knowledge base's, else 32
-  std::string language;      // empty: the knowledge base's, else "en"
+  int64_t overlap = -1;       // -1: the knowledge base's, else 32
+  std::string language;       // empty: the knowledge base's, else "en"
   uint64_t memory_bytes = 0;  // 0: a quarter of the machine's
-  size_t threads = 0;        // 0: all
-  bool prune = false;        // remove documents that vanished from the sources
-  bool dry_run = false;      // only say what would be done
-  bool watch = false;        // then follow the sources until cancelled
+  size_t threads = 0;         // 0: all
+  bool prune = false;         // remove documents that vanished from the sources
+  bool dry_run = false;       // only say what would be done
+  bool watch = false;         // then follow the sources until cancelled
   // Called on the writing thread with each group of new documents before they are written: may
   // change or drop rows (Python's map and filter).
   std::function<Status(std::vector<index::DocumentWrite>&)> on_documents;
@@ -49,13 +50,12 @@ struct IngestReport {
   double seconds = 0;
   double searchable_seconds = 0;  // until the last document was searchable by its text
   uint64_t peak_rss_bytes = 0;
-  bool interrupted = false;       // by the cancel token; everything counted is kept
+  bool interrupted = false;  // by the cancel token; everything counted is kept
 
   std::string to_json() const;  // as contract: {"documents":{…},"rows",…}
 };
 
 Result<IngestReport> ingest(const IngestOptions& options, Progress& progress,
-                            const CancelToken& cancel,
-                            FileSystem& files = FileSystem::real());
+                            const CancelToken& cancel, FileSystem& files = FileSystem::real());
 
 }  // namespace headrace

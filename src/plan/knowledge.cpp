@@ -64,10 +64,10 @@ Result<index::Writer*> Knowledge::writer() {
   HR_ASSIGN(Settings settings, Settings::from_json(info.settings));
   if (info.settings.empty()) {
     settings.own_vectors = options_.own_vectors;
-    settings.model = options_.own_vectors ? ""
+    settings.model = options_.own_vectors       ? ""
                      : options_.model == "none" ? ""
-                     : options_.model.empty() ? kDefaultModel
-                                              : options_.model;
+                     : options_.model.empty()   ? kDefaultModel
+                                                : options_.model;
     HR_TRY(opened->set_settings(settings.to_json()));
   }
   if (settings.own_vectors && options_.dimension != 0 && !has_space(info, kSpace)) {
@@ -162,8 +162,8 @@ Result<std::vector<Hit>> Knowledge::search(const std::string& query, const Searc
   HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
   const std::string space = options.space.empty() ? kSpace : options.space;
   const bool has_vectors = !known.model.empty() && has_space(current->info(), space);
-  const index::SearchMode mode = options.mode.value_or(has_vectors ? index::SearchMode::hybrid
-                                                                   : index::SearchMode::text);
+  const index::SearchMode mode =
+      options.mode.value_or(has_vectors ? index::SearchMode::hybrid : index::SearchMode::text);
   if (mode == index::SearchMode::text || query.empty()) {
     return run_search(query, {}, options, index::SearchMode::text);
   }
@@ -230,8 +230,8 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
   HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
   const std::string space = options.space.empty() ? kSpace : options.space;
   const bool has_vectors = !known.model.empty() && has_space(current->info(), space);
-  const index::SearchMode mode = options.mode.value_or(has_vectors ? index::SearchMode::hybrid
-                                                                   : index::SearchMode::text);
+  const index::SearchMode mode =
+      options.mode.value_or(has_vectors ? index::SearchMode::hybrid : index::SearchMode::text);
   Embeddings embeddings;
   size_t dimension = 0;
   if (mode != index::SearchMode::text) {
@@ -242,7 +242,8 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
   std::vector<index::SearchRequest> requests(queries.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i].text = queries[i];
-    requests[i].vector = std::span<const float>(embeddings.values).subspan(i * dimension, dimension);
+    requests[i].vector =
+        std::span<const float>(embeddings.values).subspan(i * dimension, dimension);
     requests[i].space = space;
     requests[i].mode = mode;
     requests[i].k = options.k;
@@ -288,8 +289,8 @@ Status Knowledge::add(std::span<const GivenDocument> documents) {
   HR_ASSIGN(index::Writer * out, writer());
   if (model && !has_space(out->snapshot()->info(), kSpace)) {
     const EncoderInfo& info = model->info();
-    HR_TRY(out->add_space({kSpace, info.name, info.fingerprint, info.dimension,
-                           index::Metric::cosine, "text"}));
+    HR_TRY(out->add_space(
+        {kSpace, info.name, info.fingerprint, info.dimension, index::Metric::cosine, "text"}));
   }
   for (index::DocumentWrite& write : writes) HR_TRY(out->put(std::move(write)));
   if (model && !keys.empty()) HR_TRY(out->put_vectors(kSpace, keys, embeddings.values));
@@ -310,9 +311,8 @@ Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids
   }
   const uint32_t dimension = space->space.dimension;
   if (vectors.size() != ids.size() * dimension) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{} ids need vectors of shape [{}, {}]", ids.size(), ids.size(),
-                            dimension));
+    return fail(ErrorCode::invalid_argument, fmt::format("{} ids need vectors of shape [{}, {}]",
+                                                         ids.size(), ids.size(), dimension));
   }
   HR_TRY(index::check_vectors(vectors, dimension, space->space.metric));
   HR_ASSIGN(Settings known, Settings::from_json(info.settings));

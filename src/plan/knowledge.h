@@ -24,10 +24,10 @@
 namespace headrace {
 
 struct KnowledgeOptions {
-  bool create = false;        // make it when it is not there
-  bool own_vectors = false;   // opened with model=None and a dimension
-  std::string model;          // of a new one; empty: the default
-  uint32_t dimension = 0;     // of a new one with own vectors
+  bool create = false;       // make it when it is not there
+  bool own_vectors = false;  // opened with model=None and a dimension
+  std::string model;         // of a new one; empty: the default
+  uint32_t dimension = 0;    // of a new one with own vectors
   index::Metric metric = index::Metric::cosine;
   uint64_t memory_bytes = 0;  // of rows not yet in a segment; 0: 64 MiB
 };
@@ -49,8 +49,8 @@ struct Hit {
 struct BatchAnswers {
   uint32_t k = 0;
   std::vector<uint32_t> counts;
-  std::vector<float> scores;                // [queries * k]
-  std::vector<index::ScoredRow> rows;       // [queries * k]
+  std::vector<float> scores;                        // [queries * k]
+  std::vector<index::ScoredRow> rows;               // [queries * k]
   std::shared_ptr<const index::Snapshot> snapshot;  // gives sources for `rows`
 };
 

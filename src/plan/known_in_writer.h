@@ -19,12 +19,13 @@ class KnownInWriter : public KnownDocuments {
   explicit KnownInWriter(const index::Writer& writer) : writer_(writer) {}
 
   Status load() {
-    return writer_.snapshot()->for_each_document([this](const index::DocumentState& state) -> Status {
-      if (state.container.empty()) return {};
-      members_[state.container].push_back(state.source);
-      if (state.error) failed_.insert(state.container);
-      return {};
-    });
+    return writer_.snapshot()->for_each_document(
+        [this](const index::DocumentState& state) -> Status {
+          if (state.container.empty()) return {};
+          members_[state.container].push_back(state.source);
+          if (state.error) failed_.insert(state.container);
+          return {};
+        });
   }
 
   std::optional<index::DocumentState> document(const std::string& source) const override {

@@ -1,8 +1,9 @@
 // OrderedOutcomes: results of parallel work in the order the work was given out.
 //
 // The feeder takes a slot for each piece of work, tasks fill slots in any order, one consumer takes
-// them in order. Owns: slots and their budget reservations until taken. Threads: add() on the feeder,
-// fill() on any, next() on the consumer. Errors: the feeder's end status is handed to the consumer.
+// them in order. Owns: slots and their budget reservations until taken. Threads: add() on the
+// feeder, fill() on any, next() on the consumer. Errors: the feeder's end status is handed to the
+// consumer.
 #pragma once
 
 #include <deque>

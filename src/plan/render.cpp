@@ -32,7 +32,9 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
 
 // Every string of ours is valid UTF-8 already; whatever slipped through must not end a reply.
 std::string dump(const Json& json) {
@@ -41,22 +43,29 @@ std::string dump(const Json& json) {
 
 Value value_of(const nlohmann::json& json) {
   switch (json.type()) {
-    case nlohmann::json::value_t::boolean: return json.get<bool>();
-    case nlohmann::json::value_t::number_integer: return json.get<int64_t>();
+    case nlohmann::json::value_t::boolean:
+      return json.get<bool>();
+    case nlohmann::json::value_t::number_integer:
+      return json.get<int64_t>();
     case nlohmann::json::value_t::number_unsigned: {
       const auto number = json.get<uint64_t>();
       if (number <= static_cast<uint64_t>(INT64_MAX)) return static_cast<int64_t>(number);
       return static_cast<double>(number);
     }
-    case nlohmann::json::value_t::number_float: return json.get<double>();
-    case nlohmann::json::value_t::string: return json.get<std::string>();
+    case nlohmann::json::value_t::number_float:
+      return json.get<double>();
+    case nlohmann::json::value_t::string:
+      return json.get<std::string>();
     case nlohmann::json::value_t::array: {
       std::vector<std::string> items;
-      for (const auto& item : json) items.push_back(item.is_string() ? item.get<std::string>() : item.dump());
+      for (const auto& item : json)
+        items.push_back(item.is_string() ? item.get<std::string>() : item.dump());
       return items;
     }
-    case nlohmann::json::value_t::object: return json.dump();
-    default: return std::monostate{};
+    case nlohmann::json::value_t::object:
+      return json.dump();
+    default:
+      return std::monostate{};
   }
 }
 
@@ -129,8 +138,9 @@ std::string errors_json(const std::vector<DocumentError>& errors) {
 }
 
 std::string verify_json(const index::VerifyReport& report) {
-  return dump(
-      {{"ok", report.ok()}, {"checked_bytes", report.checked_bytes}, {"problems", report.problems}});
+  return dump({{"ok", report.ok()},
+               {"checked_bytes", report.checked_bytes},
+               {"problems", report.problems}});
 }
 
 std::string export_row_json(const Row& row) {
@@ -149,7 +159,9 @@ std::string export_row_json(const Row& row) {
                {"metadata", metadata_object(row.metadata)}});
 }
 
-std::string metadata_json(const Metadata& metadata) { return dump(metadata_object(metadata)); }
+std::string metadata_json(const Metadata& metadata) {
+  return dump(metadata_object(metadata));
+}
 
 Result<Metadata> metadata_from_json(const std::string& json) {
   Metadata metadata;

@@ -73,8 +73,7 @@ class RunningRowStream : public RowStream {
     options_.stream.document_bytes_max = std::min<uint64_t>(1ULL << 30, memory / 4);
     options_.stream.whole_documents = !options_.chunk;
     Status status = run_document_stream(
-        options_.stream,
-        {*pool_, budget, workers_.get(), *chunker_, nullptr, progress_, cancel_},
+        options_.stream, {*pool_, budget, workers_.get(), *chunker_, nullptr, progress_, cancel_},
         [this](Outcome&& outcome) { return take(std::move(outcome)); });
     if (status) status = flush();
     {
@@ -113,8 +112,8 @@ class RunningRowStream : public RowStream {
       builder.add(rows[i], metadata_json(rows[i].metadata));
       if (vectors_.empty()) continue;
       const size_t dimension = vectors_[0].dimension;
-      builder.add_vector(0, std::span<const float>(embeddings.values)
-                                .subspan(i * dimension, dimension));
+      builder.add_vector(
+          0, std::span<const float>(embeddings.values).subspan(i * dimension, dimension));
     }
     if (!batches_.push(builder.finish(), bytes)) return cancel_.check();
     return {};

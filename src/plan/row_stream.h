@@ -21,9 +21,9 @@ namespace headrace {
 
 struct RowStreamOptions {
   StreamOptions stream;
-  bool chunk = true;         // false: one row a document, its whole text
-  std::string model;         // for token counts and vectors; empty or "none": neither
-  bool embed = false;        // a column of vectors, named "default"
+  bool chunk = true;   // false: one row a document, its whole text
+  std::string model;   // for token counts and vectors; empty or "none": neither
+  bool embed = false;  // a column of vectors, named "default"
   uint32_t chunk_tokens = 256;
   uint32_t overlap = 32;
   uint64_t memory_bytes = 0;

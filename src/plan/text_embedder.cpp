@@ -113,7 +113,8 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts, Embed
   std::optional<Error> failure;
   std::atomic<bool> failed = false;
   pool.parallel_for(tiles.size(), [&](size_t t) {
-    if (failed.load(std::memory_order_relaxed) || (cancel != nullptr && cancel->requested())) return;
+    if (failed.load(std::memory_order_relaxed) || (cancel != nullptr && cancel->requested()))
+      return;
     const std::vector<uint32_t>& tile = tiles[t];
     std::vector<std::span<const int32_t>> sequences;
     for (const uint32_t sequence : tile) sequences.emplace_back(tokenised.distinct[sequence]);
@@ -142,9 +143,9 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts, Embed
   }
   result.values.resize(texts.size() * dimension);
   for (size_t i = 0; i < texts.size(); ++i) {
-    std::copy_n(vectors.begin() +
-                    static_cast<std::ptrdiff_t>(tokenised.distinct_of_text[i] * dimension),
-                dimension, result.values.begin() + static_cast<std::ptrdiff_t>(i * dimension));
+    std::copy_n(
+        vectors.begin() + static_cast<std::ptrdiff_t>(tokenised.distinct_of_text[i] * dimension),
+        dimension, result.values.begin() + static_cast<std::ptrdiff_t>(i * dimension));
   }
   return result;
 }

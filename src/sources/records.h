@@ -1,6 +1,6 @@
 // Files that hold many documents, one a line or row: JSONL (BEIR layout and any other) and CSV with
-// named columns. A record's source is FILE#ID; a bad line is an error of its own (FILE:LINE) and the good ones
-// around it are kept.
+// named columns. A record's source is FILE#ID; a bad line is an error of its own (FILE:LINE) and
+// the good ones around it are kept.
 //
 // Threads: pure functions over the callbacks. Errors: an error from a callback stops and is
 // returned; bad records go to on_problem.
