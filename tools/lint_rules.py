@@ -80,6 +80,10 @@ def breaches(path: str) -> list[str]:
             continue
         for match in pattern.finditer(code):
             line = code.count("\n", 0, match.start()) + 1
+            # A private constructor's object that is owned in the same statement is not raw.
+            statement = code[max(0, match.start() - 120) : match.start()].rsplit(";", 1)[-1]
+            if name == "raw new" and re.search(r"_ptr<[^;]*$", statement):
+                continue
             found.append(f"{path}:{line}: {name}")
     return found
 

@@ -286,15 +286,10 @@ class RstReader {
                            text.substr(0, colons).find(' ') == std::string_view::npos;
     out_line_for(directive ? text : std::string_view());
     if (!directive) return take_indented(indent, false);
-    std::string_view name = text.substr(0, colons);
-    const std::string_view argument = trimmed(text.substr(colons + 2));
+    const std::string_view name = text.substr(0, colons);
     if (holds(kDroppedDirectives, name)) return take_indented(indent, false);
-    if (holds(kCodeDirectives, name)) {
-      skip_options(indent);
-      return take_indented(indent, true);
-    }
     skip_options(indent);
-    (void)argument;
+    if (holds(kCodeDirectives, name)) take_indented(indent, true);
   }
 
   // The line of a directive itself: an object's signature is a heading, an argument is text.

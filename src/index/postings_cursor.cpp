@@ -65,6 +65,14 @@ bool ListCursor::load_block() {
   if (loaded_ == block_) return true;
   position_ = 0;
   loaded_ = block_;
+  if (!unpack()) return false;
+  // Within a block rows never descend; nor may they from block to block.
+  if (rows_[0] < row_floor_) return fail_block();
+  row_floor_ = rows_[size_ - 1];
+  return true;
+}
+
+bool ListCursor::unpack() {
   if (!has_records_) return load_short(data_, df_, 0);
   const char* const fields = record(block_);
   const auto last_row = load<uint32_t>(fields);

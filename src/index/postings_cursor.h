@@ -54,6 +54,7 @@ class ListCursor {
   uint32_t tf_at(uint32_t row);
 
  private:
+  bool unpack();
   bool load_short(std::string_view bytes, uint32_t count, uint32_t previous);
   bool load_packed(std::string_view bytes, uint32_t gap_bits, uint32_t tf_bits, uint32_t previous,
                    uint32_t last_row);
@@ -77,6 +78,7 @@ class ListCursor {
   uint32_t block_ = 0;
   uint32_t loaded_ = kNothing;
   uint32_t size_ = 0;
+  uint32_t row_floor_ = 0;  // the last row unpacked so far
   uint32_t position_ = 0;  // of seek() and tf_at() within the block
   bool has_records_ = false;
   bool damaged_ = false;

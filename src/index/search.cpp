@@ -1,399 +1,288 @@
 #include "index/search.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cmath>
-#include <map>
-#include <numeric>
+#include <optional>
+#include <string_view>
+#include <utility>
 
 #include "index/bm25.h"
-#include "index/search_query_terms.h"
-#include "index/vector_kernels.h"
-#include "index/vectors_state.h"
+#include "index/fusion.h"
+#include "index/search_vectors.h"
 
 namespace headrace::index {
-
 namespace {
 
-// How many rows of each part a hybrid query looks at before they are fused.
-constexpr uint32_t kCandidatesMin = 200;
-// Weight of the vector part of the fused score; flat between 0.4 and 0.7 on the sets at hand.
-constexpr float kVectorWeight = 0.6F;
-// Rows converted at once for a tile of queries.
-constexpr size_t kTileRows = 64;
-constexpr size_t kQueriesPerTile = 64;
+using Hits = std::vector<ScoredRow>;
 
-using Bits = std::vector<uint64_t>;
+// The queries that share one pass over the vectors.
+constexpr size_t kQueriesPerPass = 64;
 
-// Rows that a query may return: not deleted, and matching the filter. Empty: all rows.
-Result<std::vector<Bits>> allowed_rows(std::span<const SegmentView> segments,
-                                       const Filter* filter) {
-  std::vector<Bits> allowed(segments.size());
-  for (size_t s = 0; s < segments.size(); ++s) {
-    const SegmentView& segment = segments[s];
-    const bool has_deleted = segment.deleted != nullptr && !segment.deleted->empty();
-    if (filter != nullptr) {
-      HR_ASSIGN(RowBitmap matching, filter->evaluate(*segment.columns));
-      allowed[s] = std::move(matching.words());
-      allowed[s].resize((segment.row_count + 63) / 64);
-    } else if (has_deleted) {
-      allowed[s].assign((segment.row_count + 63) / 64, ~uint64_t{0});
-    }
-    if (has_deleted) {
-      for (size_t w = 0; w < allowed[s].size(); ++w) allowed[s][w] &= ~segment.deleted->words()[w];
-    }
+// What all requests of a batch share.
+class Search {
+ public:
+  Search(std::span<const SegmentView> segments, const SearchRequest& shared)
+      : segments_(segments), shared_(shared) {}
+
+  Status prepare() {
+    HR_TRY(resolve_allowed());
+    if (shared_.mode == SearchMode::text) return {};
+    HR_ASSIGN(space_, open_space(segments_, shared_.space));
+    return {};
   }
-  return allowed;
-}
 
-bool is_allowed(const Bits& bits, uint32_t row) {
-  return bits.empty() || ((bits[row / 64] >> (row % 64)) & 1) != 0;
-}
-
-std::vector<float> normalised(std::span<const float> vector) {
-  double sum = 0;
-  for (const float x : vector) sum += double{x} * x;
-  const float factor = sum > 0 ? static_cast<float>(1.0 / std::sqrt(sum)) : 0.0F;
-  std::vector<float> unit(vector.begin(), vector.end());
-  for (float& x : unit) x *= factor;
-  return unit;
-}
-
-// Higher is better: the cosine, the inner product, minus the squared distance.
-float score_one(const VectorSet::State& set, uint32_t i, const float* query) {
-  const VectorKernels& kernels = vector_kernels();
-  if (set.element == Element::f16) {
-    const auto* row = reinterpret_cast<const uint16_t*>(set.at(i));
-    return set.metric == Metric::l2 ? -kernels.l2_f16(row, query, set.dimension)
-                                    : kernels.dot_f16(row, query, set.dimension);
-  }
-  const auto* row = reinterpret_cast<const float*>(set.at(i));
-  return set.metric == Metric::l2 ? -kernels.l2_f32(row, query, set.dimension)
-                                  : kernels.dot_f32(row, query, set.dimension);
-}
-
-Status check_dimension(std::span<const SegmentView> segments, std::string_view space,
-                       std::span<const float> vector) {
-  for (const float x : vector) {
-    if (!std::isfinite(x)) {
-      return fail(ErrorCode::invalid_argument, "the query vector holds NaN or infinity",
-                  "give finite numbers");
+  Result<Hits> run(const SearchRequest& request) const {
+    if (request.k == 0) return Hits{};
+    HR_ASSIGN(const Kind kind, kind_of(request));
+    switch (kind) {
+      case Kind::newest:
+        return newest(request.k);
+      case Kind::text:
+        return text_hits(request);
+      case Kind::vector:
+      case Kind::hybrid:
+        break;
     }
+    if (!space_) return kind == Kind::hybrid ? text_hits(request) : Result<Hits>(Hits{});
+    HR_ASSIGN(const std::vector<float> vector, prepare_vector(*space_, request.vector));
+    const std::span<const float> queries[] = {vector};
+    std::vector<VectorTop> tops = best_vectors(*space_, allowed_, queries, depth(kind, request.k));
+    return kind == Kind::vector ? vector_hits(tops[0]) : hybrid_hits(request, vector, tops[0]);
   }
-  for (const SegmentView& segment : segments) {
-    for (const VectorSet* set : segment.vectors(space)) {
-      if (set->dimension() == vector.size()) continue;
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("the query has dimension {}, the vectors have {}", vector.size(),
-                              set->dimension()),
-                  "embed the query with the model of the knowledge base");
-    }
-  }
-  return {};
-}
 
-void scan_vectors(std::span<const SegmentView> segments, std::span<const Bits> allowed,
-                  const SearchRequest& request, TopRows<float>& top) {
-  std::vector<float> query;
-  for (uint32_t s = 0; s < segments.size(); ++s) {
-    for (const VectorSet* part : segments[s].vectors(request.space)) {
-      const VectorSet::State& set = part->state();
-      if (query.empty())
-        query = set.metric == Metric::cosine
-                    ? normalised(request.vector)
-                    : std::vector<float>(request.vector.begin(), request.vector.end());
-      for (uint32_t i = 0; i < set.count; ++i) {
-        const uint32_t row = set.row_at(i);
-        if (is_allowed(allowed[s], row)) top.add(score_one(set, i, query.data()), s, row);
+  Result<std::vector<Hits>> run_batch(std::span<const SearchRequest> requests,
+                                      ThreadPool& pool) const {
+    std::vector<Result<Hits>> results(requests.size());
+    const size_t per_pass = std::clamp<size_t>((requests.size() + pool.size()) / (pool.size() + 1),
+                                               1, kQueriesPerPass);
+    const size_t passes = (requests.size() + per_pass - 1) / per_pass;
+    pool.parallel_for(passes, [&](size_t pass) {
+      const size_t begin = pass * per_pass;
+      const size_t count = std::min(per_pass, requests.size() - begin);
+      run_pass(requests.subspan(begin, count), std::span(results).subspan(begin, count));
+    });
+    std::vector<Hits> hits;
+    hits.reserve(results.size());
+    for (Result<Hits>& result : results) {
+      if (!result) return std::unexpected<Error>(std::move(result).error());
+      hits.push_back(std::move(*result));
+    }
+    return hits;
+  }
+
+ private:
+  enum class Kind : uint8_t { newest, text, vector, hybrid };
+
+  // The modes fall back to what a request has; an empty text is nothing to search by.
+  static Result<Kind> kind_of(const SearchRequest& request) {
+    const bool has_vector = !request.vector.empty();
+    switch (request.mode) {
+      case SearchMode::text:
+        return request.text.empty() ? Kind::newest : Kind::text;
+      case SearchMode::vector:
+        if (has_vector) return Kind::vector;
+        return fail(ErrorCode::invalid_argument, "a search by vector needs a vector",
+                    "give one, or search with mode text or hybrid");
+      case SearchMode::hybrid:
+        if (!has_vector) return request.text.empty() ? Kind::newest : Kind::text;
+        return request.text.empty() ? Kind::vector : Kind::hybrid;
+    }
+    return Kind::text;
+  }
+
+  static size_t depth(Kind kind, uint32_t k) {
+    return kind == Kind::hybrid ? std::max<size_t>(k, kFusionDepth) : k;
+  }
+
+  // A bit for each row that may be found; nothing at all where every row of a segment may.
+  Status resolve_allowed() {
+    allowed_.resize(segments_.size());
+    std::vector<RowBitmap> matches;
+    if (shared_.filter != nullptr) {
+      std::vector<const Columns*> columns;
+      for (const SegmentView& segment : segments_) {
+        if (segment.columns == nullptr) {
+          return fail(ErrorCode::internal, "a segment without columns cannot be filtered");
+        }
+        columns.push_back(segment.columns);
+      }
+      HR_ASSIGN(matches, shared_.filter->evaluate(columns));
+    }
+    for (size_t i = 0; i < segments_.size(); ++i) {
+      const RowBitmap* const deleted = segments_[i].deleted;
+      const bool any_deleted = deleted != nullptr && !deleted->empty();
+      if (matches.empty() && !any_deleted) continue;
+      const size_t words = (size_t{segments_[i].row_count} + 63) / 64;
+      std::vector<uint64_t>& allowed = allowed_[i];
+      if (matches.empty()) {
+        allowed.assign(words, ~uint64_t{0});
+        if (segments_[i].row_count % 64 != 0) {
+          allowed.back() = (uint64_t{1} << (segments_[i].row_count % 64)) - 1;
+        }
+      } else {
+        allowed = std::move(matches[i].words());
+        allowed.resize(std::max<size_t>(words, 1));  // never empty: that would allow all
+      }
+      if (!any_deleted) continue;
+      const std::vector<uint64_t>& gone = deleted->words();
+      for (size_t w = 0; w < std::min(allowed.size(), gone.size()); ++w) allowed[w] &= ~gone[w];
+    }
+    return {};
+  }
+
+  bool is_allowed(uint32_t segment, uint32_t row) const {
+    const std::vector<uint64_t>& allowed = allowed_[segment];
+    return allowed.empty() ||
+           (row / 64 < allowed.size() && ((allowed[row / 64] >> (row % 64)) & 1) != 0);
+  }
+
+  Hits newest(uint32_t k) const {
+    Hits hits;
+    for (size_t segment = segments_.size(); segment-- > 0;) {
+      for (uint32_t row = segments_[segment].row_count; row-- > 0;) {
+        if (hits.size() == k) return hits;
+        if (is_allowed(static_cast<uint32_t>(segment), row)) {
+          hits.push_back({static_cast<uint32_t>(segment), row, 0});
+        }
+      }
+    }
+    return hits;
+  }
+
+  Result<std::vector<Bm25Query::Top::Entry>> best_text(const Bm25Query& query, size_t k) const {
+    Bm25Query::Top top(k);
+    for (uint32_t segment = 0; segment < segments_.size() && !query.empty(); ++segment) {
+      HR_TRY(query.add_best(segment, allowed_[segment], top));
+    }
+    return top.take();
+  }
+
+  Result<Hits> text_hits(const SearchRequest& request) const {
+    HR_ASSIGN(const Bm25Query query, Bm25Query::prepare(segments_, request.text));
+    HR_ASSIGN(const auto best, best_text(query, request.k));
+    Hits hits;
+    for (const auto& entry : best) {
+      hits.push_back({entry.segment, entry.row, query.score(entry.score)});
+    }
+    return hits;
+  }
+
+  static Hits vector_hits(VectorTop& top) {
+    Hits hits;
+    for (const auto& entry : top.take()) hits.push_back({entry.segment, entry.row, entry.score});
+    return hits;
+  }
+
+  Result<Hits> hybrid_hits(const SearchRequest& request, std::span<const float> vector,
+                           VectorTop& vector_top) const {
+    HR_ASSIGN(const Bm25Query query, Bm25Query::prepare(segments_, request.text));
+    if (query.empty()) {
+      Hits hits = vector_hits(vector_top);
+      if (hits.size() > request.k) hits.resize(request.k);
+      return hits;
+    }
+    HR_ASSIGN(const auto best, best_text(query, depth(Kind::hybrid, request.k)));
+    std::vector<FusionRow> rows;
+    for (const auto& entry : best) rows.push_back({entry.segment, entry.row, 0, {}, 0});
+    for (const auto& entry : vector_top.take()) {
+      rows.push_back({entry.segment, entry.row, 0, entry.score, 0});
+    }
+    const auto place = [](const FusionRow& row) { return std::pair(row.segment, row.row); };
+    std::ranges::stable_sort(rows, {}, place);
+    const auto repeated = std::ranges::unique(rows, {}, place);
+    rows.erase(repeated.begin(), repeated.end());
+    HR_TRY(complete(query, vector, rows));
+    fuse(rows, query.score_max());
+    std::ranges::stable_sort(rows, [](const FusionRow& a, const FusionRow& b) {
+      return a.fused > b.fused;
+    });
+    Hits hits;
+    for (size_t i = 0; i < std::min<size_t>(rows.size(), request.k); ++i) {
+      hits.push_back({rows[i].segment, rows[i].row, rows[i].fused});
+    }
+    return hits;
+  }
+
+  // Both scores of every candidate (rows are in order of segment and row).
+  Status complete(const Bm25Query& query, std::span<const float> vector,
+                  std::vector<FusionRow>& rows) const {
+    std::vector<uint32_t> numbers;
+    std::vector<uint32_t> scores;
+    for (size_t begin = 0; begin < rows.size();) {
+      const uint32_t segment = rows[begin].segment;
+      size_t end = begin;
+      numbers.clear();
+      for (; end < rows.size() && rows[end].segment == segment; ++end) {
+        numbers.push_back(rows[end].row);
+      }
+      scores.resize(numbers.size());
+      HR_TRY(query.score_rows(segment, numbers, scores));
+      for (size_t i = begin; i < end; ++i) {
+        rows[i].text = query.score(scores[i - begin]);
+        rows[i].vector = vector_score(*space_, segment, rows[i].row, vector);
+      }
+      begin = end;
+    }
+    return {};
+  }
+
+  // Requests whose vectors are scanned together.
+  void run_pass(std::span<const SearchRequest> requests, std::span<Result<Hits>> results) const {
+    std::vector<std::vector<float>> vectors(requests.size());
+    std::vector<std::span<const float>> queries;
+    std::vector<size_t> places;
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const auto kind = kind_of(requests[i]);
+      const bool by_vector = kind && (*kind == Kind::vector || *kind == Kind::hybrid) && space_ &&
+                             requests[i].k > 0;
+      auto vector = by_vector ? prepare_vector(*space_, requests[i].vector)
+                              : Result<std::vector<float>>(std::vector<float>());
+      if (!vector) {
+        results[i] = std::unexpected<Error>(std::move(vector).error());
+      } else if (by_vector) {
+        vectors[i] = std::move(*vector);
+        queries.push_back(vectors[i]);
+        places.push_back(i);
+      } else {
+        results[i] = run(requests[i]);
+      }
+    }
+    if (queries.empty()) return;
+    size_t k = 0;
+    for (const size_t i : places) k = std::max(k, depth(*kind_of(requests[i]), requests[i].k));
+    std::vector<VectorTop> tops = best_vectors(*space_, allowed_, queries, k);
+    for (size_t q = 0; q < places.size(); ++q) {
+      const size_t i = places[q];
+      if (*kind_of(requests[i]) == Kind::hybrid) {
+        results[i] = hybrid_hits(requests[i], vectors[i], tops[q]);
+      } else {
+        results[i] = vector_hits(tops[q]);
+        if (results[i]->size() > requests[i].k) results[i]->resize(requests[i].k);
       }
     }
   }
-}
 
-struct Fused {
-  ScoredRow at;
-  float text = 0;
-  float vector = 0;
-  bool has_vector = false;
+  std::span<const SegmentView> segments_;
+  const SearchRequest& shared_;
+  std::vector<std::vector<uint64_t>> allowed_;
+  std::optional<VectorSpace> space_;
 };
-
-// Both parts on a common scale, then a weighted sum. BM25 is measured against the most the query's
-// terms could give; cosines by their place between the candidates' mean and best.
-void fuse(std::vector<Fused>& candidates, float text_max) {
-  float best = -INFINITY;
-  double sum = 0;
-  size_t count = 0;
-  float text_best = 0;
-  for (const Fused& c : candidates) {
-    text_best = std::max(text_best, c.text);
-    if (!c.has_vector) continue;
-    best = std::max(best, c.vector);
-    sum += c.vector;
-    ++count;
-  }
-  const float mean = count > 0 ? static_cast<float>(sum / static_cast<double>(count)) : 0;
-  const float range = std::max(best - mean, 1e-6F);
-  const float text_range = std::max(std::min(text_best, text_max), 1e-6F);
-  for (Fused& c : candidates) {
-    const float text = c.text / text_range;
-    const float vector = c.has_vector ? std::max((c.vector - mean) / range, -1.0F) : 0;
-    c.at.score = kVectorWeight * vector + (1 - kVectorWeight) * text;
-  }
-}
-
-// The missing half of a candidate is computed, never guessed.
-Status complete(std::span<const SegmentView> segments, const SearchRequest& request,
-                const Bm25Query& words, std::vector<Fused>& candidates) {
-  std::sort(candidates.begin(), candidates.end(), [](const Fused& a, const Fused& b) {
-    return a.at.segment != b.at.segment ? a.at.segment < b.at.segment : a.at.row < b.at.row;
-  });
-  std::vector<uint32_t> rows;
-  std::vector<uint32_t> scores;
-  for (size_t begin = 0; begin < candidates.size();) {
-    const uint32_t segment = candidates[begin].at.segment;
-    size_t end = begin;
-    rows.clear();
-    while (end < candidates.size() && candidates[end].at.segment == segment)
-      rows.push_back(candidates[end++].at.row);
-    scores.assign(rows.size(), 0);
-    HR_TRY(words.score_rows(segment, rows, scores));
-    const auto sets = segments[segment].vectors(request.space);
-    std::vector<float> query;
-    for (size_t i = begin; i < end; ++i) {
-      candidates[i].text = words.score(scores[i - begin]);
-      for (const VectorSet* set : sets) {
-        const auto place = set->state().find(candidates[i].at.row);
-        if (!place) continue;
-        if (query.empty())
-          query = set->metric() == Metric::cosine
-                      ? normalised(request.vector)
-                      : std::vector<float>(request.vector.begin(), request.vector.end());
-        candidates[i].vector = score_one(set->state(), *place, query.data());
-        candidates[i].has_vector = true;
-      }
-    }
-    begin = end;
-  }
-  return {};
-}
-
-std::vector<ScoredRow> newest_rows(std::span<const SegmentView> segments,
-                                   std::span<const Bits> allowed, uint32_t k) {
-  std::vector<ScoredRow> rows;
-  for (size_t s = segments.size(); s-- > 0 && rows.size() < k;) {
-    for (uint32_t row = segments[s].row_count; row-- > 0 && rows.size() < k;) {
-      if (is_allowed(allowed[s], row)) rows.push_back({static_cast<uint32_t>(s), row, 0});
-    }
-  }
-  return rows;
-}
-
-template <typename Top, typename Score>
-std::vector<ScoredRow> to_rows(Top& top, const Score& score) {
-  std::vector<ScoredRow> rows;
-  for (const auto& entry : top.take())
-    rows.push_back({entry.segment, entry.row, score(entry.score)});
-  return rows;
-}
-
-uint64_t rows_in(std::span<const SegmentView> segments) {
-  return std::accumulate(segments.begin(), segments.end(), uint64_t{0},
-                         [](uint64_t sum, const SegmentView& s) { return sum + s.row_count; });
-}
-
-Result<std::vector<ScoredRow>> search_hybrid(std::span<const SegmentView> segments,
-                                             std::span<const Bits> allowed,
-                                             const SearchRequest& request, uint32_t k,
-                                             std::vector<ScoredRow> nearest) {
-  HR_ASSIGN(const Bm25Query words, Bm25Query::prepare(segments, request.text));
-  std::map<std::pair<uint32_t, uint32_t>, Fused> by_row;
-  Bm25Query::Top top(std::max(kCandidatesMin, k * 4));
-  for (uint32_t s = 0; s < segments.size(); ++s) HR_TRY(words.add_best(s, allowed[s], top));
-  for (const auto& entry : top.take())
-    by_row[{entry.segment, entry.row}].at = {entry.segment, entry.row, 0};
-  for (const ScoredRow& at : nearest) by_row[{at.segment, at.row}].at = at;
-  std::vector<Fused> candidates;
-  for (auto& [place, candidate] : by_row) candidates.push_back(candidate);
-  HR_TRY(complete(segments, request, words, candidates));
-  fuse(candidates, words.score_max());
-  TopRows<float> best(k);
-  for (const Fused& c : candidates) best.add(c.at.score, c.at.segment, c.at.row);
-  return to_rows(best, [](float score) { return score; });
-}
-
-Result<std::vector<ScoredRow>> search_allowed(std::span<const SegmentView> segments,
-                                              std::span<const Bits> allowed,
-                                              const SearchRequest& request,
-                                              const std::vector<ScoredRow>* nearest) {
-  const auto k = static_cast<uint32_t>(std::min<uint64_t>(request.k, rows_in(segments)));
-  if (k == 0) return std::vector<ScoredRow>();
-  const bool words_wanted = request.mode != SearchMode::vector && !request.text.empty();
-  const bool vector_wanted = request.mode != SearchMode::text && !request.vector.empty();
-  if (!words_wanted && !vector_wanted) return newest_rows(segments, allowed, k);
-  std::vector<ScoredRow> near;
-  if (vector_wanted) {
-    if (nearest != nullptr) {
-      near = *nearest;
-    } else {
-      TopRows<float> top(words_wanted ? std::max(kCandidatesMin, k * 4) : k);
-      scan_vectors(segments, allowed, request, top);
-      near = to_rows(top, [](float score) { return score; });
-    }
-    if (!words_wanted) return near;
-    return search_hybrid(segments, allowed, request, k, std::move(near));
-  }
-  HR_ASSIGN(const Bm25Query words, Bm25Query::prepare(segments, request.text));
-  Bm25Query::Top top(k);
-  for (uint32_t s = 0; s < segments.size(); ++s) HR_TRY(words.add_best(s, allowed[s], top));
-  return to_rows(top, [&](uint32_t score) { return words.score(score); });
-}
-
-// Scans every vector once for a group of queries: rows are widened to float32 tile by tile, and one
-// tile serves all queries of the group.
-void scan_group(std::span<const SegmentView> segments, std::span<const Bits> allowed,
-                std::string_view space, std::span<const std::vector<float>> queries,
-                std::span<TopRows<float>> tops) {
-  const VectorKernels& kernels = vector_kernels();
-  const size_t dimension = queries.front().size();
-  const size_t padded = (dimension + kTilePadding - 1) / kTilePadding * kTilePadding;
-  std::vector<float> query_tile(queries.size() * padded);
-  std::vector<double> query_norms(queries.size());
-  for (size_t q = 0; q < queries.size(); ++q) {
-    std::copy(queries[q].begin(), queries[q].end(),
-              query_tile.begin() + static_cast<std::ptrdiff_t>(q * padded));
-    for (const float x : queries[q]) query_norms[q] += double{x} * x;
-  }
-  std::vector<float> row_tile(kTileRows * padded);
-  std::vector<float> scores(kTileRows * queries.size());
-  std::vector<uint32_t> rows(kTileRows);
-  for (uint32_t s = 0; s < segments.size(); ++s) {
-    for (const VectorSet* part : segments[s].vectors(space)) {
-      const VectorSet::State& set = part->state();
-      for (uint32_t next = 0; next < set.count;) {
-        size_t filled = 0;
-        for (; next < set.count && filled < kTileRows; ++next) {
-          const uint32_t row = set.row_at(next);
-          if (!is_allowed(allowed[s], row)) continue;
-          float* out = row_tile.data() + filled * padded;
-          if (set.element == Element::f16) {
-            kernels.f16_to_f32(reinterpret_cast<const uint16_t*>(set.at(next)), out, dimension);
-          } else {
-            std::copy_n(reinterpret_cast<const float*>(set.at(next)), dimension, out);
-          }
-          rows[filled++] = row;
-        }
-        if (filled == 0) continue;
-        kernels.dot_tile(row_tile.data(), filled, query_tile.data(), queries.size(), padded,
-                         scores.data());
-        if (set.metric == Metric::l2) {
-          for (size_t r = 0; r < filled; ++r) {
-            const float* row = row_tile.data() + r * padded;
-            double norm = 0;
-            for (size_t d = 0; d < dimension; ++d) norm += double{row[d]} * row[d];
-            for (size_t q = 0; q < queries.size(); ++q) {
-              float& score = scores[q * filled + r];
-              score = static_cast<float>(2.0 * score - norm - query_norms[q]);
-            }
-          }
-        }
-        for (size_t q = 0; q < queries.size(); ++q) {
-          TopRows<float>& top = tops[q];
-          for (size_t r = 0; r < filled; ++r) {
-            const float score = scores[q * filled + r];
-            if (!top.full() || score >= top.threshold()) top.add(score, s, rows[r]);
-          }
-        }
-      }
-    }
-  }
-}
 
 }  // namespace
 
 Result<std::vector<ScoredRow>> search(std::span<const SegmentView> segments,
                                       const SearchRequest& request) {
-  if (!request.vector.empty() && request.mode != SearchMode::text)
-    HR_TRY(check_dimension(segments, request.space, request.vector));
-  HR_ASSIGN(const std::vector<Bits> allowed, allowed_rows(segments, request.filter));
-  return search_allowed(segments, allowed, request, nullptr);
+  Search search(segments, request);
+  HR_TRY(search.prepare());
+  return search.run(request);
 }
 
 Result<std::vector<std::vector<ScoredRow>>> search_batch(std::span<const SegmentView> segments,
                                                          std::span<const SearchRequest> requests,
                                                          ThreadPool& pool) {
-  std::vector<std::vector<ScoredRow>> results(requests.size());
-  if (requests.empty()) return results;
-  const SearchRequest& first = requests.front();
-  const bool with_vectors = first.mode != SearchMode::text && !first.vector.empty();
-  const bool cosine = [&] {
-    for (const SegmentView& segment : segments) {
-      for (const VectorSet* set : segment.vectors(first.space))
-        return set->metric() == Metric::cosine;
-    }
-    return true;
-  }();
-  if (with_vectors) {
-    for (const SearchRequest& request : requests)
-      HR_TRY(check_dimension(segments, request.space, request.vector));
-  }
-  HR_ASSIGN(const std::vector<Bits> allowed, allowed_rows(segments, first.filter));
-  const auto k = static_cast<uint32_t>(std::min<uint64_t>(first.k, rows_in(segments)));
-  if (k == 0) return results;
-  const bool words_wanted = first.mode != SearchMode::vector;
-
-  // Groups small enough that every thread has work, large enough that a tile is used often.
-  const size_t group =
-      std::clamp<size_t>((requests.size() + pool.size() - 1) / pool.size(), 1, kQueriesPerTile);
-  const size_t groups = (requests.size() + group - 1) / group;
-  std::vector<Status> statuses(groups);
-  pool.parallel_for(groups, [&](size_t g) {
-    const size_t begin = g * group;
-    const size_t end = std::min(requests.size(), begin + group);
-    std::vector<std::vector<ScoredRow>> nearest;
-    if (with_vectors) {
-      std::vector<std::vector<float>> queries;
-      for (size_t i = begin; i < end; ++i) {
-        queries.push_back(
-            cosine ? normalised(requests[i].vector)
-                   : std::vector<float>(requests[i].vector.begin(), requests[i].vector.end()));
-      }
-      std::vector<TopRows<float>> tops(
-          end - begin, TopRows<float>(words_wanted ? std::max(kCandidatesMin, k * 4) : k));
-      scan_group(segments, allowed, first.space, queries, tops);
-      for (auto& top : tops) nearest.push_back(to_rows(top, [](float score) { return score; }));
-    }
-    for (size_t i = begin; i < end && statuses[g]; ++i) {
-      auto found = search_allowed(segments, allowed, requests[i],
-                                  with_vectors ? &nearest[i - begin] : nullptr);
-      if (found) {
-        results[i] = std::move(*found);
-        if (results[i].size() > k) results[i].resize(k);
-      } else {
-        statuses[g] = std::unexpected(std::move(found).error());
-      }
-    }
-  });
-  for (Status& status : statuses) HR_TRY(std::move(status));
-  return results;
-}
-
-std::vector<MatchRange> highlight(std::string_view query, std::string_view text,
-                                  std::string_view language) {
-  std::vector<MatchRange> ranges;
-  const std::vector<QueryTerm> terms = query_terms(query, language);
-  if (terms.empty()) return ranges;
-  for (const TermSpan& span : thread_analyzer(language).analyze_with_spans(text)) {
-    const bool matches = std::any_of(terms.begin(), terms.end(),
-                                     [&](const QueryTerm& term) { return term.text == span.term; });
-    if (!matches) continue;
-    if (!ranges.empty() && span.begin <= ranges.back().end) {
-      ranges.back().end = std::max(ranges.back().end, span.end);
-    } else {
-      ranges.push_back({span.begin, span.end});
-    }
-  }
-  return ranges;
+  if (requests.empty()) return std::vector<std::vector<ScoredRow>>{};
+  Search search(segments, requests[0]);
+  HR_TRY(search.prepare());
+  return search.run_batch(requests, pool);
 }
 
 }  // namespace headrace::index
