@@ -228,7 +228,7 @@ class LatexReader {
     const bool display = in_.substr(at_, 2) == "$$";
     const size_t begin = at_ + (display ? 2 : 1);
     size_t end = begin;
-    const size_t limit = look_end(kMathBytesMax);
+    const size_t limit = std::min(in_.size(), begin + kMathBytesMax);
     for (; end < limit; ++end) {
       if (in_[end] == '\\') {
         ++end;
@@ -237,7 +237,6 @@ class LatexReader {
       }
     }
     if (end >= limit || in_[end] != '$') {
-      wasted_bytes_ += std::min(end, limit) - at_;
       write("$");
       ++at_;
       return;
@@ -252,6 +251,7 @@ class LatexReader {
     const Group group = groups_.back();
     groups_.pop_back();
     if (group == Group::plain) return;
+    --special_groups_;
     if (group == Group::footnote) {
       write(")");
       return;
@@ -263,7 +263,7 @@ class LatexReader {
   std::string_view optional_argument() {
     if (at_ >= in_.size() || in_[at_] != '[') return {};
     int depth = 0;
-    const size_t limit = look_end(4096);
+    const size_t limit = std::min(in_.size(), at_ + 4096);
     for (size_t i = at_; i < limit; ++i) {
       if (in_[i] == '{' || in_[i] == '[') ++depth;
       if (in_[i] == '}' || in_[i] == ']') --depth;
@@ -274,7 +274,6 @@ class LatexReader {
         return inside;
       }
     }
-    wasted_bytes_ += limit - at_;
     return {};
   }
 
@@ -283,7 +282,7 @@ class LatexReader {
     while (at_ < in_.size() && in_[at_] == ' ') ++at_;
     if (at_ >= in_.size() || in_[at_] != '{') return {};
     int depth = 0;
-    const size_t limit = look_end(kArgumentBytesMax);
+    const size_t limit = std::min(in_.size(), at_ + kArgumentBytesMax);
     for (size_t i = at_; i < limit; ++i) {
       if (in_[i] == '\\') {
         ++i;
@@ -296,7 +295,6 @@ class LatexReader {
         return inside;
       }
     }
-    wasted_bytes_ += limit - at_;
     ++at_;
     return {};
   }
@@ -420,6 +418,7 @@ class LatexReader {
     if (at_ >= in_.size() || in_[at_] != '{' || groups_.size() >= kGroupsMax) return;
     ++at_;
     groups_.push_back(group);
+    ++special_groups_;
     if (group == Group::footnote) return write(" (");
     out_.begin(group == Group::heading ? BlockKind::heading : BlockKind::caption, level);
   }
@@ -507,7 +506,7 @@ class LatexReader {
   std::vector<Group> groups_;
   std::set<std::string> no_end_;  // environments that are never closed
   size_t at_ = 0;
-  size_t wasted_bytes_ = 0;  // looked through for closing marks that were not there
+  size_t special_groups_ = 0;
   size_t list_depth_ = 0;
   size_t table_depth_ = 0;
   bool ended_ = false;
