@@ -24,10 +24,16 @@ T option(const nb::dict& options, const char* name, T otherwise) {
 
 // A Python iterator of dicts {"source","title","text","metadata"} → records.
 std::function<Result<std::optional<RawDocument>>()> record_source(const nb::object& iterator) {
-  return [iterator]() -> Result<std::optional<RawDocument>> {
+  // Copied and destroyed on threads that do not hold the GIL: only the last owner takes it.
+  const std::shared_ptr<nb::object> held(std::make_unique<nb::object>(iterator).release(),
+                                         [](nb::object* object) {
+                                           const nb::gil_scoped_acquire acquire;
+                                           const std::unique_ptr<nb::object> owned(object);
+                                         });
+  return [held]() -> Result<std::optional<RawDocument>> {
     const nb::gil_scoped_acquire acquire;
     try {
-      const nb::object entry = nb::steal(PyIter_Next(iterator.ptr()));
+      const nb::object entry = nb::steal(PyIter_Next(held->ptr()));
       if (!entry.is_valid()) {
         if (PyErr_Occurred() != nullptr) throw nb::python_error();
         return std::optional<RawDocument>();

