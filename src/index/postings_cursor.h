@@ -79,7 +79,7 @@ class ListCursor {
   uint32_t loaded_ = kNothing;
   uint32_t size_ = 0;
   uint32_t row_floor_ = 0;  // the last row unpacked so far
-  uint32_t position_ = 0;  // of seek() and tf_at() within the block
+  uint32_t position_ = 0;   // of seek() and tf_at() within the block
   bool has_records_ = false;
   bool damaged_ = false;
   alignas(64) std::array<uint32_t, kBlockRows> rows_;

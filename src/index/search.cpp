@@ -52,8 +52,8 @@ class Search {
   Result<std::vector<Hits>> run_batch(std::span<const SearchRequest> requests,
                                       ThreadPool& pool) const {
     std::vector<Result<Hits>> results(requests.size());
-    const size_t per_pass = std::clamp<size_t>((requests.size() + pool.size()) / (pool.size() + 1),
-                                               1, kQueriesPerPass);
+    const size_t per_pass =
+        std::clamp<size_t>((requests.size() + pool.size()) / (pool.size() + 1), 1, kQueriesPerPass);
     const size_t passes = (requests.size() + per_pass - 1) / per_pass;
     pool.parallel_for(passes, [&](size_t pass) {
       const size_t begin = pass * per_pass;
@@ -192,9 +192,8 @@ class Search {
     rows.erase(repeated.begin(), repeated.end());
     HR_TRY(complete(query, vector, rows));
     fuse(rows, query.score_max());
-    std::ranges::stable_sort(rows, [](const FusionRow& a, const FusionRow& b) {
-      return a.fused > b.fused;
-    });
+    std::ranges::stable_sort(
+        rows, [](const FusionRow& a, const FusionRow& b) { return a.fused > b.fused; });
     Hits hits;
     for (size_t i = 0; i < std::min<size_t>(rows.size(), request.k); ++i) {
       hits.push_back({rows[i].segment, rows[i].row, rows[i].fused});
@@ -232,8 +231,8 @@ class Search {
     std::vector<size_t> places;
     for (size_t i = 0; i < requests.size(); ++i) {
       const auto kind = kind_of(requests[i]);
-      const bool by_vector = kind && (*kind == Kind::vector || *kind == Kind::hybrid) && space_ &&
-                             requests[i].k > 0;
+      const bool by_vector =
+          kind && (*kind == Kind::vector || *kind == Kind::hybrid) && space_ && requests[i].k > 0;
       auto vector = by_vector ? prepare_vector(*space_, requests[i].vector)
                               : Result<std::vector<float>>(std::vector<float>());
       if (!vector) {

@@ -104,8 +104,8 @@ class TileScan {
       VectorTop& top = tops[q];
       const float* const products = products_.data() + q * rows;
       for (size_t r = 0; r < rows; ++r) {
-        if (top.full() && !may_pass(top, products[r], row_squares_[r], query_squares_[q],
-                                    set.metric)) {
+        if (top.full() &&
+            !may_pass(top, products[r], row_squares_[r], query_squares_[q], set.metric)) {
           continue;
         }
         const float score = pair_score(set, places_[r], queries_[q].data());
