@@ -79,7 +79,7 @@ def main() -> int:
         print(f"  Headrace                     {seconds:8.1f}   {mib:7.0f} MiB")
         print(
             f"  LangChain + sentence-        {PREDECESSOR['seconds']:8.1f}   {PREDECESSOR['mib']:7d} MiB"
-            f"   (recorded: {PREDECESSOR['pages']} pages, 2 cores)"
+            f"   (recorded on another 2-core machine, {PREDECESSOR['pages']} pages)"
         )
         print("  transformers + Chroma\n")
     print("Try next:")
