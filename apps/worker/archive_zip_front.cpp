@@ -80,6 +80,8 @@ class FrontReader {
       HR_ASSIGN(const bool more, take());
       if (!more) return {};
     }
+    // Where the directory begins all members have been seen, even if it is itself damaged.
+    if (left_.starts_with("PK\x01\x02") || left_.starts_with("PK\x05\x06")) return {};
     return output_.problem("", cut_off());
   }
 

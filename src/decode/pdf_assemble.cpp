@@ -132,6 +132,12 @@ std::set<const PdfBlock*> running_lines(const PdfPages& pages) {
   }
   for (const auto& [key, blocks] : seen)
     if (blocks.size() * 2 > pages.pages.size()) running.insert(blocks.begin(), blocks.end());
+  // A page on which nothing else stands keeps them: they are its text.
+  for (const PdfPage& page : pages.pages) {
+    const auto runs = [&](const PdfBlock& block) { return running.contains(&block); };
+    if (std::all_of(page.blocks.begin(), page.blocks.end(), runs))
+      for (const PdfBlock& block : page.blocks) running.erase(&block);
+  }
   return running;
 }
 
