@@ -49,6 +49,9 @@ class MappedFile {
 class FileLock {
  public:
   virtual ~FileLock() = default;
+  // Fails with `busy` when the path no longer names the locked file (somebody removed or replaced
+  // it): from then on another process may hold a lock of the same name.
+  virtual Status check() const = 0;
 };
 
 struct FileStat {
@@ -70,10 +73,15 @@ class FileSystem {
   virtual Status make_folder(const std::string& path) = 0;                       // and its parents
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
+  // A second name for the same file, which must not be written afterwards. `unsupported` where the
+  // two cannot share one (another disk, a file system without links): copy it then.
+  virtual Status link(const std::string& from, const std::string& to) = 0;
   virtual Status sync_folder(const std::string& path) = 0;
   // Takes the lock at once or fails with `busy`; the message says which process id holds it (the
   // holder writes it into the file).
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
+  // Nanoseconds since the Unix epoch. May jump, also backwards.
+  virtual int64_t now_ns() = 0;
 };
 
 }  // namespace headrace

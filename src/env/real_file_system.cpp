@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -129,14 +130,27 @@ class RealMappedFile : public MappedFile {
 // flock() belongs to the open file, so two writers in one process exclude each other too.
 class RealFileLock : public FileLock {
  public:
-  explicit RealFileLock(Descriptor file) : file_(std::move(file)) {}
+  RealFileLock(Descriptor file, std::string path)
+      : file_(std::move(file)), path_(std::move(path)) {}
   ~RealFileLock() override {
     // The process id must not name a holder that is no longer there.
     if (::ftruncate(file_.get(), 0) != 0) return;
   }
 
+  Status check() const override {
+    struct stat held{};
+    struct stat named{};
+    if (::fstat(file_.get(), &held) == 0 && ::stat(path_.c_str(), &named) == 0 &&
+        held.st_dev == named.st_dev && held.st_ino == named.st_ino) {
+      return {};
+    }
+    return fail(ErrorCode::busy, fmt::format("{} was removed or replaced while it was held", path_),
+                "open it again; leave that file alone");
+  }
+
  private:
   const Descriptor file_;
+  const std::string path_;
 };
 
 class RealFileSystem : public FileSystem {
@@ -192,8 +206,12 @@ class RealFileSystem : public FileSystem {
   Status make_folder(const std::string& path) override {
     for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
       const std::string part = path.substr(0, slash);
-      if (::mkdir(part.c_str(), 0777) != 0 && errno != EEXIST && !is_folder(part)) {
-        return os_fail(errno, fmt::format("make folder {}", part));
+      if (::mkdir(part.c_str(), 0777) == 0) {
+        // A folder whose name is lost in a power cut takes everything in it along.
+        const size_t parent = part.find_last_of('/', part.find_last_not_of('/'));
+        HR_TRY(sync_folder(parent == std::string::npos ? "." : part.substr(0, parent + 1)));
+      } else if (const int error = errno; error != EEXIST && !is_folder(part)) {
+        return os_fail(error, fmt::format("make folder {}", part));
       }
       if (slash == std::string::npos) break;
     }
@@ -214,6 +232,27 @@ class RealFileSystem : public FileSystem {
   Status remove(const std::string& path) override {
     if (::unlink(path.c_str()) != 0) return os_fail(errno, fmt::format("remove {}", path));
     return {};
+  }
+
+  Status link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) return {};
+    switch (errno) {
+      case EXDEV:
+      case EPERM:
+      case EMLINK:
+      case ENOSYS:
+      case EOPNOTSUPP:
+        return fail(ErrorCode::unsupported, fmt::format("{} cannot be linked to {}", from, to),
+                    "copy it");
+      default:
+        return os_fail(errno, fmt::format("link {} to {}", from, to));
+    }
+  }
+
+  int64_t now_ns() override {
+    struct timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
   }
 
   Status sync_folder(const std::string& path) override {
@@ -239,7 +278,7 @@ class RealFileSystem : public FileSystem {
     const bool labelled =
         ::ftruncate(file.get(), 0) == 0 && ::pwrite(file.get(), pid.data(), pid.size(), 0) >= 0;
     static_cast<void>(labelled);
-    return std::make_unique<RealFileLock>(std::move(file));
+    return std::make_unique<RealFileLock>(std::move(file), path);
   }
 
  private:
