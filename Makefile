@@ -8,11 +8,14 @@ VENV := .venv
 PYTHON ?= python3
 PIP := $(VENV)/bin/pip --disable-pip-version-check
 JOBS ?= $(shell nproc)
+# Objects are shared between checkouts of the same sources, wherever they lie.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
 
 APT_BUILD := g++ cmake ninja-build ccache pkg-config python3 python3-venv python3-dev \
   libfmt-dev nlohmann-json3-dev libcli11-dev libsimdjson-dev libicu-dev libstemmer-dev \
   libxxhash-dev libzstd-dev zlib1g-dev libbz2-dev liblzma-dev libzip-dev \
-  libuchardet-dev libpugixml-dev libseccomp-dev libroaring-dev libflatbuffers-dev libgtest-dev
+  libuchardet-dev libseccomp-dev libflatbuffers-dev libgtest-dev
 APT_DEMO := postgresql-doc-15
 APT_BENCH := libbenchmark-dev r-doc-pdf postgresql-doc-15
 APT_LINT := clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
@@ -74,12 +77,12 @@ lint: ## Formatting, layering, file rules
 	$(call apt_install,$(APT_LINT))
 	@tools/lint.sh
 
-sanitize: $(VENV)/.ready ## All C++ tests under the address, undefined and thread sanitizers
+sanitize: $(VENV)/.ready ## All C++ tests under the sanitizers, locks checked by clang
 	$(call apt_install,$(APT_BUILD) $(APT_LINT))
 	@tools/sanitize.sh address,undefined
 	@tools/sanitize.sh thread
 
-analyze: ## clang: -Werror=thread-safety and clang-tidy
+analyze: ## clang-tidy over the product's own code
 	$(call apt_install,$(APT_BUILD) $(APT_LINT))
 	@tools/analyze.sh
 
