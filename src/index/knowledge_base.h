@@ -120,6 +120,9 @@ class Writer {
   virtual Status put_vectors(std::string_view space, std::span<const std::string> keys,
                              std::span<const float> vectors) = 0;
   virtual Status add_space(const Space& space) = 0;  // at once durable; same again is fine
+  // The space and all its vectors are gone, durably, when this returns; its name may be used again,
+  // also for another model. Folds the log first. not_found when there is none of that name.
+  virtual Status drop_space(std::string_view name) = 0;
   virtual Status set_settings(const std::string& settings) = 0;
 
   // Everything put so far is durable and visible when this returns (group fsync).

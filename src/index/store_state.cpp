@@ -47,6 +47,13 @@ uint32_t HeldSegment::live_rows(uint32_t document) const {
   return live;
 }
 
+void HeldSegment::drop_vectors(std::string_view space) {
+  if (const auto found = late.find(space); found != late.end()) late.erase(found);
+  if (segment->vectors(space) != nullptr &&
+      std::find(hidden_spaces.begin(), hidden_spaces.end(), space) == hidden_spaces.end())
+    hidden_spaces.emplace_back(space);
+}
+
 SegmentMergeInput merge_input(const HeldSegment& held) {
   return {held.segment.get(), held.deleted.get(), held.stale.get(),
           [&held](std::string_view space) { return held.vectors(space); }};

@@ -57,6 +57,9 @@ struct HeldSegment {
   }
   std::vector<const VectorSet*> vectors(std::string_view space) const;
   uint32_t live_rows(uint32_t document) const;
+  // Its vectors of `space` no longer count. Those inside the segment itself stay there, hidden,
+  // until a merge leaves them out: a later space of the same name must not find them.
+  void drop_vectors(std::string_view space);
 };
 
 class StoreState {
@@ -80,6 +83,7 @@ class StoreState {
 
   // After a flush or merge: `count` segments from `first` on became `merged`.
   void replace_segments(size_t first, size_t count, std::vector<HeldSegment> merged);
+  void set_spaces(std::vector<Space> spaces) { spaces_ = std::move(spaces); }
   void set_manifest(Manifest manifest) { manifest_ = std::move(manifest); }
   HeldSegment& held(size_t i) { return segments_[i]; }
 

@@ -159,6 +159,31 @@ class LoggedWriter : public Writer {
     return commit_locked();
   }
 
+  // A manifest says it all: no log record is needed, and none that an older program would not know.
+  Status drop_space(std::string_view name) override {
+    MutexLock guard(mutex_);
+    HR_TRY(ready());
+    if (!find_space(name)) {
+      return fail(ErrorCode::not_found, fmt::format("{} has no vectors named \"{}\"", path_, name),
+                  "headrace space list shows the spaces it has");
+    }
+    HR_TRY(commit_locked());
+    HR_TRY(flush_locked());
+    std::vector<HeldSegment> segments = state_->segments();
+    for (HeldSegment& held : segments) held.drop_vectors(name);
+    const std::vector<Space> before = state_->spaces();
+    std::vector<Space> spaces = before;
+    std::erase_if(spaces, [&](const Space& space) { return space.name == name; });
+    state_->set_spaces(std::move(spaces));
+    const uint64_t number = state_->manifest().number;
+    const Status dropped = publish(std::move(segments), state_->manifest(), nullptr);
+    if (state_->manifest().number == number) {  // nobody can see it
+      state_->set_spaces(before);
+      remove_unreferenced();
+    }
+    return dropped;
+  }
+
   Status set_settings(const std::string& settings) override {
     MutexLock guard(mutex_);
     HR_TRY(ready());
