@@ -7,7 +7,7 @@
 #include "base/utf8.h"
 #include "commands.h"
 #include "embed/model_store.h"
-#include "plan/text_embedder.h"
+#include "plan/vector_model.h"
 #include "terminal.h"
 
 namespace headrace::cli {
@@ -88,7 +88,7 @@ std::string vector_json(std::span<const float> vector) {
 }
 
 Result<int> run_embed(const TextArguments& arguments) {
-  HR_ASSIGN(const auto embedder, TextEmbedder::load(arguments.model));
+  HR_ASSIGN(const auto embedder, load_vector_model(arguments.model));
   HR_ASSIGN(const auto reader, TextReader::open(arguments.file));
   const uint32_t dimension = embedder->info().dimension;
   const bool npy = arguments.format == "npy";
@@ -99,8 +99,9 @@ Result<int> run_embed(const TextArguments& arguments) {
   constexpr size_t kWindow = 1024;
   std::vector<std::string> texts;
   const auto embed_window = [&]() -> Status {
-    HR_ASSIGN(const Embeddings embeddings,
-              embedder->embed(texts, EmbedPurpose::plain, pool, &interrupt()));
+    HR_ASSIGN(
+        const Embeddings embeddings,
+        embedder->embed(texts, {EmbedPurpose::plain, EmbedPriority::bulk, &interrupt()}, pool));
     cut += embeddings.cut;
     rows += texts.size();
     if (npy) {

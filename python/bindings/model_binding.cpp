@@ -9,7 +9,7 @@
 #include "embed/model_store.h"
 #include "errors.h"
 #include "interruptible.h"
-#include "plan/text_embedder.h"
+#include "plan/vector_model.h"
 
 namespace nb = nanobind;
 
@@ -22,15 +22,16 @@ using FloatMatrix = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 // A loaded model, its tokenizer and a pool of threads.
 class Model {
  public:
-  explicit Model(const std::string& spec) : embedder_(unwrap(TextEmbedder::load(spec))) {}
+  explicit Model(const std::string& spec) : embedder_(unwrap(load_vector_model(spec))) {}
 
   FloatMatrix embed(const std::vector<std::string>& texts, const std::string& purpose) {
     const EmbedPurpose kind = purpose == "query"     ? EmbedPurpose::query
                               : purpose == "passage" ? EmbedPurpose::passage
                                                      : EmbedPurpose::plain;
     CancelToken cancel;
-    auto result = run_interruptible_result<Embeddings>(
-        cancel, [&] { return embedder_->embed(texts, kind, pool_, &cancel); });
+    auto result = run_interruptible_result<Embeddings>(cancel, [&] {
+      return embedder_->embed(texts, {kind, EmbedPriority::bulk, &cancel}, pool_);
+    });
     auto held = std::make_unique<Embeddings>(unwrap(std::move(result)));
     float* values = held->values.data();
     nb::capsule owner(held.release(), [](void* pointer) noexcept {
@@ -40,7 +41,7 @@ class Model {
   }
 
   nb::dict info() const {
-    const EncoderInfo& known = embedder_->info();
+    const VectorModelInfo& known = embedder_->info();
     nb::dict result;
     result["name"] = known.name;
     result["dimension"] = known.dimension;
@@ -65,7 +66,7 @@ class Model {
   }
 
  private:
-  std::shared_ptr<const TextEmbedder> embedder_;
+  std::shared_ptr<const VectorModel> embedder_;
   ThreadPool pool_;
 };
 

@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kWindowRows = 512;
 }  // namespace
 
-EmbedLane::EmbedLane(const TextEmbedder& embedder, index::Writer& writer, std::string space,
+EmbedLane::EmbedLane(const VectorModel& embedder, index::Writer& writer, std::string space,
                      ThreadPool& pool, Progress& progress, const CancelToken& cancel)
     : embedder_(embedder),
       writer_(writer),
@@ -80,7 +80,7 @@ Status EmbedLane::embed_window(std::vector<Item> window) {
     texts.push_back(std::move(item.text));
   }
   HR_ASSIGN(const Embeddings embeddings,
-            embedder_.embed(texts, EmbedPurpose::passage, pool_, &cancel_));
+            embedder_.embed(texts, {EmbedPurpose::passage, EmbedPriority::bulk, &cancel_}, pool_));
   HR_TRY(writer_.put_vectors(space_, keys, embeddings.values));
   HR_TRY(writer_.commit());
   progress_.rows_embedded.fetch_add(keys.size(), std::memory_order_relaxed);

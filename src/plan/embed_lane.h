@@ -16,7 +16,7 @@
 #include "base/result.h"
 #include "index/knowledge_base.h"
 #include "plan/progress.h"
-#include "plan/text_embedder.h"
+#include "plan/vector_model.h"
 #include "runtime/cancel.h"
 #include "runtime/channel.h"
 #include "runtime/thread_pool.h"
@@ -28,8 +28,8 @@ class EmbedLane {
   // Bytes of text that may wait.
   static constexpr uint64_t kWaitingBytesMax = 16ULL << 20;
 
-  EmbedLane(const TextEmbedder& embedder, index::Writer& writer, std::string space,
-            ThreadPool& pool, Progress& progress, const CancelToken& cancel);
+  EmbedLane(const VectorModel& embedder, index::Writer& writer, std::string space, ThreadPool& pool,
+            Progress& progress, const CancelToken& cancel);
   ~EmbedLane();  // stops without finishing what waits
   EmbedLane(const EmbedLane&) = delete;
   EmbedLane& operator=(const EmbedLane&) = delete;
@@ -47,7 +47,7 @@ class EmbedLane {
   Status embed_window(std::vector<Item> window);
   Status status();
 
-  const TextEmbedder& embedder_;
+  const VectorModel& embedder_;
   index::Writer& writer_;
   const std::string space_;
   ThreadPool& pool_;

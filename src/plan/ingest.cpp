@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "embed/model_store.h"
 #include "plan/embed_lane.h"
 #include "plan/known_in_writer.h"
 #include "plan/settings.h"
@@ -74,7 +75,7 @@ class Run {
   IngestReport report_;
   Settings settings_;
   std::unique_ptr<index::Writer> writer_;
-  std::shared_ptr<const TextEmbedder> embedder_;
+  std::shared_ptr<const VectorModel> embedder_;
   std::unique_ptr<Chunker> chunker_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<WorkerPool> workers_;
@@ -133,10 +134,13 @@ Status Run::open_model() {
   chunk.overlap = settings_.overlap;
   std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::without_model();
   if (!settings_.model.empty()) {
-    HR_ASSIGN(embedder_, TextEmbedder::load(settings_.model));
+    embedder_ = options_.given_model;
+    if (!embedder_) {
+      HR_ASSIGN(embedder_, load_vector_model(settings_.model));
+    }
     tokenizer = embedder_->tokenizer();
-    const EncoderInfo& model = embedder_->info();
-    if (chunk.tokens_max > model.tokens_max) {
+    const VectorModelInfo& model = embedder_->info();
+    if (model.tokens_max != 0 && chunk.tokens_max > model.tokens_max) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("{} reads at most {} tokens, --chunk-tokens is {}", model.name,
                               model.tokens_max, chunk.tokens_max),

@@ -19,14 +19,17 @@
 #include "env/file_system.h"
 #include "plan/document_stream.h"
 #include "plan/progress.h"
+#include "plan/vector_model.h"
 #include "runtime/cancel.h"
 
 namespace headrace {
 
 struct IngestOptions {
-  StreamOptions stream;       // paths, globs, columns, or records from memory
-  std::string kb;             // the knowledge base's folder; made when it is not there
-  std::string model;          // empty: the knowledge base's, else the default; "none": no vectors
+  StreamOptions stream;  // paths, globs, columns, or records from memory
+  std::string kb;        // the knowledge base's folder; made when it is not there
+  std::string model;     // empty: the knowledge base's, else the default; "none": no vectors
+  // Used instead of looking the model up by name (Python callables); `model` names it.
+  std::shared_ptr<const VectorModel> given_model;
   uint32_t chunk_tokens = 0;  // 0: the knowledge base's, else 256
   int64_t overlap = -1;       // -1: the knowledge base's, else 32
   std::string language;       // empty: the knowledge base's, else "en"

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "embed/model_store.h"
 #include "transform/chunker.h"
 
 namespace headrace {
@@ -100,17 +101,18 @@ Result<Settings> Knowledge::settings() {
   return Settings::from_json(current->info().settings);
 }
 
-Result<std::shared_ptr<const TextEmbedder>> Knowledge::embedder() {
+Result<std::shared_ptr<const VectorModel>> Knowledge::embedder() {
   {
     MutexLock lock(mutex_);
     if (embedder_) return embedder_;
   }
+  if (options_.given_model) return options_.given_model;
   HR_ASSIGN(const Settings known, settings());
   if (known.model.empty()) {
     return fail(ErrorCode::invalid_argument, fmt::format("{} has no model", path_),
                 "search it with mode text, or with a vector of your own");
   }
-  HR_ASSIGN(auto loaded, TextEmbedder::load(known.model));
+  HR_ASSIGN(auto loaded, load_vector_model(known.model));
   MutexLock lock(mutex_);
   if (!embedder_) embedder_ = std::move(loaded);
   return embedder_;
@@ -170,7 +172,8 @@ Result<std::vector<Hit>> Knowledge::search(const std::string& query, const Searc
   HR_TRY(space_dimension(*current, space));
   HR_ASSIGN(const auto model, embedder());
   const std::string texts[] = {query};
-  HR_ASSIGN(const Embeddings embedding, model->embed(texts, EmbedPurpose::query, pool(1)));
+  HR_ASSIGN(const Embeddings embedding,
+            model->embed(texts, {EmbedPurpose::query, EmbedPriority::query}, pool(1)));
   return run_search(query, embedding.values, options, mode);
 }
 
@@ -237,7 +240,7 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
   if (mode != index::SearchMode::text) {
     HR_ASSIGN(dimension, space_dimension(*current, space));
     HR_ASSIGN(const auto model, embedder());
-    HR_ASSIGN(embeddings, model->embed(queries, EmbedPurpose::query, pool(threads)));
+    HR_ASSIGN(embeddings, model->embed(queries, {EmbedPurpose::query}, pool(threads)));
   }
   std::vector<index::SearchRequest> requests(queries.size());
   for (size_t i = 0; i < requests.size(); ++i) {
@@ -253,7 +256,7 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
 }
 
 Status Knowledge::add(std::span<const GivenDocument> documents) {
-  std::shared_ptr<const TextEmbedder> model;
+  std::shared_ptr<const VectorModel> model;
   {
     MutexLock lock(mutex_);
     HR_TRY(writer());
@@ -283,12 +286,12 @@ Status Knowledge::add(std::span<const GivenDocument> documents) {
   }
   Embeddings embeddings;
   if (model) {
-    HR_ASSIGN(embeddings, model->embed(texts, EmbedPurpose::passage, pool(0)));
+    HR_ASSIGN(embeddings, model->embed(texts, {EmbedPurpose::passage}, pool(0)));
   }
   MutexLock lock(mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   if (model && !has_space(out->snapshot()->info(), kSpace)) {
-    const EncoderInfo& info = model->info();
+    const VectorModelInfo& info = model->info();
     HR_TRY(out->add_space(
         {kSpace, info.name, info.fingerprint, info.dimension, index::Metric::cosine, "text"}));
   }

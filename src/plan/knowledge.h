@@ -18,7 +18,7 @@
 #include "index/knowledge_base.h"
 #include "plan/document_task.h"
 #include "plan/settings.h"
-#include "plan/text_embedder.h"
+#include "plan/vector_model.h"
 #include "transform/chunker.h"
 
 namespace headrace {
@@ -27,7 +27,9 @@ struct KnowledgeOptions {
   bool create = false;       // make it when it is not there
   bool own_vectors = false;  // opened with model=None and a dimension
   std::string model;         // of a new one; empty: the default
-  uint32_t dimension = 0;    // of a new one with own vectors
+  // Used instead of looking the model up by name (Python callables).
+  std::shared_ptr<const VectorModel> given_model;
+  uint32_t dimension = 0;  // of a new one with own vectors
   index::Metric metric = index::Metric::cosine;
   uint64_t memory_bytes = 0;  // of rows not yet in a segment; 0: 64 MiB
 };
@@ -87,7 +89,7 @@ class Knowledge {
 
  private:
   Result<index::Writer*> writer() HR_REQUIRES(mutex_);
-  Result<std::shared_ptr<const TextEmbedder>> embedder() HR_EXCLUDES(mutex_);
+  Result<std::shared_ptr<const VectorModel>> embedder() HR_EXCLUDES(mutex_);
   Result<uint32_t> space_dimension(const index::Snapshot& snapshot, const std::string& space) const;
   ThreadPool& pool(size_t threads) HR_EXCLUDES(mutex_);
   Result<std::vector<Hit>> run_search(const std::string& text, std::span<const float> vector,
@@ -102,7 +104,7 @@ class Knowledge {
   Mutex mutex_;
   std::unique_ptr<index::Reader> reader_ HR_GUARDED_BY(mutex_);
   std::unique_ptr<index::Writer> writer_ HR_GUARDED_BY(mutex_);
-  std::shared_ptr<const TextEmbedder> embedder_ HR_GUARDED_BY(mutex_);
+  std::shared_ptr<const VectorModel> embedder_ HR_GUARDED_BY(mutex_);
   std::map<size_t, std::unique_ptr<ThreadPool>> pools_ HR_GUARDED_BY(mutex_);
 };
 

@@ -5,7 +5,7 @@
 
 #include "batch/row_batch.h"
 #include "plan/render.h"
-#include "plan/text_embedder.h"
+#include "plan/vector_model.h"
 #include "runtime/channel.h"
 
 namespace headrace {
@@ -32,10 +32,12 @@ class RunningRowStream : public RowStream {
     workers.workers_max = pool_->size();
     HR_ASSIGN(workers_, WorkerPool::create(workers));
     std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::without_model();
-    if (!options_.model.empty() && options_.model != "none") {
-      HR_ASSIGN(embedder_, TextEmbedder::load(options_.model));
-      tokenizer = embedder_->tokenizer();
+    if (options_.given_model) {
+      embedder_ = options_.given_model;
+    } else if (!options_.model.empty() && options_.model != "none") {
+      HR_ASSIGN(embedder_, load_vector_model(options_.model));
     }
+    if (embedder_) tokenizer = embedder_->tokenizer();
     if (options_.embed && embedder_) vectors_.push_back({"default", embedder_->info().dimension});
     schema_ = row_schema(vectors_);
     HR_ASSIGN(Chunker chunker, Chunker::create(std::move(tokenizer),
@@ -105,7 +107,9 @@ class RunningRowStream : public RowStream {
     if (!vectors_.empty()) {
       std::vector<std::string> texts;
       for (const Row& row : rows) texts.push_back(chunker_->embedded_text(row));
-      HR_ASSIGN(embeddings, embedder_->embed(texts, EmbedPurpose::passage, *pool_, &cancel_));
+      HR_ASSIGN(
+          embeddings,
+          embedder_->embed(texts, {EmbedPurpose::passage, EmbedPriority::bulk, &cancel_}, *pool_));
     }
     RowBatchBuilder builder(vectors_);
     for (size_t i = 0; i < rows.size(); ++i) {
@@ -122,7 +126,7 @@ class RunningRowStream : public RowStream {
   RowStreamOptions options_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<WorkerPool> workers_;
-  std::shared_ptr<const TextEmbedder> embedder_;
+  std::shared_ptr<const VectorModel> embedder_;
   std::unique_ptr<Chunker> chunker_;
   std::vector<VectorColumn> vectors_;
   std::vector<Field> schema_;

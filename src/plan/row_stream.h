@@ -15,15 +15,17 @@
 #include "batch/column.h"
 #include "batch/document.h"
 #include "plan/document_stream.h"
+#include "plan/vector_model.h"
 #include "runtime/cancel.h"
 
 namespace headrace {
 
 struct RowStreamOptions {
   StreamOptions stream;
-  bool chunk = true;   // false: one row a document, its whole text
-  std::string model;   // for token counts and vectors; empty or "none": neither
-  bool embed = false;  // a column of vectors, named "default"
+  bool chunk = true;  // false: one row a document, its whole text
+  std::string model;  // for token counts and vectors; empty or "none": neither
+  std::shared_ptr<const VectorModel> given_model;  // instead of one looked up by name
+  bool embed = false;                              // a column of vectors, named "default"
   uint32_t chunk_tokens = 256;
   uint32_t overlap = 32;
   uint64_t memory_bytes = 0;

@@ -74,7 +74,23 @@ std::vector<std::vector<uint32_t>> make_tiles(const std::vector<std::vector<int3
 
 }  // namespace
 
-Result<std::shared_ptr<const TextEmbedder>> TextEmbedder::load(const std::string& model) {
+TextEmbedder::TextEmbedder(std::shared_ptr<const Tokenizer> tokenizer,
+                           std::unique_ptr<const Encoder> encoder)
+    : tokenizer_(std::move(tokenizer)), encoder_(std::move(encoder)) {
+  const EncoderInfo& known = encoder_->info();
+  info_.name = known.name;
+  info_.kind = "encoder";
+  info_.fingerprint = known.fingerprint;
+  info_.dimension = known.dimension;
+  info_.tokens_max = known.tokens_max;
+  info_.normalized = known.normalized;
+  info_.query_prompt = known.query_prompt;
+  info_.passage_prompt = known.passage_prompt;
+  info_.precision = "fp32";
+  info_.kernel = known.kernel;
+}
+
+Result<std::shared_ptr<const VectorModel>> TextEmbedder::load(const std::string& model) {
   HR_ASSIGN(const ModelFiles files, find_model(model));
   HR_ASSIGN(auto tokenizer, Tokenizer::load(files.directory));
   HR_ASSIGN(auto encoder, Encoder::load(files));
@@ -98,12 +114,13 @@ void TextEmbedder::give_scratch(Encoder::ScratchPtr scratch) const {
   scratches_.push_back(std::move(scratch));
 }
 
-Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts, EmbedPurpose purpose,
-                                       ThreadPool& pool, const CancelToken* cancel) const {
-  const EncoderInfo& model = info();
-  const std::string prompt = purpose == EmbedPurpose::query     ? model.query_prompt
-                             : purpose == EmbedPurpose::passage ? model.passage_prompt
-                                                                : std::string();
+Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
+                                       const EmbedOptions& options, ThreadPool& pool) const {
+  const VectorModelInfo& model = info_;
+  const CancelToken* const cancel = options.cancel;
+  const std::string prompt = options.purpose == EmbedPurpose::query     ? model.query_prompt
+                             : options.purpose == EmbedPurpose::passage ? model.passage_prompt
+                                                                        : std::string();
   const TokenisedTexts tokenised = tokenise(*tokenizer_, texts, prompt, model.tokens_max, pool);
   const auto tiles = make_tiles(tokenised.distinct, encoder_->tile_tokens());
 
@@ -136,7 +153,10 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts, Embed
   if (failure) return std::unexpected(std::move(*failure));
   if (cancel != nullptr) HR_TRY(cancel->check());
 
-  Embeddings result{std::vector<float>(), tokenised.tokens, tokenised.cut};
+  Embeddings result;
+  result.tokens = tokenised.tokens;
+  result.cut = tokenised.cut;
+  result.reused = texts.size() - tokenised.distinct.size();
   if (tokenised.distinct.size() == texts.size()) {  // nothing twice: already in order
     result.values = std::move(vectors);
     return result;

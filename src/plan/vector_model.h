@@ -1,0 +1,82 @@
+// VectorModel: whatever turns texts into vectors: our own encoders, static models, ONNX files,
+// remote endpoints, Python callables. Every stage that embeds speaks to this and to nothing below.
+//
+// Threads: a model is safe from any thread; embed() may be called from several at once. Errors:
+// those of loading (what is missing and how to get it) and of the provider, each naming the model;
+// cancelled. A failed call gives no vectors at all, never some.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "runtime/cancel.h"
+#include "runtime/thread_pool.h"
+#include "transform/tokenizer.h"
+
+namespace headrace {
+
+// Which of the model's own prompts goes before each text.
+enum class EmbedPurpose : uint8_t { plain, query, passage };
+
+// Somebody waits for a query: it overtakes bulk work where the model can (at the next tile).
+enum class EmbedPriority : uint8_t { bulk, query };
+
+// What becomes of a text that is longer than the model reads.
+enum class LongTexts : uint8_t {
+  cut,     // embedded by its beginning
+  window,  // embedded in windows, whose vectors are averaged by their lengths
+};
+
+struct EmbedOptions {
+  EmbedPurpose purpose = EmbedPurpose::plain;
+  EmbedPriority priority = EmbedPriority::bulk;
+  const CancelToken* cancel = nullptr;
+};
+
+struct Embeddings {
+  std::vector<float> values;  // [texts, dimension], row-major
+  uint64_t tokens = 0;        // computed, special tokens included
+  uint64_t cut = 0;           // texts longer than the model reads, embedded by their beginning
+  uint64_t windowed = 0;      // such texts, embedded in windows
+  uint64_t reused = 0;        // texts whose vector was already there: repeated, or in the cache
+};
+
+struct VectorModelInfo {
+  std::string name;
+  std::string kind;         // "encoder", "static", "onnx", "openai", "python"
+  std::string fingerprint;  // hex: same ⇒ same vectors (weights, configuration, pooling, precision)
+  uint32_t dimension = 0;
+  uint32_t tokens_max = 0;   // special tokens included; 0: the model reads texts of any length
+  bool normalized = false;   // vectors come out with length 1
+  std::string query_prompt;  // put before a query / a passage
+  std::string passage_prompt;
+  std::string precision;  // "fp32", "int8", …: what the arithmetic keeps
+  std::string kernel;     // who computes: "avx2", "onnxruntime 1.23.0", a host's name, …
+};
+
+class VectorModel {
+ public:
+  virtual ~VectorModel() = default;
+  virtual const VectorModelInfo& info() const = 0;
+  // Counts tokens for chunking. A model that brings none (remote, Python) has
+  // Tokenizer::without_model(), whose counts are an estimate.
+  virtual const std::shared_ptr<const Tokenizer>& tokenizer() const = 0;
+  // Row i of the answer is the vector of texts[i]. Texts may hold any bytes and be empty.
+  virtual Result<Embeddings> embed(std::span<const std::string> texts, const EmbedOptions& options,
+                                   ThreadPool& pool) const = 0;
+};
+
+struct ModelOptions {
+  LongTexts long_texts = LongTexts::cut;
+};
+
+// `spec`: a folder, NAME or ORG/NAME (see embed/model_store.h), `static:M`, `onnx:FILE`,
+// `openai:URL#NAME`.
+Result<std::shared_ptr<const VectorModel>> load_vector_model(const std::string& spec,
+                                                             const ModelOptions& options = {});
+
+}  // namespace headrace
