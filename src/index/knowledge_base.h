@@ -102,6 +102,8 @@ struct WriterOptions {
   uint64_t memory_bytes_max = 64ULL << 20;  // of the rows not yet in a segment; bounds the log too
   std::string language = "en";              // of a new knowledge base
   std::string settings;                     // of a new knowledge base
+  uint64_t log_buffer_bytes_max = 8 << 20;  // handed to the system when a transaction has so much
+  size_t segments_max = 10;                 // in files; more are merged
 };
 
 class Writer {

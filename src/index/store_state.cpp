@@ -258,8 +258,14 @@ Status StoreState::apply(std::vector<Change>& changes) {
   for (size_t i = 0; i < changes.size(); ++i) {
     Change& change = changes[i];
     if (std::holds_alternative<DocumentWrite>(change)) {
-      size_t end = i + 1;
-      while (end < changes.size() && std::holds_alternative<DocumentWrite>(changes[end])) ++end;
+      // A failure keeps the rows of the good version before it, so the two are not one run.
+      std::unordered_set<std::string_view> written;
+      size_t end = i;
+      for (; end < changes.size(); ++end) {
+        const auto* write = std::get_if<DocumentWrite>(&changes[end]);
+        if (write == nullptr || (write->error && written.contains(write->source))) break;
+        written.insert(write->source);
+      }
       HR_TRY(add_documents(changes, i, end));
       i = end - 1;
     } else if (const auto* removed = std::get_if<RemoveSource>(&change)) {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "index/log.h"
+#include "index/row_codec.h"
 #include "index/segment_merge.h"
 #include "index/snapshot.h"
 #include "index/store_state.h"
@@ -17,16 +18,39 @@ namespace headrace::index {
 
 namespace {
 
-// The log's buffer is handed to the system when it holds this much.
-constexpr uint64_t kLogBufferBytesMax = 8ULL << 20;
-// From this many file segments on, neighbours are merged.
-constexpr size_t kFileSegmentsMax = 10;
+// So many neighbouring file segments are merged into one.
 constexpr size_t kMergeWidth = 5;
 constexpr const char* kLockName = "LOCK";
+// One log frame holds a document with all its rows.
+constexpr uint64_t kDocumentBytesMax = 1ULL << 30;
 
 Hash128 new_identity(const std::string& path) {
   const auto now = std::chrono::system_clock::now().time_since_epoch().count();
   return hash128(fmt::format("{}|{}|{}", path, now, ::getpid()));
+}
+
+// Nothing may reach the log that cannot be read back from it.
+Status check_document(const DocumentWrite& document) {
+  uint64_t bytes = 0;
+  for (const Row& row : document.rows) {
+    Hash128 key;
+    if (!parse_row_key(row.key, key)) {
+      return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no row key", row.key));
+    }
+    bytes += row.text.size() + row.title.size() + row.heading.size() + 64;
+    for (const auto& [name, value] : row.metadata) {
+      bytes += name.size() + 16;
+      if (const auto* text = std::get_if<std::string>(&value)) bytes += text->size();
+      if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
+        for (const std::string& item : *list) bytes += item.size() + 8;
+      }
+    }
+  }
+  if (bytes <= kDocumentBytesMax) return {};
+  return fail(ErrorCode::too_large,
+              fmt::format("{}: {} MiB of rows in one document; {} are possible", document.source,
+                          bytes >> 20, kDocumentBytesMax >> 20),
+              "split it into several documents");
 }
 
 bool same_space(const Space& a, const Space& b) {
@@ -59,6 +83,7 @@ class LoggedWriter : public Writer {
   }
 
   Status put(DocumentWrite document) override {
+    HR_TRY(check_document(document));
     MutexLock guard(mutex_);
     HR_TRY(ready());
     DocumentState known;
@@ -300,7 +325,7 @@ class LoggedWriter : public Writer {
   Status add(Change change) HR_REQUIRES(mutex_) {
     log_change(change, *log_);
     pending_.push_back(std::move(change));
-    if (log_->buffered_bytes() < kLogBufferBytesMax) return {};
+    if (log_->buffered_bytes() < options_.log_buffer_bytes_max) return {};
     if (Status status = log_->write_buffer(); !status) return give_up(std::move(status));
     return {};
   }
@@ -315,6 +340,7 @@ class LoggedWriter : public Writer {
 
   Status commit_locked() HR_REQUIRES(mutex_) {
     if (pending_.empty()) return {};
+    HR_TRY(settle_folder());
     const std::string bytes = log_->close_transaction();
     if (Status status = log_->write_and_sync(bytes); !status) return give_up(std::move(status));
     log_->acknowledge();
@@ -323,7 +349,8 @@ class LoggedWriter : public Writer {
     HR_TRY(state_->apply(changes));
     changes.clear();
     show();
-    if (state_->memory_bytes() + log_->end() / 4 > options_.memory_bytes_max) {
+    if (state_->memory_bytes() > options_.memory_bytes_max ||
+        log_->end() > options_.memory_bytes_max) {
       // The commit itself is done: a flush that fails (a full disk) is tried again by the next one.
       const Status flushed = flush_locked();
       if (!flushed && state_->memory_bytes() > 4 * options_.memory_bytes_max) return flushed;
@@ -410,12 +437,14 @@ class LoggedWriter : public Writer {
     state_->set_manifest(std::move(manifest));
     state_->replace_segments(0, before, std::move(segments));
     if (log) log_ = std::move(log);
+    folder_owed_ = !published;
     if (published) remove_unreferenced();
     show();
     return published;
   }
 
   Status flush_locked() HR_REQUIRES(mutex_) {
+    HR_TRY(settle_folder());
     const auto& segments = state_->segments();
     if (log_->end() <= kLogHeaderBytes && !log_->unfit()) return {};
     Manifest manifest = state_->manifest();
@@ -440,30 +469,40 @@ class LoggedWriter : public Writer {
       return publish(std::move(kept), std::move(manifest), std::move(log));
     }();
     if (!status) {
-      remove_unreferenced();
+      if (!folder_owed_) remove_unreferenced();
       return status;
     }
     return compact();
   }
 
+  // A manifest that readers see already, but that a power cut might still undo: nothing is
+  // acknowledged on top of it, and nothing it replaced is removed, until its name is durable.
+  Status settle_folder() HR_REQUIRES(mutex_) {
+    if (!folder_owed_) return {};
+    HR_TRY(files_.sync_folder(path_));
+    folder_owed_ = false;
+    remove_unreferenced();
+    return {};
+  }
+
   // Neighbouring segments are merged where that is cheapest, as long as they are not too large to
   // be merged within the memory given.
   Status compact() HR_REQUIRES(mutex_) {
-    while (state_->segments().size() > kFileSegmentsMax) {
+    while (state_->segments().size() > options_.segments_max) {
       const auto& segments = state_->segments();
       size_t best = 0;
       uint64_t best_bytes = UINT64_MAX;
-      for (size_t begin = 0; begin + kMergeWidth <= segments.size(); ++begin) {
+      const size_t width = std::min(kMergeWidth, options_.segments_max + 1);
+      for (size_t begin = 0; begin + width <= segments.size(); ++begin) {
         uint64_t bytes = 0;
-        for (size_t i = begin; i < begin + kMergeWidth; ++i)
-          bytes += segments[i].segment->bytes().size();
+        for (size_t i = begin; i < begin + width; ++i) bytes += segments[i].segment->bytes().size();
         if (bytes < best_bytes) {
           best_bytes = bytes;
           best = begin;
         }
       }
       if (best_bytes > 4 * options_.memory_bytes_max) return {};
-      HR_TRY(merge(best, kMergeWidth));
+      HR_TRY(merge(best, width));
     }
     return {};
   }
@@ -482,7 +521,7 @@ class LoggedWriter : public Writer {
       for (size_t i = first + count; i < segments.size(); ++i) result.push_back(segments[i]);
       return publish(std::move(result), std::move(manifest), nullptr);
     }();
-    if (!status) remove_unreferenced();
+    if (!status && !folder_owed_) remove_unreferenced();
     return status;
   }
 
@@ -520,6 +559,7 @@ class LoggedWriter : public Writer {
   std::vector<Change> pending_ HR_GUARDED_BY(mutex_);
   std::map<std::string, std::optional<DocumentState>, std::less<>> pending_documents_
       HR_GUARDED_BY(mutex_);
+  bool folder_owed_ HR_GUARDED_BY(mutex_) = false;
   uint64_t files_bytes_ HR_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<const Snapshot> snapshot_ HR_GUARDED_BY(mutex_);
 };

@@ -1,0 +1,97 @@
+// A naive model of a knowledge base for tests: what a reader must see after each commit, kept in
+// maps. StoreWorkload makes the same seeded changes to a Writer and to the model.
+//
+// Owns: values. Threads: one at a time; `candidates` may be copied by a test's hook on the thread
+// that makes the change. Errors: the writer's are given back to the test.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/hash.h"
+#include "env/simulated_file_system.h"
+#include "index/knowledge_base.h"
+
+namespace headrace::index::testing {
+
+inline constexpr const char* kFolder = "/kb";
+inline constexpr const char* kFirstSpace = "default";
+inline constexpr const char* kSecondSpace = "second";
+
+struct ModelRow {
+  std::string text;
+  std::string parity;
+  std::map<std::string, uint32_t> vectors;  // by space: the mark in its first number
+  bool operator==(const ModelRow&) const = default;
+};
+
+struct ModelDocument {
+  std::map<uint32_t, ModelRow> rows;
+  bool failed = false;
+  bool operator==(const ModelDocument&) const = default;
+};
+
+// What a reader sees. Two are equal when nobody can tell them apart.
+struct ModelState {
+  bool exists = false;
+  std::map<std::string, ModelDocument> documents;
+  std::map<std::string, uint32_t> spaces;  // dimensions
+  bool operator==(const ModelState&) const = default;
+  std::string text() const;
+};
+
+// Reads everything that a snapshot shows. Vectors are [mark, position, 1, …].
+ModelState read_state(const Snapshot& snapshot);
+
+// Empty when the searches of `snapshot` give what `state` holds; otherwise what is wrong.
+std::string check_searches(const Snapshot& snapshot, const ModelState& state);
+
+class StoreWorkload {
+ public:
+  StoreWorkload(SimulatedFileSystem& files, uint64_t seed, WriterOptions options);
+
+  // One step. False when the writer refused it; `error` has the reason.
+  bool step();
+  bool open_writer();
+  void close_writer() { writer_.reset(); }
+  Writer* writer() { return writer_.get(); }
+  const std::optional<Error>& error() const { return error_; }
+  const std::string& last_step() const { return last_step_; }
+
+  // The states that may be found on the disk at this moment: what was acknowledged last and, while
+  // a call runs, what that call may make durable.
+  const std::vector<ModelState>& candidates() const { return candidates_; }
+  const ModelState& acknowledged() const { return candidates_.front(); }
+  // After a refused step: what the writer shows is one of the candidates; from here on it counts.
+  bool adopt_shown();
+
+ private:
+  uint64_t draw(uint64_t bound) { return random_() % bound; }
+  bool note(Status status);
+  std::string some_source() { return "src" + std::to_string(draw(5)); }
+  DocumentWrite make_document(const std::string& source, bool failed);
+  bool put(bool failed);
+  bool remove();
+  bool remove_where();
+  bool put_vectors();
+  bool add_space();
+  template <typename Call>
+  bool durable(const ModelState& after, const Call& call);
+
+  SimulatedFileSystem& files_;
+  std::mt19937_64 random_;
+  const WriterOptions options_;
+  std::unique_ptr<Writer> writer_;
+  std::vector<ModelState> candidates_;
+  ModelState pending_;
+  uint32_t mark_ = 0;
+  std::optional<Error> error_;
+  std::string last_step_;
+};
+
+}  // namespace headrace::index::testing
