@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/utf8.h"
+#include "legacy_text_guess.h"
 #include "office_blocks.h"
 
 namespace headrace::formats {
@@ -64,7 +65,8 @@ std::string canonical_charset(std::string_view charset) {
 // Appends UTF-16 units as UTF-8; a high surrogate at the end waits in `high`.
 void append_units(const char16_t* units, size_t count, char16_t& high, std::string& out) {
   for (size_t i = 0; i < count; ++i) {
-    const char16_t unit = units[i];
+    // ICU puts SUB where a byte means nothing in some encodings.
+    const char16_t unit = units[i] == 0x1A ? char16_t{0xFFFD} : units[i];
     if (high) {
       if (unit >= 0xDC00 && unit < 0xE000) {
         append_code_point(0x10000 + ((high - 0xD800u) << 10) + (unit - 0xDC00u), out);
@@ -157,19 +159,17 @@ Result<std::string> convert_to_utf8(std::string_view bytes, std::string_view cha
 
 std::string guess_charset(std::string_view bytes) {
   constexpr size_t kSampleBytesMax = 1 << 20;
-  // Begin near the first byte that tells something.
-  size_t first = 0;
-  while (first < bytes.size() && static_cast<unsigned char>(bytes[first]) < 0x80 &&
-         bytes[first] != 0x1B) {
-    ++first;
-  }
-  const size_t from = first > 4096 ? first - 4096 : 0;
-  const std::string_view sample = bytes.substr(std::min(from, bytes.size()), kSampleBytesMax);
+  // Escapes announce ISO-2022 and the like, which only a detector that follows them knows.
+  const size_t escape = bytes.find('\x1B');
+  if (escape == std::string_view::npos) return guess_charset_by_language(bytes);
+  const std::string_view sample =
+      bytes.substr(escape - std::min<size_t>(escape, 4096), kSampleBytesMax);
   const std::unique_ptr<uchardet, DetectorCloser> detector(uchardet_new());
   if (!detector || uchardet_handle_data(detector.get(), sample.data(), sample.size()) != 0)
     return {};
   uchardet_data_end(detector.get());
-  return uchardet_get_charset(detector.get());
+  const std::string charset = ascii_lower(uchardet_get_charset(detector.get()));
+  return charset.starts_with("iso-2022") ? charset : guess_charset_by_language(bytes);
 }
 
 Result<std::string> decode_legacy_text(std::string_view bytes, std::string_view hint) {

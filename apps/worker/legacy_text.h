@@ -1,5 +1,5 @@
 // Text in the encodings of before Unicode (Shift-JIS, GB18030, KOI8-R, Windows code pages, …):
-// detected with uchardet, converted with ICU.
+// detected by what they would say (escapes by uchardet), converted with ICU.
 //
 // Threads: pure functions after prepare_text_conversion(). Errors: unsupported (no such encoding),
 // too_large.

@@ -164,6 +164,12 @@ class DecodeJob {
   Result<Decoded> run(const RawDocument& raw, Format format) {
     if (const auto op = worker_op(format)) {
       HR_TRY(run_worker(*op, raw.bytes, format));
+      if (!has_visible_text(decoded_.document) && decoded_.members.empty() &&
+          decoded_.problems.empty()) {
+        return fail(ErrorCode::unsupported,
+                    fmt::format("the {} file holds no text", format_name(format)),
+                    "leave it out with --exclude, or look at it in its own program");
+      }
     } else if (format == Format::pdf) {
       if (workers_ == nullptr) HR_TRY(no_workers(format));
       HR_ASSIGN(PdfDecoded pdf, decode_pdf(*workers_, raw.bytes, options_.text_bytes_max, cancel_));

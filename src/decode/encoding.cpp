@@ -18,12 +18,11 @@ constexpr std::array<char16_t, 32> kWindows1252 = {
     0x2039, 0x0152, 0,      0x017D, 0,      0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
     0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0,      0x017E, 0x0178};
 
-// The bytes beyond ASCII that Western European text in Windows-1252 is made of.
+// Letters and signs that Windows-1252 and its sisters (1250, 1254, 1257) have at the same place, or
+// that Western European text alone has between ASCII letters.
 constexpr std::string_view kWesternBytes =
-    "\x80\x82\x84\x85\x8B\x91\x92\x93\x94\x95\x96\x97\x99\x9B\x9C\x8C\xA0\xA1\xA3\xA7\xA9\xAA\xAB"
-    "\xAD\xAE\xB0\xB1\xB2\xB3\xB4\xB5\xB7\xBA\xBB\xBD\xBF\xC0\xC1\xC2\xC4\xC5\xC6\xC7\xC8\xC9\xCA"
-    "\xCD\xD1\xD3\xD4\xD6\xD8\xDA\xDC\xDF\xE0\xE1\xE2\xE3\xE4\xE5\xE6\xE7\xE8\xE9\xEA\xEB\xEC\xED"
-    "\xEE\xEF\xF1\xF2\xF3\xF4\xF5\xF6\xF8\xF9\xFA\xFB\xFC";
+    "\x80\x84\x85\x91\x92\x93\x94\x96\x97\xA0\xA7\xAB\xBB\xC4\xC9\xD6\xDC\xDF\xE1\xE4\xE9\xED"
+    "\xF3\xF6\xFC";
 
 std::string lower_name(std::string_view name) {
   std::string lower;
@@ -56,7 +55,7 @@ std::string_view name_by_mark(std::string_view bytes) {
 // The same by where the zero bytes of ASCII characters stand; needs some text in ASCII.
 std::string_view name_by_zeros(std::string_view bytes) {
   const std::string_view sample = bytes.substr(0, 4096);
-  if (sample.size() < 8) return {};
+  if (sample.size() < 4) return {};
   std::array<size_t, 4> zeros{};
   for (size_t i = 0; i < sample.size(); ++i) {
     if (sample[i] == 0) ++zeros[i % 4];
@@ -94,22 +93,66 @@ Utf8Census take_utf8_census(std::string_view bytes) {
   return census;
 }
 
+// Text that reads the same in all of the Western encodings: ASCII words with an accented letter
+// here and there. What is less plain is for the worker, which knows languages.
 bool looks_western(std::string_view bytes) {
-  size_t high = 0, western = 0, letters = 0, pairs = 0;
+  size_t high = 0, letters = 0;
   bool before = false;
   for (const char c : bytes) {
     const bool beyond = static_cast<unsigned char>(c) >= 0x80;
     if (beyond) {
       ++high;
-      if (kWesternBytes.find(c) != std::string_view::npos) ++western;
-      if (before) ++pairs;
+      if (before || kWesternBytes.find(c) == std::string_view::npos) return false;
     } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') {
       ++letters;
     }
     before = beyond;
   }
-  // Western words are ASCII letters with an accented one here and there.
-  return western * 20 >= high * 19 && high * 5 <= letters && pairs * 6 <= high;
+  return high * 3 <= letters;
+}
+
+// Whether a code unit of UTF-16 is one that texts are made of.
+bool is_plausible_unit(char32_t c) {
+  if (c < 0x80) return c >= 0x20 ? c != 0x7F : c == '\n' || c == '\r' || c == '\t';
+  return (c >= 0xA0 && c < 0x600) || (c >= 0x600 && c < 0x1100) || (c >= 0x1E00 && c < 0x2070) ||
+         (c >= 0x20A0 && c < 0x20C0) || (c >= 0x2010 && c < 0x2030) ||
+         (c >= 0x3000 && c < 0x3100) || (c >= 0x4E00 && c < 0x9FA6) ||
+         (c >= 0xAC00 && c < 0xD7A4) || (c >= 0xFF00 && c < 0xFFEF);
+}
+
+// UTF-16 without a mark in scripts beyond ASCII. Its bytes hold controls that text in other
+// encodings never has, and make sense as units in one order of bytes only.
+std::string_view name_by_units(std::string_view bytes) {
+  const std::string_view sample = bytes.substr(0, 4096 & ~size_t{1});
+  if (sample.size() < 4 || bytes.size() % 2 != 0) return {};
+  size_t controls = 0, ascii = 0;
+  for (const char byte : sample) {
+    const auto c = static_cast<unsigned char>(byte);
+    controls += c < 0x09 || (c > 0x0D && c < 0x20 && c != 0x1B);
+    ascii += c == ' ' || (c >= 'a' && c <= 'z');
+  }
+  if (controls * 40 < sample.size() || ascii * 5 > sample.size() * 2) return {};
+  std::array<size_t, 2> plausible{};  // little, big endian
+  std::array<std::array<bool, 256>, 2> pages{};
+  for (size_t i = 0; i + 1 < sample.size(); i += 2) {
+    const auto a = static_cast<unsigned char>(sample[i]);
+    const auto b = static_cast<unsigned char>(sample[i + 1]);
+    plausible[0] += is_plausible_unit(static_cast<char32_t>(b << 8 | a));
+    plausible[1] += is_plausible_unit(static_cast<char32_t>(a << 8 | b));
+    pages[0][b] = true;
+    pages[1][a] = true;
+  }
+  const size_t units = sample.size() / 2;
+  const auto count = [](const std::array<bool, 256>& set) {
+    return std::count(set.begin(), set.end(), true);
+  };
+  const bool little = plausible[0] * 50 >= units * 49, big = plausible[1] * 50 >= units * 49;
+  // Both make sense: characters of a text share few high bytes, their low bytes are many.
+  if (little && big) {
+    const auto a = count(pages[0]), b = count(pages[1]);
+    return a == b ? std::string_view() : a < b ? "utf-16le" : "utf-16be";
+  }
+  return little ? "utf-16le" : big ? "utf-16be" : std::string_view();
 }
 
 // Appends `c` with the rules of text: no NUL.
@@ -210,6 +253,9 @@ TextEncoding detect_encoding(std::string_view bytes, std::string_view hint) {
   if (const std::string_view mark = name_by_mark(bytes); !mark.empty()) return {std::string(mark)};
   if (const std::string_view zeros = name_by_zeros(bytes); !zeros.empty()) {
     return {std::string(zeros)};
+  }
+  if (const std::string_view units = name_by_units(bytes); !units.empty()) {
+    return {std::string(units)};
   }
   const std::string name = lower_name(hint);
   const size_t valid = valid_utf8_prefix(bytes);

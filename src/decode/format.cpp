@@ -161,10 +161,10 @@ Format detect_riff(std::string_view bytes) {
 }
 
 // By its first bytes alone; Format::text when they prove nothing.
-Format detect_magic(std::string_view bytes) {
+Format detect_magic(std::string_view bytes, std::string_view name) {
   if (bytes.starts_with("%PDF-")) return Format::pdf;
   if (bytes.starts_with("PK\x03\x04") || bytes.starts_with("PK\x05\x06"))
-    return detect_zip_format(bytes);
+    return detect_zip_format(bytes, name);
   for (const Magic& magic : kMagics) {
     if (bytes.starts_with(magic.bytes)) return magic.format;
   }
@@ -211,7 +211,7 @@ std::string_view format_media_type(Format format) {
 
 Format detect_format(std::string_view bytes, std::string_view name) {
   if (bytes.empty()) return Format::empty;
-  if (const Format format = detect_magic(bytes); format != Format::text) return format;
+  if (const Format format = detect_magic(bytes, name); format != Format::text) return format;
   const bool complete = bytes.size() <= kTextSampleBytes;
   std::string_view sample = bytes.substr(0, kTextSampleBytes);
   const TextEncoding encoding = detect_encoding(sample, {});

@@ -24,6 +24,7 @@ struct Found {
   Format office = Format::zip;
   Format by_mimetype = Format::zip;
   bool epub_container = false;
+  bool package_front = false;  // the first member is one that documents begin with
 
   void take_name(std::string_view name) {
     content_types = content_types || name == "[Content_Types].xml";
@@ -54,6 +55,20 @@ Format format_of_mimetype(std::string_view type) {
   }};
   for (const Known& known : kKnown) {
     if (type.starts_with(known.prefix)) return known.format;
+  }
+  return Format::zip;
+}
+
+// The format of documents that a name promises, else Format::zip.
+Format format_of_ending(std::string_view name) {
+  for (const Format format : {Format::docx, Format::pptx, Format::xlsx, Format::odt, Format::ods,
+                              Format::odp, Format::epub}) {
+    const std::string_view ending = format_name(format);
+    if (name.size() <= ending.size() || name[name.size() - ending.size() - 1] != '.') continue;
+    const std::string_view given = name.substr(name.size() - ending.size());
+    const bool same = std::equal(given.begin(), given.end(), ending.begin(),
+                                 [](char a, char b) { return (a | 0x20) == b; });
+    if (same) return format;
   }
   return Format::zip;
 }
@@ -94,6 +109,10 @@ void read_local_headers(std::string_view bytes, bool first_only, Found& found) {
     if (i == 0 && name == "mimetype" && method == 0) {
       found.by_mimetype = format_of_mimetype(bytes.substr(body, 80));
     }
+    if (i == 0) {
+      found.package_front =
+          name == "mimetype" || name == "[Content_Types].xml" || name == "_rels/.rels";
+    }
     if (first_only) return;
     found.take_name(name);
     found.take_folder(name);
@@ -108,14 +127,16 @@ void read_local_headers(std::string_view bytes, bool first_only, Found& found) {
 
 }  // namespace
 
-Format detect_zip_format(std::string_view bytes) {
+Format detect_zip_format(std::string_view bytes, std::string_view name) {
   Found found;
   const bool whole = read_central_directory(bytes, found);
-  read_local_headers(bytes, whole, found);
+  const bool sure = whole && (found.office != Format::zip || !found.content_types);
+  read_local_headers(bytes, sure, found);
   if (found.by_mimetype != Format::zip) return found.by_mimetype;
   if (found.content_types && found.office != Format::zip) return found.office;
   if (!whole && found.office != Format::zip) return found.office;
-  return Format::zip;
+  // A document so damaged that its parts cannot be seen is still no archive of documents.
+  return found.package_front ? format_of_ending(name) : Format::zip;
 }
 
 }  // namespace headrace

@@ -9,6 +9,6 @@
 namespace headrace {
 
 // `bytes` begin with a zip signature; they may be only the front of the file.
-Format detect_zip_format(std::string_view bytes);
+Format detect_zip_format(std::string_view bytes, std::string_view name);
 
 }  // namespace headrace

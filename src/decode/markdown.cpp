@@ -106,15 +106,14 @@ class MarkdownReader {
     if (is_blank(line)) {
       flush();
       out_.line_break();
-      after_blank_ = true;
       return;
     }
-    const bool after_blank = after_blank_;
-    after_blank_ = false;
     const size_t indent = indentation(line);
     const std::string_view text = trimmed(line);
-    if (const Fence fence = fence_of(line); fence.length > 0) return read_fenced_code(fence);
-    if (indent >= 4 && after_blank && !in_list_) return read_indented_code(line);
+    if (const Fence fence = fence_of(line); fence.length > 0)
+      return read_fenced_code(fence, indent);
+    // Indented code may follow anything but the lines of a paragraph.
+    if (indent >= 4 && paragraph_.empty() && !in_list_) return read_indented_code(line);
     if (text.starts_with("<!--")) return read_comment(line);
     if (read_heading(text)) return;
     if (!paragraph_.empty() && kind_ == BlockKind::paragraph) {
@@ -126,7 +125,10 @@ class MarkdownReader {
         return;
       }
     }
-    if (is_rule(text) || text.starts_with(":::")) return drop_line();
+    if (is_rule(text) || text.starts_with(":::")) {
+      if (indent < 2) in_list_ = false;
+      return drop_line();
+    }
     if (is_table_rule(lines_.peek()) && text.find('|') != std::string_view::npos)
       return read_table(line);
     if (text[0] == '>') return read_quote(text);
@@ -197,8 +199,9 @@ class MarkdownReader {
     return true;
   }
 
-  void read_fenced_code(Fence fence) {
+  void read_fenced_code(Fence fence, size_t indent) {
     flush();
+    if (indent < 2) in_list_ = false;
     out_.line_break();
     out_.begin(BlockKind::code);
     std::string_view line;
@@ -227,7 +230,6 @@ class MarkdownReader {
       lines_.next(line);
     }
     out_.end();
-    after_blank_ = true;
   }
 
   void read_comment(std::string_view line) {
@@ -276,13 +278,15 @@ class MarkdownReader {
 
   void read_table(std::string_view header) {
     flush();
+    if (indentation(header) < 2) in_list_ = false;
     write_row(header);
     std::string_view line;
     lines_.next(line);  // the rule
     out_.line_break();
     while (!lines_.at_end()) {
       const std::string_view next = lines_.peek();
-      if (is_blank(next) || next.find('|') == std::string_view::npos) break;
+      const bool code = indentation(next) >= indentation(header) + 4;
+      if (code || is_blank(next) || next.find('|') == std::string_view::npos) break;
       lines_.next(line);
       write_row(line);
     }
@@ -381,7 +385,6 @@ class MarkdownReader {
   std::string paragraph_;
   BlockKind kind_ = BlockKind::paragraph;
   uint8_t level_ = 0;
-  bool after_blank_ = true;
   bool in_list_ = false;
 };
 

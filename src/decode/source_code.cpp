@@ -86,11 +86,20 @@ class BraceScanner {
     }
     if (c == '\n') {
       at_line_begin_ = true;
+      if (language_.lines_end_statements && line_ends_statement()) {
+        statement_ = std::string_view::npos;
+        brackets_ = 0;
+      }
     } else if (c != ' ' && c != '\t') {
       at_line_begin_ = false;
       if (statement_ == std::string_view::npos) statement_ = at_;
     }
+    if (code_depth_ == 0) {
+      if (c == '(' || c == '[') ++brackets_;
+      if ((c == ')' || c == ']') && brackets_ > 0) --brackets_;
+    }
     if (c == '{') {
+      brackets_ = 0;
       open_brace();
     } else if (c == '}') {
       close_brace();
@@ -98,6 +107,27 @@ class BraceScanner {
       statement_ = std::string_view::npos;
     }
     ++at_;
+  }
+
+  // Whether the line break here is the end of a statement: not within brackets, nor where the lines
+  // around it show that it goes on.
+  bool line_ends_statement() const {
+    if (code_depth_ > 0 || brackets_ > 0 || statement_ == std::string_view::npos) return false;
+    size_t last = at_;
+    while (last > statement_ &&
+           (text_[last - 1] == ' ' || text_[last - 1] == '\t' || text_[last - 1] == '\r')) {
+      --last;
+    }
+    if (last > statement_ &&
+        std::string_view(",=+-|&:.<").find(text_[last - 1]) != std::string_view::npos) {
+      return false;
+    }
+    const size_t next = text_.find_first_not_of(" \t\r\n", at_);
+    for (const std::string_view word : {"implements ", "extends ", "where ", "with ", "throws "}) {
+      if (next != std::string_view::npos && text_.substr(next).starts_with(word)) return false;
+    }
+    return next == std::string_view::npos ||
+           std::string_view("{.:,&|=?)]<").find(text_[next]) == std::string_view::npos;
   }
 
   bool is_quote() const {
@@ -190,6 +220,7 @@ class BraceScanner {
   size_t at_ = 0;
   size_t statement_ = std::string_view::npos;  // where the statement that is being read begins
   size_t code_depth_ = 0;                      // braces open inside a body
+  size_t brackets_ = 0;                        // "(" and "[" open in the statement
   size_t containers_ = 0;                      // braces open that hold definitions
   size_t levels_ = 0;                          // those of them that have a name of their own
   std::vector<bool> level_steps_;

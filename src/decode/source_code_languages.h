@@ -22,7 +22,8 @@ struct CodeLanguage {
   std::string_view definitions;    // " def class ": words that begin a definition
   std::string_view containers;     // " class namespace ": words whose braces hold definitions
   bool backtick_strings = false;
-  bool single_quote_strings = true;  // 'text'; false where ' is something else (Rust lifetimes)
+  bool single_quote_strings = true;   // 'text'; false where ' is something else (Rust lifetimes)
+  bool lines_end_statements = false;  // no ";" is needed (Go, JavaScript, Kotlin, Swift …)
 };
 
 // By the ending of `name`, or by the whole name ("Makefile"); nullptr when it is not known as code.

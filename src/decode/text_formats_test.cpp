@@ -137,6 +137,51 @@ TEST(SourceCode, IsCutAtDefinitions) {
   EXPECT_NE(outline.find("h2:  public:\n  void m() const\n"), std::string::npos) << outline;
 }
 
+// The headings of source code, one a line.
+std::string definitions_of(std::string_view code, std::string_view name) {
+  const Document document = decode_source_code(code, name);
+  std::string out;
+  for (const Block& block : document.blocks) {
+    if (block.kind == BlockKind::heading)
+      out += std::to_string(block.level) + " " +
+             document.text.substr(block.begin, block.end - block.begin) + "\n";
+  }
+  return out;
+}
+
+TEST(SourceCode, StatementsMayEndWithTheirLine) {
+  EXPECT_EQ(
+      definitions_of("package main\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\nvar x = 3\n\n// Serve "
+                     "answers.\nfunc (s *Server) Serve(w Writer,\n\tr *Request) error "
+                     "{\n\treturn nil\n}\n\ntype Point struct {\n\tX int\n}\n\nfunc main() {\n}\n",
+                     "a.go"),
+      "1 // Serve answers.\nfunc (s *Server) Serve(w Writer,\n\tr *Request) error\n"
+      "1 type Point struct\n1 func main()\n");
+  EXPECT_EQ(
+      definitions_of("import { a } from './a'\nimport b from 'b'\n\nconst limit = 5\n\nexport "
+                     "class Box<T> extends Base\n  implements Thing {\n  private n = 0\n\n  "
+                     "constructor(x: number) {\n    this.n = x\n  }\n  get size(): number {\n    "
+                     "return 1\n  }\n}\n\nexport const add = (a: number, b: number): number => "
+                     "{\n  return a\n}\n\nexport interface Shape {\n  area(): number\n}\n",
+                     "a.ts"),
+      "1 export class Box<T> extends Base\n  implements Thing\n2   constructor(x: number)\n2   get "
+      "size(): number\n1 export const add = (a: number, b: number): number =>\n1 export "
+      "interface Shape\n");
+  EXPECT_EQ(
+      definitions_of("package app\nimport java.io.File\n\nclass A(val x: Int) {\n  val y = 1\n  "
+                     "fun f(): Int {\n    return 1\n  }\n}\n",
+                     "a.kt"),
+      "1 class A(val x: Int)\n2   fun f(): Int\n");
+}
+
+TEST(Markdown, IndentedCodeMayFollowAnyBlock) {
+  EXPECT_EQ(
+      outline_of(decode_markdown("| a | b |\n|---|---|\n| 1 | 2 |\n    cat x | wc\n\n- item\n\n# "
+                                 "H\n    y = 1\n\n| c |\n|---|\n| 3 |\n\n    code | more\n")),
+      "row: a | b\nrow: 1 | 2\ncode: cat x | wc\nli1: item\nh1: H\ncode: y = 1\nrow: c\nrow: "
+      "3\ncode: code | more\n");
+}
+
 TEST(Rst, StructureIsRead) {
   const std::string text =
       "=====\nTitle\n=====\n\nText with ``code``, *stress* and `link <http://x>`_ to :ref:`other "

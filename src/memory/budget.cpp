@@ -99,6 +99,14 @@ uint64_t resident_bytes() {
 }
 
 uint64_t peak_resident_bytes() {
+  // Not getrusage(): its maximum is handed down through exec, so that a small process that a large
+  // one started would seem large.
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  while (status >> word) {
+    uint64_t kilobytes = 0;
+    if (word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
+  }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
