@@ -51,7 +51,7 @@ def main() -> int:
     print(f"$ headrace index {source} --into {kb}")
     begin = time.monotonic()
     report = json.loads(
-        run("index", str(source), "--into", str(kb), "--json", capture_output=True, text=True).stdout
+        run("index", str(source), "--into", str(kb), "--json", stdout=subprocess.PIPE, text=True).stdout
     )
     seconds = time.monotonic() - begin
     documents = report["documents"]

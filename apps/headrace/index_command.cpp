@@ -50,7 +50,7 @@ Result<int> run_index(IndexArguments& arguments, bool json) {
   Progress progress;
   Result<IngestReport> report = IngestReport();
   {
-    ProgressBar bar(progress, !json);
+    ProgressBar bar(progress);
     uint64_t shown = 0;
     options.on_error = [&](const DocumentError& failed) {
       if (++shown > kErrorsShown) return;

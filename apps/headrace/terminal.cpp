@@ -106,8 +106,8 @@ void print_error(const Error& error) {
   if (!error.hint().empty()) fmt::print(stderr, "  {}\n", error.hint());
 }
 
-ProgressBar::ProgressBar(const Progress& progress, bool wanted)
-    : progress_(progress), visible_(wanted && isatty(STDERR_FILENO) == 1) {
+ProgressBar::ProgressBar(const Progress& progress)
+    : progress_(progress), visible_(isatty(STDERR_FILENO) == 1) {
   if (visible_) thread_ = Thread([this] { loop(); });
 }
 

@@ -36,7 +36,7 @@ void print_error(const Error& error);
 // Redraws one line on stderr ten times a second; nothing where stderr is no terminal.
 class ProgressBar {
  public:
-  ProgressBar(const Progress& progress, bool wanted);
+  explicit ProgressBar(const Progress& progress);
   ~ProgressBar();
   // Prints a line above the bar.
   void message(const std::string& line);

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from . import _native
+from ._escape import escape
 from .errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ class Hit(Mapping[str, Any]):
     def _marked(self) -> str:
         data, at, parts = self.text.encode(), 0, []
         for begin, end in self.matches:
-            parts.append(html.escape(data[at:begin].decode("utf-8", "replace")))
-            parts.append(f"<mark>{html.escape(data[begin:end].decode('utf-8', 'replace'))}</mark>")
+            parts.append(escape(data[at:begin].decode("utf-8", "replace")))
+            parts.append(f"<mark>{escape(data[begin:end].decode('utf-8', 'replace'))}</mark>")
             at = end
-        parts.append(html.escape(data[at:].decode("utf-8", "replace")))
+        parts.append(escape(data[at:].decode("utf-8", "replace")))
         return "".join(parts)
 
 
@@ -105,8 +105,8 @@ class Hits(Sequence[Hit]):
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{hit.score:.3f}</td><td><b>{html.escape(hit.title or '')}</b><br>"
-            f"<small>{html.escape(hit.source)}{f' page {hit.page}' if hit.page else ''}</small></td>"
+            f"<tr><td>{hit.score:.3f}</td><td><b>{escape(hit.title or '')}</b><br>"
+            f"<small>{escape(hit.source)}{f' page {hit.page}' if hit.page else ''}</small></td>"
             f"<td style='text-align:left'>{hit._marked()}</td></tr>"
             for hit in self._hits
         )
@@ -294,8 +294,8 @@ class KnowledgeBase:
             for s in known["spaces"]
         )
         return (
-            f"<b>{html.escape(self.path)}</b>: {known['documents']:,} documents, "
-            f"{known['rows']:,} rows, {known['failed']:,} failed<br><small>{html.escape(spaces)}</small>"
+            f"<b>{escape(self.path)}</b>: {known['documents']:,} documents, "
+            f"{known['rows']:,} rows, {known['failed']:,} failed<br><small>{escape(spaces)}</small>"
         )
 
 

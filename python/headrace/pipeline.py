@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import glob
-import html
 import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
+from ._escape import escape
 from .errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -21,8 +20,7 @@ _TEXT_NAMES = ("text", "contents", "content", "body")
 _ID_NAMES = ("id", "_id")
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What a run did. `documents` counts added, updated, unchanged, removed and failed."""
 
     documents: dict[str, int]
@@ -42,7 +40,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         cells = "".join(
-            f"<tr><td style='text-align:left'>{html.escape(name)}</td><td>{value}</td></tr>"
+            f"<tr><td style='text-align:left'>{escape(name)}</td><td>{value}</td></tr>"
             for name, value in [
                 *((f"documents {name}", f"{count:,}") for name, count in self.documents.items()),
                 ("rows", f"{self.rows:,}"),
@@ -281,8 +279,7 @@ def watch(source: Any, **options: Any) -> _Watch:
     return _Watch(read(source, **options))
 
 
-@dataclass(frozen=True)
-class _Watch:
+class _Watch(NamedTuple):
     pipeline: Pipeline
 
     def into(self, kb: str, **options: Any) -> Report:
