@@ -9,6 +9,7 @@
 #include "plan/ingest.h"
 #include "plan/render.h"
 #include "plan/row_stream.h"
+#include "row_function.h"
 
 namespace nb = nanobind;
 
@@ -81,6 +82,9 @@ std::string run_ingest(const nb::dict& options) {
   ingest_options.prune = option<bool>(options, "prune", false);
   ingest_options.dry_run = option<bool>(options, "dry_run", false);
   ingest_options.watch = option<bool>(options, "watch", false);
+  ingest_options.function_fingerprint = option<std::string>(options, "function_fingerprint", "");
+  if (options.contains("on_rows"))
+    ingest_options.on_documents = row_function(nb::object(options["on_rows"]));
   const nb::object on_progress =
       options.contains("progress") ? nb::object(options["progress"]) : nb::object(nb::none());
 

@@ -86,7 +86,8 @@ class Pipeline:
         """Calls fn(batch) with Arrow record batches; it returns a batch or table of any length.
 
         Before `.chunk()` a batch holds documents, after it rows; columns that fn adds become
-        metadata.
+        metadata. After `.chunk()` fn keeps the "key" column, may drop rows and change text, title
+        and heading; another function redoes documents that did not change themselves.
         """
         return self._with("map", fn)
 
@@ -120,7 +121,8 @@ class Pipeline:
             kb: its folder, made when it is not there.
             model: as in `.embed()`; "none" for no vectors.
             memory: budget of the whole process, bytes or "1GiB".
-            prune: remove documents that vanished from the sources.
+            prune: remove documents that vanished from the sources; where the source is records
+                (an iterable, a table), every other document that came as a record.
             progress: show a bar; by default in terminals and notebooks.
 
         Raises:
@@ -128,6 +130,9 @@ class Pipeline:
             is kept. KeyboardInterrupt: on Ctrl-C; the same call goes on where it stopped.
         """
         options = self._native_options()
+        if late := self._late_stages():
+            options["on_rows"] = lambda rows: _changed_rows(rows, late)
+            options["function_fingerprint"] = _fingerprint(late)
         options |= {
             "kb": os.fspath(kb),
             "memory": _bytes(memory),
@@ -220,12 +225,6 @@ class Pipeline:
 
     def _native_options(self, split: bool = False) -> dict[str, Any]:
         options = dict(self._options)
-        late = [] if split else self._late_stages()
-        if late:
-            raise InvalidArgument(
-                "map and filter after chunk() run on .batches() and .to_arrow() only",
-                "put them before chunk(), where they see whole documents",
-            )
         early = self._early_stages()
         if early:
             documents = Pipeline(self._source, self._options)
@@ -241,6 +240,43 @@ class Pipeline:
         if split:
             options["chunk"] = self._has("chunk") or self._has("embed")
         return options
+
+
+class _Stream:
+    """A capsule as an object that pyarrow reads."""
+
+    def __init__(self, capsule: object) -> None:
+        self._capsule = capsule
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._capsule
+
+
+def _changed_rows(rows: object, functions: list[Callable[..., Any]]) -> Any:
+    """What the functions make of a group of rows; None where nothing is left."""
+    import pyarrow as pa
+
+    batches = list(Pipeline._apply(pa.RecordBatchReader.from_stream(_Stream(rows)), functions))
+    return pa.Table.from_batches(batches) if batches else None
+
+
+def _fingerprint(functions: list[Callable[..., Any]]) -> str:
+    """Changes with the code of the functions (not with what they reach from outside)."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for fn in functions:
+        code = getattr(fn, "__code__", None)
+        parts = (getattr(fn, "__qualname__", type(fn).__qualname__),)
+        if code is not None:
+            inner = [c.co_code for c in code.co_consts if hasattr(c, "co_code")]
+            constants = [repr(c) for c in code.co_consts if not hasattr(c, "co_code")]
+            parts += (code.co_code, code.co_names, constants, inner)
+        digest.update(repr(parts).encode())
+        for cell in getattr(fn, "__closure__", None) or ():
+            if callable(cell.cell_contents):
+                digest.update(_fingerprint([cell.cell_contents]).encode())
+    return digest.hexdigest()[:16]
 
 
 def read(

@@ -170,6 +170,7 @@ Status Run::open_model() {
 StreamOptions Run::stream_options() const {
   StreamOptions stream = options_.stream;
   stream.settings = settings_.row_fingerprint(embedder_ ? embedder_->info().fingerprint : "");
+  stream.settings += options_.function_fingerprint;
   stream.document_bytes_max = std::min<uint64_t>(1ULL << 30, memory_ / 4);
   return stream;
 }
@@ -264,7 +265,11 @@ Status Run::prune() {
   std::vector<std::pair<std::string, bool>> gone;
   HR_TRY(writer_->snapshot()->for_each_document([&](const index::DocumentState& state) -> Status {
     const std::string& top = state.container.empty() ? state.source : state.container;
-    if (seen_.contains(top) || !walker.covers(top)) return {};
+    if (seen_.contains(top)) return {};
+    // Records from memory have no place in a file system; a run over records replaces all such.
+    const bool is_record =
+        state.container.empty() && state.stamp.modified_ns == 0 && state.stamp.inode == 0;
+    if (options_.stream.next_record ? !is_record : !walker.covers(top)) return {};
     for (const std::string& folder : unreadable_) {
       if (top.starts_with(folder + "/")) return {};
     }
@@ -294,7 +299,7 @@ Status Run::stream_once() {
       [this](Outcome&& outcome) { return take(std::move(outcome)); }));
   HR_TRY(write_group());
   if (!options_.dry_run) HR_TRY(writer_->commit());
-  if (options_.prune && !stream.next_record) HR_TRY(prune());
+  if (options_.prune) HR_TRY(prune());
   return {};
 }
 

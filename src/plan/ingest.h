@@ -41,6 +41,8 @@ struct IngestOptions {
   // Called on the writing thread with each group of new documents before they are written: may
   // change or drop rows (Python's map and filter).
   std::function<Status(std::vector<index::DocumentWrite>&)> on_documents;
+  // Says which function that is: another one redoes documents that are unchanged themselves.
+  std::string function_fingerprint;
   // Called when a failed document is met.
   std::function<void(const DocumentError&)> on_error;
 };
