@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "transform/tokenizer_config.h"
+#include "transform/tokenizer_general.h"
 #include "transform/wordpiece.h"
 
 namespace headrace {
@@ -40,7 +41,23 @@ class CodePointCounter {
 
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::load(const std::string& path) {
   HR_ASSIGN(TokenizerConfig config, read_tokenizer_config(path));
-  return WordPieceTokenizer::build(std::move(config));
+  if (WordPieceTokenizer::takes(config)) return WordPieceTokenizer::build(std::move(config));
+  return GeneralTokenizer::build(std::move(config));
+}
+
+void Tokenizer::encode_pair(std::string_view first, std::string_view second, Encoding& out) const {
+  encode(first, out);
+  out.types.resize(out.ids.size(), 0);
+  encode(second, out);
+  out.types.resize(out.ids.size(), 1);
+}
+
+std::string Tokenizer::decode(std::span<const int32_t>, bool) const {
+  return {};
+}
+
+int32_t Tokenizer::id_of(std::string_view) const {
+  return -1;
 }
 
 void offsets_to_code_points(std::string_view text, std::vector<uint32_t>& begins,

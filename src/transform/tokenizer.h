@@ -22,10 +22,12 @@ struct Encoding {
   std::vector<int32_t> ids;
   std::vector<uint32_t> begins;  // byte offset of each token's first byte in the text
   std::vector<uint32_t> ends;    // byte offset past its last byte; special tokens: 0, 0
+  std::vector<int32_t> types;    // token types (segment ids); filled by encode_pair() only
   void clear() {
     ids.clear();
     begins.clear();
     ends.clear();
+    types.clear();
   }
 };
 
@@ -49,11 +51,21 @@ class Tokenizer {
   virtual size_t encode_ids(std::string_view text, size_t limit,
                             std::vector<int32_t>& out) const = 0;
 
+  // Appends the tokens of two texts, as a cross-encoder reads a query and a passage, with the
+  // model's special tokens and token types. Offsets are into the text that the token comes from.
+  virtual void encode_pair(std::string_view first, std::string_view second, Encoding& out) const;
+
+  // The text that `ids` stand for, by the model's decoder; ids that are none are left out. Without
+  // a vocabulary: empty.
+  virtual std::string decode(std::span<const int32_t> ids, bool skip_special) const;
+
   // How many special tokens encode_with_special adds to one text (2 for BERT).
   virtual size_t special_count() const = 0;
   virtual size_t vocabulary_size() const = 0;
   // The token's string as in the vocabulary; empty for an id that is none.
   virtual std::string_view token(int32_t id) const = 0;
+  // The id of a token, added ones included; -1 when there is none.
+  virtual int32_t id_of(std::string_view token) const;
 };
 
 // Byte offsets into `text` → offsets in Unicode code points, in place. `offsets` ascend weakly

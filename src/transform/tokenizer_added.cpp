@@ -20,14 +20,6 @@ struct WordRange {
 
 #include "transform/tokenizer_word_ranges.inc"
 
-// What `tokenizers` takes for part of a word (a regular expression's \w, of its Unicode version).
-bool is_word(char32_t c) {
-  const auto* after =
-      std::upper_bound(std::begin(kWordRanges), std::end(kWordRanges), c,
-                       [](char32_t value, const WordRange& range) { return value < range.first; });
-  return after != std::begin(kWordRanges) && c <= (after - 1)->last;
-}
-
 char32_t last_before(std::string_view text, size_t end) {
   return decode_code_point(text, code_point_floor(text, end - 1)).value;
 }
@@ -49,6 +41,13 @@ size_t trim_forward(std::string_view text, size_t end) {
 }
 
 }  // namespace
+
+bool is_word_character(char32_t c) {
+  const auto* after =
+      std::upper_bound(std::begin(kWordRanges), std::end(kWordRanges), c,
+                       [](char32_t value, const WordRange& range) { return value < range.first; });
+  return after != std::begin(kWordRanges) && c <= (after - 1)->last;
+}
 
 Result<AddedTokens> AddedTokens::build(std::vector<AddedToken> tokens,
                                        const std::vector<std::string>& patterns) {
@@ -101,8 +100,9 @@ bool AddedTokens::find(std::string_view text, size_t done, size_t& from, Match& 
     from = end;  // also when it is discarded below: matches do not overlap
     const AddedToken& token = tokens_[static_cast<size_t>(found.value)];
     if (token.single_word) {
-      const bool free_before = begin == 0 || !is_word(last_before(text, begin));
-      const bool free_after = end == text.size() || !is_word(decode_code_point(text, end).value);
+      const bool free_before = begin == 0 || !is_word_character(last_before(text, begin));
+      const bool free_after =
+          end == text.size() || !is_word_character(decode_code_point(text, end).value);
       if (!free_before || !free_after) continue;
     }
     if (token.lstrip) begin = std::max(trim_back(text, begin), done);

@@ -20,6 +20,9 @@
 
 namespace headrace {
 
+// What `tokenizers` takes for part of a word (\w of the regular expressions it uses for that).
+bool is_word_character(char32_t c);
+
 class AddedTokens {
  public:
   // patterns[i] is what stands in the text for tokens[i] (its content, or that normalized).

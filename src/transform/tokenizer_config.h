@@ -2,8 +2,8 @@
 //
 // read_tokenizer_config() is the only place that sees JSON. It accepts what our tokenizers can do
 // exactly as Hugging Face `tokenizers` does, and refuses everything else by name: a tokenizer that
-// is nearly right would give wrong vectors without a word. Truncation, padding and decoder
-// settings are skipped: they do not change how a text is split.
+// is nearly right would give wrong vectors without a word. Truncation and padding settings are
+// skipped: they do not change how a text is split. Sequences are flattened.
 //
 // Owns: its strings. Threads: values. Errors: unsupported (a part we do not do, named), damaged
 // (not valid JSON, wrong types, missing parts), too_large, not_found.
@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -37,25 +38,132 @@ struct BertOptions {
   bool lowercase = false;
 };
 
+struct NormalizerStep {
+  enum class Kind : uint8_t {
+    bert,
+    nfc,
+    nfd,
+    nfkc,
+    nfkd,
+    nmt,
+    lowercase,
+    strip,
+    strip_accents,
+    replace,
+    prepend,
+    precompiled,
+  };
+  Kind kind = Kind::nfc;
+  BertOptions bert;
+  bool left = false;    // strip
+  bool right = false;   // strip
+  bool regex = false;   // replace: `pattern` is a regular expression, else a string
+  std::string pattern;  // replace
+  std::string content;  // replace: the new text; prepend: what; precompiled: the decoded map
+};
+
+// What becomes of the matches of a pattern that splits.
+enum class SplitBehavior : uint8_t {
+  removed,
+  isolated,
+  merged_with_previous,
+  merged_with_next,
+  contiguous,
+};
+
+enum class PrependScheme : uint8_t { always, first, never };
+
+struct PreTokenizerStep {
+  enum class Kind : uint8_t {
+    bert,
+    byte_level,
+    split,
+    metaspace,
+    whitespace,
+    whitespace_split,
+    digits,
+    punctuation,
+  };
+  Kind kind = Kind::bert;
+  bool add_prefix_space = false;  // byte_level
+  bool use_regex = false;         // byte_level
+  bool regex = false;             // split: `pattern` is a regular expression, else a string
+  bool invert = false;            // split
+  bool individual = false;        // digits
+  bool split = true;              // metaspace
+  std::string pattern;            // split; metaspace: the replacement (one character)
+  SplitBehavior behavior = SplitBehavior::isolated;
+  PrependScheme prepend = PrependScheme::always;
+};
+
+// A part of what a text, or a pair of texts, becomes: special tokens, or one of the texts.
+struct TemplatePart {
+  enum class Kind : uint8_t { special, first, second };
+  Kind kind = Kind::first;
+  int32_t type = 0;
+  std::vector<int32_t> ids;  // special
+};
+
+struct DecoderStep {
+  enum class Kind : uint8_t {
+    byte_level,
+    byte_fallback,
+    bpe,
+    fuse,
+    metaspace,
+    replace,
+    strip,
+    word_piece,
+  };
+  Kind kind = Kind::fuse;
+  bool cleanup = false;  // word_piece
+  bool regex = false;    // replace
+  bool prepend = false;  // metaspace: a leading replacement was added by the encoder
+  uint32_t start = 0;    // strip
+  uint32_t stop = 0;     // strip
+  std::string pattern;   // replace; word_piece: prefix; bpe: suffix; metaspace, strip: a character
+  std::string content;   // replace
+};
+
 struct VocabularyEntry {
   std::string token;
   int32_t id = 0;
 };
 
+enum class ModelKind : uint8_t { word_piece, unigram, bpe, word_level };
+
 struct TokenizerConfig {
   std::string path;
-  // The model (WordPiece).
-  std::vector<VocabularyEntry> vocabulary;
-  std::string unknown_token;
+  ModelKind model = ModelKind::word_piece;
+  std::vector<VocabularyEntry> vocabulary;  // Unigram: by id from 0
+  std::string unknown_token;                // BPE: may be empty, then there is none
+  // WordPiece; BPE: in merges and all symbols but a word's first.
   std::string continuing_prefix;
-  size_t word_chars_max = 100;
-  // Everything off when there is no normalizer.
-  BertOptions bert;
+  size_t word_chars_max = 100;  // WordPiece
+  // Unigram.
+  std::vector<double> scores;  // for each entry of the vocabulary
+  int32_t unknown_id = 0;
+  // BPE: pairs of places in `vocabulary`, best first.
+  std::vector<std::pair<uint32_t, uint32_t>> merges;
+  std::string word_suffix;
+  bool fuse_unknown = false;
+  bool ignore_merges = false;
+  bool byte_fallback = false;  // and Unigram
+
+  std::vector<NormalizerStep> normalizers;
+  std::vector<PreTokenizerStep> pre_tokenizers;
   // Ids as `tokenizers` assigns them: the model's where it knows the content, else the next free.
   std::vector<AddedToken> added_tokens;
-  // What the post-processor puts before and after a single text.
-  std::vector<int32_t> special_before;
-  std::vector<int32_t> special_after;
+
+  // What becomes of one text and of two.
+  std::vector<TemplatePart> single;
+  std::vector<TemplatePart> pair;
+  // Byte-level post-processors: offsets leave white space out; each entry is one pass and says
+  // whether a first space is one that the encoder added.
+  std::vector<bool> trims;
+
+  bool has_decoder = false;
+  std::vector<DecoderStep> decoders;
 };
 
 // Largest file read; the largest known real ones have about 35 MB.

@@ -31,7 +31,13 @@ TokenizerConfig config(bool lowercase, bool general) {
   }
   out.unknown_token = "[UNK]";
   out.continuing_prefix = "##";
-  out.bert = {true, true, lowercase, lowercase};
+  NormalizerStep bert;
+  bert.kind = NormalizerStep::Kind::bert;
+  bert.bert = {true, true, lowercase, lowercase};
+  out.normalizers.push_back(bert);
+  PreTokenizerStep split;
+  split.kind = PreTokenizerStep::Kind::bert;
+  out.pre_tokenizers.push_back(split);
   out.added_tokens.push_back({.content = "[MASK]", .id = 1, .special = true});
   if (general) out.added_tokens.push_back({.content = kNeverThere, .id = id, .normalized = true});
   return out;

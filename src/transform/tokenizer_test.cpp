@@ -40,7 +40,7 @@ TEST(TokenizerConfig, ReadsAMinimalFile) {
   const auto config = parse_tokenizer_config(kMinimal, "t.json");
   ASSERT_TRUE(config) << config.error().text();
   EXPECT_EQ(config->vocabulary.size(), 2u);
-  EXPECT_FALSE(config->bert.lowercase);
+  EXPECT_TRUE(config->normalizers.empty());
 }
 
 TEST(TokenizerConfig, RefusesWhatItCannotDoByName) {

@@ -60,6 +60,17 @@ class ByteTrie {
     return best;
   }
 
+  // Calls found(length, value) for each key that `bytes` begins with, shortest first.
+  template <typename Found>
+  void each_prefix(const char* bytes, size_t size, Found&& found) const {
+    uint32_t node = 0;
+    for (size_t i = 0; i < size; ++i) {
+      node = child(node, static_cast<uint8_t>(bytes[i]));
+      if (node == 0) return;
+      if (const int32_t value = values_[node]; value != kNone) found(i + 1, value);
+    }
+  }
+
   bool starts_with(uint8_t byte) const { return first_[byte] != 0; }
 
  private:

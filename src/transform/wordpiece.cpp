@@ -12,12 +12,23 @@
 
 namespace headrace {
 
+bool WordPieceTokenizer::takes(const TokenizerConfig& config) {
+  const auto& normalizers = config.normalizers;
+  const bool plain = normalizers.empty() ||
+                     (normalizers.size() == 1 && normalizers[0].kind == NormalizerStep::Kind::bert);
+  const auto& splits = config.pre_tokenizers;
+  return config.model == ModelKind::word_piece && plain && config.trims.empty() &&
+         splits.size() == 1 && splits[0].kind == PreTokenizerStep::Kind::bert;
+}
+
 Result<std::shared_ptr<const Tokenizer>> WordPieceTokenizer::build(TokenizerConfig config) {
+  const BertOptions bert = config.normalizers.empty() ? BertOptions() : config.normalizers[0].bert;
   HR_ASSIGN(WordPieceVocabulary vocabulary, WordPieceVocabulary::build(config));
   std::vector<AddedToken> raw;
   std::vector<AddedToken> normalized;
   std::vector<std::string> raw_patterns;
   std::vector<std::string> normalized_patterns;
+  std::vector<std::pair<int32_t, std::string>> looks;
   for (const AddedToken& token : config.added_tokens) {
     if (!token.normalized) {
       raw.push_back(token);
@@ -26,13 +37,14 @@ Result<std::shared_ptr<const Tokenizer>> WordPieceTokenizer::build(TokenizerConf
     }
     std::string pattern;
     auto collect = [&pattern](const PlacedCharacter& c) { append_code_point(c.value, pattern); };
-    BertStream stream(config.bert, collect);
+    BertStream stream(bert, collect);
     for (size_t at = 0; at < token.content.size();) {
       const CodePoint point = decode_code_point(token.content, at);
       stream.feed({point.value, 0, 0});
       at += point.length;
     }
     stream.finish();
+    if (pattern != token.content) looks.emplace_back(token.id, pattern);
     normalized.push_back(token);
     normalized_patterns.push_back(std::move(pattern));
   }
@@ -48,22 +60,9 @@ Result<std::shared_ptr<const Tokenizer>> WordPieceTokenizer::build(TokenizerConf
   HR_ASSIGN(AddedTokens raw_added, build_added(std::move(raw), raw_patterns));
   HR_ASSIGN(AddedTokens normalized_added, build_added(std::move(normalized), normalized_patterns));
   auto out = std::make_shared<WordPieceTokenizer>(std::move(vocabulary), std::move(raw_added),
-                                                  std::move(normalized_added), config.bert);
+                                                  std::move(normalized_added), bert);
   out->prepare(config);
-  out->special_before_ = std::move(config.special_before);
-  out->special_after_ = std::move(config.special_after);
-  out->tokens_ = std::move(config.vocabulary);
-  std::sort(out->tokens_.begin(), out->tokens_.end(),
-            [](const VocabularyEntry& a, const VocabularyEntry& b) { return a.id < b.id; });
-  for (AddedToken& token : config.added_tokens) {
-    if (out->token(token.id).empty()) {
-      const VocabularyEntry entry{std::move(token.content), token.id};
-      const auto place =
-          std::lower_bound(out->tokens_.begin(), out->tokens_.end(), entry.id,
-                           [](const VocabularyEntry& a, int32_t id) { return a.id < id; });
-      out->tokens_.insert(place, entry);
-    }
-  }
+  HR_TRY(out->frame(config, std::move(looks)));
   return out;
 }
 
@@ -95,34 +94,15 @@ void WordPieceTokenizer::encode(std::string_view text, Encoding& out) const {
   sink.flush();
 }
 
-void WordPieceTokenizer::encode_with_special(std::string_view text, Encoding& out) const {
-  const auto put = [&out](std::span<const int32_t> ids) {
-    out.ids.insert(out.ids.end(), ids.begin(), ids.end());
-    out.begins.insert(out.begins.end(), ids.size(), 0);
-    out.ends.insert(out.ends.end(), ids.size(), 0);
-  };
-  put(special_before_);
-  encode(text, out);
-  put(special_after_);
-}
-
 size_t WordPieceTokenizer::encode_ids(std::string_view text, size_t limit,
                                       std::vector<int32_t>& out) const {
   HR_CHECK(text.size() <= UINT32_MAX, "offsets have 32 bits");
   IdSink sink(limit == 0 ? SIZE_MAX : limit, out);
-  for (const int32_t id : special_before_) sink.put(id, 0, 0);
+  for (const int32_t id : special_before()) sink.put(id, 0, 0);
   Run<IdSink>(*this, text, sink).encode();
-  for (const int32_t id : special_after_) sink.put(id, 0, 0);
+  for (const int32_t id : special_after()) sink.put(id, 0, 0);
   sink.flush();
   return sink.count();
-}
-
-std::string_view WordPieceTokenizer::token(int32_t id) const {
-  const auto found = std::lower_bound(
-      tokens_.begin(), tokens_.end(), id,
-      [](const VocabularyEntry& entry, int32_t wanted) { return entry.id < wanted; });
-  return found != tokens_.end() && found->id == id ? std::string_view(found->token)
-                                                   : std::string_view();
 }
 
 }  // namespace headrace

@@ -22,13 +22,16 @@
 #include "transform/tokenizer.h"
 #include "transform/tokenizer_added.h"
 #include "transform/tokenizer_config.h"
+#include "transform/tokenizer_frame.h"
 #include "transform/wordpiece_scan.h"
 #include "transform/wordpiece_vocabulary.h"
 
 namespace headrace {
 
-class WordPieceTokenizer final : public Tokenizer {
+class WordPieceTokenizer final : public FramedTokenizer {
  public:
+  // Whether this class does what the file asks: BERT's normalizer or none, BERT's splitting.
+  static bool takes(const TokenizerConfig& config);
   static Result<std::shared_ptr<const Tokenizer>> build(TokenizerConfig config);
 
   // For build(): not ready for use before prepare().
@@ -41,11 +44,7 @@ class WordPieceTokenizer final : public Tokenizer {
         masks_(bert.lowercase) {}
 
   void encode(std::string_view text, Encoding& out) const override;
-  void encode_with_special(std::string_view text, Encoding& out) const override;
   size_t encode_ids(std::string_view text, size_t limit, std::vector<int32_t>& out) const override;
-  size_t special_count() const override { return special_before_.size() + special_after_.size(); }
-  size_t vocabulary_size() const override { return tokens_.size(); }
-  std::string_view token(int32_t id) const override;
 
  private:
   // What the main loop does with a byte; kBeyond: not ASCII.
@@ -64,9 +63,6 @@ class WordPieceTokenizer final : public Tokenizer {
   ScanMasks masks_;
   std::array<Kind, 256> kinds_{};
   std::array<int32_t, 128> punctuation_ids_{};  // of one ASCII character as a word
-  std::vector<int32_t> special_before_;
-  std::vector<int32_t> special_after_;
-  std::vector<VocabularyEntry> tokens_;  // by id
 };
 
 }  // namespace headrace

@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "transform/tokenizer_json.h"
+
+namespace headrace::tokenizer_json {
+namespace {
+
+constexpr size_t kVocabularyMax = 8'000'000;  // tokens
+constexpr size_t kMergesMax = 16'000'000;
+constexpr size_t kWordCharsMax = 100'000;
+
+Status too_many(const TokenizerConfig& config, std::string_view part, size_t most) {
+  return fail(ErrorCode::too_large, fmt::format("{}: {}: more than {}", config.path, part, most));
+}
+
+Status read_vocabulary(const JsonReader& reader, const object& model, TokenizerConfig& config) {
+  HR_ASSIGN(const object vocabulary, reader.required_object(model, "vocab"));
+  std::vector<int32_t> ids;
+  for (const auto field : vocabulary) {
+    if (config.vocabulary.size() >= kVocabularyMax) {
+      return too_many(config, "model.vocab", kVocabularyMax);
+    }
+    if (field.key.size() > kTokenBytesMax) {
+      return reader.damaged("model.vocab",
+                            fmt::format("has a token longer than {} bytes", kTokenBytesMax));
+    }
+    HR_ASSIGN(const int32_t id,
+              reader.as_id(field.value, fmt::format("model.vocab[\"{}\"]", field.key)));
+    config.vocabulary.push_back({std::string(field.key), id});
+    ids.push_back(id);
+  }
+  if (config.vocabulary.empty()) return reader.damaged("model.vocab", "is empty");
+  std::sort(ids.begin(), ids.end());
+  if (const auto twice = std::adjacent_find(ids.begin(), ids.end()); twice != ids.end()) {
+    return reader.damaged("model.vocab", fmt::format("gives the id {} to two tokens", *twice));
+  }
+  std::unordered_set<std::string_view> seen;
+  seen.reserve(config.vocabulary.size());
+  for (const VocabularyEntry& entry : config.vocabulary) {
+    if (!seen.insert(entry.token).second) {
+      return reader.damaged("model.vocab", fmt::format("has \"{}\" twice", entry.token));
+    }
+  }
+  return {};
+}
+
+bool knows(const TokenizerConfig& config, std::string_view token) {
+  return std::any_of(config.vocabulary.begin(), config.vocabulary.end(),
+                     [token](const VocabularyEntry& entry) { return entry.token == token; });
+}
+
+Status read_unknown(const JsonReader& reader, const object& model, TokenizerConfig& config) {
+  HR_ASSIGN(const std::string_view unknown, reader.required_string(model, "unk_token", "model"));
+  config.unknown_token = unknown;
+  HR_TRY(read_vocabulary(reader, model, config));
+  if (!knows(config, unknown)) {
+    return reader.damaged("model.vocab", fmt::format("lacks the unknown token \"{}\"", unknown));
+  }
+  return {};
+}
+
+Status read_word_piece(const JsonReader& reader, const object& model, TokenizerConfig& config) {
+  HR_ASSIGN(const std::string_view prefix,
+            reader.required_string(model, "continuing_subword_prefix", "model"));
+  config.continuing_prefix = prefix;
+  if (!JsonReader::find(model, "max_input_chars_per_word")) {
+    return reader.damaged("model", "\"max_input_chars_per_word\" is missing");
+  }
+  HR_ASSIGN(config.word_chars_max,
+            reader.count(model, "max_input_chars_per_word", "model", kWordCharsMax, 100));
+  return read_unknown(reader, model, config);
+}
+
+Status read_unigram(const JsonReader& reader, const object& model, TokenizerConfig& config) {
+  const std::optional<element> vocabulary = JsonReader::find(model, "vocab");
+  if (!vocabulary) return reader.damaged("model.vocab", "is missing");
+  HR_ASSIGN(const array entries, reader.as_array(*vocabulary, "model.vocab"));
+  for (const element item : entries) {
+    if (config.vocabulary.size() >= kVocabularyMax) {
+      return too_many(config, "model.vocab", kVocabularyMax);
+    }
+    HR_ASSIGN(const array pair, reader.as_array(item, "an entry of model.vocab"));
+    element token;
+    double score = 0;
+    if (pair.size() != 2 || pair.at(0).get(token) || pair.at(1).get(score)) {
+      return reader.damaged("model.vocab", "has an entry that is no token with a score");
+    }
+    HR_ASSIGN(const std::string_view text, reader.as_string(token, "a token of model.vocab"));
+    config.vocabulary.push_back(
+        {std::string(text), static_cast<int32_t>(config.vocabulary.size())});
+    config.scores.push_back(score);
+  }
+  if (config.vocabulary.empty()) return reader.damaged("model.vocab", "is empty");
+  const std::optional<element> unknown = JsonReader::find(model, "unk_id");
+  if (!unknown) {
+    return reader.unsupported("model.unk_id", "Unigram without an unknown token is not supported");
+  }
+  HR_ASSIGN(config.unknown_id, reader.as_id(*unknown, "model.unk_id"));
+  if (static_cast<size_t>(config.unknown_id) >= config.vocabulary.size()) {
+    return reader.damaged("model.unk_id", "is no token of the vocabulary");
+  }
+  HR_ASSIGN(config.byte_fallback, reader.flag(model, "byte_fallback", "model", false));
+  return {};
+}
+
+Result<std::string> optional_string(const JsonReader& reader, const object& model,
+                                    std::string_view key) {
+  const std::optional<element> value = JsonReader::find(model, key);
+  if (!value) return std::string();
+  HR_ASSIGN(const std::string_view text, reader.as_string(*value, key));
+  return std::string(text);
+}
+
+// "a b", or ["a", "b"].
+Status read_merge(const JsonReader& reader, const element& item, std::string_view& left,
+                  std::string_view& right) {
+  constexpr std::string_view kPart = "model.merges";
+  if (std::string_view text; !item.get(text)) {
+    const size_t space = text.find(' ');
+    if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos) {
+      return reader.damaged(kPart, fmt::format("\"{}\" is not two tokens", text));
+    }
+    left = text.substr(0, space);
+    right = text.substr(space + 1);
+    return {};
+  }
+  HR_ASSIGN(const array pair, reader.as_array(item, kPart));
+  if (pair.size() != 2 || pair.at(0).get(left) || pair.at(1).get(right)) {
+    return reader.damaged(kPart, "has an entry that is not two tokens");
+  }
+  return {};
+}
+
+Status read_merges(const JsonReader& reader, const object& model, TokenizerConfig& config) {
+  const std::optional<element> value = JsonReader::find(model, "merges");
+  if (!value) return reader.damaged("model.merges", "is missing");
+  HR_ASSIGN(const array merges, reader.as_array(*value, "model.merges"));
+  std::unordered_map<std::string_view, uint32_t> places;
+  places.reserve(config.vocabulary.size());
+  for (size_t i = 0; i < config.vocabulary.size(); ++i) {
+    places.emplace(config.vocabulary[i].token, static_cast<uint32_t>(i));
+  }
+  for (const element item : merges) {
+    if (config.merges.size() >= kMergesMax) return too_many(config, "model.merges", kMergesMax);
+    if (std::string_view text; !item.get(text) && text.starts_with("#version")) continue;
+    std::string_view left;
+    std::string_view right;
+    HR_TRY(read_merge(reader, item, left, right));
+    const auto first = places.find(left);
+    const auto second = places.find(right);
+    if (first == places.end() || second == places.end()) {
+      return reader.damaged("model.merges", fmt::format("\"{}\" is no token of the vocabulary",
+                                                        first == places.end() ? left : right));
+    }
+    config.merges.emplace_back(first->second, second->second);
+  }
+  return {};
+}
+
+Status read_bpe(const JsonReader& reader, const object& model, TokenizerConfig& config) {
+  if (const std::optional<element> dropout = JsonReader::find(model, "dropout")) {
+    double chance = 0;
+    if (dropout->get(chance)) return reader.damaged("model.dropout", "is not a number");
+    if (chance != 0) return reader.unsupported("model.dropout", "tokens by chance");
+  }
+  HR_ASSIGN(config.unknown_token, optional_string(reader, model, "unk_token"));
+  HR_ASSIGN(config.continuing_prefix, optional_string(reader, model, "continuing_subword_prefix"));
+  HR_ASSIGN(config.word_suffix, optional_string(reader, model, "end_of_word_suffix"));
+  HR_ASSIGN(config.fuse_unknown, reader.flag(model, "fuse_unk", "model", false));
+  HR_ASSIGN(config.byte_fallback, reader.flag(model, "byte_fallback", "model", false));
+  HR_ASSIGN(config.ignore_merges, reader.flag(model, "ignore_merges", "model", false));
+  HR_TRY(read_vocabulary(reader, model, config));
+  const bool byte_level =
+      std::any_of(config.pre_tokenizers.begin(), config.pre_tokenizers.end(),
+                  [](const auto& step) { return step.kind == PreTokenizerStep::Kind::byte_level; });
+  if (byte_level && (!config.continuing_prefix.empty() || !config.word_suffix.empty())) {
+    return reader.unsupported("model", "prefixes and suffixes of bytes are not supported");
+  }
+  if (!config.unknown_token.empty() && !knows(config, config.unknown_token)) {
+    // Byte-level vocabularies know every byte, so nothing is ever unknown.
+    if (!byte_level) {
+      return reader.damaged("model.vocab",
+                            fmt::format("lacks the unknown token \"{}\"", config.unknown_token));
+    }
+    config.unknown_token.clear();
+  }
+  return read_merges(reader, model, config);
+}
+
+}  // namespace
+
+Status read_model(const JsonReader& reader, const object& root, TokenizerConfig& config) {
+  HR_ASSIGN(const object model, reader.required_object(root, "model"));
+  // Files of early versions leave the type out; they hold what only BPE has.
+  std::string_view type = "BPE";
+  if (JsonReader::find(model, "type") || !JsonReader::find(model, "merges")) {
+    HR_ASSIGN(type, reader.required_string(model, "type", "model"));
+  }
+  if (type == "WordPiece") {
+    config.model = ModelKind::word_piece;
+    return read_word_piece(reader, model, config);
+  }
+  if (type == "Unigram") {
+    config.model = ModelKind::unigram;
+    return read_unigram(reader, model, config);
+  }
+  if (type == "BPE") {
+    config.model = ModelKind::bpe;
+    return read_bpe(reader, model, config);
+  }
+  if (type == "WordLevel") {
+    config.model = ModelKind::word_level;
+    return read_unknown(reader, model, config);
+  }
+  return reader.unsupported("model", fmt::format("the type \"{}\" is not supported", type));
+}
+
+}  // namespace headrace::tokenizer_json

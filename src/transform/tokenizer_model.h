@@ -1,0 +1,40 @@
+// TokenModel: one word of normalized text → tokens. What tokenizer.json calls "model".
+//
+// Owns: its tables. Threads: const and safe from any thread; scratch memory is per thread.
+// Errors: make_token_model().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "transform/tokenizer_config.h"
+
+namespace headrace {
+
+// A token and the bytes of the word that it stands for.
+struct ModelToken {
+  int32_t id = 0;
+  uint32_t begin = 0;
+  uint32_t end = 0;
+};
+
+class TokenModel {
+ public:
+  virtual ~TokenModel() = default;
+  // Appends the tokens of `word` (valid UTF-8, not empty). Takes time almost linear in its length.
+  virtual void tokenize(std::string_view word, std::vector<ModelToken>& out) const = 0;
+};
+
+Result<std::shared_ptr<const TokenModel>> make_token_model(const TokenizerConfig& config);
+
+// The models themselves; make_token_model() chooses.
+Result<std::shared_ptr<const TokenModel>> make_bpe_model(const TokenizerConfig& config);
+Result<std::shared_ptr<const TokenModel>> make_unigram_model(const TokenizerConfig& config);
+
+// The token "<0xAB>" that stands for a byte the vocabulary has no other token for.
+std::string byte_token(uint8_t byte);
+
+}  // namespace headrace

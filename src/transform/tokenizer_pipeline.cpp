@@ -1,0 +1,154 @@
+#include "transform/tokenizer_pipeline.h"
+
+#include <algorithm>
+
+#include "base/utf8.h"
+#include "transform/wordpiece_normalizer.h"
+
+namespace headrace {
+namespace {
+
+bool is_white(char32_t c) {
+  // U+0120 is how byte-level tokens write a space.
+  return c == 0x120 || (bert_character(c).flags & BertCharacter::kWhite) != 0;
+}
+
+size_t leading_white(std::string_view text) {
+  size_t count = 0;
+  for (size_t at = 0; at < text.size(); ++count) {
+    const CodePoint point = decode_code_point(text, at);
+    if (!is_white(point.value)) break;
+    at += point.length;
+  }
+  return count;
+}
+
+size_t trailing_white(std::string_view text) {
+  size_t count = 0;
+  for (size_t end = text.size(); end > 0; ++count) {
+    const size_t before = code_point_floor(text, end - 1);
+    if (!is_white(decode_code_point(text, before).value)) break;
+    end = before;
+  }
+  return count;
+}
+
+Result<AddedTokens> build_added(const TokenizerConfig& config, std::vector<AddedToken> tokens,
+                                const std::vector<std::string>& patterns) {
+  Result<AddedTokens> added = AddedTokens::build(std::move(tokens), patterns);
+  if (!added) {
+    added = std::unexpected(std::move(added).error().with_context(config.path + ": added_tokens"));
+  }
+  return added;
+}
+
+}  // namespace
+
+void OffsetTrim::apply(std::string_view text, size_t leading, size_t trailing, bool first,
+                       PlacedToken& token) const {
+  for (const bool prefix : passes_) {
+    const bool added = prefix && leading == 1 && (first || token.begin == 0);
+    for (size_t i = added ? leading : 0; i < leading && token.begin < token.end; ++i) {
+      token.begin += decode_code_point(text, token.begin).length;
+    }
+    if (trailing == 0) continue;
+    size_t end = token.end;
+    size_t left = trailing;
+    while (left > 0 && end > 0) {
+      end = code_point_floor(text, end - 1);
+      --left;
+    }
+    if (left == 0) token.end = std::max(static_cast<uint32_t>(end), token.begin);
+  }
+}
+
+void OffsetTrim::apply(std::string_view text, std::string_view token_text, bool first,
+                       PlacedToken& token) const {
+  if (empty()) return;
+  apply(text, leading_white(token_text), trailing_white(token_text), first, token);
+}
+
+Result<AddedTokens> raw_added_tokens(const TokenizerConfig& config) {
+  std::vector<AddedToken> tokens;
+  std::vector<std::string> patterns;
+  for (const AddedToken& token : config.added_tokens) {
+    if (token.normalized) continue;
+    tokens.push_back(token);
+    patterns.push_back(token.content);
+  }
+  return build_added(config, std::move(tokens), patterns);
+}
+
+Result<TextPipeline> TextPipeline::build(const TokenizerConfig& config) {
+  HR_ASSIGN(TextNormalizer normalizer, TextNormalizer::build(config));
+  std::vector<AddedToken> tokens;
+  std::vector<std::string> patterns;
+  std::vector<std::pair<int32_t, std::string>> normalized;
+  for (const AddedToken& token : config.added_tokens) {
+    if (!token.normalized) continue;
+    std::string pattern = normalizer.apply(token.content);
+    if (pattern != token.content) normalized.emplace_back(token.id, pattern);
+    tokens.push_back(token);
+    patterns.push_back(std::move(pattern));
+  }
+  HR_ASSIGN(AddedTokens added, build_added(config, std::move(tokens), patterns));
+  TextPipeline out(std::move(added));
+  out.normalizer_ = std::move(normalizer);
+  out.normalized_ = std::move(normalized);
+  HR_ASSIGN(out.splitter_, TextSplitter::build(config));
+  HR_ASSIGN(out.model_, make_token_model(config));
+  out.trim_ = OffsetTrim(config.trims);
+  out.byte_level_ =
+      std::any_of(config.pre_tokenizers.begin(), config.pre_tokenizers.end(),
+                  [](const auto& step) { return step.kind == PreTokenizerStep::Kind::byte_level; });
+  return out;
+}
+
+void TextPipeline::encode(std::string_view text, size_t begin, size_t end, Place place, bool first,
+                          std::vector<PlacedToken>& out) const {
+  AlignedText aligned;
+  aligned.assign(text, begin, end);
+  normalizer_.apply(aligned, place == Place::begins);
+  if (aligned.text.empty()) return;
+  std::vector<TextPiece> pieces;
+  added_.split(
+      aligned.text,
+      [&pieces](size_t from, size_t to) { pieces.push_back({from, to, TextPiece::kWord}); },
+      [&pieces](const AddedTokens::Match& match) {
+        pieces.push_back({match.begin, match.end, match.id});
+      });
+  splitter_.apply(aligned, pieces, place == Place::begins);
+  const std::string_view all = aligned.text;
+  std::vector<ModelToken> tokens;
+  for (const TextPiece& piece : pieces) {
+    const std::string_view word = all.substr(piece.begin, piece.end - piece.begin);
+    if (piece.id != TextPiece::kWord) {
+      PlacedToken token{piece.id, aligned.spans[piece.begin].begin,
+                        aligned.spans[piece.end - 1].end};
+      trim_.apply(text, word, first && out.empty(), token);
+      out.push_back(token);
+      continue;
+    }
+    tokens.clear();
+    model_->tokenize(word, tokens);
+    for (const ModelToken& made : tokens) {
+      PlacedToken token{made.id, aligned.spans[piece.begin + made.begin].begin,
+                        aligned.spans[piece.begin + made.end - 1].end};
+      if (!trim_.empty()) {
+        const std::string_view part = word.substr(made.begin, made.end - made.begin);
+        if (byte_level_) {
+          const size_t from = part.find_first_not_of(' ');
+          const bool all_white = from == std::string_view::npos;
+          trim_.apply(text, all_white ? part.size() : from,
+                      all_white ? part.size() : part.size() - 1 - part.find_last_not_of(' '),
+                      first && out.empty(), token);
+        } else {
+          trim_.apply(text, part, first && out.empty(), token);
+        }
+      }
+      out.push_back(token);
+    }
+  }
+}
+
+}  // namespace headrace

@@ -1,0 +1,84 @@
+// TextPipeline: normalizer, normalized added tokens, pre-tokenizer and model one after another,
+// over any stretch of a text. The general way: exact for every setting, and not in a hurry; the
+// tokenizers over it remember what it said about short stretches.
+//
+// Owns: its steps. Threads: const and safe from any thread. Errors: build() names what it cannot
+// do.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "transform/tokenizer_added.h"
+#include "transform/tokenizer_config.h"
+#include "transform/tokenizer_model.h"
+#include "transform/tokenizer_normalizer.h"
+#include "transform/tokenizer_splitter.h"
+
+namespace headrace {
+
+// A token and the bytes of the original text that it stands for.
+struct PlacedToken {
+  int32_t id = 0;
+  uint32_t begin = 0;
+  uint32_t end = 0;
+};
+
+// Leaves white space at the edges of tokens out of their offsets, as byte-level post-processors do.
+class OffsetTrim {
+ public:
+  OffsetTrim() = default;
+  explicit OffsetTrim(std::vector<bool> passes) : passes_(std::move(passes)) {}
+  bool empty() const { return passes_.empty(); }
+
+  // `leading` and `trailing`: how many white characters `token` begins and ends with. `first`: it
+  // is the first of its text.
+  void apply(std::string_view text, size_t leading, size_t trailing, bool first,
+             PlacedToken& token) const;
+  // The same for a token whose text is given: Unicode white space counts.
+  void apply(std::string_view text, std::string_view token_text, bool first,
+             PlacedToken& token) const;
+
+ private:
+  std::vector<bool> passes_;
+};
+
+class TextPipeline {
+ public:
+  static Result<TextPipeline> build(const TokenizerConfig& config);
+
+  // Where a stretch stands in its piece (what lies between two added tokens): a piece's beginning
+  // can get a space or a prefix.
+  enum class Place : uint8_t { begins, goes_on };
+
+  // Appends the tokens of text[begin, end). `first`: nothing came before them.
+  void encode(std::string_view text, size_t begin, size_t end, Place place, bool first,
+              std::vector<PlacedToken>& out) const;
+
+  // Added tokens that look otherwise in normalized text.
+  const std::vector<std::pair<int32_t, std::string>>& normalized() const { return normalized_; }
+  bool has_normalized_added() const { return !added_.empty(); }
+  const TextNormalizer& normalizer() const { return normalizer_; }
+  const OffsetTrim& trim() const { return trim_; }
+
+ private:
+  explicit TextPipeline(AddedTokens added) : added_(std::move(added)) {}
+
+  TextNormalizer normalizer_;
+  AddedTokens added_;  // matched in normalized text
+  TextSplitter splitter_;
+  std::shared_ptr<const TokenModel> model_;
+  OffsetTrim trim_;
+  bool byte_level_ = false;
+  std::vector<std::pair<int32_t, std::string>> normalized_;
+};
+
+// The added tokens of `config` that are matched in the text as given.
+Result<AddedTokens> raw_added_tokens(const TokenizerConfig& config);
+
+}  // namespace headrace
