@@ -7,11 +7,18 @@ import json
 import os
 import pathlib
 import resource
+import select
+import shutil
+import signal
 import subprocess
+import sys
 import tarfile
 import zipfile
 
 import pytest
+
+import documents
+from conftest import HEADRACE
 
 GOOD = "perfectly good words"
 
@@ -109,30 +116,54 @@ def test_archives_are_read_through(headrace, tmp_path):
     assert again["documents"]["added"] == 0 and again["documents"]["unchanged"] == 5
 
 
-def test_decompression_bombs_are_refused(headrace, tmp_path):
-    docs = tmp_path / "docs"
-    docs.mkdir()
-    with zipfile.ZipFile(docs / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as package:
-        package.writestr("good.txt", GOOD)
-        with package.open("zeros.txt", "w", force_zip64=True) as member:
-            for _ in range(600):
-                member.write(bytes(1 << 20))
-    (docs / "bomb.gz").write_bytes(gzip.compress(bytes(1 << 29)))
-    (docs / "plain.txt").write_text(GOOD)
-    report = headrace.index("docs", "--memory", "256MiB")
-    failed = {error["source"] for error in headrace.json("errors", "kb")["errors"]}
-    assert any("bomb.zip" in source for source in failed)
-    assert any("bomb.gz" in source for source in failed)
-    sources = {row["source"] for row in headrace.rows()}
-    assert {"docs/plain.txt", "docs/bomb.zip!good.txt"} <= sources
-    assert report["peak_rss_bytes"] < 300 << 20
+def children_of(parent: int) -> set[int]:
+    found = set()
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = (entry / "stat").read_text()
+        except OSError:
+            continue
+        if int(stat.rpartition(")")[2].split()[1]) == parent:
+            found.add(int(entry.name))
+    return found
 
 
-def test_no_worker_is_left_behind(headrace, tmp_path):
-    bad_files(tmp_path / "docs")
-    headrace.index("docs")
-    left = subprocess.run(["pgrep", "-f", f"headrace-worker.*{tmp_path}"], capture_output=True, text=True)
-    assert left.stdout == ""
+class Watching:
+    """A run that stays: it has decoded a PDF, holds the knowledge base, and follows its folder."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        (folder / "docs").mkdir(exist_ok=True)
+        (folder / "docs/a.pdf").write_bytes(documents.pdf(GOOD))
+        self.run = subprocess.Popen(
+            [str(HEADRACE), "index", "docs", "--into", "kb", "--model", "none", "--watch"],
+            cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        self.workers: set[int] = set()
+        while not self.workers and self.run.poll() is None:
+            self.workers = children_of(self.run.pid)
+
+    def end(self, how: int) -> int:
+        self.run.send_signal(how)
+        return self.run.wait(timeout=60)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_worker_is_left_behind(tmp_path, how):
+    """Whatever ends the run, its workers end too."""
+    watching = Watching(tmp_path)
+    handles = []
+    for worker in watching.workers:
+        try:
+            handles.append(os.pidfd_open(worker))
+        except ProcessLookupError:
+            pass
+    watching.end(how)
+    assert watching.workers, "the run had no worker"
+    for handle in handles:  # becomes readable when the process ends
+        assert select.select([handle], [], [], 60)[0], "a worker is left behind"
+        os.close(handle)
 
 
 def test_model_that_is_damaged_or_missing(headrace, tmp_path):
@@ -149,21 +180,57 @@ def test_model_that_is_damaged_or_missing(headrace, tmp_path):
     assert str(model) in done.stderr or "tokenizer.json" in done.stderr
 
 
+def as_nobody(headrace, *arguments):
+    """Runs a command without root's rights; skipped where that cannot be arranged."""
+    if os.geteuid() != 0:
+        return subprocess.run([str(HEADRACE), *arguments], cwd=headrace.folder, capture_output=True, text=True)
+    folder = headrace.folder
+    for above in [folder, *folder.parents]:
+        if not above.stat().st_mode & 0o001 and above.owner() == "root" and above != pathlib.Path("/"):
+            above.chmod(above.stat().st_mode | 0o011)
+    shutil.chown(folder, "nobody")
+    try:
+        done = subprocess.run(
+            [str(HEADRACE), *arguments], cwd=folder, capture_output=True, text=True, user="nobody", group="nogroup",
+            extra_groups=[],
+        )
+    except (PermissionError, FileNotFoundError) as error:
+        pytest.skip(f"cannot run as nobody: {error}")
+    if "Permission denied" in done.stderr and done.returncode == 126:
+        pytest.skip("nobody may not run the executable")
+    return done
+
+
+def test_unreadable_files_and_folders(headrace, tmp_path):
+    docs = tmp_path / "docs"
+    (docs / "closed").mkdir(parents=True)
+    (docs / "closed/in.txt").write_text(GOOD)
+    (docs / "good.txt").write_text(GOOD)
+    (docs / "secret.txt").write_text(GOOD)
+    (docs / "secret.zip").write_bytes(documents.packed({"a.txt": GOOD}))
+    for name in ("closed", "secret.txt", "secret.zip"):
+        (docs / name).chmod(0)
+    done = as_nobody(headrace, "index", "docs", "--into", "kb", "--model", "none", "--json")
+    (docs / "closed").chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["documents"]["added"] == 1
+    listed = {error["source"]: error for error in headrace.json("errors", "kb")["errors"]}
+    assert set(listed) == {"docs/closed", "docs/secret.txt", "docs/secret.zip"}
+    for error in listed.values():
+        assert "ermission denied" in error["message"] and error["hint"], error
+
+
 def test_read_only_folder(headrace, tmp_path):
-    if os.geteuid() == 0:
-        blocked = pathlib.Path("/proc/headrace-cannot-write-here")
-    else:
-        (tmp_path / "ro").mkdir(mode=0o555)
-        blocked = tmp_path / "ro" / "kb"
+    (tmp_path / "ro").mkdir()
     (tmp_path / "a.txt").write_text(GOOD)
-    done = headrace.run("index", "a.txt", "--into", str(blocked), "--model", "none", code=1)
-    assert str(blocked) in done.stderr
+    (tmp_path / "ro").chmod(0o555)
+    done = as_nobody(headrace, "index", "a.txt", "--into", "ro/kb", "--model", "none")
+    assert done.returncode == 1
+    assert "ro/kb" in done.stderr and "ermission denied" in done.stderr
 
 
 def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (256 << 10, 256 << 10))
-    import signal
-
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
@@ -177,8 +244,7 @@ def test_writes_that_fail_lose_nothing_acknowledged(headrace, tmp_path, size):
     for n in range(1, size):
         (docs / f"{n}.txt").write_text(f"{GOOD} number {n} " + " ".join(f"w{n}x{i}" for i in range(2000)))
     done = subprocess.run(
-        [str(pathlib.Path(__file__).resolve().parent.parent / "build" / "headrace"),
-         "index", "docs", "--into", "kb", "--model", "none"],
+        [str(HEADRACE), "index", "docs", "--into", "kb", "--model", "none"],
         cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit_file_size,
     )
     assert done.returncode == 1 and done.stderr.strip()
@@ -212,3 +278,105 @@ def test_jsonl_with_bad_lines_between_good_ones(headrace, tmp_path):
     assert report["documents"]["added"] == 97 and report["documents"]["failed"] == 3
     sources = {error["source"] for error in headrace.json("errors", "kb")["errors"]}
     assert sources == {"r.jsonl:11", "r.jsonl:51", "r.jsonl:100"}
+
+
+def test_full_disk(headrace, tmp_path):
+    """A real one: a small file system of our own that fills up in the middle of a run."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for n in range(300):
+        (docs / f"{n:03}.txt").write_text(f"{GOOD} number {n} " + " ".join(f"w{n}x{i}" for i in range(2000)))
+    (tmp_path / "small").mkdir()
+    script = f"""
+        mount -t tmpfs -o size=3m tmpfs small || exit 77
+        {HEADRACE} index docs/000.txt --into small/kb --model none >first.json --json || exit 2
+        {HEADRACE} index docs --into small/kb --model none 2>full.txt; echo $? >code.txt
+        {HEADRACE} search small/kb "perfectly good" --json >hits.json || exit 3
+        {HEADRACE} verify small/kb --json >verify.json || exit 4
+        mount -o remount,size=64m small || exit 77
+        {HEADRACE} index docs --into small/kb --model none --json >after.json || exit 5
+        {HEADRACE} verify small/kb --json >verify.json || exit 6
+    """
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    if done.returncode in (1, 77) and not (tmp_path / "first.json").exists():
+        pytest.skip(f"no private file system here: {done.stderr.strip()}")
+    assert done.returncode == 0, (done.returncode, done.stderr, (tmp_path / "full.txt").read_text())
+    said = (tmp_path / "full.txt").read_text()
+    assert (tmp_path / "code.txt").read_text().strip() == "1"
+    assert "no space left" in said.lower() and "small/kb" in said
+    assert json.loads((tmp_path / "hits.json").read_text())["hits"]
+    after = json.loads((tmp_path / "after.json").read_text())["documents"]
+    assert after["failed"] == 0 and after["added"] + after["unchanged"] == 300
+
+
+def test_second_writer(headrace, tmp_path):
+    watching = Watching(tmp_path)
+    try:
+        done = headrace.run("index", "docs", "--into", "kb", "--model", "none", code=1)
+        assert str(watching.run.pid) in done.stderr and "kb" in done.stderr
+    finally:
+        watching.end(signal.SIGKILL)
+    assert headrace.index("docs")["documents"]["failed"] == 0
+
+
+def test_files_that_change_or_vanish_while_read(headrace, tmp_path):
+    """A script turns over files during the run; what is listed and what is in stay consistent."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for n in range(400):
+        (docs / f"{n:03}.txt").write_text(f"{GOOD} {n} " + "word " * 3000)
+    churn = subprocess.Popen(
+        ["sh", "-c", "while :; do for n in 050 150 250 350; do rm -f docs/$n.txt; echo other words > docs/$n.txt; "
+         "done; rm -f docs/100.txt docs/200.txt docs/300.txt; done"],
+        cwd=tmp_path,
+    )
+    try:
+        report = headrace.index("docs")["documents"]
+    finally:
+        churn.kill()
+        churn.wait()
+    listed = {error["source"] for error in headrace.json("errors", "kb")["errors"]}
+    found = {row["source"] for row in headrace.rows()}
+    assert report["failed"] == len(listed) and report["added"] == len(found)
+    churned = {f"docs/{n:03}.txt" for n in (50, 100, 150, 200, 250, 300, 350)}
+    assert listed <= churned
+    assert {f"docs/{n:03}.txt" for n in range(400)} - churned <= found
+    for n in (50, 150, 250, 350):
+        (docs / f"{n:03}.txt").write_text("other words")
+    headrace.index("docs", "--prune")
+    assert headrace.json("errors", "kb")["errors"] == []
+    assert len({row["source"] for row in headrace.rows()}) == 397
+
+
+def test_model_with_a_damaged_tensor(headrace, tmp_path):
+    """The default model, its weights cut, changed in their header, or lacking a tensor."""
+    folder = pathlib.Path(
+        subprocess.run(
+            [sys.executable, str(HEADRACE.parent.parent / "tools" / "model_folder.py")],
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()
+    )
+    if not (folder / "model.safetensors").exists():
+        pytest.skip("the default model is not installed")
+    (tmp_path / "a.txt").write_text(GOOD)
+    weights = (folder / "model.safetensors").read_bytes()
+    size = int.from_bytes(weights[:8], "little")
+    header = json.loads(weights[8 : 8 + size])
+    lacking = {name: value for name, value in header.items() if not name.endswith("word_embeddings.weight")}
+    text = json.dumps(lacking, separators=(",", ":")).encode()
+    text += b" " * (size - len(text))
+    damaged = {
+        "cut": weights[: len(weights) // 2],
+        "no-header": b"\xff" * 64 + weights[64:],
+        "lacking": weights[:8] + text + weights[8 + size :],
+    }
+    for name, data in damaged.items():
+        model = tmp_path / name
+        model.mkdir()
+        for entry in folder.iterdir():
+            if entry.name != "model.safetensors":
+                (model / entry.name).symlink_to(entry)
+        (model / "model.safetensors").write_bytes(data)
+        done = headrace.run("index", "a.txt", "--into", f"kb-{name}", "--model", str(model), code=1)
+        assert "model.safetensors" in done.stderr and len(done.stderr.strip().splitlines()) <= 2, done.stderr
+    assert "word_embeddings" in done.stderr
