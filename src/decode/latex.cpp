@@ -171,7 +171,9 @@ class LatexReader {
         return write(" ");
       case '&':
         ++at_;
-        return write(table_depth_ > 0 ? " | " : "&");
+        if (table_depth_ == 0) return write("&");
+        while (text().ends_with(' ')) text().pop_back();
+        return write(" | ");
       case '`':
       case '\'':
       case '-':

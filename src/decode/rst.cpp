@@ -79,7 +79,7 @@ void append_inline(std::string_view in, std::string& out) {
     return end;
   };
   size_t no_code = in.size() + 1, no_strong = in.size() + 1, no_tick = in.size() + 1,
-         no_star = in.size() + 1;
+         no_star = in.size() + 1, no_note = in.size() + 1;
   for (size_t i = 0; i < in.size();) {
     const char c = in[i];
     const char before = i == 0 ? ' ' : in[i - 1];
@@ -124,11 +124,19 @@ void append_inline(std::string_view in, std::string& out) {
               (in[k] == ':' && k + 1 < in.size() && in[k + 1] != '`')))
         ++k;
       if (k + 1 < in.size() && in[k] == ':' && in[k + 1] == '`') {
+        // These two say what the number behind them is.
+        const std::string_view role = in.substr(i + 1, k - i - 1);
+        if (role == "rfc") out += "RFC ";
+        if (role == "pep") out += "PEP ";
         i = k + 1;
       } else {
         out += in.substr(i, k - i);
         i = k;
       }
+    } else if (c == '[' && i + 1 < in.size() && (in[i + 1] == '#' || in[i + 1] == '*') &&
+               (end = ends_at(i + 1, "]_", no_note)) != std::string_view::npos && end - i < 80 &&
+               in.substr(i, end - i).find('\n') == std::string_view::npos) {
+      i = end + 2;  // the mark of a footnote
     } else if (c == '_' && is_alphanumeric(before) &&
                (i + 1 >= in.size() || in[i + 1] == ' ' || in[i + 1] == '\n' || in[i + 1] == '.' ||
                 in[i + 1] == ',')) {

@@ -34,7 +34,7 @@ class TextBuilder {
     size_t last = text.size();
     while (last > first && is_space(text[last - 1])) --last;
     while (first < last && text[first] == '\n') ++first;
-    if (first == last) return;
+    if (first >= last) return;
     document_.blocks.push_back(
         {static_cast<uint32_t>(first), static_cast<uint32_t>(last), kind_, level_, 0});
   }

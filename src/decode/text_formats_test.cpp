@@ -203,6 +203,31 @@ TEST(Rst, StructureIsRead) {
   EXPECT_EQ(line_of(document, "Does it"), 1 + line_breaks(text.substr(0, text.find("Does it"))));
 }
 
+TEST(Rst, NumbersKeepTheirKindAndFootnoteMarksGo) {
+  EXPECT_EQ(outline_of(decode_rst("As :rfc:`7159` says [#note]_, and :pep:`8`. [*]_ [1] [#x\n")),
+            "p: As RFC 7159 says , and PEP 8.  [1] [#x\n");
+}
+
+TEST(Latex, StructureIsRead) {
+  const std::string text =
+      "\\documentclass{article}\n\\title{A \\emph{fine} title}\n\\author{Me}\n\\begin{document}\n"
+      "\\maketitle\n\\section{First \\textbf{part}}\\label{s}\nText with $x^2$ % gone\nand "
+      "50\\%.\n\n"
+      "\\input{secret}\n\\subsection*{Sub}\n\\begin{itemize}\n\\item one\n\\item two "
+      "\\footnote{note}\n\\end{itemize}\n\\begin{tabular}{lr}\na & b \\\\\n\\hline\n1 & 2 "
+      "\\\\\n\\end{tabular}\n\\begin{verbatim}\nx % kept {\n\\end{verbatim}\n"
+      "\\begin{equation}\nE = mc^2\n\\end{equation}\n\\begin{comment}\nno\n\\end{comment}\n"
+      "Caf\\'e \\\"{o} --- \\ss{} ``q''\n\\end{document}\nafter\n";
+  const Document document = decode_latex(text);
+  expect_sound(document);
+  EXPECT_EQ(document.title, "A fine title");
+  EXPECT_EQ(
+      outline_of(document),
+      "h2: First part\np: Text with $x^2$ \nand 50%.\nh3: Sub\nli1: one\nli1: two  (note)\nrow: a "
+      "| b\nrow: 1 | 2\ncode: x % kept {\np: E = mc^2\np: Café ö — ß “q”\n");
+  EXPECT_EQ(line_of(document, "Café"), 30);
+}
+
 TEST(Json, IsFlattened) {
   const Document document = decode_json(
       R"({"title": "T \u00e9", "a": {"b": [1, 2, "x"], "c": null}, "people": [{"name": "Ann"}, {"name": "Bob"}]})");

@@ -1,0 +1,16 @@
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "decode/check_document.h"
+#include "decode/text_formats.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace headrace;
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  const std::string text = to_utf8(bytes, TextEncoding{"utf-8"});
+  check_document(decode_plain_text(text));
+  check_document(decode_json(text));
+  check_document(decode_csv(text));
+  return 0;
+}
