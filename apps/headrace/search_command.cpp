@@ -21,6 +21,8 @@ struct SearchArguments {
   std::string query;
   std::string queries_file;
   std::string mode;
+  std::string fusion;
+  std::vector<std::string> sort;  // COLUMN, and perhaps asc or desc
   SearchOptions options;
 };
 
@@ -61,7 +63,43 @@ std::string snippet(const Hit& hit) {
   return shown;
 }
 
-void print_hits(const std::vector<Hit>& hits, double took_ms) {
+// One line for each part of a score.
+void print_explanation(const index::Explanation& explanation) {
+  const auto part = [](const char* name, const std::optional<float>& score, uint32_t rank) {
+    if (!score) return;
+    const std::string place = rank == 0 ? "" : fmt::format(" (rank {})", rank);
+    fmt::print("    {}\n", dim(fmt::format("{} {:.4f}{}", name, *score, place)));
+  };
+  part("text", explanation.text, explanation.text_rank);
+  for (const auto& term : explanation.terms) {
+    fmt::print("    {}\n", dim(fmt::format("  {} {:.4f}: {} times here, in {} rows", term.text,
+                                           term.score, term.tf, term.df)));
+  }
+  part("vector", explanation.vector, explanation.vector_rank);
+  part("age factor", explanation.decay, 0);
+}
+
+std::string shown_value(const Value& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* boolean = std::get_if<bool>(&value)) return *boolean ? "true" : "false";
+  if (const auto* integer = std::get_if<int64_t>(&value)) return fmt::format("{}", *integer);
+  if (const auto* number = std::get_if<double>(&value)) return fmt::format("{}", *number);
+  return "";
+}
+
+void print_facets(const std::vector<index::FacetCounts>& facets) {
+  for (const index::FacetCounts& facet : facets) {
+    fmt::print("{} {}\n", bold(facet.column),
+               dim(fmt::format("({} values in {} rows)", facet.distinct, facet.rows)));
+    for (const auto& count : facet.values) {
+      fmt::print("  {:>8}  {}\n", count.rows, shown_value(count.value));
+    }
+    fmt::print("\n");
+  }
+}
+
+void print_hits(const HitPage& page, double took_ms) {
+  const std::vector<Hit>& hits = page.hits;
   if (hits.empty()) fmt::print("nothing found\n");
   size_t number = 0;
   for (const Hit& hit : hits) {
@@ -69,9 +107,13 @@ void print_hits(const std::vector<Hit>& hits, double took_ms) {
     const std::string head = !row.title.empty() ? row.title : row.source;
     fmt::print("{:>2}. {}", ++number, bold(head));
     if (!row.heading.empty() && row.heading != row.title) fmt::print(" › {}", row.heading);
-    fmt::print("\n    {}  {}\n    {}\n\n", green(place(row)), dim(fmt::format("{:.3f}", hit.score)),
+    fmt::print("\n    {}  {}\n    {}\n", green(place(row)), dim(fmt::format("{:.3f}", hit.score)),
                snippet(hit));
+    if (hit.explanation) print_explanation(*hit.explanation);
+    fmt::print("\n");
   }
+  print_facets(page.facets);
+  if (!page.cursor.empty()) fmt::print("{}\n", dim("next page: --cursor " + page.cursor));
   fmt::print("{}\n", dim(fmt::format("{} hits in {:.1f} ms", hits.size(), took_ms)));
 }
 
@@ -83,6 +125,23 @@ Result<std::optional<index::SearchMode>> parse_mode(const std::string& mode) {
   if (mode == "text") return std::optional(SearchMode::text);
   return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no search mode", mode),
               "use hybrid, vector or text");
+}
+
+// Fills in what is written as words.
+Status read_options(SearchArguments& arguments) {
+  SearchOptions& options = arguments.options;
+  HR_ASSIGN(options.mode, parse_mode(arguments.mode));
+  HR_ASSIGN(options.fusion.method, index::parse_fusion(arguments.fusion));
+  if (arguments.sort.empty()) return {};
+  options.sort = arguments.sort[0];
+  if (arguments.sort.size() == 1) return {};
+  const std::string& order = arguments.sort[1];
+  if (order != "asc" && order != "desc") {
+    return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no order", order),
+                "write --sort COLUMN, or --sort COLUMN desc");
+  }
+  options.descending = order == "desc";
+  return {};
 }
 
 struct QueryLine {
@@ -147,18 +206,53 @@ Result<int> run_batch(const SearchArguments& arguments, Knowledge& knowledge) {
 }
 
 Result<int> run_search(SearchArguments& arguments, bool json) {
-  HR_ASSIGN(arguments.options.mode, parse_mode(arguments.mode));
+  // "--sort year QUERY": what follows a column and is no order is the query.
+  if (arguments.sort.size() == 2 && arguments.query.empty() && arguments.queries_file.empty() &&
+      arguments.sort[1] != "asc" && arguments.sort[1] != "desc") {
+    arguments.query = arguments.sort[1];
+    arguments.sort.pop_back();
+  }
+  HR_TRY(read_options(arguments));
   HR_ASSIGN(const auto knowledge, Knowledge::open(arguments.kb, {}));
   if (!arguments.queries_file.empty()) return run_batch(arguments, *knowledge);
   const auto start = Clock::now();
-  HR_ASSIGN(const std::vector<Hit> hits, knowledge->search(arguments.query, arguments.options));
+  HR_ASSIGN(const HitPage page, knowledge->search(arguments.query, arguments.options));
   const double took_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   if (json) {
-    HR_TRY(print_line(hits_json(hits, took_ms)));
+    HR_TRY(print_line(page_json(page, took_ms)));
   } else {
-    print_hits(hits, took_ms);
+    print_hits(page, took_ms);
   }
   return 0;
+}
+
+}  // namespace
+
+namespace {
+
+void add_ranking_options(CLI::App& command, SearchArguments& arguments) {
+  SearchOptions& options = arguments.options;
+  command.add_flag("--plain", options.plain, "All of the query is words: no \"…\" + - * title:");
+  command.add_option("--facet", options.facets, "Count the values of this column; may be repeated")
+      ->allow_extra_args(false);
+  command.add_option("--facet-values", options.facet_values_max, "How many values (default 20)");
+  command.add_option("--group-by", options.group_by,
+                     "The best row for each value of this column, such as source");
+  command.add_option("--sort", arguments.sort, "Order by this column: COLUMN, or COLUMN desc")
+      ->expected(1, 2);
+  command.add_option("--cursor", options.cursor, "The next page: what the page before gave");
+  command.add_flag("--explain", options.explain, "Where each score comes from");
+  command.add_option("--fusion", arguments.fusion,
+                     "How text and vector scores meet: standard, rrf");
+  command.add_option("--text-weight", options.fusion.text_weight, "In hybrid search (default 1)");
+  command.add_option("--vector-weight", options.fusion.vector_weight,
+                     "In hybrid search (default 1)");
+  command.add_option("--title-weight", options.title_weight,
+                     "What a word in the title counts more (default 0)");
+  command.add_option("--mmr", options.diversity,
+                     "Diversity: 1 ranks by score alone, 0 by being unlike the hits before");
+  command.add_option("--decay", options.decay,
+                     "COLUMN:HALF-LIFE such as date:30d: older rows count less");
 }
 
 }  // namespace
@@ -178,16 +272,21 @@ void add_search_command(CLI::App& app, Invocation& invocation) {
                       "hybrid, vector or text (default: hybrid where there are vectors)");
   command->add_option("--filter", arguments->options.filter, "Only rows for which this is true");
   command->add_option("--space", arguments->options.space, "Which vectors to use");
+  add_ranking_options(*command, *arguments);
   command->footer(
       "Examples:\n"
       "  headrace search kb \"how do I rotate keys\"\n"
       "  headrace search kb rotation -k 3 --mode text\n"
       "  headrace search kb backup --filter \"source like 'ops/%' and year >= 2020\"\n"
+      "  headrace search kb 'vacuum \"dead tuples\" -full +autovac*'\n"
+      "  headrace search kb \"\" --sort year desc --facet lang\n"
       "  headrace search kb --queries queries.jsonl --json > hits.jsonl\n\n"
+      "Queries: plain words, \"exact phrase\" +must -not prefix* title:word.\n"
       "Filters: = != < <= > >= like in between is null contains, and or not, ( ); columns are\n"
       "source, title, heading, page and every metadata name.");
   command->callback([arguments, command, &invocation] {
-    if (command->count("QUERY") == 0 && arguments->queries_file.empty())
+    if (command->count("QUERY") == 0 && arguments->queries_file.empty() &&
+        arguments->sort.size() < 2)
       throw CLI::RequiredError("QUERY (or --queries FILE)");
     invocation.action = [arguments, &invocation] {
       return run_search(*arguments, invocation.json);

@@ -34,6 +34,8 @@ std::optional<index::SearchMode> parse_mode(const std::optional<std::string>& mo
               "use hybrid, vector or text"));
 }
 
+nb::dict explanation_dict(const index::Explanation& explanation);
+
 nb::dict hit_dict(const Hit& hit) {
   const Row& row = hit.row;
   nb::dict result;
@@ -56,7 +58,70 @@ nb::dict hit_dict(const Hit& hit) {
   for (const index::MatchRange& range : hit.matches)
     matches.append(nb::make_tuple(range.begin, range.end));
   result["matches"] = matches;
+  if (hit.explanation) result["explain"] = explanation_dict(*hit.explanation);
   return result;
+}
+
+nb::dict explanation_dict(const index::Explanation& explanation) {
+  const auto or_none = [](const std::optional<float>& x) {
+    return x ? nb::cast(*x) : nb::object(nb::none());
+  };
+  const auto rank = [](uint32_t place) {
+    return place == 0 ? nb::object(nb::none()) : nb::cast(place);
+  };
+  nb::dict result;
+  result["text"] = or_none(explanation.text);
+  result["vector"] = or_none(explanation.vector);
+  result["text_rank"] = rank(explanation.text_rank);
+  result["vector_rank"] = rank(explanation.vector_rank);
+  result["decay"] = or_none(explanation.decay);
+  nb::list terms;
+  for (const auto& term : explanation.terms) {
+    nb::dict entry;
+    entry["term"] = term.text;
+    entry["tf"] = term.tf;
+    entry["df"] = term.df;
+    entry["score"] = term.score;
+    terms.append(entry);
+  }
+  result["terms"] = terms;
+  return result;
+}
+
+nb::dict facet_dict(const index::FacetCounts& facet) {
+  nb::dict result;
+  result["column"] = facet.column;
+  result["rows"] = facet.rows;
+  result["distinct"] = facet.distinct;
+  nb::list values;
+  for (const auto& count : facet.values) {
+    values.append(nb::make_tuple(to_python(count.value), count.rows));
+  }
+  result["values"] = values;
+  return result;
+}
+
+// Options of a search that are seldom given; Python has checked the names.
+void read_extra(const nb::dict& extra, SearchOptions& options) {
+  for (const auto& [key, value] : extra) {
+    const auto name = nb::cast<std::string>(key);
+    if (name == "plain") options.plain = nb::cast<bool>(value);
+    if (name == "title_weight") options.title_weight = nb::cast<float>(value);
+    if (name == "fusion") {
+      options.fusion.method = unwrap(index::parse_fusion(nb::cast<std::string>(value)));
+    }
+    if (name == "text_weight") options.fusion.text_weight = nb::cast<float>(value);
+    if (name == "vector_weight") options.fusion.vector_weight = nb::cast<float>(value);
+    if (name == "mmr") options.diversity = nb::cast<double>(value);
+    if (name == "decay") options.decay = nb::cast<std::string>(value);
+    if (name == "group_by") options.group_by = nb::cast<std::string>(value);
+    if (name == "sort") options.sort = nb::cast<std::string>(value);
+    if (name == "descending") options.descending = nb::cast<bool>(value);
+    if (name == "facets") options.facets = nb::cast<std::vector<std::string>>(value);
+    if (name == "facet_values") options.facet_values_max = nb::cast<uint32_t>(value);
+    if (name == "explain") options.explain = nb::cast<bool>(value);
+    if (name == "cursor") options.cursor = nb::cast<std::string>(value);
+  }
 }
 
 template <typename T>
@@ -82,22 +147,26 @@ class PyKnowledge {
     knowledge_ = unwrap(Knowledge::open(path, options));
   }
 
-  nb::list search(const std::optional<std::string>& query, const nb::object& vector, uint32_t k,
-                  const std::optional<std::string>& mode, const std::string& filter,
-                  const std::string& space) {
+  // (hits, facets, cursor); `extra` holds the options that have names alone.
+  nb::tuple search(const std::optional<std::string>& query, const nb::object& vector, uint32_t k,
+                   const std::optional<std::string>& mode, const std::string& filter,
+                   const std::string& space, const nb::dict& extra) {
     SearchOptions options{k, parse_mode(mode), filter, space};
-    Result<std::vector<Hit>> hits;
+    read_extra(extra, options);
+    Result<HitPage> found;
     if (!vector.is_none()) {
       const auto values = nb::cast<FloatVector>(vector);
       const nb::gil_scoped_release release;
-      hits = knowledge_->search_by_vector({values.data(), values.size()}, options);
+      found = knowledge_->search_by_vector({values.data(), values.size()}, options);
     } else {
       const nb::gil_scoped_release release;
-      hits = knowledge_->search(query.value_or(""), options);
+      found = knowledge_->search(query.value_or(""), options);
     }
-    nb::list result;
-    for (const Hit& hit : unwrap(std::move(hits))) result.append(hit_dict(hit));
-    return result;
+    const HitPage page = unwrap(std::move(found));
+    nb::list hits, facets;
+    for (const Hit& hit : page.hits) hits.append(hit_dict(hit));
+    for (const index::FacetCounts& facet : page.facets) facets.append(facet_dict(facet));
+    return nb::make_tuple(hits, facets, page.cursor);
   }
 
   nb::tuple search_batch_vectors(const FloatInput& vectors, uint32_t k, const std::string& filter,
@@ -117,8 +186,10 @@ class PyKnowledge {
 
   nb::tuple search_batch_texts(const std::vector<std::string>& queries, uint32_t k,
                                const std::optional<std::string>& mode, const std::string& filter,
-                               double recall, size_t threads, const std::string& space) {
+                               double recall, size_t threads, const std::string& space,
+                               const nb::dict& extra) {
     SearchOptions options{k, parse_mode(mode), filter, space};
+    read_extra(extra, options);
     CancelToken cancel;
     return answers(run_interruptible_result<BatchAnswers>(
                        cancel,
@@ -252,11 +323,12 @@ void bind_knowledge(nb::module_& module) {
            nb::arg("path"), nb::arg("create"), nb::arg("own_vectors"), nb::arg("model"),
            nb::arg("dimension"), nb::arg("metric"))
       .def("search", &PyKnowledge::search, nb::arg("query").none(), nb::arg("vector").none(),
-           nb::arg("k"), nb::arg("mode").none(), nb::arg("filter"), nb::arg("space"))
+           nb::arg("k"), nb::arg("mode").none(), nb::arg("filter"), nb::arg("space"),
+           nb::arg("extra"))
       .def("search_batch_vectors", &PyKnowledge::search_batch_vectors)
       .def("search_batch_texts", &PyKnowledge::search_batch_texts, nb::arg("queries"), nb::arg("k"),
            nb::arg("mode").none(), nb::arg("filter"), nb::arg("recall"), nb::arg("threads"),
-           nb::arg("space"))
+           nb::arg("space"), nb::arg("extra"))
       .def("add", &PyKnowledge::add)
       .def("add_vectors", &PyKnowledge::add_vectors)
       .def("delete", &PyKnowledge::remove)

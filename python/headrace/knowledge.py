@@ -23,7 +23,8 @@ class Hit(Mapping[str, Any]):
     """One row that was found: fields as attributes and as keys.
 
     key, score, source, title, text, heading, modality, via, start, end (seconds or None), page,
-    line, span, thumbnail, metadata, matches (byte ranges of the query's words in the text).
+    line, span, thumbnail, metadata, matches (byte ranges of the query's words in the text); with
+    explain=True also explain: the score of each part and of each term.
     """
 
     __slots__ = ("_fields",)
@@ -60,10 +61,21 @@ class Hit(Mapping[str, Any]):
 
 
 class Hits(Sequence[Hit]):
-    """Hits, best first: a sequence, and a table by `.arrow()`, `.to_pandas()`, `.to_polars()`."""
+    """Hits, best first: a sequence, and a table by `.arrow()`, `.to_pandas()`, `.to_polars()`.
 
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
+    `.facets` has {column: {value: rows}} for the facets asked for; `.cursor` leads to the next page
+    and is None on the last.
+    """
+
+    def __init__(
+        self,
+        rows: list[dict[str, Any]],
+        facets: Iterable[dict[str, Any]] = (),
+        cursor: str | None = None,
+    ) -> None:
         self._hits = [Hit(row) for row in rows]
+        self.facets: dict[str, dict[Any, int]] = {f["column"]: dict(f["values"]) for f in facets}
+        self.cursor = cursor or None
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...
@@ -156,21 +168,76 @@ class KnowledgeBase:
         filter: str | None = None,
         *,
         space: str | None = None,
+        group_by: str | None = None,
+        sort: str | None = None,
+        descending: bool = False,
+        facets: str | Sequence[str] | None = None,
+        facet_values: int | None = None,
+        cursor: str | None = None,
+        explain: bool = False,
+        fusion: str | None = None,
+        text_weight: float | None = None,
+        vector_weight: float | None = None,
+        title_weight: float | None = None,
+        mmr: float | None = None,
+        decay: str | None = None,
+        plain: bool = False,
     ) -> Hits:
         """The `k` best rows, best first.
 
         Args:
             query: text, or a vector of your own (float32, shape [dimension]); "" lists newest rows.
+                In a text: "exact phrase" +must -not prefix* title:word.
             mode: "hybrid", "vector" or "text"; default hybrid where there are vectors.
             filter: e.g. "lang = 'de' and year >= 2020 and source like 'docs/%'".
+            group_by: a column: the best row of each of its values; "source" for documents.
+            sort, descending: order by a column instead of the score (mode text).
+            facets: columns whose values are counted over all rows found: `.facets` of the result.
+            cursor: `.cursor` of the page before, with the same arguments otherwise.
+            explain: each hit says where its score comes from.
+            fusion: "standard" or "rrf"; text_weight and vector_weight weigh the two parts.
+            title_weight: what a word in the title counts more.
+            mmr: diversity, from 1 (the score alone) to 0.
+            decay: "COLUMN:HALF-LIFE" such as "date:30d": older rows count less.
+            plain: the text has no operators.
 
         Raises:
             InvalidArgument: for a filter that cannot be read, with the position.
         """
         text, vector = (query, None) if isinstance(query, str) else (None, _vector(query))
+        extra = {
+            "group_by": group_by,
+            "sort": sort,
+            "descending": descending,
+            "facets": [facets] if isinstance(facets, str) else facets and list(facets),
+            "facet_values": facet_values,
+            "cursor": cursor,
+            "explain": explain,
+            "fusion": fusion,
+            "text_weight": text_weight,
+            "vector_weight": vector_weight,
+            "title_weight": title_weight,
+            "mmr": mmr,
+            "decay": decay,
+            "plain": plain,
+        }
+        given = {name: value for name, value in extra.items() if value is not None}
         return Hits(
-            self._native.search(_clean(text), vector, k, mode, filter or "", space or "")
+            *self._native.search(_clean(text), vector, k, mode, filter or "", space or "", given)
         )
+
+    def facets(
+        self, columns: str | Sequence[str], query: str = "", filter: str | None = None, limit: int = 20
+    ) -> dict[Any, Any]:
+        """How many of the rows that `query` and `filter` find have each value of a column.
+
+        Returns:
+            {value: rows}, most rows first; for several columns {column: {value: rows}}.
+        """
+        found = self.search(
+            query, 0, "text", filter, facets=columns, facet_values=limit
+        ).facets
+        return found[columns] if isinstance(columns, str) else found
 
     def search_batch(
         self,
@@ -182,6 +249,7 @@ class KnowledgeBase:
         *,
         mode: str | None = None,
         space: str | None = None,
+        plain: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Answers to many queries at once, on all cores, without the GIL.
 
@@ -198,7 +266,7 @@ class KnowledgeBase:
         if isinstance(queries, (list, tuple)) and queries and isinstance(queries[0], str):
             texts = [_clean(query) for query in queries]
             ids, scores = self._native.search_batch_texts(
-                texts, k, mode, filter or "", recall, threads, space or ""
+                texts, k, mode, filter or "", recall, threads, space or "", {"plain": plain}
             )
         else:
             vectors = np.ascontiguousarray(queries, dtype=np.float32)

@@ -75,15 +75,25 @@ class WordAnalyzer final : public Analyzer {
  public:
   WordAnalyzer(Stemmer stemmer, WordRules rules) : stemmer_(std::move(stemmer)), rules_(rules) {}
 
-  void analyze(std::string_view text,
-               const std::function<void(std::string_view term)>& on_term) override {
-    scan_words(text, rules_, buffers_, [&](const Word& word) { on_term(term_of(word)); });
+  uint32_t analyze(
+      std::string_view text,
+      const std::function<void(std::string_view term, uint32_t position)>& on_term) override {
+    uint32_t position = 0;
+    scan_words(text, rules_, buffers_, [&](const Word& word) {
+      on_term(term_of(word), position);
+      position += word.step;
+    });
+    return position;
   }
 
   std::vector<TermSpan> analyze_with_spans(std::string_view text) override {
     std::vector<TermSpan> spans;
+    uint32_t position = 0;
     scan_words(text, rules_, buffers_, [&](const Word& word) {
-      spans.push_back({std::string(term_of(word)), word.begin, word.end});
+      std::string whole(word.folded ? word.text : folded(word.text));
+      spans.push_back(
+          {std::string(term_of(word)), std::move(whole), word.begin, word.end, position});
+      position += word.step;
     });
     return spans;
   }

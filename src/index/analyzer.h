@@ -17,11 +17,15 @@
 
 namespace headrace::index {
 
-// A term and where its word stands in the text (byte offsets), for highlighting.
+// A term and where its word stands in the text (byte offsets), for highlighting. `word` is the word
+// folded but not stemmed; `position` counts words from 0 (an identifier and its first part share
+// one, so that "max connections" is found in "max_connections").
 struct TermSpan {
   std::string term;
+  std::string word;
   uint32_t begin = 0;
   uint32_t end = 0;
+  uint32_t position = 0;
 };
 
 class Analyzer {
@@ -29,9 +33,11 @@ class Analyzer {
   // `language`: BCP 47 primary tag ("en", "de", …); "none" = no stemming.
   static Result<std::unique_ptr<Analyzer>> create(std::string_view language);
   virtual ~Analyzer() = default;
-  // Calls `on_term` for each term in order; the view is valid during the call only.
-  virtual void analyze(std::string_view text,
-                       const std::function<void(std::string_view term)>& on_term) = 0;
+  // Calls `on_term` for each term in order with its position; the view is valid during the call
+  // only. Gives the position after the last.
+  virtual uint32_t analyze(
+      std::string_view text,
+      const std::function<void(std::string_view term, uint32_t position)>& on_term) = 0;
   virtual std::vector<TermSpan> analyze_with_spans(std::string_view text) = 0;
 };
 

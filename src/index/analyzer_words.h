@@ -4,7 +4,8 @@
 //   apostrophes              inside a word they stay in English (the stemmer takes "'s" off),
 //                            elsewhere they part words: "l'homme" is "l", "homme"
 //   dots                     between digits they stay: "2.5", "15.2.1"; elsewhere they part words
-//   underscores              join an identifier: "max_connections" gives itself and its parts
+//   underscores              join an identifier: "max_connections" gives itself and its parts, the
+//                            first of them at the same position
 //   unspaced scripts, Hangul overlapping pairs of characters; a single character where there is one
 //   all else                 parts words
 //
@@ -37,6 +38,7 @@ struct Word {
   uint32_t end = 0;
   bool stemmable = false;  // letters only
   bool folded = true;      // no accents are left to take off
+  uint32_t step = 1;       // to the position of the next word
 };
 
 struct WordBuffers {
@@ -138,7 +140,11 @@ void emit_run(const Run& run, size_t begin, Emit&& emit) {
   const size_t first = run.text.find_first_not_of('_');
   if (first == std::string_view::npos) return;
   const std::string_view whole = run.text.substr(first, run.text.find_last_not_of('_') + 1 - first);
-  if (whole.find('_') != std::string_view::npos) emit(word(whole));
+  if (whole.find('_') != std::string_view::npos) {
+    Word identifier = word(whole);
+    identifier.step = 0;  // stands where its first part stands
+    emit(identifier);
+  }
   for (size_t at = 0; at < whole.size();) {
     const size_t stop = std::min(whole.find('_', at), whole.size());
     if (stop > at) {

@@ -1,5 +1,6 @@
 #include "index/bm25.h"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -7,9 +8,8 @@
 #include <string>
 #include <unordered_map>
 
-#include "index/analyzer.h"
+#include "index/bm25_kernels.h"
 #include "index/postings_state.h"
-#include "index/search_query_terms.h"
 
 namespace headrace::index {
 namespace {
@@ -28,38 +28,44 @@ inline uint32_t contribution(float weight, float tf, float inverse_norm) {
 
 }  // namespace
 
-Result<Bm25Query> Bm25Query::prepare(std::span<const SegmentView> segments, std::string_view text,
+Result<Bm25Query> Bm25Query::prepare(std::span<const SegmentView> segments, const QueryPlan& plan,
                                      Bm25Parameters parameters) {
   Bm25Query query;
   query.segments_ = segments;
   uint64_t rows = 0;
   uint64_t total_terms = 0;
-  std::string_view language = "none";
   for (const SegmentView& segment : segments) {
-    if (segment.postings == nullptr || segment.postings->row_count() == 0) continue;
+    if (segment.postings == nullptr) continue;
     rows += segment.postings->row_count();
     total_terms += segment.postings->total_terms();
-    language = segment.postings->language();
   }
   if (rows == 0) return query;
-  std::vector<double> weights;
-  for (const QueryTerm& term : query_terms(text, language)) {
+  std::vector<const PlannedTerm*> planned;
+  std::map<uint32_t, uint64_t> group_df;
+  for (const PlannedTerm& term : plan.terms) {
     Term found;
-    uint64_t df = 0;
     for (const SegmentView& segment : segments) {
       std::optional<PostingList> list;
       if (segment.postings != nullptr) {
         HR_ASSIGN(list, segment.postings->state().find(term.text));
-        if (list) df += list->df;
+        if (list) found.df += list->df;
       }
       found.lists.push_back(list);
     }
-    if (df == 0) continue;
+    if (found.df == 0) continue;
+    group_df[term.group] += found.df;
+    found.text = term.text;
+    planned.push_back(&term);
+    query.terms_.push_back(std::move(found));
+  }
+  std::vector<double> weights;
+  for (size_t i = 0; i < planned.size(); ++i) {
+    const uint64_t df = planned[i]->group == 0 ? query.terms_[i].df : group_df[planned[i]->group];
     const double n = static_cast<double>(std::max(rows, df));
     const double present = static_cast<double>(df);
     const double idf = std::log(1.0 + (n - present + 0.5) / (present + 0.5));
-    weights.push_back(idf * (parameters.k1 + 1) * term.count);
-    query.terms_.push_back(std::move(found));
+    weights.push_back(idf * (parameters.k1 + 1) * planned[i]->count *
+                      static_cast<double>(planned[i]->boost));
   }
   double sum = 0;
   for (const double weight : weights) sum += weight;
@@ -79,6 +85,44 @@ Result<Bm25Query> Bm25Query::prepare(std::span<const SegmentView> segments, std:
   return query;
 }
 
+// What a term adds to a row, by the row's length code and how often the term is in it: nearly all
+// postings have a small tf, so that adding them up is looking them up.
+class Contributions {
+ public:
+  Contributions(float weight, const std::array<float, 256>& inverse_norms)
+      : weight_(weight), inverse_norms_(inverse_norms) {
+    for (uint32_t tf = 1; tf <= kTabled; ++tf) {
+      for (uint32_t code = 0; code < 256; ++code) {
+        table_[(tf - 1) * 256 + code] =
+            contribution(weight, static_cast<float>(tf), inverse_norms[code]);
+      }
+    }
+  }
+
+  uint32_t of(uint32_t tf, uint8_t code) const {
+    if (tf - 1 < kTabled) return table_[(tf - 1) * 256 + code];
+    return contribution(weight_, static_cast<float>(tf), inverse_norms_[code]);
+  }
+  // The most that a posting covered by the impact can add.
+  uint32_t of(Impact impact) const {
+    if (impact.tf != 255) return of(impact.tf, impact.length_code);
+    return contribution(weight_, std::numeric_limits<float>::infinity(),
+                        inverse_norms_[impact.length_code]);
+  }
+  template <size_t count>
+  uint32_t bound(const std::array<Impact, count>& impacts) const {
+    uint32_t most = 0;
+    for (const Impact impact : impacts) most = std::max(most, of(impact));
+    return most;
+  }
+
+ private:
+  static constexpr uint32_t kTabled = 4;
+  float weight_;
+  const std::array<float, 256>& inverse_norms_;
+  std::array<uint32_t, kTabled * 256> table_;
+};
+
 // Scores one segment in windows of rows (MaxScore with block impacts). In each window the terms
 // that cannot lift a row over the threshold together ("non-essential") are only looked up for rows
 // that the others have brought near it; the others are added up in an array, block by block.
@@ -90,7 +134,8 @@ class WindowScorer {
         segment_(segment),
         allowed_(allowed),
         top_(top),
-        state_(query.segments_[segment].postings->state()) {}
+        state_(query.segments_[segment].postings->state()),
+        collect_above_(collect_above()) {}
 
   Status run() {
     HR_TRY(open_lists());
@@ -112,40 +157,29 @@ class WindowScorer {
   static constexpr uint32_t kWindowRows = 4096;
 
   struct Term {
+    Term(ListCursor list, float weight, const std::array<float, 256>& inverse_norms)
+        : cursor(std::move(list)), contributions(weight, inverse_norms) {}
     ListCursor cursor;
-    float weight = 0;
+    Contributions contributions;
     uint32_t list_max = 0;
     uint32_t window_max = 0;
   };
 
-  template <size_t count>
-  uint32_t bound(float weight, const std::array<Impact, count>& impacts) const {
-    uint32_t most = 0;
-    for (const Impact impact : impacts) {
-      const float tf =
-          impact.tf == 255 ? std::numeric_limits<float>::infinity() : static_cast<float>(impact.tf);
-      most = std::max(most, contribution(weight, tf, query_.inverse_norms_[impact.length_code]));
-    }
-    return most;
-  }
-
-  float inverse_norm(uint32_t row) const {
-    return query_.inverse_norms_[static_cast<uint8_t>(state_.length_codes[row])];
-  }
+  uint8_t length_code(uint32_t row) const { return static_cast<uint8_t>(state_.length_codes[row]); }
 
   Status open_lists() {
     for (const Bm25Query::Term& term : query_.terms_) {
       if (!term.lists[segment_]) continue;
       HR_ASSIGN(ListCursor cursor, ListCursor::open(*term.lists[segment_], state_.row_limit));
-      auto opened = std::make_unique<Term>(Term{std::move(cursor), term.weight, 0, 0});
+      auto opened = std::make_unique<Term>(std::move(cursor), term.weight, query_.inverse_norms_);
       ListCursor& list = opened->cursor;
       if (list.has_impacts()) {
-        opened->list_max = bound(term.weight, list.list_impacts());
+        opened->list_max = opened->contributions.bound(list.list_impacts());
       } else if (list.load_block()) {
         for (uint32_t i = 0; i < list.block_size(); ++i) {
           opened->list_max = std::max(
-              opened->list_max, contribution(term.weight, static_cast<float>(list.block_tfs()[i]),
-                                             inverse_norm(list.block_rows()[i])));
+              opened->list_max,
+              opened->contributions.of(list.block_tfs()[i], length_code(list.block_rows()[i])));
         }
       }
       terms_.push_back(std::move(opened));
@@ -155,7 +189,7 @@ class WindowScorer {
   }
 
   // A row must score more than this.
-  int64_t threshold() const { return top_.full() ? int64_t{top_.threshold()} : -1; }
+  int64_t threshold() const { return top_.full() ? int64_t{top_.threshold()} : 0; }
 
   // The first window from `begin` on with a row of an essential term: all others cannot matter.
   uint64_t next_window(uint64_t begin) {
@@ -165,8 +199,15 @@ class WindowScorer {
     for (const auto& term : terms_) {
       sum += term->list_max;
       if (static_cast<int64_t>(sum) <= threshold()) continue;
-      if (term->cursor.seek(static_cast<uint32_t>(begin))) {
-        next = std::min<uint64_t>(next, term->cursor.block_rows()[term->cursor.position()]);
+      ListCursor& cursor = term->cursor;
+      cursor.skip_to(static_cast<uint32_t>(begin));
+      if (cursor.at_end()) continue;
+      // A list with a block for every few rows has one in this window: no need to look.
+      if (cursor.has_impacts() && cursor.block_last_row(cursor.block()) < begin + kWindowRows) {
+        return begin;
+      }
+      if (cursor.seek(static_cast<uint32_t>(begin))) {
+        next = std::min<uint64_t>(next, cursor.block_rows()[cursor.position()]);
       }
     }
     return next / kWindowRows * kWindowRows;
@@ -179,7 +220,7 @@ class WindowScorer {
     if (!cursor.has_impacts()) return term.list_max;
     uint32_t most = 0;
     for (uint32_t block = cursor.block(); block < cursor.block_count(); ++block) {
-      most = std::max(most, bound(term.weight, cursor.block_impacts(block)));
+      most = std::max(most, term.contributions.bound(cursor.block_impacts(block)));
       if (cursor.block_last_row(block) >= window_end_ - 1) break;
     }
     return most;
@@ -205,6 +246,8 @@ class WindowScorer {
       bounds_.push_back(below);
       if (static_cast<int64_t>(below) <= threshold()) essential = i + 1;
     }
+    first_ = kWindowRows;
+    last_ = 0;
     for (size_t i = essential; i < active_.size(); ++i) accumulate(*active_[i]);
     collect(essential);
   }
@@ -219,19 +262,23 @@ class WindowScorer {
     return false;
   }
 
+  bool is_allowed(uint32_t row) const {
+    return allowed_.empty() ||
+           (row / 64 < allowed_.size() && ((allowed_[row / 64] >> (row % 64)) & 1) != 0);
+  }
+
   void accumulate(Term& term) {
     ListCursor& cursor = term.cursor;
     if (!cursor.seek(window_begin_)) return;
     do {
       const uint32_t* const rows = cursor.block_rows();
-      const uint32_t* const tfs = cursor.block_tfs();
       const uint32_t size = cursor.block_size();
       uint32_t end = size;
       if (rows[size - 1] >= window_end_) {
         end = static_cast<uint32_t>(
             std::lower_bound(rows + cursor.position(), rows + size, window_end_) - rows);
       }
-      add_postings(rows, tfs, cursor.position(), end, term.weight);
+      add_postings(rows, cursor.block_tfs(), cursor.position(), end, term.contributions);
       if (end < size) {
         cursor.set_position(end);
         return;
@@ -241,45 +288,48 @@ class WindowScorer {
   }
 
   void add_postings(const uint32_t* rows, const uint32_t* tfs, uint32_t begin, uint32_t end,
-                    float weight) {
-    const char* const codes = state_.length_codes.data();
-    const float* const norms = query_.inverse_norms_.data();
+                    const Contributions& contributions) {
+    if (begin == end) return;
+    first_ = std::min(first_, rows[begin] - window_begin_);
+    last_ = std::max(last_, rows[end - 1] - window_begin_);
+    const auto* const codes = reinterpret_cast<const uint8_t*>(state_.length_codes.data());
     for (uint32_t i = begin; i < end; ++i) {
       const uint32_t row = rows[i];
-      const uint32_t at = row - window_begin_;
-      const float norm = norms[static_cast<uint8_t>(codes[row])];
-      sums_[at] += contribution(weight, static_cast<float>(tfs[i]), norm);
-      touched_[at / 64] |= uint64_t{1} << (at % 64);
+      sums_[row - window_begin_] += contributions.of(tfs[i], codes[row]);
     }
   }
 
   void collect(size_t essential) {
-    for (size_t word = 0; word < touched_.size(); ++word) {
-      uint64_t rows = touched_[word];
-      touched_[word] = 0;
-      const size_t allowed_word = window_begin_ / 64 + word;
-      const uint64_t allowed = allowed_.empty()                 ? ~uint64_t{0}
-                               : allowed_word < allowed_.size() ? allowed_[allowed_word]
-                                                                : 0;
-      for (; rows != 0; rows &= rows - 1) {
-        const auto bit = static_cast<uint32_t>(__builtin_ctzll(rows));
-        const auto at = static_cast<uint32_t>(word * 64) + bit;
-        const uint32_t score = sums_[at];
-        sums_[at] = 0;
-        if (((allowed >> bit) & 1) != 0) consider(window_begin_ + at, score, essential);
-      }
+    if (first_ > last_) return;
+    const auto rest = essential == 0 ? 0 : static_cast<int64_t>(bounds_[essential - 1]);
+    const auto bar = static_cast<uint32_t>(std::max<int64_t>(0, threshold() - rest));
+    const uint32_t begin = first_ / 8 * 8;
+    const uint32_t count = (last_ / 8 + 1) * 8 - begin;
+    const size_t found = collect_above_(sums_.data() + begin, count, bar, near_.data());
+    for (size_t i = 0; i < found; ++i) {
+      const uint32_t row = window_begin_ + begin + near_[i].place;
+      if (is_allowed(row)) consider(row, near_[i].sum, essential);
     }
   }
 
+  // Adds the terms that were left out, the greatest first, as long as the row can still get there.
   void consider(uint32_t row, uint64_t score, size_t essential) {
     const int64_t needed = threshold();
     for (size_t i = essential; i > 0; --i) {
       if (static_cast<int64_t>(score + bounds_[i - 1]) <= needed) return;
       Term& term = *active_[i - 1];
-      const uint32_t tf = term.cursor.tf_at(row);
-      if (tf != 0) score += contribution(term.weight, static_cast<float>(tf), inverse_norm(row));
+      ListCursor& cursor = term.cursor;
+      cursor.skip_to(row);
+      if (cursor.at_end()) continue;
+      if (cursor.has_impacts() && !cursor.is_loaded()) {
+        const uint64_t others = i > 1 ? bounds_[i - 2] : 0;
+        const uint64_t most = term.contributions.bound(cursor.block_impacts(cursor.block()));
+        if (static_cast<int64_t>(score + others + most) <= needed) return;
+      }
+      const uint32_t tf = cursor.tf_at(row);
+      if (tf != 0) score += term.contributions.of(tf, length_code(row));
     }
-    if (static_cast<int64_t>(score) > needed) {
+    if (score > 0 && static_cast<int64_t>(score) > needed) {
       top_.add(static_cast<uint32_t>(score), segment_, row);
     }
   }
@@ -289,18 +339,69 @@ class WindowScorer {
   std::span<const uint64_t> allowed_;
   Bm25Query::Top& top_;
   const Postings::State& state_;
+  CollectAbove collect_above_;
   std::vector<std::unique_ptr<Term>> terms_;  // by list_max, least first
   std::vector<Term*> active_;                 // in this window, by window_max
   std::vector<uint64_t> bounds_;
   uint32_t window_begin_ = 0;
   uint32_t window_end_ = 0;
-  std::array<uint32_t, kWindowRows> sums_{};
-  std::array<uint64_t, kWindowRows / 64> touched_{};
+  uint32_t first_ = 0;  // places of the window that were added to
+  uint32_t last_ = 0;
+  alignas(64) std::array<uint32_t, kWindowRows> sums_{};
+  std::array<ScoredPlace, kWindowRows> near_;
 };
+
+// With fewer allowed rows than this share of all postings, they are looked up one by one.
+constexpr uint64_t kFewShare = 32;
 
 Status Bm25Query::add_best(uint32_t segment, std::span<const uint64_t> allowed, Top& top) const {
   if (segments_[segment].postings == nullptr) return {};
+  if (!allowed.empty()) {
+    uint64_t rows = 0;
+    uint64_t postings = 0;
+    for (const uint64_t word : allowed) rows += static_cast<uint64_t>(__builtin_popcountll(word));
+    for (const Term& term : terms_) {
+      if (term.lists[segment]) postings += term.lists[segment]->df;
+    }
+    if (rows == 0) return {};
+    if (rows * terms_.size() * kFewShare < postings + kFewShare) {
+      return score_few(segment, allowed, top);
+    }
+  }
   return WindowScorer(*this, segment, allowed, top).run();
+}
+
+Status Bm25Query::score_few(uint32_t segment, std::span<const uint64_t> allowed, Top& top) const {
+  std::vector<uint32_t> rows;
+  for (size_t word = 0; word < allowed.size(); ++word) {
+    for (uint64_t bits = allowed[word]; bits != 0; bits &= bits - 1) {
+      rows.push_back(
+          static_cast<uint32_t>(word * 64 + static_cast<size_t>(std::countr_zero(bits))));
+    }
+  }
+  std::vector<uint32_t> scores(rows.size());
+  HR_TRY(score_rows(segment, rows, scores));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (scores[i] > 0) top.add(scores[i], segment, rows[i]);
+  }
+  return {};
+}
+
+Result<std::vector<Bm25Query::Part>> Bm25Query::parts(uint32_t segment, uint32_t row) const {
+  std::vector<Part> parts;
+  if (segments_[segment].postings == nullptr) return parts;
+  const Postings::State& state = segments_[segment].postings->state();
+  for (const Term& term : terms_) {
+    if (!term.lists[segment] || row >= state.row_limit) continue;
+    HR_ASSIGN(ListCursor cursor, ListCursor::open(*term.lists[segment], state.row_limit));
+    const uint32_t tf = cursor.tf_at(row);
+    if (cursor.damaged()) return damaged("a list cannot be read");
+    if (tf == 0) continue;
+    const auto code = static_cast<uint8_t>(state.length_codes[row]);
+    const uint32_t scaled = contribution(term.weight, static_cast<float>(tf), inverse_norms_[code]);
+    parts.push_back({term.text, tf, term.df, score(scaled)});
+  }
+  return parts;
 }
 
 Status Bm25Query::score_rows(uint32_t segment, std::span<const uint32_t> rows,

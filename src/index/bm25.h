@@ -12,11 +12,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "index/postings_cursor.h"
+#include "index/query_plan.h"
 #include "index/search.h"
 #include "index/search_top_rows.h"
 
@@ -31,7 +32,7 @@ class Bm25Query {
  public:
   using Top = TopRows<uint32_t>;
 
-  static Result<Bm25Query> prepare(std::span<const SegmentView> segments, std::string_view text,
+  static Result<Bm25Query> prepare(std::span<const SegmentView> segments, const QueryPlan& plan,
                                    Bm25Parameters parameters = {});
 
   // No term of the query is in any row.
@@ -42,15 +43,27 @@ class Bm25Query {
   Status score_rows(uint32_t segment, std::span<const uint32_t> rows,
                     std::span<uint32_t> scores) const;
   float score(uint32_t scaled) const { return static_cast<float>(scaled * unit_); }
+  // What each term adds to one row, in the order of the plan's terms that occur anywhere.
+  struct Part {
+    std::string term;
+    uint32_t tf = 0;
+    uint64_t df = 0;
+    float score = 0;
+  };
+  Result<std::vector<Part>> parts(uint32_t segment, uint32_t row) const;
   // What a row would score that holds every term of the query infinitely often: no row reaches it.
   float score_max() const { return static_cast<float>(weight_sum_ / scale_); }
 
  private:
   friend class WindowScorer;
   struct Term {
+    std::string text;
+    uint64_t df = 0;
     float weight = 0;                               // scaled
     std::vector<std::optional<PostingList>> lists;  // one for each segment
   };
+
+  Status score_few(uint32_t segment, std::span<const uint64_t> allowed, Top& top) const;
 
   std::span<const SegmentView> segments_;
   std::vector<Term> terms_;

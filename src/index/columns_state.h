@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "index/columns.h"
+#include "index/filter_cache.h"
 #include "index/section_bytes.h"
 
 namespace headrace::index {
@@ -105,6 +106,7 @@ class ColumnView {
 struct Columns::State {
   uint32_t row_count = 0;
   std::vector<ColumnView> columns;  // by (kind, name, type)
+  mutable FilterCache filters;
 
   // All types of one column. A built-in name means the built-in column; metadata of the same name
   // is reached as metadata.NAME or meta.NAME.

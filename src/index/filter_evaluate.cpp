@@ -7,9 +7,11 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <utility>
 
+#include "index/column_reader.h"
 #include "index/columns_state.h"
 #include "index/filter_node.h"
 
@@ -17,6 +19,9 @@ namespace headrace::index {
 namespace {
 
 using Node = Filter::Node;
+
+// Smaller segments are evaluated in less time than it takes to look an answer up.
+constexpr uint32_t kCachedRowsMin = 512;
 
 // A range of dictionary codes or a set of them: what a condition on texts comes down to.
 struct CodeSet {
@@ -33,10 +38,31 @@ bool is_text(ColumnType type) {
   return type == ColumnType::text || type == ColumnType::text_list;
 }
 
-bool fits(const Literal& value, ColumnType type) {
-  if (std::holds_alternative<std::string>(value)) return is_text(type);
-  if (std::holds_alternative<bool>(value)) return type == ColumnType::boolean;
+bool is_number(ColumnType type) {
   return type == ColumnType::integer || type == ColumnType::number;
+}
+
+// A time that is written as a text.
+std::optional<double> time_of(const Literal& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  return text == nullptr ? std::nullopt : parse_time(*text);
+}
+
+bool fits(const Literal& value, ColumnType type) {
+  if (std::holds_alternative<std::string>(value)) {
+    return is_text(type) || (is_number(type) && time_of(value));
+  }
+  if (std::holds_alternative<bool>(value)) return type == ColumnType::boolean;
+  return is_number(type);
+}
+
+// For a column of numbers: times are seconds since 1970.
+Condition with_numbers(const Condition& condition) {
+  Condition changed = condition;
+  for (Literal& value : changed.values) {
+    if (const auto time = time_of(value)) value = *time;
+  }
+  return changed;
 }
 
 std::string literal_name(const Literal& value) {
@@ -97,7 +123,107 @@ CodeSet like_codes(const ColumnView& column, const Condition& condition) {
   return codes;
 }
 
+bool number_matches(double x, const Condition& condition) {
+  const double bound = number_of(condition.values[0]);
+  switch (condition.op) {
+    case FilterOp::equal:
+      return x == bound;
+    case FilterOp::less:
+      return x < bound;
+    case FilterOp::less_equal:
+      return x <= bound;
+    case FilterOp::greater:
+      return x > bound;
+    case FilterOp::greater_equal:
+      return x >= bound;
+    case FilterOp::between:
+      return x >= bound && x <= number_of(condition.values[1]);
+    case FilterOp::in:
+      return std::ranges::any_of(condition.values, [&](const Literal& value) {
+        return fits(value, ColumnType::number) && x == number_of(value);
+      });
+    default:
+      return false;
+  }
+}
+
+bool text_matches(std::string_view x, const Condition& condition) {
+  const auto bound = [&](size_t i) -> const std::string& { return text_of(condition.values[i]); };
+  switch (condition.op) {
+    case FilterOp::equal:
+      return x == bound(0);
+    case FilterOp::less:
+      return x < bound(0);
+    case FilterOp::less_equal:
+      return x <= bound(0);
+    case FilterOp::greater:
+      return x > bound(0);
+    case FilterOp::greater_equal:
+      return x >= bound(0);
+    case FilterOp::between:
+      return x >= bound(0) && x <= bound(1);
+    case FilterOp::like:
+      return like_matches(x, bound(0), condition.escape);
+    case FilterOp::contains:
+      return x.contains(bound(0));
+    case FilterOp::in:
+      return std::ranges::any_of(condition.values, [&](const Literal& value) {
+        const auto* text = std::get_if<std::string>(&value);
+        return text != nullptr && *text == x;
+      });
+    case FilterOp::is_null:
+      return false;
+  }
+  return false;
+}
+
+bool compares(FilterOp op) {
+  switch (op) {
+    case FilterOp::equal:
+    case FilterOp::less:
+    case FilterOp::less_equal:
+    case FilterOp::greater:
+    case FilterOp::greater_equal:
+    case FilterOp::between:
+    case FilterOp::in:
+      return true;
+    case FilterOp::like:
+    case FilterOp::contains:
+    case FilterOp::is_null:
+      return false;
+  }
+  return false;
+}
+
+// Texts that are times are compared as times with bounds that are times; others as texts.
+std::optional<CodeSet> matching_times(const ColumnView& column, const Condition& condition) {
+  if (!compares(condition.op)) return std::nullopt;
+  Condition times = condition;
+  for (Literal& value : times.values) {
+    const auto time = time_of(value);
+    if (!time) {
+      if (condition.op == FilterOp::in) continue;
+      return std::nullopt;
+    }
+    value = *time;
+  }
+  std::erase_if(times.values,
+                [](const Literal& value) { return !std::holds_alternative<double>(value); });
+  if (times.values.empty()) return std::nullopt;
+  CodeSet codes;
+  codes.listed.resize(column.dictionary_count);
+  if (codes.listed.empty()) return CodeSet();
+  for (uint64_t code = 0; code < column.dictionary_count; ++code) {
+    const std::string_view text = column.text(code);
+    const auto time = parse_time(text);
+    codes.listed[code] = (time && number_matches(*time, times)) ||
+                         ((!time || condition.op == FilterOp::in) && text_matches(text, condition));
+  }
+  return codes;
+}
+
 CodeSet matching_codes(const ColumnView& column, const Condition& condition) {
+  if (auto times = matching_times(column, condition)) return std::move(*times);
   const uint64_t all = column.dictionary_count;
   CodeSet codes;
   switch (condition.op) {
@@ -251,26 +377,6 @@ void match_integers(const ColumnView& column, const Condition& condition, RowBit
   });
 }
 
-bool number_matches(double x, const Condition& condition) {
-  const double bound = number_of(condition.values[0]);
-  switch (condition.op) {
-    case FilterOp::equal:
-      return x == bound;
-    case FilterOp::less:
-      return x < bound;
-    case FilterOp::less_equal:
-      return x <= bound;
-    case FilterOp::greater:
-      return x > bound;
-    case FilterOp::greater_equal:
-      return x >= bound;
-    case FilterOp::between:
-      return x >= bound && x <= number_of(condition.values[1]);
-    default:
-      return false;
-  }
-}
-
 void match_numbers(const ColumnView& column, const Condition& condition, RowBitmap& rows) {
   std::vector<double> wanted;
   if (condition.op == FilterOp::in) {
@@ -285,36 +391,6 @@ void match_numbers(const ColumnView& column, const Condition& condition, RowBitm
                                                       : number_matches(x, condition);
     if (!std::isnan(x) && matches != condition.negated) rows.set(row);
   });
-}
-
-bool text_matches(std::string_view x, const Condition& condition) {
-  const auto bound = [&](size_t i) -> const std::string& { return text_of(condition.values[i]); };
-  switch (condition.op) {
-    case FilterOp::equal:
-      return x == bound(0);
-    case FilterOp::less:
-      return x < bound(0);
-    case FilterOp::less_equal:
-      return x <= bound(0);
-    case FilterOp::greater:
-      return x > bound(0);
-    case FilterOp::greater_equal:
-      return x >= bound(0);
-    case FilterOp::between:
-      return x >= bound(0) && x <= bound(1);
-    case FilterOp::like:
-      return like_matches(x, bound(0), condition.escape);
-    case FilterOp::contains:
-      return x.contains(bound(0));
-    case FilterOp::in:
-      return std::ranges::any_of(condition.values, [&](const Literal& value) {
-        const auto* text = std::get_if<std::string>(&value);
-        return text != nullptr && *text == x;
-      });
-    case FilterOp::is_null:
-      return false;
-  }
-  return false;
 }
 
 // Keys are not stored: they are computed from source and position.
@@ -333,7 +409,7 @@ bool applies(const Condition& condition, ColumnType type) {
       op == FilterOp::in
           ? std::ranges::any_of(condition.values, [&](const Literal& v) { return fits(v, type); })
           : std::ranges::all_of(condition.values, [&](const Literal& v) { return fits(v, type); });
-  if (!some) return false;
+  if (!some || (!compares(op) && !is_text(type))) return false;
   const bool ranged = op == FilterOp::less || op == FilterOp::less_equal ||
                       op == FilterOp::greater || op == FilterOp::greater_equal ||
                       op == FilterOp::between;
@@ -344,19 +420,24 @@ class Evaluation {
  public:
   explicit Evaluation(std::span<const Columns* const> segments) : segments_(segments) {}
 
-  Result<std::vector<RowBitmap>> run(const Node& node) {
-    if (node.kind == Node::Kind::condition) return condition(node.condition);
-    HR_ASSIGN(std::vector<RowBitmap> rows, run(node.children[0]));
+  // Whether every condition makes sense somewhere.
+  Status check(const Node& node) const {
+    if (node.kind == Node::Kind::condition) return check_types(node.condition);
+    for (const Node& child : node.children) HR_TRY(check(child));
+    return {};
+  }
+
+  static RowBitmap run(const Node& node, const Columns::State& columns) {
+    if (node.kind == Node::Kind::condition) return run(node.condition, columns);
+    RowBitmap rows = run(node.children[0], columns);
     for (size_t child = 1; child < node.children.size(); ++child) {
-      HR_ASSIGN(const std::vector<RowBitmap> more, run(node.children[child]));
-      for (size_t s = 0; s < rows.size(); ++s) {
-        std::vector<uint64_t>& words = rows[s].words();
-        for (size_t i = 0; i < words.size(); ++i) {
-          if (node.kind == Node::Kind::all_of) {
-            words[i] &= more[s].words()[i];
-          } else {
-            words[i] |= more[s].words()[i];
-          }
+      const RowBitmap more = run(node.children[child], columns);
+      std::vector<uint64_t>& words = rows.words();
+      for (size_t i = 0; i < words.size(); ++i) {
+        if (node.kind == Node::Kind::all_of) {
+          words[i] &= more.words()[i];
+        } else {
+          words[i] |= more.words()[i];
         }
       }
     }
@@ -364,20 +445,16 @@ class Evaluation {
   }
 
  private:
-  Result<std::vector<RowBitmap>> condition(const Condition& condition) {
-    HR_TRY(check_types(condition));
-    std::vector<RowBitmap> result;
-    for (const Columns* segment : segments_) {
-      result.emplace_back(segment->row_count());
-      if (condition.op == FilterOp::is_null) {
-        nulls(segment->state(), condition, result.back());
-      } else if (condition.column == "key") {
-        match_keys(segment->state(), condition, result.back());
-      } else {
-        matches(segment->state(), condition, result.back());
-      }
+  static RowBitmap run(const Condition& condition, const Columns::State& columns) {
+    RowBitmap rows(columns.row_count);
+    if (condition.op == FilterOp::is_null) {
+      nulls(columns, condition, rows);
+    } else if (condition.column == "key") {
+      match_keys(columns, condition, rows);
+    } else {
+      matches(columns, condition, rows);
     }
-    return result;
+    return rows;
   }
 
   static void matches(const Columns::State& columns, const Condition& condition, RowBitmap& rows) {
@@ -388,10 +465,10 @@ class Evaluation {
           match_booleans(column, condition, rows);
           break;
         case ColumnType::integer:
-          match_integers(column, condition, rows);
+          match_integers(column, with_numbers(condition), rows);
           break;
         case ColumnType::number:
-          match_numbers(column, condition, rows);
+          match_numbers(column, with_numbers(condition), rows);
           break;
         case ColumnType::text:
         case ColumnType::text_list:
@@ -415,7 +492,7 @@ class Evaluation {
   }
 
   // An error when some segment has the column, but none in a type that the condition can be about.
-  Status check_types(const Condition& condition) {
+  Status check_types(const Condition& condition) const {
     if (condition.op == FilterOp::is_null) return {};
     std::optional<ColumnType> found;
     if (condition.column == "key") {
@@ -450,7 +527,20 @@ class Evaluation {
 
 Result<std::vector<RowBitmap>> evaluate_filter(const Node& root,
                                                std::span<const Columns* const> segments) {
-  return Evaluation(segments).run(root);
+  HR_TRY(Evaluation(segments).check(root));
+  std::vector<RowBitmap> result;
+  for (const Columns* segment : segments) {
+    const Columns::State& columns = segment->state();
+    if (const auto known = columns.filters.find(root.text)) {
+      result.push_back(*known);
+      continue;
+    }
+    result.push_back(Evaluation::run(root, columns));
+    if (columns.row_count >= kCachedRowsMin) {
+      columns.filters.keep(root.text, std::make_shared<const RowBitmap>(result.back()));
+    }
+  }
+  return result;
 }
 
 }  // namespace headrace::index

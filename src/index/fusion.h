@@ -6,7 +6,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
+
+#include "index/search.h"
 
 namespace headrace::index {
 
@@ -17,12 +18,14 @@ struct FusionRow {
   uint32_t row = 0;
   float text = 0;
   std::optional<float> vector;
-  float fused = 0;  // set by fuse()
+  float fused = 0;           // set by fuse(), as are the ranks
+  uint32_t text_rank = 0;    // from 1; 0 where no word of the query occurs
+  uint32_t vector_rank = 0;  // 0 where there is no vector
 };
 
 // How many of the best rows of each search take part.
 inline constexpr size_t kFusionDepth = 100;
 
-void fuse(std::span<FusionRow> rows, float text_score_max);
+void fuse(std::span<FusionRow> rows, const FusionOptions& options);
 
 }  // namespace headrace::index

@@ -27,7 +27,7 @@ Result<Postings> Postings::open(std::string_view section) {
   if (section.size() < kPostingsHeadBytes + kPostingsTrailerBytes) return damaged("too short");
   ByteReader head(section);
   if (head.number<uint32_t>() != kPostingsMagic) return damaged("no head");
-  if (head.number<uint32_t>() != kPostingsVersion) return damaged("unknown version in the head");
+  const auto head_version = head.number<uint32_t>();
   ByteReader trailer(section.substr(section.size() - kPostingsTrailerBytes));
   auto state = std::make_unique<State>();
   state->section = section;
@@ -46,11 +46,17 @@ Result<Postings> Postings::open(std::string_view section) {
   const auto features = trailer.number<uint32_t>();
   const auto version = trailer.number<uint32_t>();
   if (trailer.number<uint32_t>() != kPostingsMagic) return damaged("no trailer");
-  if (version != kPostingsVersion || analyzer_version != kAnalyzerVersion || features != 0) {
+  const bool known = version >= kPostingsVersionMin && version <= kPostingsVersion &&
+                     analyzer_version == kAnalyzerVersion &&
+                     (features & ~(version == 1 ? 0 : kFeaturePositions)) == 0;
+  if (!known) {
     return fail(ErrorCode::unsupported,
                 "the full-text part of a segment was written by a newer version",
                 "open it with that version of headrace");
   }
+  if (head_version != version) return damaged("head and trailer disagree about the version");
+  state->version = version;
+  state->has_positions = (features & kFeaturePositions) != 0;
   const uint64_t size = section.size() - kPostingsTrailerBytes;
   if (state->lengths_offset < kPostingsHeadBytes || state->lengths_offset > index_offset ||
       index_offset > keys_offset || keys_offset > size || keys_bytes != size - keys_offset ||
@@ -73,6 +79,9 @@ uint64_t Postings::row_count() const {
 }
 uint64_t Postings::total_terms() const {
   return state_->total_terms;
+}
+bool Postings::has_positions() const {
+  return state_->has_positions;
 }
 std::string_view Postings::language() const {
   return state_->language;
@@ -106,8 +115,8 @@ Result<Postings::State::Block> Postings::State::block(uint32_t i) const {
   return block;
 }
 
-Result<std::optional<PostingList>> Postings::State::find(std::string_view term) const {
-  uint32_t low = 0;  // the last block whose first term is not after `term`
+Result<uint32_t> Postings::State::blocks_not_after(std::string_view term) const {
+  uint32_t low = 0;
   uint32_t high = block_count;
   while (low < high) {
     const uint32_t middle = low + (high - low) / 2;
@@ -118,6 +127,39 @@ Result<std::optional<PostingList>> Postings::State::find(std::string_view term) 
       high = middle;
     }
   }
+  return low;
+}
+
+Result<std::vector<std::string>> Postings::State::expand(std::string_view prefix,
+                                                         size_t most) const {
+  std::vector<std::string> terms;
+  HR_ASSIGN(TermWalker walker, TermWalker::near(*this, prefix));
+  for (;;) {
+    HR_ASSIGN(const bool more, walker.next());
+    if (!more) return terms;
+    if (walker.term().starts_with(prefix)) {
+      if (terms.size() == most) {
+        return fail(
+            ErrorCode::invalid_argument,
+            "more than " + std::to_string(most) + " words begin with '" + std::string(prefix) + "'",
+            "write more letters before the *");
+      }
+      terms.push_back(walker.term());
+    } else if (walker.term() > prefix) {
+      return terms;
+    }
+  }
+}
+
+Result<TermWalker> TermWalker::near(const Postings::State& state, std::string_view term) {
+  TermWalker walker(state);
+  HR_ASSIGN(const uint32_t blocks, state.blocks_not_after(term));
+  walker.next_block_ = blocks == 0 ? 0 : blocks - 1;
+  return walker;
+}
+
+Result<std::optional<PostingList>> Postings::State::find(std::string_view term) const {
+  HR_ASSIGN(const uint32_t low, blocks_not_after(term));
   if (low == 0) return std::nullopt;
   HR_ASSIGN(const Block found, block(low - 1));
   ByteReader entries(found.entries);
@@ -130,7 +172,9 @@ Result<std::optional<PostingList>> Postings::State::find(std::string_view term) 
     const std::string_view suffix = entries.bytes(entries.varint());
     const uint64_t df = entries.varint();
     const uint64_t list_bytes = entries.varint();
-    if (entries.failed() || list_bytes > found.entries_offset - at || df == 0 || df > row_limit) {
+    const uint64_t position_bytes = version == 1 ? 0 : entries.varint();
+    if (entries.failed() || list_bytes > found.entries_offset - at ||
+        position_bytes > found.entries_offset - at - list_bytes || df == 0 || df > row_limit) {
       return damaged("a term's entry makes no sense");
     }
     if (shared < matched) return std::nullopt;
@@ -139,7 +183,8 @@ Result<std::optional<PostingList>> Postings::State::find(std::string_view term) 
       size_t equal = 0;
       while (equal < suffix.size() && equal < rest.size() && suffix[equal] == rest[equal]) ++equal;
       if (equal == suffix.size() && equal == rest.size()) {
-        return PostingList{static_cast<uint32_t>(df), section.substr(at, list_bytes)};
+        return PostingList{static_cast<uint32_t>(df), section.substr(at, list_bytes),
+                           section.substr(at + list_bytes, position_bytes)};
       }
       if (equal < suffix.size() &&
           (equal == rest.size() ||
@@ -148,7 +193,7 @@ Result<std::optional<PostingList>> Postings::State::find(std::string_view term) 
       }
       matched += equal;
     }
-    at += list_bytes;
+    at += list_bytes + position_bytes;
   }
   return std::nullopt;
 }
@@ -168,27 +213,52 @@ Result<bool> TermWalker::next() {
   const std::string_view suffix = entry.bytes(entry.varint());
   const uint64_t df = entry.varint();
   const uint64_t list_bytes = entry.varint();
+  const uint64_t position_bytes = state_.version == 1 ? 0 : entry.varint();
   if (entry.failed() || shared > (first_in_block_ ? 0 : term_.size()) ||
-      list_bytes > lists_end_ - lists_at_ || df == 0 || df > state_.row_limit ||
-      shared + suffix.size() > 4096) {
+      list_bytes > lists_end_ - lists_at_ || position_bytes > lists_end_ - lists_at_ - list_bytes ||
+      df == 0 || df > state_.row_limit || shared + suffix.size() > 4096) {
     return damaged("a term's entry makes no sense");
   }
   std::string term = term_.substr(0, shared);
   term += suffix;
-  const bool first_of_all = next_block_ == 1 && first_in_block_;
-  if (!first_of_all && term <= term_) return damaged("terms are not in order");
+  if (began_ && term <= term_) return damaged("terms are not in order");
   term_ = std::move(term);
+  began_ = true;
   first_in_block_ = false;
-  list_ = {static_cast<uint32_t>(df), state_.section.substr(lists_at_, list_bytes)};
-  lists_at_ += list_bytes;
+  list_ = {static_cast<uint32_t>(df), state_.section.substr(lists_at_, list_bytes),
+           state_.section.substr(lists_at_ + list_bytes, position_bytes)};
+  lists_at_ += list_bytes + position_bytes;
   entries_.remove_prefix(entries_.size() - entry.left());
   return true;
 }
 
-Status read_list(const PostingList& list, uint32_t row_limit, std::vector<uint32_t>& rows,
-                 std::vector<uint32_t>& tfs) {
-  rows.clear();
-  tfs.clear();
+namespace {
+
+// Where the positions of each posting end; every posting has its own, none descend.
+Status read_positions(const PostingList& list, ListContents& contents) {
+  contents.positions = list.positions;
+  ByteReader reader(list.positions);
+  for (const uint32_t tf : contents.tfs) {
+    uint64_t position = 0;
+    for (uint32_t i = 0; i < tf; ++i) {
+      const uint64_t gap = reader.varint();
+      position += gap;
+      if (reader.failed() || (i > 0 && gap == 0) || position > UINT32_MAX) {
+        return damaged("positions are not in order");
+      }
+    }
+    contents.position_ends.push_back(list.positions.size() - reader.left());
+  }
+  if (reader.left() != 0) return damaged("positions are left over");
+  return {};
+}
+
+}  // namespace
+
+Status read_list(const PostingList& list, uint32_t row_limit, bool has_positions,
+                 ListContents& contents) {
+  contents.clear();
+  auto& [rows, tfs, positions, position_ends] = contents;
   HR_ASSIGN(ListCursor cursor, ListCursor::open(list, row_limit));
   uint64_t next_row_min = 0;
   while (cursor.load_block()) {
@@ -204,7 +274,7 @@ Status read_list(const PostingList& list, uint32_t row_limit, std::vector<uint32
     cursor.next_block();
   }
   if (cursor.damaged() || rows.size() != list.df) return damaged("a list breaks off");
-  return {};
+  return has_positions ? read_positions(list, contents) : Status();
 }
 
 Status Postings::check() const {
@@ -220,13 +290,12 @@ Status Postings::check() const {
   }
   TermWalker walker(state);
   uint64_t terms = 0;
-  std::vector<uint32_t> rows;
-  std::vector<uint32_t> tfs;
+  ListContents contents;
   for (;;) {
     HR_ASSIGN(const bool more, walker.next());
     if (!more) break;
     ++terms;
-    HR_TRY(read_list(walker.list(), state.row_limit, rows, tfs));
+    HR_TRY(read_list(walker.list(), state.row_limit, state.has_positions, contents));
     HR_TRY(check_impacts(walker.list(), state.row_limit, state.length_codes));
   }
   if (terms != state.term_count) return damaged("terms are missing");

@@ -1,6 +1,6 @@
 // Postings: the full-text part of a segment: which rows contain which terms how often, in blocks of
-// 128 with the largest impact of each block, for BM25 with MaxScore. Format:
-// docs/formats/segment.md, section "postings".
+// 128 with the largest impact of each block, for BM25 with MaxScore, and where in the row, for
+// phrases. Format: docs/formats/postings.md.
 //
 // Owns: Postings is a view into the segment's bytes, which must outlive it. Threads: const and
 // safe. Errors: damaged.
@@ -44,6 +44,8 @@ class Postings {
   uint64_t total_terms() const;  // sum of row lengths
   uint32_t document_frequency(std::string_view term) const;
   std::string_view language() const;
+  // False in sections of version 1 and what was merged from them: no phrases, no titles.
+  bool has_positions() const;
 
   // Full structural check of every block (for `verify`).
   Status check() const;

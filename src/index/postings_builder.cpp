@@ -8,6 +8,7 @@
 #include "index/postings.h"
 #include "index/postings_format.h"
 #include "index/postings_writer.h"
+#include "index/section_bytes.h"
 
 namespace headrace::index {
 namespace {
@@ -46,18 +47,23 @@ constexpr uint64_t kLinkBytes = 8;  // at the end of a slice: the address of the
 constexpr uint64_t kFirstSliceBytes = 16;
 constexpr uint64_t kSliceBytesMax = 2048;
 
+// The last occurrence waits in the record until the next comes, so that a term of a single one
+// never needs a slice.
 struct Term {
   uint64_t key = 0;  // address of its bytes
   uint64_t head = 0;
   uint64_t write = 0;
   uint32_t hash = 0;
   uint32_t df = 0;
-  uint32_t last_row = 0;  // pending posting: (last_row, last_tf)
-  uint32_t last_tf = 0;
-  uint32_t previous_row = 0;  // of the last posting in the slices
+  uint32_t occurrences = 0;
+  uint32_t last_row = 0;
+  uint32_t last_position = 0;
+  uint32_t gap =
+      0;  // of the last: from the row before, or in the same row from the position before
   uint16_t key_bytes = 0;
   uint16_t slice_left = 0;
   uint16_t slice_bytes = 0;
+  bool opens_row = false;  // whether the last is its row's first
 };
 
 }  // namespace
@@ -65,6 +71,7 @@ struct Term {
 struct PostingsBuilder::State {
   std::string language;
   std::unique_ptr<Analyzer> analyzer;
+  std::string title_term;
   std::vector<Term> terms;
   std::vector<uint32_t> slots = std::vector<uint32_t>(1024, 0);  // index into terms + 1
   BytePool keys;
@@ -76,9 +83,10 @@ struct PostingsBuilder::State {
   void grow();
   void append_byte(Term& term, uint8_t byte);
   void append_varint(Term& term, uint64_t value);
-  void flush_pending(Term& term);
-  void read_list(const Term& term, std::vector<uint32_t>& rows, std::vector<uint32_t>& tfs) const;
-  void count(std::string_view term, uint32_t row);
+  void flush_last(Term& term);
+  void read_list(const Term& term, ListContents& contents) const;
+  void count(std::string_view term, uint32_t row, uint32_t position);
+  uint32_t add_title(uint32_t row, std::string_view title);
 };
 
 void PostingsBuilder::State::grow() {
@@ -141,31 +149,29 @@ void PostingsBuilder::State::append_varint(Term& term, uint64_t value) {
   append_byte(term, static_cast<uint8_t>(value));
 }
 
-// A term's last posting stays in its record while its row is counted; terms of a single row never
-// need a slice.
-void PostingsBuilder::State::flush_pending(Term& term) {
-  append_varint(term,
-                (uint64_t{term.last_row - term.previous_row} << 1) | (term.last_tf == 1 ? 1 : 0));
-  if (term.last_tf != 1) append_varint(term, term.last_tf);
-  term.previous_row = term.last_row;
+// An occurrence is varint(gap · 2 + opens_row), and the position where it opens a row.
+void PostingsBuilder::State::flush_last(Term& term) {
+  append_varint(term, (uint64_t{term.gap} << 1) | (term.opens_row ? 1 : 0));
+  if (term.opens_row) append_varint(term, term.last_position);
 }
 
-void PostingsBuilder::State::count(std::string_view text, uint32_t row) {
+void PostingsBuilder::State::count(std::string_view text, uint32_t row, uint32_t position) {
   Term& term = terms[find_or_add(text)];
-  if (term.df > 0 && term.last_row == row) {
-    ++term.last_tf;
-    return;
+  if (term.occurrences > 0) flush_last(term);
+  ++term.occurrences;
+  term.opens_row = term.df == 0 || term.last_row != row;
+  if (term.opens_row) {
+    ++term.df;
+    term.gap = row - term.last_row;
+    term.last_row = row;
+  } else {
+    term.gap = position - term.last_position;
   }
-  if (term.df > 0) flush_pending(term);
-  term.last_row = row;
-  term.last_tf = 1;
-  ++term.df;
+  term.last_position = position;
 }
 
-void PostingsBuilder::State::read_list(const Term& term, std::vector<uint32_t>& rows,
-                                       std::vector<uint32_t>& tfs) const {
-  rows.clear();
-  tfs.clear();
+void PostingsBuilder::State::read_list(const Term& term, ListContents& contents) const {
+  contents.clear();
   uint64_t address = term.head;
   uint64_t slice_bytes = kFirstSliceBytes;
   uint64_t left = slice_bytes - kLinkBytes;
@@ -187,14 +193,35 @@ void PostingsBuilder::State::read_list(const Term& term, std::vector<uint32_t>& 
     }
   };
   uint32_t row = 0;
-  for (uint32_t i = 0; i + 1 < term.df; ++i) {
-    const uint64_t gap = next_varint();
-    row += static_cast<uint32_t>(gap >> 1);
-    rows.push_back(row);
-    tfs.push_back((gap & 1) != 0 ? 1 : static_cast<uint32_t>(next_varint()));
+  const auto add = [&](uint32_t gap, bool opens_row, uint32_t position) {
+    if (opens_row) {
+      if (!contents.rows.empty()) contents.position_ends.push_back(contents.positions.size());
+      row += gap;
+      contents.rows.push_back(row);
+      contents.tfs.push_back(0);
+      gap = position;
+    }
+    ++contents.tfs.back();
+    put_varint(contents.positions, gap);
+  };
+  for (uint32_t i = 0; i + 1 < term.occurrences; ++i) {
+    const uint64_t code = next_varint();
+    const bool opens_row = (code & 1) != 0;
+    const auto position = opens_row ? static_cast<uint32_t>(next_varint()) : 0;
+    add(static_cast<uint32_t>(code >> 1), opens_row, position);
   }
-  rows.push_back(term.last_row);
-  tfs.push_back(term.last_tf);
+  add(term.gap, term.opens_row, term.last_position);
+  contents.position_ends.push_back(contents.positions.size());
+}
+
+// The words of the title alone. Gives the position after them.
+uint32_t PostingsBuilder::State::add_title(uint32_t row, std::string_view title) {
+  if (title.empty()) return 0;
+  return analyzer->analyze(title, [&](std::string_view term, uint32_t position) {
+    title_term.assign(1, kTitleMark);
+    title_term += term;
+    count(title_term, row, position);
+  });
 }
 
 PostingsBuilder::PostingsBuilder(std::string_view language) : state_(std::make_unique<State>()) {
@@ -212,12 +239,17 @@ void PostingsBuilder::add(uint32_t row, std::string_view title, std::string_view
   HR_CHECK(row >= state.last_row, "rows must be added in ascending order");
   state.last_row = uint64_t{row} + 1;
   uint64_t length = 0;
-  const auto count = [&](std::string_view term) {
-    state.count(term, row);
+  uint32_t first = 0;
+  const auto count = [&](std::string_view term, uint32_t position) {
+    state.count(term, row, first + position);
     ++length;
   };
+  const uint32_t title_end = state.add_title(row, title);
   // Many texts begin with their own title; it is not counted twice then.
-  if (!text.starts_with(title)) state.analyzer->analyze(title, count);
+  if (title_end > 0 && !text.starts_with(title)) {
+    state.analyzer->analyze(title, count);
+    first = title_end + kTitleGap;
+  }
   state.analyzer->analyze(text, count);
   if (length == 0) return;
   state.length_codes.resize(size_t{row} + 1);
@@ -249,13 +281,12 @@ Status PostingsBuilder::finish(SectionSink& out) {
     if (a.first != b.first) return a.first < b.first;
     return key(state.terms[a.second]) < key(state.terms[b.second]);
   });
-  PostingsWriter writer(out, state.language, state.length_codes);
-  std::vector<uint32_t> rows;
-  std::vector<uint32_t> tfs;
+  PostingsWriter writer(out, state.language, state.length_codes, true);
+  ListContents contents;
   for (const auto& [prefix, index] : order) {
     const Term& term = state.terms[index];
-    state.read_list(term, rows, tfs);
-    HR_TRY(writer.add_term(key(term), rows, tfs));
+    state.read_list(term, contents);
+    HR_TRY(writer.add_term(key(term), contents));
   }
   return writer.finish();
 }

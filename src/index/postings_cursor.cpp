@@ -39,6 +39,10 @@ uint32_t ListCursor::block_last_row(uint32_t block) const {
   return has_records_ ? load<uint32_t>(record(block)) : row_limit_ - 1;
 }
 
+uint32_t ListCursor::block_positions(uint32_t block) const {
+  return has_records_ ? load<uint32_t>(record(block) + 16) : 0;
+}
+
 void ListCursor::skip_to(uint32_t row) {
   if (!has_records_) return;
   if (block_ < block_count_ && block_last_row(block_) >= row) return;
@@ -134,6 +138,31 @@ bool ListCursor::seek(uint32_t row) {
 
 uint32_t ListCursor::tf_at(uint32_t row) {
   return seek(row) && rows_[position_] == row ? tfs_[position_] : 0;
+}
+
+bool PositionReader::read(const ListCursor& cursor, std::vector<uint32_t>& positions) {
+  positions.clear();
+  if (cursor.block() != block_ || cursor.position() < next_) {
+    block_ = cursor.block();
+    next_ = 0;
+    at_ = cursor.block_positions(block_);
+  }
+  uint64_t skipped = 0;
+  for (; next_ < cursor.position(); ++next_) skipped += cursor.block_tfs()[next_];
+  for (; skipped > 0 && at_ < positions_.size(); ++at_) {
+    skipped -= static_cast<unsigned char>(positions_[at_]) < 0x80 ? 1 : 0;
+  }
+  const uint32_t count = cursor.block_tfs()[next_];
+  if (skipped > 0 || at_ > positions_.size() || count > positions_.size() - at_) return false;
+  ByteReader reader(positions_.substr(at_));
+  uint64_t position = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    position += reader.varint();
+    positions.push_back(static_cast<uint32_t>(position));
+  }
+  ++next_;
+  at_ = positions_.size() - reader.left();
+  return !reader.failed() && position <= UINT32_MAX;
 }
 
 Status check_impacts(const PostingList& list, uint32_t row_limit, std::string_view length_codes) {

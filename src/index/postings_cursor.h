@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "index/postings_format.h"
@@ -24,6 +25,8 @@ class ListCursor {
   uint32_t block_count() const { return block_count_; }
   // The block the cursor stands at (block_count() at the end), not necessarily unpacked.
   uint32_t block() const { return block_; }
+  // Whether the block where the cursor stands is unpacked.
+  bool is_loaded() const { return loaded_ == block_; }
   bool at_end() const { return block_ >= block_count_; }
   bool damaged() const { return damaged_; }
   // Lists of fewer than 128 postings carry no impacts.
@@ -36,6 +39,9 @@ class ListCursor {
   void next_block() { ++block_; }
   // Moves on to the first block that may hold `row` or a later one; unpacks nothing.
   void skip_to(uint32_t row);
+
+  // Where the block's positions begin.
+  uint32_t block_positions(uint32_t block) const;
 
   // Unpacks the block where the cursor stands, once; false at the end (or damage). All rows are
   // below the row limit and not descending.
@@ -84,6 +90,22 @@ class ListCursor {
   bool damaged_ = false;
   alignas(64) std::array<uint32_t, kBlockRows> rows_;
   alignas(64) std::array<uint32_t, kBlockRows> tfs_;
+};
+
+// Reads where in a row the term of a cursor stands. Asking in order is cheap: it goes on from the
+// posting asked last.
+class PositionReader {
+ public:
+  explicit PositionReader(std::string_view positions) : positions_(positions) {}
+  // The positions of the posting at which `cursor` stands (after seek() or tf_at() found it);
+  // false when they are damaged.
+  bool read(const ListCursor& cursor, std::vector<uint32_t>& positions);
+
+ private:
+  std::string_view positions_;
+  uint64_t at_ = 0;
+  uint32_t block_ = UINT32_MAX;
+  uint32_t next_ = 0;  // posting of the block that begins at at_
 };
 
 // Whether every posting is covered by an impact of its block and of the list (for `verify`).

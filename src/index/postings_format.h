@@ -9,7 +9,9 @@
 namespace headrace::index {
 
 inline constexpr uint32_t kPostingsMagic = 0x4F505248;  // "HRPO"
-inline constexpr uint32_t kPostingsVersion = 1;
+inline constexpr uint32_t kPostingsVersion = 2;
+inline constexpr uint32_t kPostingsVersionMin = 1;
+inline constexpr uint32_t kFeaturePositions = 1;
 inline constexpr uint32_t kAnalyzerVersion = 1;
 inline constexpr size_t kPostingsHeadBytes = 8;
 inline constexpr size_t kPostingsTrailerBytes = 96;
@@ -23,6 +25,11 @@ inline constexpr size_t kBlockImpacts = 3;
 inline constexpr size_t kListHeadBytes = 2 * kListImpacts;
 inline constexpr size_t kBlockRecordBytes = 20;
 inline constexpr uint8_t kShortBlockBits = 255;
+
+// Before the words of a title alone; no word begins with it.
+inline constexpr char kTitleMark = '\x01';
+// Between the positions of a title and those of the text: no phrase reaches over it.
+inline constexpr uint32_t kTitleGap = 64;
 
 // The largest (tf, length) pairs of a block: see "Impacts".
 struct Impact {

@@ -39,8 +39,10 @@ Status merge_postings(std::span<const MergeInput<Postings>> inputs, SectionSink&
   HR_ASSIGN(const std::vector<uint8_t> lengths, merged_lengths(inputs));
   std::vector<Input> walks;
   std::string language = "none";
+  bool has_positions = true;
   for (const auto& input : inputs) {
     if (input.part->row_count() > 0 || walks.empty()) language = input.part->language();
+    has_positions = has_positions && (input.part->has_positions() || input.part->row_count() == 0);
     walks.push_back({&input.part->state(), input.row_map, TermWalker(input.part->state())});
   }
   const auto after = [&](size_t a, size_t b) {
@@ -52,33 +54,38 @@ Status merge_postings(std::span<const MergeInput<Postings>> inputs, SectionSink&
     HR_ASSIGN(const bool more, walks[i].walker.next());
     if (more) queue.push(i);
   }
-  PostingsWriter writer(out, language, lengths);
-  std::vector<uint32_t> rows, tfs, merged_rows, merged_tfs;
+  PostingsWriter writer(out, language, lengths, has_positions);
+  ListContents contents, merged;
   while (!queue.empty()) {
     const std::string term = walks[queue.top()].walker.term();
-    merged_rows.clear();
-    merged_tfs.clear();
+    merged.clear();
     while (!queue.empty() && walks[queue.top()].walker.term() == term) {
       const size_t i = queue.top();
       queue.pop();
       Input& input = walks[i];
-      HR_TRY(read_list(input.walker.list(), input.state->row_limit, rows, tfs));
-      for (size_t at = 0; at < rows.size(); ++at) {
-        const uint32_t target = input.row_map[rows[at]];
+      HR_TRY(read_list(input.walker.list(), input.state->row_limit, has_positions, contents));
+      for (size_t at = 0; at < contents.rows.size(); ++at) {
+        const uint32_t target = input.row_map[contents.rows[at]];
         if (target == kDroppedRow) continue;
         if (target >= lengths.size()) {
           return std::unexpected<Error>(damaged_postings("a row with terms has no length"));
         }
-        merged_rows.push_back(target);
-        merged_tfs.push_back(tfs[at]);
+        merged.rows.push_back(target);
+        merged.tfs.push_back(contents.tfs[at]);
+        if (!has_positions) continue;
+        const uint64_t begin = at == 0 ? 0 : contents.position_ends[at - 1];
+        merged.positions.append(contents.positions, begin, contents.position_ends[at] - begin);
+        merged.position_ends.push_back(merged.positions.size());
       }
       HR_ASSIGN(const bool more, input.walker.next());
       if (more) queue.push(i);
     }
-    if (!std::ranges::is_sorted(merged_rows)) {
+    if (!std::ranges::is_sorted(merged.rows)) {
       return fail(ErrorCode::internal, "rows of a merge are not in ascending order");
     }
-    HR_TRY(writer.add_term(term, merged_rows, merged_tfs));
+    // Words of titles are of no use without positions, and a section without has none.
+    if (!has_positions && term.starts_with(kTitleMark)) continue;
+    HR_TRY(writer.add_term(term, merged));
   }
   return writer.finish();
 }

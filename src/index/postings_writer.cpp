@@ -87,8 +87,8 @@ void append_impacts(std::span<const Impact> impacts, size_t count, std::string& 
 }  // namespace
 
 PostingsWriter::PostingsWriter(SectionSink& out, std::string_view language,
-                               std::span<const uint8_t> length_codes)
-    : out_(out), language_(language), length_codes_(length_codes) {}
+                               std::span<const uint8_t> length_codes, bool has_positions)
+    : out_(out), language_(language), length_codes_(length_codes), has_positions_(has_positions) {}
 
 Status PostingsWriter::write(std::string_view bytes) {
   HR_TRY(out_.append(bytes));
@@ -96,8 +96,8 @@ Status PostingsWriter::write(std::string_view bytes) {
   return {};
 }
 
-Status PostingsWriter::add_term(std::string_view term, std::span<const uint32_t> rows,
-                                std::span<const uint32_t> tfs) {
+Status PostingsWriter::add_term(std::string_view term, const ListContents& contents) {
+  const std::span<const uint32_t> rows = contents.rows;
   if (rows.empty()) return {};
   size_t shared = 0;
   if (terms_in_block_ == 0) {
@@ -117,27 +117,28 @@ Status PostingsWriter::add_term(std::string_view term, std::span<const uint32_t>
     while (shared < limit && term[shared] == previous_term_[shared]) ++shared;
   }
   const size_t lists_before = lists_.size();
-  append_list(rows, tfs);
+  if (rows.size() < kBlockRows) {
+    append_short(rows, contents.tfs, 0, lists_);
+  } else {
+    append_blocks(contents);
+  }
+  const size_t list_bytes = lists_.size() - lists_before;
+  if (has_positions_) lists_ += contents.positions;
   put_varint(entries_, shared);
   put_varint(entries_, term.size() - shared);
   entries_ += term.substr(shared);
   put_varint(entries_, rows.size());
-  put_varint(entries_, lists_.size() - lists_before);
+  put_varint(entries_, list_bytes);
+  put_varint(entries_, lists_.size() - lists_before - list_bytes);
   previous_term_ = term;
   ++term_count_;
   if (++terms_in_block_ == kTermsPerBlock) HR_TRY(flush_block());
   return {};
 }
 
-void PostingsWriter::append_list(std::span<const uint32_t> rows, std::span<const uint32_t> tfs) {
-  if (rows.size() < kBlockRows) {
-    append_short(rows, tfs, 0, lists_);
-  } else {
-    append_blocks(rows, tfs);
-  }
-}
-
-void PostingsWriter::append_blocks(std::span<const uint32_t> rows, std::span<const uint32_t> tfs) {
+void PostingsWriter::append_blocks(const ListContents& contents) {
+  const std::span<const uint32_t> rows = contents.rows;
+  const std::span<const uint32_t> tfs = contents.tfs;
   std::string records;
   block_data_.clear();
   list_impacts_.clear();
@@ -176,7 +177,9 @@ void PostingsWriter::append_blocks(std::span<const uint32_t> rows, std::span<con
       records.append(2, static_cast<char>(kShortBlockBits));
     }
     append_impacts(impacts, kBlockImpacts, records);
-    put(records, uint32_t{0});
+    const uint64_t positions =
+        has_positions_ && begin > 0 ? contents.position_ends[begin - 1] : uint64_t{0};
+    put(records, static_cast<uint32_t>(positions));
     previous = block_rows.back();
   }
   keep_frontier(list_impacts_);
@@ -228,7 +231,7 @@ Status PostingsWriter::finish() {
   language.resize(kLanguageBytes);
   trailer += language;
   put(trailer, kAnalyzerVersion);
-  put(trailer, uint32_t{0});
+  put(trailer, has_positions_ ? kFeaturePositions : uint32_t{0});
   put(trailer, kPostingsVersion);
   put(trailer, kPostingsMagic);
   HR_TRY(write({reinterpret_cast<const char*>(length_codes_.data()), length_codes_.size()}));

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "index/postings_format.h"
+#include "index/postings_state.h"
 #include "index/section.h"
 
 namespace headrace::index {
@@ -20,22 +21,21 @@ namespace headrace::index {
 class PostingsWriter {
  public:
   // `length_codes`: of all rows below the row limit; must outlive the writer.
-  PostingsWriter(SectionSink& out, std::string_view language,
-                 std::span<const uint8_t> length_codes);
+  PostingsWriter(SectionSink& out, std::string_view language, std::span<const uint8_t> length_codes,
+                 bool has_positions);
   // Rows ascend; tfs are at least 1. Terms must come in ascending order.
-  Status add_term(std::string_view term, std::span<const uint32_t> rows,
-                  std::span<const uint32_t> tfs);
+  Status add_term(std::string_view term, const ListContents& contents);
   Status finish();
 
  private:
-  void append_list(std::span<const uint32_t> rows, std::span<const uint32_t> tfs);
-  void append_blocks(std::span<const uint32_t> rows, std::span<const uint32_t> tfs);
+  void append_blocks(const ListContents& contents);
   Status flush_block();
   Status write(std::string_view bytes);
 
   SectionSink& out_;
   std::string_view language_;
   std::span<const uint8_t> length_codes_;
+  bool has_positions_ = false;
   uint64_t offset_ = 0;
   uint64_t term_count_ = 0;
   uint32_t block_count_ = 0;

@@ -1,287 +1,151 @@
 #include "index/search.h"
 
 #include <algorithm>
-#include <optional>
-#include <string_view>
 #include <utility>
 
-#include "index/bm25.h"
-#include "index/fusion.h"
-#include "index/search_vectors.h"
+#include "index/search_columns.h"
+#include "index/search_ranking.h"
+#include "index/search_rerank.h"
 
 namespace headrace::index {
 namespace {
 
-using Hits = std::vector<ScoredRow>;
-
-// The queries that share one pass over the vectors.
-constexpr size_t kQueriesPerPass = 64;
-
-// What all requests of a batch share.
-class Search {
- public:
-  Search(std::span<const SegmentView> segments, const SearchRequest& shared)
-      : segments_(segments), shared_(shared) {}
-
-  Status prepare() {
-    HR_TRY(resolve_allowed());
-    if (shared_.mode == SearchMode::text) return {};
-    HR_ASSIGN(space_, open_space(segments_, shared_.space));
-    return {};
+Status check_request(const SearchRequest& request, SearchKind kind) {
+  const bool by_score = kind == SearchKind::vector || kind == SearchKind::hybrid;
+  if (!request.sort.empty() && by_score) {
+    return fail(ErrorCode::invalid_argument,
+                "only rows found by their words can be sorted by a column",
+                "search with mode text, or without a text");
   }
-
-  Result<Hits> run(const SearchRequest& request) const {
-    if (request.k == 0) return Hits{};
-    HR_ASSIGN(const Kind kind, kind_of(request));
-    switch (kind) {
-      case Kind::newest:
-        return newest(request.k);
-      case Kind::text:
-        return text_hits(request);
-      case Kind::vector:
-      case Kind::hybrid:
-        break;
-    }
-    if (!space_) return kind == Kind::hybrid ? text_hits(request) : Result<Hits>(Hits{});
-    HR_ASSIGN(const std::vector<float> vector, prepare_vector(*space_, request.vector));
-    const std::span<const float> queries[] = {vector};
-    std::vector<VectorTop> tops = best_vectors(*space_, allowed_, queries, depth(kind, request.k));
-    return kind == Kind::vector ? vector_hits(tops[0]) : hybrid_hits(request, vector, tops[0]);
+  const auto is_weight = [](float weight) { return weight >= 0 && weight < 1e6f; };
+  if (!is_weight(request.fusion.text_weight) || !is_weight(request.fusion.vector_weight) ||
+      !is_weight(request.title_weight) ||
+      request.fusion.text_weight + request.fusion.vector_weight <= 0) {
+    return fail(ErrorCode::invalid_argument, "weights must not be below zero, nor all be zero",
+                "weights such as 1 and 2 compare the parts");
   }
+  return {};
+}
 
-  Result<std::vector<Hits>> run_batch(std::span<const SearchRequest> requests,
-                                      ThreadPool& pool) const {
-    std::vector<Result<Hits>> results(requests.size());
-    const size_t per_pass =
-        std::clamp<size_t>((requests.size() + pool.size()) / (pool.size() + 1), 1, kQueriesPerPass);
-    const size_t passes = (requests.size() + per_pass - 1) / per_pass;
-    pool.parallel_for(passes, [&](size_t pass) {
-      const size_t begin = pass * per_pass;
-      const size_t count = std::min(per_pass, requests.size() - begin);
-      run_pass(requests.subspan(begin, count), std::span(results).subspan(begin, count));
-    });
-    std::vector<Hits> hits;
-    hits.reserve(results.size());
-    for (Result<Hits>& result : results) {
-      if (!result) return std::unexpected<Error>(std::move(result).error());
-      hits.push_back(std::move(*result));
+// Reordered rows, at most `depth` of them.
+Result<std::vector<RerankedRow>> reordered(std::span<const SegmentView> segments,
+                                           const Ranking& ranking, const SearchRequest& request,
+                                           std::span<const Candidate> best, size_t depth) {
+  std::vector<RerankedRow> rows;
+  for (const Candidate& candidate : best) rows.push_back({candidate, std::nullopt});
+  if (request.decay) HR_TRY(apply_decay(segments, *request.decay, rows));
+  if (!request.group_by.empty()) HR_TRY(keep_groups(segments, request.group_by, rows));
+  if (request.diversity) {
+    if (!ranking.space()) {
+      return fail(ErrorCode::invalid_argument, "there are no vectors to tell likeness by",
+                  "search without MMR, or in a knowledge base with vectors");
     }
-    return hits;
+    HR_TRY(apply_diversity(*ranking.space(), *request.diversity, depth, rows));
   }
+  if (rows.size() > depth) rows.resize(depth);
+  return rows;
+}
 
- private:
-  enum class Kind : uint8_t { newest, text, vector, hybrid };
-
-  // The modes fall back to what a request has; an empty text is nothing to search by.
-  static Result<Kind> kind_of(const SearchRequest& request) {
-    const bool has_vector = !request.vector.empty();
-    switch (request.mode) {
-      case SearchMode::text:
-        return request.text.empty() ? Kind::newest : Kind::text;
-      case SearchMode::vector:
-        if (has_vector) return Kind::vector;
-        return fail(ErrorCode::invalid_argument, "a search by vector needs a vector",
-                    "give one, or search with mode text or hybrid");
-      case SearchMode::hybrid:
-        if (!has_vector) return request.text.empty() ? Kind::newest : Kind::text;
-        return request.text.empty() ? Kind::vector : Kind::hybrid;
+// Sorted rows, in groups where asked for.
+Result<std::vector<RerankedRow>> sorted(std::span<const SegmentView> segments,
+                                        const SearchRequest& request, const AllowedRows& found) {
+  for (size_t depth = request.k;; depth *= 8) {
+    HR_ASSIGN(const auto order,
+              sort_rows(segments, found, request.sort, request.descending, depth));
+    std::vector<RerankedRow> rows;
+    for (const ScoredRow& row : order) {
+      rows.push_back({{row.segment, row.row, 0, {}, 0, 0, 0}, std::nullopt});
     }
-    return Kind::text;
+    if (!request.group_by.empty()) HR_TRY(keep_groups(segments, request.group_by, rows));
+    if (rows.size() < request.k && order.size() == depth && depth > 0) continue;
+    if (rows.size() > request.k) rows.resize(request.k);
+    return rows;
   }
+}
 
-  static size_t depth(Kind kind, uint32_t k) {
-    return kind == Kind::hybrid ? std::max<size_t>(k, kFusionDepth) : k;
+// Groups may need many more candidates than rows are asked for: more are taken until there are
+// enough, or no more.
+Result<std::vector<RerankedRow>> ranked_rows(std::span<const SegmentView> segments,
+                                             const Ranking& ranking, const RankedRequest& ranked) {
+  const SearchRequest& request = *ranked.request;
+  size_t depth = request.k;
+  if (depth == 0) return std::vector<RerankedRow>{};
+  if (request.decay) depth = std::max(depth, kRerankDepth);
+  if (request.diversity) depth = std::max(depth, kDiversityDepth);
+  if (!request.group_by.empty()) depth = std::max(depth, size_t{4} * request.k);
+  for (;; depth *= 4) {
+    HR_ASSIGN(const auto best, ranking.best(ranked, depth));
+    HR_ASSIGN(auto rows, reordered(segments, ranking, request, best, request.k));
+    const bool short_of_groups =
+        !request.group_by.empty() && rows.size() < request.k && best.size() >= depth;
+    if (!short_of_groups) return rows;
   }
+}
 
-  // A bit for each row that may be found; nothing at all where every row of a segment may.
-  Status resolve_allowed() {
-    allowed_.resize(segments_.size());
-    std::vector<RowBitmap> matches;
-    if (shared_.filter != nullptr) {
-      std::vector<const Columns*> columns;
-      for (const SegmentView& segment : segments_) {
-        if (segment.columns == nullptr) {
-          return fail(ErrorCode::internal, "a segment without columns cannot be filtered");
-        }
-        columns.push_back(segment.columns);
-      }
-      HR_ASSIGN(matches, shared_.filter->evaluate(columns));
-    }
-    for (size_t i = 0; i < segments_.size(); ++i) {
-      const RowBitmap* const deleted = segments_[i].deleted;
-      const bool any_deleted = deleted != nullptr && !deleted->empty();
-      if (matches.empty() && !any_deleted) continue;
-      const size_t words = (size_t{segments_[i].row_count} + 63) / 64;
-      std::vector<uint64_t>& allowed = allowed_[i];
-      if (matches.empty()) {
-        allowed.assign(words, ~uint64_t{0});
-        if (segments_[i].row_count % 64 != 0) {
-          allowed.back() = (uint64_t{1} << (segments_[i].row_count % 64)) - 1;
-        }
-      } else {
-        allowed = std::move(matches[i].words());
-        allowed.resize(std::max<size_t>(words, 1));  // never empty: that would allow all
-      }
-      if (!any_deleted) continue;
-      const std::vector<uint64_t>& gone = deleted->words();
-      for (size_t w = 0; w < std::min(allowed.size(), gone.size()); ++w) allowed[w] &= ~gone[w];
-    }
-    return {};
+Result<Explanation> explain(const Bm25Query& query, const RerankedRow& row) {
+  const Candidate& candidate = row.candidate;
+  Explanation explanation;
+  HR_ASSIGN(auto parts, query.parts(candidate.segment, candidate.row));
+  for (auto& part : parts) {
+    explanation.terms.push_back({std::move(part.term), part.tf, part.df, part.score});
   }
-
-  bool is_allowed(uint32_t segment, uint32_t row) const {
-    const std::vector<uint64_t>& allowed = allowed_[segment];
-    return allowed.empty() ||
-           (row / 64 < allowed.size() && ((allowed[row / 64] >> (row % 64)) & 1) != 0);
-  }
-
-  Hits newest(uint32_t k) const {
-    Hits hits;
-    for (size_t segment = segments_.size(); segment-- > 0;) {
-      for (uint32_t row = segments_[segment].row_count; row-- > 0;) {
-        if (hits.size() == k) return hits;
-        if (is_allowed(static_cast<uint32_t>(segment), row)) {
-          hits.push_back({static_cast<uint32_t>(segment), row, 0});
-        }
-      }
-    }
-    return hits;
-  }
-
-  Result<std::vector<Bm25Query::Top::Entry>> best_text(const Bm25Query& query, size_t k) const {
-    Bm25Query::Top top(k);
-    for (uint32_t segment = 0; segment < segments_.size() && !query.empty(); ++segment) {
-      HR_TRY(query.add_best(segment, allowed_[segment], top));
-    }
-    return top.take();
-  }
-
-  Result<Hits> text_hits(const SearchRequest& request) const {
-    HR_ASSIGN(const Bm25Query query, Bm25Query::prepare(segments_, request.text));
-    HR_ASSIGN(const auto best, best_text(query, request.k));
-    Hits hits;
-    for (const auto& entry : best) {
-      hits.push_back({entry.segment, entry.row, query.score(entry.score)});
-    }
-    return hits;
-  }
-
-  static Hits vector_hits(VectorTop& top) {
-    Hits hits;
-    for (const auto& entry : top.take()) hits.push_back({entry.segment, entry.row, entry.score});
-    return hits;
-  }
-
-  Result<Hits> hybrid_hits(const SearchRequest& request, std::span<const float> vector,
-                           VectorTop& vector_top) const {
-    HR_ASSIGN(const Bm25Query query, Bm25Query::prepare(segments_, request.text));
-    if (query.empty()) {
-      Hits hits = vector_hits(vector_top);
-      if (hits.size() > request.k) hits.resize(request.k);
-      return hits;
-    }
-    HR_ASSIGN(const auto best, best_text(query, depth(Kind::hybrid, request.k)));
-    std::vector<FusionRow> rows;
-    for (const auto& entry : best) rows.push_back({entry.segment, entry.row, 0, {}, 0});
-    for (const auto& entry : vector_top.take()) {
-      rows.push_back({entry.segment, entry.row, 0, entry.score, 0});
-    }
-    const auto place = [](const FusionRow& row) { return std::pair(row.segment, row.row); };
-    std::ranges::stable_sort(rows, {}, place);
-    const auto repeated = std::ranges::unique(rows, {}, place);
-    rows.erase(repeated.begin(), repeated.end());
-    HR_TRY(complete(query, vector, rows));
-    fuse(rows, query.score_max());
-    std::ranges::stable_sort(
-        rows, [](const FusionRow& a, const FusionRow& b) { return a.fused > b.fused; });
-    Hits hits;
-    for (size_t i = 0; i < std::min<size_t>(rows.size(), request.k); ++i) {
-      hits.push_back({rows[i].segment, rows[i].row, rows[i].fused});
-    }
-    return hits;
-  }
-
-  // Both scores of every candidate (rows are in order of segment and row).
-  Status complete(const Bm25Query& query, std::span<const float> vector,
-                  std::vector<FusionRow>& rows) const {
-    std::vector<uint32_t> numbers;
-    std::vector<uint32_t> scores;
-    for (size_t begin = 0; begin < rows.size();) {
-      const uint32_t segment = rows[begin].segment;
-      size_t end = begin;
-      numbers.clear();
-      for (; end < rows.size() && rows[end].segment == segment; ++end) {
-        numbers.push_back(rows[end].row);
-      }
-      scores.resize(numbers.size());
-      HR_TRY(query.score_rows(segment, numbers, scores));
-      for (size_t i = begin; i < end; ++i) {
-        rows[i].text = query.score(scores[i - begin]);
-        rows[i].vector = vector_score(*space_, segment, rows[i].row, vector);
-      }
-      begin = end;
-    }
-    return {};
-  }
-
-  // Requests whose vectors are scanned together.
-  void run_pass(std::span<const SearchRequest> requests, std::span<Result<Hits>> results) const {
-    std::vector<std::vector<float>> vectors(requests.size());
-    std::vector<std::span<const float>> queries;
-    std::vector<size_t> places;
-    for (size_t i = 0; i < requests.size(); ++i) {
-      const auto kind = kind_of(requests[i]);
-      const bool by_vector =
-          kind && (*kind == Kind::vector || *kind == Kind::hybrid) && space_ && requests[i].k > 0;
-      auto vector = by_vector ? prepare_vector(*space_, requests[i].vector)
-                              : Result<std::vector<float>>(std::vector<float>());
-      if (!vector) {
-        results[i] = std::unexpected<Error>(std::move(vector).error());
-      } else if (by_vector) {
-        vectors[i] = std::move(*vector);
-        queries.push_back(vectors[i]);
-        places.push_back(i);
-      } else {
-        results[i] = run(requests[i]);
-      }
-    }
-    if (queries.empty()) return;
-    size_t k = 0;
-    for (const size_t i : places) k = std::max(k, depth(*kind_of(requests[i]), requests[i].k));
-    std::vector<VectorTop> tops = best_vectors(*space_, allowed_, queries, k);
-    for (size_t q = 0; q < places.size(); ++q) {
-      const size_t i = places[q];
-      if (*kind_of(requests[i]) == Kind::hybrid) {
-        results[i] = hybrid_hits(requests[i], vectors[i], tops[q]);
-      } else {
-        results[i] = vector_hits(tops[q]);
-        if (results[i]->size() > requests[i].k) results[i]->resize(requests[i].k);
-      }
-    }
-  }
-
-  std::span<const SegmentView> segments_;
-  const SearchRequest& shared_;
-  std::vector<std::vector<uint64_t>> allowed_;
-  std::optional<VectorSpace> space_;
-};
+  if (candidate.text > 0 || candidate.text_rank > 0) explanation.text = candidate.text;
+  explanation.vector = candidate.vector;
+  explanation.text_rank = candidate.text_rank;
+  explanation.vector_rank = candidate.vector_rank;
+  explanation.decay = row.decay;
+  return explanation;
+}
 
 }  // namespace
 
 Result<std::vector<ScoredRow>> search(std::span<const SegmentView> segments,
                                       const SearchRequest& request) {
-  Search search(segments, request);
-  HR_TRY(search.prepare());
-  return search.run(request);
+  HR_ASSIGN(SearchAnswer answer, search_answer(segments, request));
+  return std::move(answer.rows);
+}
+
+Result<SearchAnswer> search_answer(std::span<const SegmentView> segments,
+                                   const SearchRequest& request) {
+  Ranking ranking(segments, request);
+  HR_TRY(ranking.prepare());
+  HR_ASSIGN(const RankedRequest ranked, ranking.plan(request));
+  HR_TRY(check_request(request, ranked.kind));
+  AllowedRows found;
+  if (!request.sort.empty() || !request.facets.empty()) {
+    HR_ASSIGN(found, ranking.found_rows(ranked));
+  }
+  std::vector<RerankedRow> rows;
+  if (!request.sort.empty()) {
+    HR_ASSIGN(rows, sorted(segments, request, found));
+  } else {
+    HR_ASSIGN(rows, ranked_rows(segments, ranking, ranked));
+  }
+  SearchAnswer answer;
+  for (const RerankedRow& row : rows) {
+    answer.rows.push_back({row.candidate.segment, row.candidate.row, row.candidate.fused});
+  }
+  if (request.explain) {
+    HR_ASSIGN(const Bm25Query query, Bm25Query::prepare(segments, ranked.plan));
+    for (const RerankedRow& row : rows) {
+      HR_ASSIGN(Explanation explanation, explain(query, row));
+      answer.explanations.push_back(std::move(explanation));
+    }
+  }
+  for (const std::string& column : request.facets) {
+    HR_ASSIGN(FacetCounts facet, count_values(segments, found, column, request.facet_values_max));
+    answer.facets.push_back(std::move(facet));
+  }
+  return answer;
 }
 
 Result<std::vector<std::vector<ScoredRow>>> search_batch(std::span<const SegmentView> segments,
                                                          std::span<const SearchRequest> requests,
                                                          ThreadPool& pool) {
   if (requests.empty()) return std::vector<std::vector<ScoredRow>>{};
-  Search search(segments, requests[0]);
-  HR_TRY(search.prepare());
-  return search.run_batch(requests, pool);
+  Ranking ranking(segments, requests[0]);
+  HR_TRY(ranking.prepare());
+  return ranking.batch(requests, pool);
 }
 
 }  // namespace headrace::index

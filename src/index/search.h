@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "index/columns.h"
@@ -33,14 +34,48 @@ struct SegmentView {
 
 enum class SearchMode : uint8_t { hybrid, vector, text };
 
+// How the text score and the vector score of a row become one.
+enum class FusionMethod : uint8_t {
+  standard,  // both scores in units of their spread among the candidates, then their mean
+  rrf,       // reciprocal ranks
+};
+
+struct FusionOptions {
+  FusionMethod method = FusionMethod::standard;
+  float text_weight = 1;
+  float vector_weight = 1;
+};
+
+// "standard" (or empty) and "rrf".
+Result<FusionMethod> parse_fusion(std::string_view name);
+
+// Older rows count less: a row's score halves with every half-life of its age.
+struct Decay {
+  std::string column;  // of times (ISO 8601, or seconds since 1970)
+  double half_life_s = 0;
+  double now_s = 0;  // seconds since 1970
+};
+
 struct SearchRequest {
-  std::string text;               // for text and hybrid
+  std::string text;               // for text and hybrid, in the language of query.h
   std::span<const float> vector;  // for vector and hybrid; empty: text alone
   std::string space;              // which space `vector` belongs to
   SearchMode mode = SearchMode::hybrid;
   uint32_t k = 10;
   const Filter* filter = nullptr;
   double recall = 0.95;  // least mean recall@k of the vector part
+
+  bool plain = false;      // the text has no operators, all of it is words
+  float title_weight = 0;  // what a word of the title adds beside its share in the text
+  FusionOptions fusion;
+  std::optional<double> diversity;  // MMR: 1 ranks by score alone, 0 by being unlike the others
+  std::optional<Decay> decay;
+  std::string group_by;  // a column: the best row of each of its values
+  std::string sort;      // a column, instead of the score; mode text
+  bool descending = false;
+  std::vector<std::string> facets;  // columns whose values are counted
+  uint32_t facet_values_max = 20;
+  bool explain = false;
 };
 
 struct ScoredRow {
@@ -49,13 +84,52 @@ struct ScoredRow {
   float score = 0;
 };
 
+// Where a row's score comes from.
+struct Explanation {
+  struct Term {
+    std::string text;  // as the analyzer gives it
+    uint32_t tf = 0;   // how often it is in the row
+    uint64_t df = 0;   // rows that have it
+    float score = 0;
+  };
+  std::optional<float> text;
+  std::optional<float> vector;
+  uint32_t text_rank = 0;  // among the candidates, from 1; 0: not ranked by it
+  uint32_t vector_rank = 0;
+  std::vector<Term> terms;
+  std::optional<float> decay;  // the factor of its age
+};
+
+// How many of the rows found have each value of a column; rows of a list count for each element.
+struct FacetCounts {
+  struct Count {
+    Value value;
+    uint64_t rows = 0;
+  };
+  std::string column;
+  std::vector<Count> values;  // most rows first, then by value
+  uint64_t distinct = 0;      // of all values, also those that are not listed
+  uint64_t rows = 0;          // found in all, with a value or without
+};
+
+struct SearchAnswer {
+  std::vector<ScoredRow> rows;
+  std::vector<Explanation> explanations;  // one a row, when asked for
+  std::vector<FacetCounts> facets;        // one for each column asked for
+};
+
 // The k best rows, best first; ties by (segment, row). Hybrid with an empty text or no vector is
 // the other part alone. An empty text in text mode lists the newest rows first.
 Result<std::vector<ScoredRow>> search(std::span<const SegmentView> segments,
                                       const SearchRequest& request);
+// The same with all that a request can ask for. Facets count the rows that the filter and the
+// words of the text leave (without a text: the filter).
+Result<SearchAnswer> search_answer(std::span<const SegmentView> segments,
+                                   const SearchRequest& request);
 
-// The same for many requests with a common k, mode, space and filter; list scans are shared
-// between queries. Result i belongs to request i.
+// The same as search() for many requests with a common k, mode, space and filter; list scans are
+// shared between queries. Result i belongs to request i. Sorting, groups and the like are for
+// single searches.
 Result<std::vector<std::vector<ScoredRow>>> search_batch(std::span<const SegmentView> segments,
                                                          std::span<const SearchRequest> requests,
                                                          ThreadPool& pool);

@@ -1,6 +1,9 @@
 #include "index/segment_merge.h"
 
+#include <algorithm>
 #include <numeric>
+
+#include "index/row_codec.h"
 
 namespace headrace::index {
 namespace {
@@ -65,6 +68,36 @@ Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const Segment
   return merge_vectors(sets, *sink);
 }
 
+bool lacks_positions(const SegmentMergeInput& input) {
+  const Postings& postings = input.segment->postings();
+  return postings.row_count() > 0 && !postings.has_positions();
+}
+
+// Postings of the first version do not say where words stand: the texts are read again.
+Status rebuild_postings(std::span<const SegmentMergeInput> inputs, const SegmentMergeMaps& maps,
+                        SectionSink& out) {
+  std::string_view language = "none";
+  for (const SegmentMergeInput& input : inputs) {
+    if (input.segment->postings().row_count() > 0) language = input.segment->postings().language();
+  }
+  PostingsBuilder builder(language);
+  BlockCache cache;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const RowStore& rows = inputs[i].segment->rows();
+    for (uint32_t row = 0; row < maps.rows[i].size(); ++row) {
+      if (maps.rows[i][row] == kDroppedRow) continue;
+      HR_ASSIGN(const std::string_view blob, rows.blob(row, cache));
+      Row decoded;
+      if (!decode_row_blob(blob, decoded)) {
+        return fail(ErrorCode::damaged, "a row cannot be read",
+                    "run verify to see what is affected");
+      }
+      builder.add(maps.rows[i][row], decoded.title, decoded.text);
+    }
+  }
+  return builder.finish(out);
+}
+
 template <typename Input, typename Merge>
 Status write_section(SectionFileWriter& writer, SectionKind kind, const Input& inputs,
                      const Merge& merge) {
@@ -125,7 +158,12 @@ Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs
   HR_ASSIGN(SectionSink * block_sink, writer.begin(SectionKind::blob_blocks));
   HR_TRY(store.write_blob_blocks(*block_sink));
   HR_TRY(write_section(writer, SectionKind::columns, columns, merge_columns));
-  HR_TRY(write_section(writer, SectionKind::postings, postings, merge_postings));
+  if (std::ranges::any_of(inputs, lacks_positions)) {
+    HR_ASSIGN(SectionSink * rebuilt, writer.begin(SectionKind::postings));
+    HR_TRY(rebuild_postings(inputs, maps, *rebuilt));
+  } else {
+    HR_TRY(write_section(writer, SectionKind::postings, postings, merge_postings));
+  }
   for (const std::string& space : spaces) HR_TRY(merge_vectors_of(inputs, maps, space, writer));
   HR_ASSIGN(const SectionFileSeal seal, writer.finish(maps.row_count, maps.document_count));
   for (const SegmentMergeInput& input : inputs) input.segment->forget();

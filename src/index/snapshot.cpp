@@ -1,5 +1,8 @@
 #include "index/snapshot.h"
 
+#include <optional>
+
+#include "base/mutex.h"
 #include "index/row_codec.h"
 
 namespace headrace::index {
@@ -28,35 +31,11 @@ class HeldSnapshot : public Snapshot {
     }
   }
 
+  // Counted once, when it is first asked for: every document is looked at.
   Info info() const override {
-    Info info = info_;
-    for (const HeldSegment& held : held_) {
-      info.rows += held.segment->row_count() - (held.deleted ? held.deleted->count() : 0);
-      const DocumentTable& table = held.segment->documents();
-      for (uint32_t d = 0; d < table.count(); ++d) {
-        if (held.is_stale(d)) continue;
-        if (table.has_error(d)) {
-          ++info.failed;
-        } else if (!table.state(d).is_container) {
-          ++info.documents;
-        }
-      }
-    }
-    for (const Space& space : spaces_) {
-      SpaceInfo known{space, 0};
-      for (const HeldSegment& held : held_) {
-        for (const VectorSet* set : held.vectors(space.name)) {
-          if (!held.deleted) {
-            known.rows += set->count();
-            continue;
-          }
-          for (uint32_t i = 0; i < set->count(); ++i)
-            known.rows += !held.is_deleted(set->row_at(i));
-        }
-      }
-      info.spaces.push_back(std::move(known));
-    }
-    return info;
+    MutexLock lock(counted_mutex_);
+    if (!counted_) counted_ = count();
+    return *counted_;
   }
 
   std::span<const SegmentView> segments() const override { return views_; }
@@ -135,6 +114,37 @@ class HeldSnapshot : public Snapshot {
   }
 
  private:
+  Info count() const {
+    Info info = info_;
+    for (const HeldSegment& held : held_) {
+      info.rows += held.segment->row_count() - (held.deleted ? held.deleted->count() : 0);
+      const DocumentTable& table = held.segment->documents();
+      for (uint32_t d = 0; d < table.count(); ++d) {
+        if (held.is_stale(d)) continue;
+        if (table.has_error(d)) {
+          ++info.failed;
+        } else if (!table.state(d).is_container) {
+          ++info.documents;
+        }
+      }
+    }
+    for (const Space& space : spaces_) {
+      SpaceInfo known{space, 0};
+      for (const HeldSegment& held : held_) {
+        for (const VectorSet* set : held.vectors(space.name)) {
+          if (!held.deleted) {
+            known.rows += set->count();
+            continue;
+          }
+          for (uint32_t i = 0; i < set->count(); ++i)
+            known.rows += !held.is_deleted(set->row_at(i));
+        }
+      }
+      info.spaces.push_back(std::move(known));
+    }
+    return info;
+  }
+
   Row read_row(const ScoredRow& at, BlockCache& cache) const {
     const Segment& segment = *held_[at.segment].segment;
     Row row;
@@ -149,6 +159,8 @@ class HeldSnapshot : public Snapshot {
   const std::vector<Space> spaces_;
   Info info_;
   std::vector<SegmentView> views_;
+  mutable Mutex counted_mutex_;
+  mutable std::optional<Info> counted_ HR_GUARDED_BY(counted_mutex_);
 };
 
 }  // namespace

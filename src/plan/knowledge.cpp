@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "embed/model_store.h"
+#include "plan/search_page.h"
 #include "transform/chunker.h"
 
 namespace headrace {
@@ -134,51 +135,65 @@ Result<uint32_t> Knowledge::space_dimension(const index::Snapshot& current,
               "headrace info shows its spaces; search it with mode text");
 }
 
-Result<std::vector<Hit>> Knowledge::run_search(const std::string& text,
-                                               std::span<const float> vector,
-                                               const SearchOptions& options,
-                                               index::SearchMode mode) {
+Result<HitPage> Knowledge::run_search(const std::string& text, std::span<const float> vector,
+                                      const SearchOptions& options, index::SearchMode mode) {
   HR_ASSIGN(const auto current, snapshot());
   HR_ASSIGN(const auto filter, parse_filter(options.filter));
-  index::SearchRequest request;
+  HR_ASSIGN(PageStart start, read_cursor(text, options));
+  HR_ASSIGN(index::SearchRequest request, make_request(options, mode));
   request.text = text;
   request.vector = vector;
   request.space = options.space.empty() ? kSpace : options.space;
-  request.mode = mode;
-  request.k = options.k;
   request.filter = filter ? &*filter : nullptr;
   request.recall = 1.0;
-  HR_ASSIGN(const auto scored, index::search(current->segments(), request));
+  request.facets = options.facets;
+  request.explain = options.explain;
+  request.k = start.offset + options.k + 1;  // one more tells whether there is another page
+  HR_ASSIGN(index::SearchAnswer answer, index::search_answer(current->segments(), request));
   const std::string language = current->info().language;
-  std::vector<Hit> hits;
-  for (const index::ScoredRow& at : scored) {
+  HitPage page;
+  page.facets = std::move(answer.facets);
+  size_t first = std::min<size_t>(start.offset, answer.rows.size());
+  for (size_t i = 0; i < answer.rows.size() && !start.last_key.empty(); ++i) {
+    if (current->row(answer.rows[i]).key != start.last_key) continue;
+    first = i + 1;
+    break;
+  }
+  const size_t end = std::min<size_t>(answer.rows.size(), first + options.k);
+  for (size_t i = first; i < end; ++i) {
+    const index::ScoredRow& at = answer.rows[i];
     Hit hit{current->row(at), at.score, {}};
     hit.matches = index::highlight(text, hit.row.text, language);
-    hits.push_back(std::move(hit));
+    if (options.explain) hit.explanation = std::move(answer.explanations[i]);
+    page.hits.push_back(std::move(hit));
   }
-  return hits;
+  if (end < answer.rows.size() && !page.hits.empty()) {
+    page.cursor = write_cursor(text, options, end, page.hits.back().row.key);
+  }
+  return page;
 }
 
-Result<std::vector<Hit>> Knowledge::search(const std::string& query, const SearchOptions& options) {
+Result<HitPage> Knowledge::search(const std::string& query, const SearchOptions& options) {
   HR_ASSIGN(const auto current, snapshot());
   HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
   const std::string space = options.space.empty() ? kSpace : options.space;
   const bool has_vectors = !known.model.empty() && has_space(current->info(), space);
-  const index::SearchMode mode =
-      options.mode.value_or(has_vectors ? index::SearchMode::hybrid : index::SearchMode::text);
-  if (mode == index::SearchMode::text || query.empty()) {
+  const bool sorted = !options.sort.empty();
+  const index::SearchMode mode = options.mode.value_or(
+      has_vectors && !sorted ? index::SearchMode::hybrid : index::SearchMode::text);
+  if (mode == index::SearchMode::text || query.empty() || options.k == 0) {
     return run_search(query, {}, options, index::SearchMode::text);
   }
   HR_TRY(space_dimension(*current, space));
   HR_ASSIGN(const auto model, embedder());
-  const std::string texts[] = {query};
+  const std::string texts[] = {meaning_of(query, options)};
   HR_ASSIGN(const Embeddings embedding,
             model->embed(texts, {EmbedPurpose::query, EmbedPriority::query}, pool(1)));
   return run_search(query, embedding.values, options, mode);
 }
 
-Result<std::vector<Hit>> Knowledge::search_by_vector(std::span<const float> vector,
-                                                     const SearchOptions& options) {
+Result<HitPage> Knowledge::search_by_vector(std::span<const float> vector,
+                                            const SearchOptions& options) {
   return run_search("", vector, options, index::SearchMode::vector);
 }
 
@@ -215,12 +230,11 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const float> vectors,
                 fmt::format("the vectors of {} have dimension {}", path_, dimension),
                 fmt::format("give an array of shape [n, {}]", dimension));
   }
-  std::vector<index::SearchRequest> requests(vectors.size() / dimension);
+  HR_ASSIGN(const index::SearchRequest base, make_request(options, index::SearchMode::vector));
+  std::vector<index::SearchRequest> requests(vectors.size() / dimension, base);
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i].vector = vectors.subspan(i * dimension, dimension);
     requests[i].space = space;
-    requests[i].mode = index::SearchMode::vector;
-    requests[i].k = options.k;
     requests[i].recall = recall;
   }
   return run_batch(std::move(requests), options, threads, std::move(current));
@@ -240,16 +254,17 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
   if (mode != index::SearchMode::text) {
     HR_ASSIGN(dimension, space_dimension(*current, space));
     HR_ASSIGN(const auto model, embedder());
-    HR_ASSIGN(embeddings, model->embed(queries, {EmbedPurpose::query}, pool(threads)));
+    std::vector<std::string> texts;
+    for (const std::string& query : queries) texts.push_back(meaning_of(query, options));
+    HR_ASSIGN(embeddings, model->embed(texts, {EmbedPurpose::query}, pool(threads)));
   }
-  std::vector<index::SearchRequest> requests(queries.size());
+  HR_ASSIGN(const index::SearchRequest base, make_request(options, mode));
+  std::vector<index::SearchRequest> requests(queries.size(), base);
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i].text = queries[i];
     requests[i].vector =
         std::span<const float>(embeddings.values).subspan(i * dimension, dimension);
     requests[i].space = space;
-    requests[i].mode = mode;
-    requests[i].k = options.k;
     requests[i].recall = recall;
   }
   return run_batch(std::move(requests), options, threads, std::move(current));

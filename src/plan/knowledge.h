@@ -39,12 +39,32 @@ struct SearchOptions {
   std::optional<index::SearchMode> mode;  // default: hybrid where there are vectors, else text
   std::string filter;                     // empty: all rows
   std::string space;                      // empty: "default"
+
+  bool plain = false;  // the query has no operators, all of it is words
+  float title_weight = 0;
+  index::FusionOptions fusion;
+  std::optional<double> diversity;  // MMR, from 0 to 1
+  std::string decay;                // COLUMN:HALF-LIFE such as "date:30d"; empty: none
+  std::string group_by;             // a column: the best row of each value
+  std::string sort;                 // a column instead of the score
+  bool descending = false;
+  std::vector<std::string> facets;
+  uint32_t facet_values_max = 20;
+  bool explain = false;
+  std::string cursor;  // from the page before; empty: the first page
 };
 
 struct Hit {
   Row row;
   float score = 0;
   std::vector<index::MatchRange> matches;  // words of the query in row.text, in bytes
+  std::optional<index::Explanation> explanation = std::nullopt;
+};
+
+struct HitPage {
+  std::vector<Hit> hits;
+  std::vector<index::FacetCounts> facets;
+  std::string cursor;  // where the next page begins; empty: this was the last
 };
 
 // Answers to many queries: [queries, k], best first; rows short of k are marked by `counts`.
@@ -67,9 +87,8 @@ class Knowledge {
   Result<std::shared_ptr<const index::Snapshot>> snapshot();
   Result<Settings> settings();
 
-  Result<std::vector<Hit>> search(const std::string& query, const SearchOptions& options);
-  Result<std::vector<Hit>> search_by_vector(std::span<const float> vector,
-                                            const SearchOptions& options);
+  Result<HitPage> search(const std::string& query, const SearchOptions& options);
+  Result<HitPage> search_by_vector(std::span<const float> vector, const SearchOptions& options);
   // `vectors` is [n, dimension]; `recall` as contract.
   Result<BatchAnswers> search_batch(std::span<const float> vectors, const SearchOptions& options,
                                     double recall, size_t threads);
@@ -92,8 +111,8 @@ class Knowledge {
   Result<std::shared_ptr<const VectorModel>> embedder() HR_EXCLUDES(mutex_);
   Result<uint32_t> space_dimension(const index::Snapshot& snapshot, const std::string& space) const;
   ThreadPool& pool(size_t threads) HR_EXCLUDES(mutex_);
-  Result<std::vector<Hit>> run_search(const std::string& text, std::span<const float> vector,
-                                      const SearchOptions& options, index::SearchMode mode);
+  Result<HitPage> run_search(const std::string& text, std::span<const float> vector,
+                             const SearchOptions& options, index::SearchMode mode);
   Result<BatchAnswers> run_batch(std::vector<index::SearchRequest> requests,
                                  const SearchOptions& options, size_t threads,
                                  std::shared_ptr<const index::Snapshot> snapshot);

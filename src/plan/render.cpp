@@ -78,31 +78,70 @@ std::string error_json(const Error& error) {
                  {"hint", error.hint()}}}});
 }
 
+namespace {
+
+Json explanation_json(const index::Explanation& explanation) {
+  Json terms = Json::array();
+  for (const auto& term : explanation.terms) {
+    terms.push_back({{"term", term.text}, {"tf", term.tf}, {"df", term.df}, {"score", term.score}});
+  }
+  const auto rank = [](uint32_t place) { return place == 0 ? Json(nullptr) : Json(place); };
+  return {
+      {"text", or_null(explanation.text)},        {"vector", or_null(explanation.vector)},
+      {"text_rank", rank(explanation.text_rank)}, {"vector_rank", rank(explanation.vector_rank)},
+      {"decay", or_null(explanation.decay)},      {"terms", terms}};
+}
+
+Json hit_json(const Hit& hit) {
+  const Row& row = hit.row;
+  Json result = {{"key", row.key},
+                 {"score", hit.score},
+                 {"source", row.source},
+                 {"title", row.title},
+                 {"text", row.text},
+                 {"heading", row.heading},
+                 {"modality", row.modality},
+                 {"via", text_or_null(row.via)},
+                 {"start", or_null(row.start_s)},
+                 {"end", or_null(row.end_s)},
+                 {"page", row.page == 0 ? Json(nullptr) : Json(row.page)},
+                 {"line", row.line == 0 ? Json(nullptr) : Json(row.line)},
+                 {"span", {row.span_begin, row.span_end}},
+                 {"thumbnail", nullptr},
+                 {"metadata", metadata_object(row.metadata)}};
+  if (hit.explanation) result["explain"] = explanation_json(*hit.explanation);
+  return result;
+}
+
+}  // namespace
+
 std::string hits_json(const std::vector<Hit>& hits, double took_ms, const std::string& id) {
   Json reply = Json::object();
   if (!id.empty()) reply["id"] = Json::parse(id, nullptr, false);
   reply["hits"] = Json::array();
-  for (const Hit& hit : hits) {
-    const Row& row = hit.row;
-    Json matches = Json::array();
-    for (const index::MatchRange& range : hit.matches) matches.push_back({range.begin, range.end});
-    reply["hits"].push_back({{"key", row.key},
-                             {"score", hit.score},
-                             {"source", row.source},
-                             {"title", row.title},
-                             {"text", row.text},
-                             {"heading", row.heading},
-                             {"modality", row.modality},
-                             {"via", text_or_null(row.via)},
-                             {"start", or_null(row.start_s)},
-                             {"end", or_null(row.end_s)},
-                             {"page", row.page == 0 ? Json(nullptr) : Json(row.page)},
-                             {"line", row.line == 0 ? Json(nullptr) : Json(row.line)},
-                             {"span", {row.span_begin, row.span_end}},
-                             {"thumbnail", nullptr},
-                             {"metadata", metadata_object(row.metadata)}});
-  }
+  for (const Hit& hit : hits) reply["hits"].push_back(hit_json(hit));
   reply["took_ms"] = took_ms;
+  return dump(reply);
+}
+
+std::string page_json(const HitPage& page, double took_ms) {
+  Json reply = {{"hits", Json::array()}, {"took_ms", took_ms}};
+  for (const Hit& hit : page.hits) reply["hits"].push_back(hit_json(hit));
+  if (!page.facets.empty()) {
+    Json facets = Json::array();
+    for (const index::FacetCounts& facet : page.facets) {
+      Json values = Json::array();
+      for (const auto& count : facet.values) {
+        values.push_back({{"value", value_json(count.value)}, {"rows", count.rows}});
+      }
+      facets.push_back({{"column", facet.column},
+                        {"rows", facet.rows},
+                        {"distinct", facet.distinct},
+                        {"values", values}});
+    }
+    reply["facets"] = facets;
+  }
+  if (!page.cursor.empty()) reply["cursor"] = page.cursor;
   return dump(reply);
 }
 

@@ -16,6 +16,9 @@ namespace headrace {
 std::string error_json(const Error& error);  // {"error":{"code","message","hint"}}
 // {"hits":[…],"took_ms"}; with `id` (a JSON value, already encoded) first when it is not empty.
 std::string hits_json(const std::vector<Hit>& hits, double took_ms, const std::string& id = {});
+// The same with what was asked for besides: "explain" in hits, "facets", and "cursor" where there
+// is another page.
+std::string page_json(const HitPage& page, double took_ms);
 std::string info_json(const index::Info& info);
 std::string errors_json(const std::vector<DocumentError>& errors);
 std::string verify_json(const index::VerifyReport& report);
