@@ -34,6 +34,16 @@ std::optional<index::SearchMode> parse_mode(const std::optional<std::string>& mo
               "use hybrid, vector or text"));
 }
 
+SearchOptions search_options(uint32_t k, const std::optional<std::string>& mode,
+                             const std::string& filter, const std::string& space) {
+  SearchOptions options;
+  options.k = k;
+  options.mode = parse_mode(mode);
+  options.filter = filter;
+  options.space = space;
+  return options;
+}
+
 nb::dict explanation_dict(const index::Explanation& explanation);
 
 nb::dict hit_dict(const Hit& hit) {
@@ -151,7 +161,7 @@ class PyKnowledge {
   nb::tuple search(const std::optional<std::string>& query, const nb::object& vector, uint32_t k,
                    const std::optional<std::string>& mode, const std::string& filter,
                    const std::string& space, const nb::dict& extra) {
-    SearchOptions options{k, parse_mode(mode), filter, space};
+    SearchOptions options = search_options(k, mode, filter, space);
     read_extra(extra, options);
     Result<HitPage> found;
     if (!vector.is_none()) {
@@ -171,7 +181,7 @@ class PyKnowledge {
 
   nb::tuple search_batch_vectors(const FloatInput& vectors, uint32_t k, const std::string& filter,
                                  double recall, size_t threads, const std::string& space) {
-    SearchOptions options{k, std::nullopt, filter, space};
+    const SearchOptions options = search_options(k, std::nullopt, filter, space);
     const size_t count = vectors.shape(0);
     CancelToken cancel;
     return answers(run_interruptible_result<BatchAnswers>(cancel,
@@ -188,7 +198,7 @@ class PyKnowledge {
                                const std::optional<std::string>& mode, const std::string& filter,
                                double recall, size_t threads, const std::string& space,
                                const nb::dict& extra) {
-    SearchOptions options{k, parse_mode(mode), filter, space};
+    SearchOptions options = search_options(k, mode, filter, space);
     read_extra(extra, options);
     CancelToken cancel;
     return answers(run_interruptible_result<BatchAnswers>(

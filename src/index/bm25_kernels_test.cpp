@@ -1,0 +1,33 @@
+#include "index/bm25_kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+namespace headrace::index {
+namespace {
+
+TEST(Bm25Kernels, EveryVersionCollectsTheSame) {
+  std::mt19937 random(7);
+  for (const size_t count : {size_t{8}, size_t{64}, size_t{4096}}) {
+    for (int round = 0; round < 50; ++round) {
+      std::vector<uint32_t> sums(count);
+      for (uint32_t& sum : sums) sum = random() % 4 == 0 ? random() % 1000 : 0;
+      const uint32_t bar = random() % 900;
+      std::vector<uint32_t> expected_sums = sums;
+      std::vector<ScoredPlace> expected(count), found(count);
+      const size_t wanted = collect_above_scalar(expected_sums.data(), count, bar, expected.data());
+      ASSERT_EQ(collect_above()(sums.data(), count, bar, found.data()), wanted);
+      for (size_t i = 0; i < wanted; ++i) {
+        ASSERT_EQ(found[i].place, expected[i].place);
+        ASSERT_EQ(found[i].sum, expected[i].sum);
+        ASSERT_GT(found[i].sum, bar);
+      }
+      ASSERT_EQ(sums, std::vector<uint32_t>(count));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace headrace::index
