@@ -26,7 +26,7 @@ BATCH = 5000
 def load(folder: pathlib.Path) -> tuple[list[dict], list[str]]:
     with open(folder / "chunks.jsonl") as lines:
         rows = [json.loads(line) for line in lines]
-    return rows, (folder / "queries.txt").read_text().splitlines()
+    return rows, (folder / "queries.txt").read_text().lower().splitlines()
 
 
 def in_threads(queries: list[str], search) -> None:
