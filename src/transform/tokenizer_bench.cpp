@@ -1,6 +1,6 @@
-// Speed of tokenizing. HEADRACE_TEST_MODEL names a model folder; HEADRACE_BENCH_TEXT a text file
-// to read (otherwise a built-in English paragraph is repeated), taken as documents of about 16 KB.
-// Prints bytes per second of one thread.
+// Speed of tokenizing. HEADRACE_TEST_MODEL names a tokenizer.json or a model folder;
+// HEADRACE_BENCH_TEXT a text file to read (otherwise a built-in English paragraph is repeated),
+// taken as documents of about 16 KB. Prints bytes per second of one thread.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>

@@ -62,6 +62,8 @@ class MergeTable {
   int shift_ = 0;
 };
 
+constexpr size_t kKeptSymbols = 65'536;
+
 struct Symbol {
   int32_t id = 0;
   uint32_t length = 0;  // bytes of the word; 0: merged into the one before
@@ -97,8 +99,9 @@ class BpeModel final : public TokenModel {
     thread_local std::vector<Symbol> symbols;
     symbols.clear();
     if (byte_level_) {
-      for (const char c : word) {
-        const int32_t id = byte_ids_[static_cast<uint8_t>(c)];
+      for (size_t i = 0; i < word.size(); ++i) {
+        const auto byte = static_cast<uint8_t>(word[i]);
+        const int32_t id = i + 1 == word.size() ? last_ids_[byte] : byte_ids_[byte];
         if (id >= 0) add(symbols, id, 1);
       }
     } else {
@@ -111,6 +114,8 @@ class BpeModel final : public TokenModel {
       out.push_back({symbol.id, at, at + symbol.length});
       at += symbol.length;
     }
+    // A word of megabytes must not leave a thread with its memory for ever.
+    if (symbols.capacity() > kKeptSymbols) std::vector<Symbol>().swap(symbols);
   }
 
  private:
@@ -152,6 +157,12 @@ class BpeModel final : public TokenModel {
       byte_ids_[byte] = byte_level_            ? find({&c, 1})
                         : config.byte_fallback ? find(byte_token(static_cast<uint8_t>(byte)))
                                                : -1;
+    }
+    for (size_t byte = 0; byte < 256; ++byte) {
+      last_ids_[byte] = byte_ids_[byte];
+      if (byte_level_ && !suffix_.empty()) {
+        last_ids_[byte] = find(static_cast<char>(byte) + suffix_);
+      }
     }
     merges_.reserve(config.merges.size());
     uint32_t rank = 0;
@@ -256,6 +267,7 @@ class BpeModel final : public TokenModel {
       if (left.after >= 0) found(static_cast<int32_t>(top.place), left.after);
       if (heap.size() > more) std::push_heap(heap.begin(), heap.end(), std::greater<>());
     }
+    if (heap.capacity() > kKeptSymbols) std::vector<Candidate>().swap(heap);
   }
 
   std::vector<std::string> texts_;  // bytes, of byte-level vocabularies
@@ -263,6 +275,7 @@ class BpeModel final : public TokenModel {
   TokenIndex index_;
   MergeTable merges_;
   std::array<int32_t, 256> byte_ids_{};
+  std::array<int32_t, 256> last_ids_{};  // byte-level: of a word's last byte, with the suffix
   int32_t unknown_ = -1;
   bool byte_level_ = false;
   bool ignore_merges_ = false;

@@ -175,8 +175,8 @@ Status read_bpe(const JsonReader& reader, const object& model, TokenizerConfig& 
   const bool byte_level =
       std::any_of(config.pre_tokenizers.begin(), config.pre_tokenizers.end(),
                   [](const auto& step) { return step.kind == PreTokenizerStep::Kind::byte_level; });
-  if (byte_level && (!config.continuing_prefix.empty() || !config.word_suffix.empty())) {
-    return reader.unsupported("model", "prefixes and suffixes of bytes are not supported");
+  if (byte_level && !config.continuing_prefix.empty()) {
+    return reader.unsupported("model.continuing_subword_prefix", "of bytes is not supported");
   }
   if (!config.unknown_token.empty() && !knows(config, config.unknown_token)) {
     // Byte-level vocabularies know every byte, so nothing is ever unknown.

@@ -1,5 +1,6 @@
 // First byte even: the rest is a tokenizer.json for the reader. Odd: the rest is a text, which the
-// fast paths and the general path must split alike, with offsets inside the text and in order.
+// fast paths and the general path of each kind of tokenizer must split alike, with offsets inside
+// the text; what is decoded again must be valid UTF-8.
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -11,6 +12,8 @@
 #include "base/utf8.h"
 #include "transform/tokenizer.h"
 #include "transform/tokenizer_config.h"
+#include "transform/tokenizer_general.h"
+#include "transform/tokenizer_samples.h"
 #include "transform/wordpiece.h"
 
 namespace headrace {
@@ -69,6 +72,56 @@ void check_text(std::string_view text, const Tokenizer& fast, const Tokenizer& g
   for (const uint32_t end : a.ends) HR_CHECK(end <= points, "code points lie in the text");
 }
 
+struct General {
+  std::shared_ptr<const Tokenizer> tokenizer;
+  TextPipeline pipeline;
+  AddedTokens added;
+};
+
+std::vector<General> build_general() {
+  std::vector<General> out;
+  for (const samples::Sample& sample : samples::all()) {
+    auto config = parse_tokenizer_config(sample.json, sample.name);
+    HR_CHECK(config.has_value(), "the samples are well-formed");
+    auto pipeline = TextPipeline::build(*config);
+    auto added = raw_added_tokens(*config);
+    HR_CHECK(pipeline.has_value() && added.has_value(), "the samples are supported");
+    auto tokenizer = GeneralTokenizer::build(*std::move(config));
+    HR_CHECK(tokenizer.has_value(), "the samples are supported");
+    out.push_back({*tokenizer, *std::move(pipeline), *std::move(added)});
+  }
+  return out;
+}
+
+void check_general(std::string_view text, const General& general) {
+  std::vector<PlacedToken> slow;
+  general.added.split(
+      text,
+      [&](size_t begin, size_t end) {
+        std::vector<PlacedToken> piece;
+        general.pipeline.encode(text, begin, end, {true, true, slow.empty()}, piece);
+        slow.insert(slow.end(), piece.begin(), piece.end());
+      },
+      [&](const AddedTokens::Match& match) {
+        PlacedToken token{match.id, static_cast<uint32_t>(match.begin),
+                          static_cast<uint32_t>(match.end)};
+        general.pipeline.trim().apply(text, text.substr(match.begin, match.end - match.begin),
+                                      slow.empty(), token);
+        slow.push_back(token);
+      });
+  Encoding fast;
+  general.tokenizer->encode(text, fast);
+  HR_CHECK(fast.ids.size() == slow.size(), "the fast ways give as many tokens");
+  for (size_t i = 0; i < slow.size(); ++i) {
+    HR_CHECK(fast.ids[i] == slow[i].id, "the fast ways give the same ids");
+    HR_CHECK(fast.begins[i] == slow[i].begin && fast.ends[i] == slow[i].end,
+             "the fast ways give the same offsets");
+    HR_CHECK(fast.begins[i] <= fast.ends[i] && fast.ends[i] <= text.size(),
+             "offsets lie in the text");
+  }
+  HR_CHECK(is_valid_utf8(general.tokenizer->decode(fast.ids, false)), "decoded text is text");
+}
+
 }  // namespace
 }  // namespace headrace
 
@@ -77,7 +130,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   if (data[0] % 2 == 0) {
     auto config = headrace::parse_tokenizer_config(std::string(rest), "fuzz");
-    if (config) (void)headrace::WordPieceTokenizer::build(*std::move(config));
+    if (!config) return 0;
+    const bool word_piece = headrace::WordPieceTokenizer::takes(*config);
+    auto tokenizer = word_piece ? headrace::WordPieceTokenizer::build(*std::move(config))
+                                : headrace::GeneralTokenizer::build(*std::move(config));
+    if (!tokenizer) return 0;
+    headrace::Encoding pair;
+    (*tokenizer)->encode_pair("The caf\xC3\xA9, 12 ", " a\xFFthe \n", pair);
+    (void)(*tokenizer)->decode(pair.ids, true);
     return 0;
   }
   static const auto uncased = headrace::build(true, false);
@@ -86,6 +146,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto cased_general = headrace::build(false, true);
   headrace::check_text(rest, *uncased, *uncased_general);
   headrace::check_text(rest, *cased, *cased_general);
+  static const auto general = headrace::build_general();
+  for (const auto& each : general) headrace::check_general(rest, each);
   headrace::Encoding plain;
   headrace::Tokenizer::without_model()->encode(rest, plain);
   return 0;

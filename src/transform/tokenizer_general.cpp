@@ -1,77 +1,318 @@
 #include "transform/tokenizer_general.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
+#include <atomic>
 
 #include "base/check.h"
+#include "base/utf8.h"
+#include "transform/tokenizer_cache.h"
+#include "transform/tokenizer_sinks.h"
 
 namespace headrace {
 namespace {
 
-struct PlacedSink {
-  Encoding& out;
-  void put(const PlacedToken& token) {
-    out.ids.push_back(token.id);
-    out.begins.push_back(token.begin);
-    out.ends.push_back(token.end);
-    ++count;
-  }
-  size_t count = 0;
-};
-
-struct CountingSink {
-  std::vector<int32_t>& out;
-  size_t limit;
-  void put(const PlacedToken& token) { put(token.id); }
-  void put(int32_t id) {
-    if (count < limit) out.push_back(id);
-    ++count;
-  }
-  size_t count = 0;
-};
+constexpr size_t kTextMax = size_t{1} << 30;  // a bad byte becomes three
+constexpr size_t kHeadBytes = 256;            // where the first word of a prefixed piece must end
 
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> GeneralTokenizer::build(TokenizerConfig config) {
+  static std::atomic<uint64_t> last_serial = 0;
   HR_ASSIGN(AddedTokens added, raw_added_tokens(config));
   HR_ASSIGN(TextPipeline pipeline, TextPipeline::build(config));
   auto out = std::make_shared<GeneralTokenizer>(std::move(added), std::move(pipeline));
+  out->serial_ = ++last_serial;
+  out->choose_way(config);
   HR_TRY(out->frame(config, out->pipeline_.normalized()));
   return out;
 }
 
-template <typename Sink>
-void GeneralTokenizer::encode_into(std::string_view text, Sink& sink) const {
-  HR_CHECK(text.size() <= UINT32_MAX, "offsets have 32 bits");
-  std::vector<PlacedToken> tokens;
-  added_.split(
-      text,
-      [&](size_t begin, size_t end) {
-        tokens.clear();
-        pipeline_.encode(text, begin, end, TextPipeline::Place::begins, sink.count == 0, tokens);
-        for (const PlacedToken& token : tokens) sink.put(token);
-      },
-      [&](const AddedTokens::Match& match) {
-        PlacedToken token{match.id, static_cast<uint32_t>(match.begin),
-                          static_cast<uint32_t>(match.end)};
-        pipeline_.trim().apply(text, text.substr(match.begin, match.end - match.begin),
-                               sink.count == 0, token);
-        sink.put(token);
-      });
+void GeneralTokenizer::choose_way(const TokenizerConfig& config) {
+  using Kind = PreTokenizerStep::Kind;
+  spaced_ = SpacedChunks::find(config, pipeline_.normalizer());
+  if (spaced_) return;
+  const auto& steps = config.pre_tokenizers;
+  if (steps.empty() || steps.back().kind != Kind::byte_level || pipeline_.has_normalized_added()) {
+    return;
+  }
+  const bool nfc =
+      config.normalizers.size() == 1 && config.normalizers[0].kind == NormalizerStep::Kind::nfc;
+  if (!config.normalizers.empty() && !nfc) return;
+  const PreTokenizerStep& last = steps.back();
+  if (steps.size() == 1 && last.use_regex && !nfc) {
+    prefix_ = last.add_prefix_space;
+    bytes_ = BytePattern::known(kByteLevelPattern);
+    return;
+  }
+  if (steps.size() != 2 || last.use_regex || last.add_prefix_space) return;
+  const PreTokenizerStep& split = steps[0];
+  if (split.kind != Kind::split || !split.regex) return;
+  drops_gaps_ = split.behavior == SplitBehavior::removed && split.invert;
+  if (!drops_gaps_ && (split.behavior != SplitBehavior::isolated || split.invert)) return;
+  // The known patterns match everything, so gaps do not matter to them.
+  const std::optional<BytePattern> known = BytePattern::known(split.pattern);
+  if (nfc && (!known || !known->splits_lines())) return;
+  nfc_ = nfc;
+  bytes_ = known;
+  if (bytes_) return;
+  if (auto regex = TokenRegex::compile(split.pattern)) {
+    regex_ = std::make_shared<const TokenRegex>(*std::move(regex));
+  }
 }
 
+// Encodes one text, valid UTF-8 where a fast way is taken, into one sink.
+template <typename Sink>
+class GeneralTokenizer::Run {
+ public:
+  Run(const GeneralTokenizer& tokenizer, std::string_view text, Sink& sink)
+      : tokenizer_(tokenizer),
+        pipeline_(tokenizer.pipeline_),
+        text_(text),
+        sink_(sink),
+        cache_(ChunkCache::of_thread(tokenizer.serial_)) {}
+
+  void encode() {
+    tokenizer_.added_.split(
+        text_, [this](size_t begin, size_t end) { encode_piece(begin, end); },
+        [this](const AddedTokens::Match& match) {
+          PlacedToken token{match.id, static_cast<uint32_t>(match.begin),
+                            static_cast<uint32_t>(match.end)};
+          pipeline_.trim().apply(text_, text_.substr(match.begin, match.end - match.begin),
+                                 sink_.empty(), token);
+          sink_.put(token);
+        });
+  }
+
+ private:
+  void encode_piece(size_t begin, size_t end) {
+    if (tokenizer_.spaced_) return encode_spaced(begin, end);
+    if (!tokenizer_.bytes_ && !tokenizer_.regex_) return encode_slowly(begin, end, {});
+    if (tokenizer_.prefix_ && text_[begin] != ' ') {
+      const size_t head = head_end(begin, end);
+      encode_slowly(begin, head, {});
+      begin = head;
+    }
+    if (tokenizer_.nfc_) return encode_lines(begin, end);
+    encode_words(begin, end);
+  }
+
+  void encode_slowly(size_t begin, size_t end, TextPipeline::Place place) {
+    place.first = sink_.empty();
+    tokens_.clear();
+    pipeline_.encode(text_, begin, end, place, tokens_);
+    for (const PlacedToken& token : tokens_) sink_.put(token);
+  }
+
+  // Where the first word of a piece ends that gets a space before it; all of a piece whose first
+  // word is very long.
+  size_t head_end(size_t begin, size_t end) const {
+    std::string head = " ";
+    head += text_.substr(begin, code_point_floor(text_.substr(begin, end - begin),
+                                                 std::min(end - begin, kHeadBytes)));
+    const size_t word = tokenizer_.bytes_->next(head, 0);
+    // The pattern looks one character ahead. A word of the added space alone leaves the rest.
+    if (head.size() < end - begin + 1 && word + 8 > head.size()) return end;
+    return word <= 1 ? end : begin + word - 1;
+  }
+
+  void encode_lines(size_t begin, size_t end) {
+    const std::string_view piece = text_.substr(begin, end - begin);
+    if (is_surely_nfc(piece)) return encode_words(begin, end);
+    while (begin < end) {
+      size_t line = begin;
+      do {
+        line = text_.find('\n', line);
+        line = line == std::string_view::npos ? end : std::min(line + 1, end);
+      } while (line < end && !is_visible_ascii(text_[line]));
+      if (is_surely_nfc(text_.substr(begin, line - begin))) {
+        encode_words(begin, line);
+      } else {
+        encode_slowly(begin, line, {false, false, false});
+      }
+      begin = line;
+    }
+  }
+  static bool is_visible_ascii(char c) { return c > ' ' && c < 0x7F; }
+
+  void encode_words(size_t begin, size_t end) {
+    const std::string_view text = text_.substr(0, end);
+    // Trimming judges the first token otherwise than all that follow.
+    const bool trims = !pipeline_.trim().empty();
+    if (tokenizer_.regex_) {
+      size_t done = begin;
+      const std::string_view piece = text.substr(begin);
+      tokenizer_.regex_->each_match(piece, [&](size_t from, size_t to) {
+        if (done < begin + from && !tokenizer_.drops_gaps_) word(done, begin + from, trims);
+        if (from < to) word(begin + from, begin + to, trims);
+        done = begin + to;
+      });
+      if (done < end && !tokenizer_.drops_gaps_) word(done, end, trims);
+      return;
+    }
+    const BytePattern pattern = *tokenizer_.bytes_;
+    while (begin < end) {
+      const size_t next = pattern.next(text, begin);
+      word(begin, next, trims);
+      begin = next;
+    }
+  }
+
+  void word(size_t begin, size_t end, bool trims) {
+    if (trims && (begin == 0 || sink_.empty())) [[unlikely]] {
+      tokens_.clear();
+      pipeline_.encode_word(text_, begin, end, sink_.empty(), tokens_);
+      for (const PlacedToken& token : tokens_) sink_.put(token);
+      return;
+    }
+    chunk(begin, end);
+  }
+
+  void encode_spaced(size_t begin, size_t end) {
+    size_t from = begin;
+    if (!tokenizer_.spaced_->may_begin(text_.substr(begin, end - begin), pipeline_.normalizer())) {
+      return encode_slowly(begin, end, {});
+    }
+    tokenizer_.spaced_->each_cut(text_, begin, end, [&](size_t at) {
+      if (from == begin) {
+        encode_slowly(from, at, {true, false, false});
+      } else {
+        chunk(from, at);
+      }
+      from = at;
+    });
+    encode_slowly(from, end, {from == begin, true, false});
+  }
+
+  // A stretch whose tokens depend on nothing but its bytes.
+  void chunk(size_t begin, size_t end) {
+    const size_t size = end - begin;
+    const char* bytes = text_.data() + begin;
+    if (size <= SmallChunk::kBytesMax) [[likely]] {
+      const WordKey key = ChunkCache::key(bytes, size, text_.size() - begin >= 16);
+      if (const SmallChunk* known = cache_.find(key)) [[likely]] {
+        sink_.put(*known, static_cast<uint32_t>(begin));
+        return;
+      }
+      remember(begin, end);
+      cache_.keep(key, tokens_);
+    } else {
+      remember(begin, end);
+    }
+    for (PlacedToken token : tokens_) {
+      token.begin += static_cast<uint32_t>(begin);
+      token.end += static_cast<uint32_t>(begin);
+      sink_.put(token);
+    }
+  }
+
+  // Fills tokens_ from the cache, or makes them and keeps them there.
+  void remember(size_t begin, size_t end) {
+    const std::string_view bytes = text_.substr(begin, end - begin);
+    std::span<const PlacedToken> known;
+    if (bytes.size() > ChunkCache::kLongBytesMax) return make(begin, end);
+    if (cache_.find_long(bytes, known)) {
+      tokens_.assign(known.begin(), known.end());
+      return;
+    }
+    make(begin, end);
+    cache_.keep_long(bytes, tokens_);
+  }
+
+  // Fills tokens_, with offsets relative to the stretch.
+  void make(size_t begin, size_t end) {
+    tokens_.clear();
+    if (tokenizer_.spaced_) {
+      pipeline_.encode(text_, begin, end, {false, false, false}, tokens_);
+    } else {
+      pipeline_.encode_word(text_, begin, end, false, tokens_);
+    }
+    for (PlacedToken& token : tokens_) {
+      token.begin -= static_cast<uint32_t>(begin);
+      token.end -= static_cast<uint32_t>(begin);
+    }
+  }
+
+  const GeneralTokenizer& tokenizer_;
+  const TextPipeline& pipeline_;
+  std::string_view text_;
+  Sink& sink_;
+  ChunkCache& cache_;
+  std::vector<PlacedToken> tokens_;
+};
+
+namespace {
+
+// `text` with bad bytes as U+FFFD, and how to come back.
+class Sanitized {
+ public:
+  explicit Sanitized(std::string_view text) {
+    text_.reserve(text.size() + 64);
+    for (size_t at = 0; at < text.size();) {
+      const size_t good = valid_utf8_prefix(text.substr(at));
+      text_.append(text.substr(at, good));
+      at += good;
+      if (at == text.size()) break;
+      text_ += "\xEF\xBF\xBD";
+      ++at;
+      shifts_.push_back({static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(at)});
+    }
+  }
+  const std::string& text() const { return text_; }
+
+  uint32_t original(uint32_t place) const {
+    const auto after =
+        std::upper_bound(shifts_.begin(), shifts_.end(), place,
+                         [](uint32_t value, const Shift& shift) { return value < shift.here; });
+    if (after == shifts_.begin()) return place;
+    return (after - 1)->there + (place - (after - 1)->here);
+  }
+
+ private:
+  struct Shift {
+    uint32_t here;
+    uint32_t there;
+  };
+  std::string text_;
+  std::vector<Shift> shifts_;  // the ends of bad bytes
+};
+
+}  // namespace
+
 void GeneralTokenizer::encode(std::string_view text, Encoding& out) const {
-  PlacedSink sink{out};
-  encode_into(text, sink);
+  HR_CHECK(text.size() <= kTextMax, "offsets have 32 bits");
+  const bool sound = !is_fast() || simdjson::validate_utf8(text.data(), text.size());
+  const size_t first = out.ids.size();
+  ChunkEncodingSink sink(out);
+  if (sound) {
+    Run<ChunkEncodingSink>(*this, text, sink).encode();
+    sink.flush();
+    return;
+  }
+  const Sanitized clean(text);
+  Run<ChunkEncodingSink>(*this, clean.text(), sink).encode();
+  sink.flush();
+  for (size_t i = first; i < out.ids.size(); ++i) {
+    out.begins[i] = clean.original(out.begins[i]);
+    out.ends[i] = clean.original(out.ends[i]);
+  }
 }
 
 size_t GeneralTokenizer::encode_ids(std::string_view text, size_t limit,
                                     std::vector<int32_t>& out) const {
-  CountingSink sink{out, limit == 0 ? SIZE_MAX : limit};
-  for (const int32_t id : special_before()) sink.put(id);
-  // Trimming asks whether a token is the first of its text, but ids do not depend on it.
-  encode_into(text, sink);
-  for (const int32_t id : special_after()) sink.put(id);
-  return sink.count;
+  HR_CHECK(text.size() <= kTextMax, "offsets have 32 bits");
+  ChunkIdSink sink(limit == 0 ? SIZE_MAX : limit, out);
+  for (const int32_t id : special_before()) sink.put({id, 0, 0});
+  if (!is_fast() || simdjson::validate_utf8(text.data(), text.size())) {
+    Run<ChunkIdSink>(*this, text, sink).encode();
+  } else {
+    const Sanitized clean(text);
+    Run<ChunkIdSink>(*this, clean.text(), sink).encode();
+  }
+  for (const int32_t id : special_after()) sink.put({id, 0, 0});
+  sink.flush();
+  return sink.count();
 }
 
 }  // namespace headrace

@@ -268,7 +268,7 @@ Result<TextNormalizer> TextNormalizer::build(const TokenizerConfig& config) {
   return out;
 }
 
-void TextNormalizer::apply(AlignedText& text, bool begins) const {
+void TextNormalizer::apply(AlignedText& text, bool begins, bool ends) const {
   for (const Step& step : steps_) {
     const NormalizerStep& config = step.config;
     switch (config.kind) {
@@ -300,7 +300,7 @@ void TextNormalizer::apply(AlignedText& text, bool begins) const {
         lower(text);
         break;
       case Kind::strip:
-        strip(text, config.left, config.right);
+        strip(text, config.left && begins, config.right && ends);
         break;
       case Kind::strip_accents:
         if (is_ascii(text.text)) break;
@@ -330,7 +330,7 @@ void TextNormalizer::apply(AlignedText& text, bool begins) const {
 std::string TextNormalizer::apply(std::string_view text) const {
   AlignedText aligned;
   aligned.assign(text, 0, text.size());
-  apply(aligned, true);
+  apply(aligned, true, true);
   return aligned.text;
 }
 

@@ -22,8 +22,8 @@ class TextNormalizer {
   static Result<TextNormalizer> build(const TokenizerConfig& config);
 
   bool empty() const { return steps_.empty(); }
-  // A text in the middle of a piece gets no prefix (Prepend).
-  void apply(AlignedText& text, bool begins) const;
+  // A text in the middle of a piece gets no prefix (Prepend) and keeps its edges (Strip).
+  void apply(AlignedText& text, bool begins, bool ends) const;
   std::string apply(std::string_view text) const;
 
  private:

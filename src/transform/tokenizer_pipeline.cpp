@@ -8,6 +8,9 @@
 namespace headrace {
 namespace {
 
+// A word of megabytes must not leave a thread with its memory for ever.
+constexpr size_t kKeptTokens = 65'536;
+
 bool is_white(char32_t c) {
   // U+0120 is how byte-level tokens write a space.
   return c == 0x120 || (bert_character(c).flags & BertCharacter::kWhite) != 0;
@@ -104,11 +107,39 @@ Result<TextPipeline> TextPipeline::build(const TokenizerConfig& config) {
   return out;
 }
 
-void TextPipeline::encode(std::string_view text, size_t begin, size_t end, Place place, bool first,
+// Appends the tokens of the word aligned.text[begin, end).
+void TextPipeline::put_word(std::string_view text, const AlignedText& aligned, size_t begin,
+                            size_t end, bool first, std::vector<PlacedToken>& out) const {
+  thread_local std::vector<ModelToken> tokens;
+  tokens.clear();
+  const std::string_view word = std::string_view(aligned.text).substr(begin, end - begin);
+  model_->tokenize(word, tokens);
+  for (const ModelToken& made : tokens) {
+    PlacedToken token{made.id, aligned.spans[begin + made.begin].begin,
+                      aligned.spans[begin + made.end - 1].end};
+    if (!trim_.empty()) {
+      const std::string_view part = word.substr(made.begin, made.end - made.begin);
+      const bool is_first = first && out.empty();
+      if (byte_level_) {
+        const size_t from = part.find_first_not_of(' ');
+        const bool all_white = from == std::string_view::npos;
+        trim_.apply(text, all_white ? part.size() : from,
+                    all_white ? part.size() : part.size() - 1 - part.find_last_not_of(' '),
+                    is_first, token);
+      } else {
+        trim_.apply(text, part, is_first, token);
+      }
+    }
+    out.push_back(token);
+  }
+  if (tokens.capacity() > kKeptTokens) std::vector<ModelToken>().swap(tokens);
+}
+
+void TextPipeline::encode(std::string_view text, size_t begin, size_t end, Place place,
                           std::vector<PlacedToken>& out) const {
   AlignedText aligned;
   aligned.assign(text, begin, end);
-  normalizer_.apply(aligned, place == Place::begins);
+  normalizer_.apply(aligned, place.begins, place.ends);
   if (aligned.text.empty()) return;
   std::vector<TextPiece> pieces;
   added_.split(
@@ -117,38 +148,26 @@ void TextPipeline::encode(std::string_view text, size_t begin, size_t end, Place
       [&pieces](const AddedTokens::Match& match) {
         pieces.push_back({match.begin, match.end, match.id});
       });
-  splitter_.apply(aligned, pieces, place == Place::begins);
+  splitter_.apply(aligned, pieces, place.begins);
   const std::string_view all = aligned.text;
-  std::vector<ModelToken> tokens;
   for (const TextPiece& piece : pieces) {
-    const std::string_view word = all.substr(piece.begin, piece.end - piece.begin);
-    if (piece.id != TextPiece::kWord) {
-      PlacedToken token{piece.id, aligned.spans[piece.begin].begin,
-                        aligned.spans[piece.end - 1].end};
-      trim_.apply(text, word, first && out.empty(), token);
-      out.push_back(token);
+    if (piece.id == TextPiece::kWord) {
+      put_word(text, aligned, piece.begin, piece.end, place.first, out);
       continue;
     }
-    tokens.clear();
-    model_->tokenize(word, tokens);
-    for (const ModelToken& made : tokens) {
-      PlacedToken token{made.id, aligned.spans[piece.begin + made.begin].begin,
-                        aligned.spans[piece.begin + made.end - 1].end};
-      if (!trim_.empty()) {
-        const std::string_view part = word.substr(made.begin, made.end - made.begin);
-        if (byte_level_) {
-          const size_t from = part.find_first_not_of(' ');
-          const bool all_white = from == std::string_view::npos;
-          trim_.apply(text, all_white ? part.size() : from,
-                      all_white ? part.size() : part.size() - 1 - part.find_last_not_of(' '),
-                      first && out.empty(), token);
-        } else {
-          trim_.apply(text, part, first && out.empty(), token);
-        }
-      }
-      out.push_back(token);
-    }
+    PlacedToken token{piece.id, aligned.spans[piece.begin].begin, aligned.spans[piece.end - 1].end};
+    trim_.apply(text, all.substr(piece.begin, piece.end - piece.begin), place.first && out.empty(),
+                token);
+    out.push_back(token);
   }
+}
+
+void TextPipeline::encode_word(std::string_view text, size_t begin, size_t end, bool first,
+                               std::vector<PlacedToken>& out) const {
+  thread_local AlignedText aligned;
+  aligned.assign(text, begin, end);
+  put_word(text, aligned, 0, aligned.text.size(), first, out);
+  if (aligned.spans.capacity() > kKeptTokens) aligned = AlignedText();
 }
 
 }  // namespace headrace

@@ -52,13 +52,20 @@ class TextPipeline {
  public:
   static Result<TextPipeline> build(const TokenizerConfig& config);
 
-  // Where a stretch stands in its piece (what lies between two added tokens): a piece's beginning
-  // can get a space or a prefix.
-  enum class Place : uint8_t { begins, goes_on };
+  // Where a stretch stands: a piece (what lies between two added tokens) can get a space or a
+  // prefix where it begins, and be stripped at its edges.
+  struct Place {
+    bool begins = true;
+    bool ends = true;
+    bool first = true;  // nothing came before it in the text
+  };
 
-  // Appends the tokens of text[begin, end). `first`: nothing came before them.
-  void encode(std::string_view text, size_t begin, size_t end, Place place, bool first,
+  // Appends the tokens of text[begin, end).
+  void encode(std::string_view text, size_t begin, size_t end, Place place,
               std::vector<PlacedToken>& out) const;
+  // The same for one word of a byte-level tokenizer, which needs no normalizing or splitting.
+  void encode_word(std::string_view text, size_t begin, size_t end, bool first,
+                   std::vector<PlacedToken>& out) const;
 
   // Added tokens that look otherwise in normalized text.
   const std::vector<std::pair<int32_t, std::string>>& normalized() const { return normalized_; }
@@ -67,6 +74,8 @@ class TextPipeline {
   const OffsetTrim& trim() const { return trim_; }
 
  private:
+  void put_word(std::string_view text, const AlignedText& aligned, size_t begin, size_t end,
+                bool first, std::vector<PlacedToken>& out) const;
   explicit TextPipeline(AddedTokens added) : added_(std::move(added)) {}
 
   TextNormalizer normalizer_;

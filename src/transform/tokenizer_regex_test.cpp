@@ -1,0 +1,114 @@
+#include "transform/tokenizer_regex.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/utf8.h"
+#include "transform/tokenizer_scan.h"
+#include "transform/tokenizer_splitter.h"
+
+namespace headrace {
+namespace {
+
+std::vector<std::string> matches(const std::string& pattern, const std::string& text) {
+  const auto regex = TokenRegex::compile(pattern);
+  EXPECT_TRUE(regex) << regex.error().text();
+  std::vector<std::string> out;
+  if (!regex) return out;
+  regex->each_match(
+      text, [&](size_t begin, size_t end) { out.push_back(text.substr(begin, end - begin)); });
+  return out;
+}
+
+using Words = std::vector<std::string>;
+
+TEST(TokenRegex, MatchesAsOnigurumaDoes) {
+  EXPECT_EQ(matches("a|ab", "abab"), (Words{"a", "a"}));
+  EXPECT_EQ(matches("(?:ab)+", "ababxab"), (Words{"abab", "ab"}));
+  EXPECT_EQ(matches("(?:ab){2,3}", "abababab"), (Words{"ababab"}));
+  EXPECT_EQ(matches("a+?b", "aab"), (Words{"aab"}));
+  EXPECT_EQ(matches("a++ab", "aaab"), (Words{}));
+  EXPECT_EQ(matches("\\s+(?!\\S)|\\s+", "a   b "), (Words{"  ", " ", " "}));
+  EXPECT_EQ(matches("(?=b)b|[^b]", "abc"), (Words{"a", "b", "c"}));
+  EXPECT_EQ(matches("(?i:'S|k)", "'s'\u017F\u212AK"), (Words{"'s", "'\u017F", "\u212A", "K"}));
+  EXPECT_EQ(matches("[\\p{Lu}\\p{Nd}-]+", "aB-1\u0661\u00c9x"), (Words{"B-1\u0661\u00c9"}));
+  EXPECT_EQ(matches("[^\\s\\p{L}]+", "a 1,\u6587"), (Words{"1,"}));
+  EXPECT_EQ(matches("\\p{Han}+", "a\u6587\u5b57\u3042"), (Words{"\u6587\u5b57"}));
+  EXPECT_EQ(matches("[\\u4e00-\\u9fa5]|\\x{e9}", "\u00e9\u6587a"), (Words{"\u00e9", "\u6587"}));
+  EXPECT_EQ(matches("x*", "axx"), (Words{"", "xx"}));
+}
+
+TEST(TokenRegex, RefusesWhatItDoesNotKnow) {
+  for (const char* pattern :
+       {"(?<=a)b", "(a", "a)", "[a", "a{2,1}", "\\1", "\\b", "[[:alpha:]]", "[a&&b]", "\\p{Nope}",
+        "a**", "(a*)*", "(?i)a", "(?i:\u00e9)", "+a", "\\", "(?:abcdefghijklmnopqrstu){999}"}) {
+    const auto regex = TokenRegex::compile(pattern);
+    ASSERT_FALSE(regex) << pattern;
+    EXPECT_EQ(regex.error().code(), ErrorCode::unsupported);
+  }
+}
+
+TEST(TokenRegex, GivesUpInsteadOfRunningForEver) {
+  const auto regex = TokenRegex::compile("(?:a|aa)+(?:a|aa)+(?:a|aa)+b");
+  ASSERT_TRUE(regex);
+  EXPECT_EQ(regex->match(std::string(200, 'a'), 0), TokenRegex::kNone);
+}
+
+TEST(BytePattern, AgreesWithTheRegularExpression) {
+  constexpr const char* kParts[] = {"a",
+                                    "Bc",
+                                    "1",
+                                    "234567",
+                                    " ",
+                                    "  ",
+                                    "\n",
+                                    "\r",
+                                    "\t",
+                                    "'",
+                                    "s",
+                                    "S",
+                                    "ll",
+                                    "LL",
+                                    "Re",
+                                    "!",
+                                    "?.",
+                                    "\u00e9",
+                                    "\u0301",
+                                    "\u00a0",
+                                    "\u3000",
+                                    "\u0661",
+                                    "\u6587",
+                                    "\u017F",
+                                    "d",
+                                    "\u00bd",
+                                    "-/",
+                                    "\u2028",
+                                    "longerwordthansixteenbytes"};
+  const std::string llama =
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  std::string qwen = llama;
+  qwen.replace(qwen.find("{1,3}"), 5, "");
+  std::mt19937 random(2);
+  for (const std::string& pattern : {std::string(kByteLevelPattern), llama, qwen}) {
+    const auto regex = TokenRegex::compile(pattern);
+    ASSERT_TRUE(regex);
+    const auto known = BytePattern::known(pattern);
+    ASSERT_TRUE(known) << pattern;
+    for (int round = 0; round < 3000; ++round) {
+      std::string text;
+      const size_t parts = 1 + random() % 12;
+      for (size_t i = 0; i < parts; ++i) text += kParts[random() % std::size(kParts)];
+      for (size_t at = 0; at < text.size();) {
+        const size_t next = known->next(text, at);
+        ASSERT_EQ(next, regex->match(text, at)) << text << " at " << at;
+        at = next;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace headrace
