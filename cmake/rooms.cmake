@@ -7,8 +7,8 @@
 #   *_bench.cpp   one executable each, with -DHEADRACE_BENCHMARKS=ON
 #   *_fuzz.cpp    one executable each: with -DHEADRACE_FUZZ=ON a libFuzzer target, otherwise a
 #                 replayer that ctest runs over fuzz/corpus/NAME
-#   *_avx2.cpp, *_avx512.cpp, *_avx512vnni.cpp   compiled for that instruction set; only plain
-#                 functions over pointers may live there, chosen at run time
+#   *_avx2.cpp, *_avx512.cpp, *_avx512vnni.cpp, *_neondot.cpp   compiled for that instruction set;
+#                 only plain functions over pointers may live there, chosen at run time
 function(headrace_room NAME)
   cmake_parse_arguments(ARG "" "" "ROOMS;LIBRARIES" ${ARGN})
   set(dir ${CMAKE_SOURCE_DIR}/src/${NAME})
@@ -43,6 +43,13 @@ function(headrace_room NAME)
       elseif(source MATCHES "_avx512vnni\\.cpp$")
         set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
           "-O3;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni;-mavx2;-mfma;-mf16c;-mbmi;-mbmi2;-mpopcnt;-mlzcnt;-mprefer-vector-width=512")
+      endif()
+    endforeach()
+  elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+    foreach(source ${sources})
+      if(source MATCHES "_neondot\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+          "-O3;-march=armv8.2-a+dotprod")
       endif()
     endforeach()
   endif()

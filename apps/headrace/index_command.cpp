@@ -85,6 +85,10 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
       ->required();
   command->add_option("--model", options.model,
                       "Embedding model (a folder or a name), or none; default all-MiniLM-L6-v2");
+  command
+      ->add_option("--precision", options.precision,
+                   "Of the model's arithmetic: fp32 (default), bf16 or int8 (faster, near)")
+      ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
   command->add_option("--chunk-tokens", options.chunk_tokens, "Most tokens of a row (default 256)")
       ->check(CLI::Range(32, 100000));
   command->add_option("--overlap", options.overlap, "Tokens repeated between rows (default 32)")

@@ -18,6 +18,7 @@ struct TextArguments {
   std::string model = kDefaultModel;
   std::string file = "-";
   std::string format = "jsonl";
+  std::string precision;
 };
 
 // Reads texts one by one: a line each, or the "text" of each line of a .jsonl file.
@@ -88,7 +89,8 @@ std::string vector_json(std::span<const float> vector) {
 }
 
 Result<int> run_embed(const TextArguments& arguments) {
-  HR_ASSIGN(const auto embedder, load_vector_model(arguments.model));
+  HR_ASSIGN(const Precision precision, parse_precision(arguments.precision));
+  HR_ASSIGN(const auto embedder, load_vector_model(arguments.model, {.precision = precision}));
   HR_ASSIGN(const auto reader, TextReader::open(arguments.file));
   const uint32_t dimension = embedder->info().dimension;
   const bool npy = arguments.format == "npy";
@@ -219,6 +221,10 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
   CLI::App* command = add_text_command(app, "embed", "Texts → vectors, a line each", embed);
   command->add_option("--format", embed->format, "jsonl or npy (float32 [n, d])")
       ->check(CLI::IsMember({"jsonl", "npy"}));
+  command
+      ->add_option("--precision", embed->precision,
+                   "Of the arithmetic: fp32 (default), bf16 or int8 (faster, near)")
+      ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
   command->footer(
       "Examples:\n"
       "  echo 'a sentence' | headrace embed\n"

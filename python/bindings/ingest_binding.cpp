@@ -74,6 +74,7 @@ std::string run_ingest(const nb::dict& options) {
   ingest_options.stream = stream_options(options);
   ingest_options.kb = option<std::string>(options, "kb", "");
   ingest_options.model = option<std::string>(options, "model", "");
+  ingest_options.precision = option<std::string>(options, "precision", "");
   ingest_options.chunk_tokens = option<uint32_t>(options, "chunk_tokens", 0);
   ingest_options.overlap = option<int64_t>(options, "overlap", -1);
   ingest_options.language = option<std::string>(options, "language", "");
@@ -111,6 +112,7 @@ class PyRowStream {
     stream.chunk = option<bool>(options, "chunk", true);
     stream.embed = option<bool>(options, "embed", false);
     stream.model = option<std::string>(options, "model", "");
+    stream.precision = option<std::string>(options, "precision", "");
     stream.chunk_tokens = option<uint32_t>(options, "chunk_tokens", 256);
     stream.overlap = option<uint32_t>(options, "overlap", 32);
     stream.memory_bytes = option<uint64_t>(options, "memory", 0);

@@ -22,16 +22,19 @@ using FloatMatrix = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 // A loaded model, its tokenizer and a pool of threads.
 class Model {
  public:
-  explicit Model(const std::string& spec) : embedder_(unwrap(load_vector_model(spec))) {}
+  Model(const std::string& spec, const std::string& precision)
+      : embedder_(
+            unwrap(load_vector_model(spec, {.precision = unwrap(parse_precision(precision))}))) {}
 
   FloatMatrix embed(const std::vector<std::string>& texts, const std::string& purpose) {
     const EmbedPurpose kind = purpose == "query"     ? EmbedPurpose::query
                               : purpose == "passage" ? EmbedPurpose::passage
                                                      : EmbedPurpose::plain;
+    const EmbedPriority priority =
+        kind == EmbedPurpose::query ? EmbedPriority::query : EmbedPriority::bulk;
     CancelToken cancel;
-    auto result = run_interruptible_result<Embeddings>(cancel, [&] {
-      return embedder_->embed(texts, {kind, EmbedPriority::bulk, &cancel}, pool_);
-    });
+    auto result = run_interruptible_result<Embeddings>(
+        cancel, [&] { return embedder_->embed(texts, {kind, priority, &cancel}, pool_); });
     auto held = std::make_unique<Embeddings>(unwrap(std::move(result)));
     float* values = held->values.data();
     nb::capsule owner(held.release(), [](void* pointer) noexcept {
@@ -48,6 +51,7 @@ class Model {
     result["tokens_max"] = known.tokens_max;
     result["normalized"] = known.normalized;
     result["fingerprint"] = known.fingerprint;
+    result["precision"] = known.precision;
     result["kernel"] = known.kernel;
     return result;
   }
@@ -92,7 +96,8 @@ nb::list models() {
 
 void bind_models(nb::module_& module) {
   nb::class_<Model>(module, "Model")
-      .def(nb::init<const std::string&>(), nb::arg("model"))
+      .def(nb::init<const std::string&, const std::string&>(), nb::arg("model"),
+           nb::arg("precision") = "fp32")
       .def("embed", &Model::embed, nb::arg("texts"), nb::arg("purpose") = "plain")
       .def("info", &Model::info)
       .def("tokenize", &Model::tokenize, nb::arg("text"));

@@ -78,9 +78,14 @@ class Pipeline:
             overlap = min(32, tokens // 4)
         return self._with("chunk", {"chunk_tokens": tokens, "overlap": overlap})
 
-    def embed(self, model: str | None = None) -> Pipeline:
-        """Gives each row a vector; default model all-MiniLM-L6-v2."""
-        return self._with("embed", model)
+    def embed(self, model: str | None = None, *, precision: str | None = None) -> Pipeline:
+        """Gives each row a vector; default model all-MiniLM-L6-v2.
+
+        Args:
+            precision: of the arithmetic: "fp32" (default), "bf16" or "int8" (faster, near).
+        """
+        embedded = self._with("embed", model)
+        return embedded if precision is None else embedded._with("precision", precision)
 
     def map(self, fn: Callable[[pyarrow.RecordBatch], Any]) -> Pipeline:
         """Calls fn(batch) with Arrow record batches; it returns a batch or table of any length.
@@ -107,6 +112,7 @@ class Pipeline:
         kb: str,
         *,
         model: str | None = None,
+        precision: str | None = None,
         memory: int | str | None = None,
         threads: int = 0,
         prune: bool = False,
@@ -120,6 +126,7 @@ class Pipeline:
         Args:
             kb: its folder, made when it is not there.
             model: as in `.embed()`; "none" for no vectors.
+            precision: as in `.embed()`.
             memory: budget of the whole process, bytes or "1GiB".
             prune: remove documents that vanished from the sources; where the source is records
                 (an iterable, a table), every other document that came as a record.
@@ -146,6 +153,8 @@ class Pipeline:
             options["model"] = model
         elif "model" not in options and self._stages and not self._has("embed"):
             options["model"] = ""
+        if precision is not None:
+            options["precision"] = precision
         if progress is None:
             progress = sys.stderr.isatty() or "ipykernel" in sys.modules
         if progress:
@@ -237,6 +246,8 @@ class Pipeline:
             elif name == "embed":
                 options["model"] = argument or "all-MiniLM-L6-v2"
                 options["embed"] = True
+            elif name == "precision":
+                options["precision"] = argument
         if split:
             options["chunk"] = self._has("chunk") or self._has("embed")
         return options

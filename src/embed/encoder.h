@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -14,18 +15,20 @@
 
 #include "base/result.h"
 #include "embed/model_store.h"
+#include "embed/precision.h"
 
 namespace headrace {
 
 struct EncoderInfo {
   std::string name;
-  std::string fingerprint;  // hex hash of weights, configuration and pooling: same ⇒ same vectors
+  std::string fingerprint;  // hex hash of weights, configuration, precision: same ⇒ same vectors
   uint32_t dimension = 0;
   uint32_t tokens_max = 0;   // special tokens included; what the model's own files say
   bool normalized = false;   // the model's own files end in a Normalize module
   std::string query_prompt;  // put before a query / a passage, from the model's own files
   std::string passage_prompt;
-  std::string kernel;  // "avx512", "avx2", "neon", "scalar"
+  Precision precision = Precision::fp32;
+  std::string kernel;  // "avx512vnni", "avx512", "avx2", "neondot", "neon", "scalar"
 };
 
 class Encoder {
@@ -39,7 +42,8 @@ class Encoder {
 
   virtual ~Encoder() = default;
   // Loads and packs the model; rejects what it cannot run exactly, naming the setting.
-  static Result<std::unique_ptr<const Encoder>> load(const ModelFiles& files);
+  static Result<std::unique_ptr<const Encoder>> load(const ModelFiles& files,
+                                                     Precision precision = Precision::fp32);
 
   virtual const EncoderInfo& info() const = 0;
   virtual ScratchPtr new_scratch() const = 0;
@@ -48,9 +52,10 @@ class Encoder {
 
   // Embeds each sequence (ids with special tokens, 1 … tokens_max of them, each < vocabulary) and
   // writes row i to out[i * dimension …]. Bit-identical whatever else is in the call.
+  // `between` is called every millisecond or so, between steps: bulk work makes way there.
   // Errors: invalid_argument for an id or a length out of range.
   virtual Status embed(std::span<const std::span<const int32_t>> sequences, std::span<float> out,
-                       Scratch& scratch) const = 0;
+                       Scratch& scratch, const std::function<void()>& between = {}) const = 0;
 };
 
 }  // namespace headrace

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -23,6 +24,8 @@ namespace headrace::embed {
 namespace {
 
 using Ids = std::vector<int32_t>;
+
+constexpr std::array kKernelNames = {"scalar", "avx2", "avx512", "avx512vnni", "neon", "neondot"};
 
 std::vector<std::span<const int32_t>> spans_of(const std::vector<Ids>& sequences) {
   return {sequences.begin(), sequences.end()};
@@ -87,7 +90,7 @@ TEST_P(FamilyTest, MatchesDoublePrecisionWithEveryKernel) {
   ASSERT_TRUE(config) << config.error().text();
   const std::vector<Ids> sequences =
       random_ids({1, 7, config->tokens_max, 2, 33}, static_cast<int32_t>(shape.vocabulary), 9);
-  for (const char* name : {"scalar", "avx2", "avx512"}) {
+  for (const char* name : kKernelNames) {
     const Kernels* kernels = find_kernels(name);
     if (kernels == nullptr) continue;
     const auto encoder = load_transformer(files_of(folder), *kernels);
@@ -106,14 +109,73 @@ TEST_P(FamilyTest, MatchesDoublePrecisionWithEveryKernel) {
   }
 }
 
-TEST(Encoder, ResultsDoNotDependOnTheCompany) {
+TEST_P(FamilyTest, LowerPrecisionsStayNear) {
+  const TestShape& shape = GetParam().shape;
+  const TestTensors tensors = random_tensors(shape);
+  const TemporaryFolder folder;
+  write_model(folder, shape, tensors);
+  const auto config = read_model_config(folder.path());
+  ASSERT_TRUE(config) << config.error().text();
+  const std::vector<Ids> sequences =
+      random_ids({1, 7, config->tokens_max, 2, 33}, static_cast<int32_t>(shape.vocabulary), 9);
+  for (const auto& [precision, least] :
+       {std::pair{Precision::bf16, 0.9999}, {Precision::int8, 0.99}}) {
+    std::vector<float> first;
+    for (const char* name : kKernelNames) {
+      const Kernels* kernels = find_kernels(name);
+      if (kernels == nullptr) continue;
+      const auto encoder = load_transformer(files_of(folder), *kernels, precision);
+      ASSERT_TRUE(encoder) << encoder.error().text();
+      EXPECT_EQ((*encoder)->info().precision, precision);
+      const std::vector<float> got = embed_all(**encoder, sequences);
+      for (size_t s = 0; s < sequences.size(); ++s) {
+        const std::vector<double> rows =
+            reference_rows(*config, tensors, shape.prefix, sequences[s]);
+        std::vector<double> mean(shape.hidden);
+        for (size_t i = 0; i < rows.size(); ++i) mean[i % shape.hidden] += rows[i];
+        EXPECT_GE(cosine(std::span(got).subspan(s * shape.hidden, shape.hidden), mean), least)
+            << name << " " << precision_name(precision) << " sequence " << s;
+      }
+    }
+  }
+}
+
+TEST(Encoder, Int8TakesWideLayersInGroups) {
+  const TestShape shape{.hidden = 420, .layers = 1, .heads = 6, .intermediate = 1000};
+  const TestTensors tensors = random_tensors(shape);
+  const TemporaryFolder folder;
+  write_model(folder, shape, tensors);
+  const auto config = read_model_config(folder.path());
+  ASSERT_TRUE(config) << config.error().text();
+  const std::vector<Ids> sequences = random_ids({20}, 50, 4);
+  for (const char* name : kKernelNames) {
+    const Kernels* kernels = find_kernels(name);
+    if (kernels == nullptr) continue;
+    const auto encoder = load_transformer(files_of(folder), *kernels, Precision::int8);
+    ASSERT_TRUE(encoder) << encoder.error().text();
+    const std::vector<double> rows = reference_rows(*config, tensors, "", sequences[0]);
+    std::vector<double> mean(shape.hidden);
+    for (size_t i = 0; i < rows.size(); ++i) mean[i % shape.hidden] += rows[i];
+    EXPECT_GE(cosine(embed_all(**encoder, sequences), mean), 0.999) << name;
+  }
+}
+
+class CompanyTest : public testing::TestWithParam<Precision> {};
+
+INSTANTIATE_TEST_SUITE_P(All, CompanyTest,
+                         testing::Values(Precision::fp32, Precision::bf16, Precision::int8),
+                         [](const auto& param) {
+                           return std::string(precision_name(param.param));
+                         });
+
+TEST_P(CompanyTest, ResultsDoNotDependOnIt) {
   const TestShape shape{.hidden = 96, .heads = 3, .intermediate = 300, .positions = 300};
   const TemporaryFolder folder;
   write_model(folder, shape, random_tensors(shape));
-  for (const char* name : {"scalar", "avx2", "avx512"}) {
+  for (const char* name : kKernelNames) {
     const Kernels* kernels = find_kernels(name);
     if (kernels == nullptr) continue;
-    const auto encoder = load_transformer(files_of(folder), *kernels);
+    const auto encoder = load_transformer(files_of(folder), *kernels, GetParam());
     ASSERT_TRUE(encoder) << encoder.error().text();
     const std::vector<Ids> sequences =
         random_ids({1, 300, 5, 17, 128, 64, 31, 250, 2, 90, 111, 6, 6, 7, 300, 12}, 50, 3);
@@ -170,6 +232,13 @@ TEST(Encoder, FingerprintFollowsWhatDecidesTheVectors) {
                       R"([{"type":"a.Transformer","path":""},{"type":"a.Pooling","path":"1"}])");
               f.write("1/config.json", R"({"pooling_mode_cls_token":true})");
             }));
+  for (const Precision precision : {Precision::bf16, Precision::int8}) {
+    const TemporaryFolder folder;
+    write_model(folder, shape, tensors);
+    const auto encoder = Encoder::load(files_of(folder), precision);
+    ASSERT_TRUE(encoder) << encoder.error().text();
+    EXPECT_NE(plain, (*encoder)->info().fingerprint);
+  }
   tensors.at("encoder.layer.1.output.dense.bias").values[3] += 0.25f;
   EXPECT_NE(plain, fingerprint(nothing));
 }
@@ -211,7 +280,10 @@ TEST(DamagedModel, WeightsBeyondHalfPrecisionAreRefused) {
   TestTensors tensors = random_tensors(shape);
   tensors.at("encoder.layer.0.output.dense.weight").values[5] = 70000;
   expect_mentions(load_error(shape, tensors),
-                  {"encoder.layer.0.output.dense.weight", "beyond 65504"});
+                  {"encoder.layer.0.output.dense.weight", "beyond 65504", "--precision bf16"});
+  const TemporaryFolder folder;
+  write_model(folder, shape, tensors);
+  EXPECT_TRUE(Encoder::load(files_of(folder), Precision::bf16));
 }
 
 TEST(DamagedModel, TruncatedAndMissingFilesAreNamed) {
@@ -350,7 +422,7 @@ TEST(RealModel, AgreesWithSentenceTransformers) {
   const char* directory = std::getenv("HEADRACE_TEST_MODEL");
   if (directory == nullptr)
     GTEST_SKIP() << "set HEADRACE_TEST_MODEL to a folder with all-MiniLM-L6-v2";
-  for (const char* name : {"scalar", "avx2", "avx512"}) {
+  for (const char* name : kKernelNames) {
     const Kernels* kernels = find_kernels(name);
     if (kernels == nullptr) continue;
     const auto encoder = load_transformer({"all-MiniLM-L6-v2", directory, "directory"}, *kernels);
@@ -364,6 +436,18 @@ TEST(RealModel, AgreesWithSentenceTransformers) {
           embed_all(**encoder, {Ids(golden.ids.begin(), golden.ids.end())});
       const std::vector<double> want(golden.vector.begin(), golden.vector.end());
       EXPECT_GE(cosine(got, want), 0.99999) << golden.text;
+    }
+    for (const auto& [precision, least] :
+         {std::pair{Precision::bf16, 0.9999}, {Precision::int8, 0.99}}) {
+      const auto lower =
+          load_transformer({"all-MiniLM-L6-v2", directory, "directory"}, *kernels, precision);
+      ASSERT_TRUE(lower) << lower.error().text();
+      for (const Golden& golden : kGolden) {
+        const std::vector<float> got =
+            embed_all(**lower, {Ids(golden.ids.begin(), golden.ids.end())});
+        const std::vector<double> want(golden.vector.begin(), golden.vector.end());
+        EXPECT_GE(cosine(got, want), least) << precision_name(precision) << " " << golden.text;
+      }
     }
   }
 }

@@ -183,6 +183,23 @@ struct KernelBody {
     }
   }
 
+  // R rows of one panel, two rows at a time; the last of an odd number is done twice over, from its
+  // sums.
+  template <int R>
+  static HR_INLINE void activate_rows(Activation activation, float* c, size_t stride) {
+    constexpr int kTogether = kGroup / kVectors;
+    static_assert(kTogether == 1 || kTogether == 2);
+    for (int r = 0; r < R; r += kTogether) {
+      float* row[2] = {c + r * stride, c + (r + 1 < R ? r + 1 : r) * stride};
+      Reg x[kGroup];
+      HR_UNROLL
+      for (int i = 0; i < kGroup; ++i) x[i] = V::load(row[i / kVectors] + (i % kVectors) * kWidth);
+      apply(activation, x);
+      HR_UNROLL
+      for (int i = 0; i < kGroup; ++i) V::store(row[i / kVectors] + (i % kVectors) * kWidth, x[i]);
+    }
+  }
+
   // --- linear ---------------------------------------------------------------------------------
 
   template <class Element>
@@ -215,20 +232,7 @@ struct KernelBody {
         }
       }
       tile.store(c, c_stride);
-      if (activation == Activation::none) return;
-      // Two rows at a time; the last of an odd number is done twice over, from its sums.
-      static_assert(2 * kVectors == kGroup);
-      for (int r = 0; r < R; r += 2) {
-        float* row[2] = {c + r * c_stride, c + (r + 1 < R ? r + 1 : r) * c_stride};
-        Reg x[kGroup];
-        HR_UNROLL
-        for (int i = 0; i < kGroup; ++i)
-          x[i] = V::load(row[i / kVectors] + (i % kVectors) * kWidth);
-        apply(activation, x);
-        HR_UNROLL
-        for (int i = 0; i < kGroup; ++i)
-          V::store(row[i / kVectors] + (i % kVectors) * kWidth, x[i]);
-      }
+      if (activation != Activation::none) activate_rows<R>(activation, c, c_stride);
     }
   };
 
@@ -252,21 +256,30 @@ struct KernelBody {
   static constexpr size_t kBlocksToWiden = 4;
 
   static void linear(const LinearCall& call) {
+    if (call.bfloat) {
+      linear_of(call, reinterpret_cast<const Bfloat*>(call.panels));
+    } else {
+      linear_of(call, call.panels);
+    }
+  }
+
+  template <class Weight>
+  static void linear_of(const LinearCall& call, const Weight* panels) {
     if (call.rows == 0) return;
     const RowSplit split(call.rows);
     const size_t slices = (call.depth + kDepthSlice - 1) / kDepthSlice;
     const size_t slice_depth = (call.depth + slices - 1) / slices;
     alignas(64) static constexpr float kNoBias[kPanelWidthMax] = {};
     for (size_t column = 0; column < call.columns; column += kPanel) {
-      const Half* panel = call.panels + column / kPanel * call.panel_stride;
+      const Weight* panel = panels + column / kPanel * call.panel_stride;
       const float* bias = call.bias != nullptr ? call.bias + column : kNoBias;
       for (size_t begin = 0; begin < call.depth; begin += slice_depth) {
         const size_t end = begin + slice_depth < call.depth ? begin + slice_depth : call.depth;
         const bool last = end == call.depth;
-        const Half* slice = panel + begin * kPanel;
+        const Weight* slice = panel + begin * kPanel;
         const char* next =
             reinterpret_cast<const char*>(last ? panel + call.panel_stride : panel + end * kPanel);
-        const size_t bytes = (end - begin) * kPanel * sizeof(Half);
+        const size_t bytes = (end - begin) * kPanel * sizeof(Weight);
         const auto run = [&](auto* weights) HR_INLINE_LAMBDA {
           using Element = __typeof__(*weights);
           linear_slice<typename RemoveConst<Element>::Type>(
@@ -300,8 +313,135 @@ struct KernelBody {
     using Type = T;
   };
 
-  static HR_INLINE void widen(const Half* from, float* to, size_t count) {
+  template <class Weight>
+  static HR_INLINE void widen(const Weight* from, float* to, size_t count) {
     for (size_t i = 0; i < count; i += kWidth) V::store(to + i, V::load_b(from + i));
+  }
+
+  // --- linear, 8 bits --------------------------------------------------------------------------
+
+  static void quantise(const QuantiseCall& call) {
+    constexpr float kLevels = 127.0f;
+    const size_t whole = call.depth / kWidth * kWidth;
+    const size_t padded = (call.depth + kInt8Step - 1) / kInt8Step * kInt8Step;
+    for (size_t r = 0; r < call.rows; ++r) {
+      const float* row = call.input + r * call.input_stride;
+      uint8_t* out = call.output + r * call.output_stride;
+      Reg highs = V::set(row[0]);
+      Reg negated = V::set(-row[0]);
+      for (size_t i = 0; i < whole; i += kWidth) {
+        const Reg x = V::load(row + i);
+        highs = V::max(highs, x);
+        negated = V::max(negated, V::sub(V::zero(), x));
+      }
+      float high = V::reduce_max(highs);
+      float low = -V::reduce_max(negated);
+      for (size_t i = whole; i < call.depth; ++i) {
+        high = row[i] > high ? row[i] : high;
+        low = row[i] < low ? row[i] : low;
+      }
+      const float span = high - low;
+      const float inverse = span > 0 ? kLevels / span : 0.0f;
+      call.steps[2 * r] = span / kLevels;
+      call.steps[2 * r + 1] = low;
+      const Reg lows = V::set(low);
+      const Reg inverses = V::set(inverse);
+      for (size_t i = 0; i < whole; i += kWidth)
+        V::store_bytes(out + i, V::mul(V::sub(V::load(row + i), lows), inverses));
+      for (size_t i = whole; i < call.depth; ++i) {
+        const float level = (row[i] - low) * inverse + 0.5f;
+        out[i] = level > 0 ? static_cast<uint8_t>(level < kLevels ? level : kLevels) : 0;
+      }
+      for (size_t i = call.depth; i < padded; ++i) out[i] = 0;
+    }
+  }
+
+  struct Int8Step {
+    const uint8_t* a;
+    size_t a_stride;
+    const float* steps;
+    const int8_t* b;
+    size_t depth;
+    const float* weight_steps;
+    const float* weight_sums;
+    const float* bias;
+    float* c;
+    size_t c_stride;
+    bool accumulate;
+    Activation activation;
+
+    template <int R>
+    __attribute__((noinline)) void run() const {
+      typename V::Int sum[R][kVectors];
+      HR_UNROLL
+      for (int r = 0; r < R; ++r) HR_UNROLL
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = V::int_zero();
+      const uint8_t* base[(R + 2) / 3];
+      HR_UNROLL
+      for (int i = 0; i < (R + 2) / 3; ++i) base[i] = a + 3 * i * a_stride;
+      const int8_t* from = b;
+      _Pragma("GCC unroll 2") for (size_t k = 0; k < depth; k += kInt8Step) {
+        HR_UNROLL
+        for (int r = 0; r < R; ++r) {
+          const uint8_t* eight = base[r / 3] + (r % 3) * a_stride + k;
+          const auto first = V::four_bytes(eight);
+          const auto second = V::four_bytes(eight + 4);
+          HR_UNROLL
+          for (int v = 0; v < kVectors; ++v)
+            sum[r][v] = V::dot(sum[r][v], first, from + v * 4 * kWidth, second,
+                               from + 4 * kPanel + v * 4 * kWidth);
+        }
+        from += kInt8Step * kPanel;
+      }
+      HR_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        const Reg weight_step = V::load(weight_steps + v * kWidth);
+        const Reg weight_sum = V::load(weight_sums + v * kWidth);
+        const Reg add = V::load(bias + v * kWidth);
+        HR_UNROLL
+        for (int r = 0; r < R; ++r) {
+          float* at = c + r * c_stride + v * kWidth;
+          Reg value = accumulate ? V::add(V::load(at), add) : add;
+          value = V::fma(V::set(steps[2 * r + 1]), weight_sum, value);
+          const Reg scaled = V::mul(V::to_float(sum[r][v]), V::set(steps[2 * r]));
+          V::store(at, V::fma(scaled, weight_step, value));
+        }
+      }
+      if (activation != Activation::none) activate_rows<R>(activation, c, c_stride);
+    }
+  };
+
+  static void linear_int8(const LinearInt8Call& call) {
+    if (call.rows == 0) return;
+    const RowSplit split(call.rows);
+    const size_t bytes = call.depth * kPanel;
+    const size_t share = (bytes / split.blocks + 63) / 64 * 64;
+    alignas(64) static constexpr float kNoBias[kPanelWidthMax] = {};
+    for (size_t column = 0; column < call.columns; column += kPanel) {
+      const int8_t* panel = call.panels + column / kPanel * call.panel_stride;
+      const char* next = reinterpret_cast<const char*>(panel + call.panel_stride);
+      Int8Step step{.a = call.input,
+                    .a_stride = call.input_stride,
+                    .steps = call.steps,
+                    .b = panel,
+                    .depth = call.depth,
+                    .weight_steps = call.weight_steps + column,
+                    .weight_sums = call.weight_sums + column,
+                    .bias = call.bias != nullptr ? call.bias + column : kNoBias,
+                    .c = call.output + column,
+                    .c_stride = call.output_stride,
+                    .accumulate = call.accumulate,
+                    .activation = call.activation};
+      for (size_t block = 0; block < split.blocks; ++block) {
+        for (size_t at = block * share; at < (block + 1) * share && at < bytes; at += 64)
+          __builtin_prefetch(next + at, 0, 2);
+        const size_t rows = split.of(block);
+        with_rows(rows, step);
+        step.a += rows * step.a_stride;
+        step.steps += 2 * rows;
+        step.c += rows * step.c_stride;
+      }
+    }
   }
 
   // --- attention ------------------------------------------------------------------------------
@@ -396,8 +536,9 @@ struct KernelBody {
           total[v] = V::add(total[v], weight);
         }
       }
-      static_assert(kVectors == 2);
-      return 1.0f / V::reduce_add(V::add(total[0], total[1]));
+      HR_UNROLL
+      for (int v = 1; v < kVectors; ++v) total[0] = V::add(total[0], total[v]);
+      return 1.0f / V::reduce_add(total[0]);
     }
   };
 
@@ -542,6 +683,8 @@ struct KernelBody {
             .panel_width = kPanel,
             .row_block = kRows,
             .linear = linear,
+            .quantise = quantise,
+            .linear_int8 = linear_int8,
             .attention = attention,
             .layer_norm = layer_norm,
             .widen_add = widen_add,

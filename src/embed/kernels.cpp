@@ -5,6 +5,11 @@
 #include <cstring>
 #include <initializer_list>
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace headrace::embed {
 namespace {
 
@@ -27,11 +32,27 @@ bool cpu_runs_avx512() {
 #endif
 }
 
+bool cpu_runs_avx512vnni() {
+#if defined(__x86_64__)
+  return cpu_runs_avx512() && __builtin_cpu_supports("avx512vnni");
+#else
+  return false;
+#endif
+}
+
+bool cpu_runs_neondot() {
+#if defined(__aarch64__) && defined(__linux__)
+  return (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+  return false;
+#endif
+}
+
 const Kernels& choose() {
   if (const char* wanted = std::getenv("HEADRACE_KERNEL"); wanted != nullptr) {
     if (const Kernels* found = find_kernels(wanted)) return *found;
   }
-  for (const char* name : {"avx512", "avx2"}) {
+  for (const char* name : {"avx512vnni", "avx512", "avx2", "neondot", "neon"}) {
     if (const Kernels* found = find_kernels(name)) return *found;
   }
   return *scalar_kernels();
@@ -40,8 +61,12 @@ const Kernels& choose() {
 }  // namespace
 
 const Kernels* find_kernels(const char* name) {
+  if (std::strcmp(name, "avx512vnni") == 0)
+    return cpu_runs_avx512vnni() ? avx512vnni_kernels() : nullptr;
   if (std::strcmp(name, "avx512") == 0) return cpu_runs_avx512() ? avx512_kernels() : nullptr;
   if (std::strcmp(name, "avx2") == 0) return cpu_runs_avx2() ? avx2_kernels() : nullptr;
+  if (std::strcmp(name, "neondot") == 0) return cpu_runs_neondot() ? neondot_kernels() : nullptr;
+  if (std::strcmp(name, "neon") == 0) return neon_kernels();
   if (std::strcmp(name, "scalar") == 0) return scalar_kernels();
   return nullptr;
 }
@@ -75,6 +100,16 @@ float from_half(Half half) {
     return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(value));
   }
   return std::bit_cast<float>(sign | ((magnitude << 13) + 0x38000000u));
+}
+
+Bfloat to_bfloat(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<Bfloat>(bits >> 16 | 0x40u);  // NaN
+  return static_cast<Bfloat>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+float from_bfloat(Bfloat bfloat) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bfloat) << 16);
 }
 
 }  // namespace headrace::embed

@@ -19,7 +19,8 @@
 
 namespace headrace::embed {
 
-using Half = uint16_t;  // IEEE 754 binary16 bits
+using Half = uint16_t;            // IEEE 754 binary16 bits
+enum class Bfloat : uint16_t {};  // the upper half of a float
 
 enum class Activation : uint8_t { none, gelu, gelu_tanh, relu, silu };
 
@@ -29,6 +30,7 @@ struct LinearCall {
   size_t input_stride = 0;
   size_t rows = 0;
   const Half* panels = nullptr;  // first panel wanted, first row of depth wanted
+  bool bfloat = false;           // the panels hold Bfloats instead
   size_t panel_stride = 0;       // halves from one panel to the next
   size_t depth = 0;
   size_t columns = 0;           // a multiple of the panel width
@@ -38,6 +40,39 @@ struct LinearCall {
   bool accumulate = false;  // add to what output holds
   Activation activation = Activation::none;
   float* workspace = nullptr;  // linear_workspace() floats, 64-byte aligned
+};
+
+// Rows as 7-bit numbers: input[r, k] is about steps[2r + 1] + steps[2r] * output[r, k].
+struct QuantiseCall {
+  const float* input = nullptr;
+  size_t input_stride = 0;
+  size_t rows = 0;
+  size_t depth = 0;
+  uint8_t* output = nullptr;  // 0 … 127; zeros follow up to a multiple of kInt8Step
+  size_t output_stride = 0;
+  float* steps = nullptr;  // for each row its step and its smallest value
+};
+
+// output[r, n] = activation(bias[n] + sum over k of what input[r, k] and weights[k, n] stand for).
+// A weight is -63 … 63 times the column's step. Products of 7-bit numbers are summed four at a time
+// in 16 bits without loss (4 * 127 * 63 < 2^15), so sums are exact and equal with every table.
+// Panels hold, for each four rows of depth, each column's four weights side by side.
+struct LinearInt8Call {
+  const uint8_t* input = nullptr;
+  size_t input_stride = 0;
+  const float* steps = nullptr;  // of the rows, as QuantiseCall leaves them
+  size_t rows = 0;
+  const int8_t* panels = nullptr;
+  size_t panel_stride = 0;
+  size_t depth = 0;    // a multiple of kInt8Step
+  size_t columns = 0;  // a multiple of the panel width
+  const float* weight_steps = nullptr;
+  const float* weight_sums = nullptr;  // for each column the sum of its weights
+  const float* bias = nullptr;         // or null
+  float* output = nullptr;
+  size_t output_stride = 0;
+  bool accumulate = false;
+  Activation activation = Activation::none;
 };
 
 // One head of one sequence: output = softmax(scale * query * key^T + bias) * value.
@@ -73,6 +108,8 @@ struct Kernels {
   size_t row_block = 0;  // rows are handled this many at a time; multiples run best
 
   void (*linear)(const LinearCall&) = nullptr;
+  void (*quantise)(const QuantiseCall&) = nullptr;
+  void (*linear_int8)(const LinearInt8Call&) = nullptr;
   void (*attention)(const AttentionCall&) = nullptr;
   void (*layer_norm)(const LayerNormCall&) = nullptr;
   // output[i] = widened halves[i] + addend[i]
@@ -89,6 +126,7 @@ struct Kernels {
 // Depth is worked off in slices of this many rows, so that a panel's slice stays in the L1 cache.
 inline constexpr size_t kDepthSlice = 256;
 inline constexpr size_t kPanelWidthMax = 32;
+inline constexpr size_t kInt8Step = 8;
 inline constexpr size_t kRowBlockMax = 16;
 
 constexpr size_t round_up(size_t value, size_t multiple) {
@@ -103,8 +141,8 @@ constexpr size_t attention_workspace(size_t tokens, size_t head_size) {
          kRowBlockMax * round_up(head_size, kPanelWidthMax);
 }
 
-// The best table for this CPU. HEADRACE_KERNEL=scalar|avx2|avx512 asks for another one; a table
-// that the CPU cannot run is never returned.
+// The best table for this CPU. HEADRACE_KERNEL=scalar|avx2|avx512|avx512vnni|neon|neondot asks for
+// another one; a table that the CPU cannot run is never returned.
 const Kernels& kernels();
 // The table of that name, or null when this build or this CPU has none.
 const Kernels* find_kernels(const char* name);
@@ -112,10 +150,15 @@ const Kernels* find_kernels(const char* name);
 // IEEE conversions, round to nearest even.
 Half to_half(float value);
 float from_half(Half half);
+Bfloat to_bfloat(float value);
+float from_bfloat(Bfloat bfloat);
 
 // One per instruction set; null when this build has none. Use find_kernels().
 const Kernels* scalar_kernels();
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
+const Kernels* avx512vnni_kernels();
+const Kernels* neon_kernels();
+const Kernels* neondot_kernels();
 
 }  // namespace headrace::embed

@@ -25,6 +25,34 @@ struct Vector {
   static HR_INLINE Reg load_b(const Half* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
+  static HR_INLINE Reg load_b(const Bfloat* p) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+  }
+  using Int = __m256i;
+  static HR_INLINE Int int_zero() { return _mm256_setzero_si256(); }
+  static HR_INLINE Reg to_float(Int x) { return _mm256_cvtepi32_ps(x); }
+  // Four bytes, for every column.
+  static HR_INLINE Int four_bytes(const uint8_t* p) {
+    int bytes;
+    __builtin_memcpy(&bytes, p, sizeof(bytes));
+    return _mm256_set1_epi32(bytes);
+  }
+  static HR_INLINE Int dot(Int sum, Int first, const int8_t* b, Int second, const int8_t* next) {
+    const Int one =
+        _mm256_maddubs_epi16(first, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b)));
+    const Int two =
+        _mm256_maddubs_epi16(second, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(next)));
+    return _mm256_add_epi32(sum,
+                            _mm256_madd_epi16(_mm256_add_epi16(one, two), _mm256_set1_epi16(1)));
+  }
+  // kWidth floats of 0 … 127, rounded to bytes.
+  static HR_INLINE void store_bytes(uint8_t* p, Reg x) {
+    const __m256i whole = _mm256_cvtps_epi32(x);
+    const __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+  }
   static HR_INLINE void store_half(Half* p, Reg x) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
   }

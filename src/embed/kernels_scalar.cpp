@@ -26,6 +26,25 @@ struct Vector {
   static HR_INLINE Reg load_b(const Half* p) {
     return Reg{from_half(p[0]), from_half(p[1]), from_half(p[2]), from_half(p[3])};
   }
+  static HR_INLINE Reg load_b(const Bfloat* p) {
+    return Reg{from_bfloat(p[0]), from_bfloat(p[1]), from_bfloat(p[2]), from_bfloat(p[3])};
+  }
+  typedef int32_t Int __attribute__((vector_size(16)));
+  static HR_INLINE Int int_zero() { return Int{}; }
+  static HR_INLINE Reg to_float(Int x) { return __builtin_convertvector(x, Reg); }
+  static HR_INLINE const uint8_t* four_bytes(const uint8_t* p) { return p; }
+  static HR_INLINE Int dot(Int sum, const uint8_t* first, const int8_t* b, const uint8_t* second,
+                           const int8_t* next) {
+    for (int column = 0; column < 4; ++column)
+      for (int k = 0; k < 4; ++k)
+        sum[column] += first[k] * b[4 * column + k] + second[k] * next[4 * column + k];
+    return sum;
+  }
+  static HR_INLINE void store_bytes(uint8_t* p, Reg x) {
+    const Reg whole = round(x);
+    for (int i = 0; i < 4; ++i)
+      p[i] = whole[i] > 0 ? static_cast<uint8_t>(whole[i] < 127 ? whole[i] : 127) : 0;
+  }
   static HR_INLINE void store_half(Half* p, Reg x) {
     for (int i = 0; i < 4; ++i) p[i] = to_half(x[i]);
   }

@@ -32,7 +32,9 @@ class KernelsTest : public testing::TestWithParam<const char*> {
   std::mt19937 random_{7};
 };
 
-INSTANTIATE_TEST_SUITE_P(All, KernelsTest, testing::Values("scalar", "avx2", "avx512"),
+INSTANTIATE_TEST_SUITE_P(All, KernelsTest,
+                         testing::Values("scalar", "avx2", "avx512", "avx512vnni", "neon",
+                                         "neondot"),
                          [](const auto& param) { return std::string(param.param); });
 
 double exact(Activation activation, double x) {
@@ -113,6 +115,144 @@ TEST_P(KernelsTest, LinearMatchesDoublePrecision) {
           for (size_t n = columns; n < p.padded; ++n) EXPECT_EQ(p.output[r * p.padded + n], 0.0f);
         }
         EXPECT_LT(worst, 2e-6) << rows << " x " << depth << " x " << columns;
+      }
+    }
+  }
+}
+
+TEST_P(KernelsTest, LinearTakesBfloats) {
+  Problem p{.rows = 31, .depth = 70, .columns = 64};
+  p.input = random(p.rows * p.depth);
+  p.weights = random(p.depth * p.columns, 1e5f);  // halves would be infinite
+  p.pack(kernels_->panel_width);
+  const size_t width = kernels_->panel_width;
+  for (size_t n = 0; n < p.columns; ++n) {
+    for (size_t k = 0; k < p.depth; ++k) {
+      const Bfloat bfloat = to_bfloat(p.weights[n * p.depth + k] = random(1, 1e5f)[0]);
+      p.panels.data()[n / width * width * p.depth + k * width + n % width] =
+          static_cast<Half>(bfloat);
+      p.weights[n * p.depth + k] = from_bfloat(bfloat);
+    }
+  }
+  AlignedBuffer<float> workspace(linear_workspace());
+  for (const size_t rows : {size_t{3}, p.rows}) {  // weights widened on the way, and first
+    p.output.assign(rows * p.padded, 0.0f);
+    kernels_->linear({.input = p.input.data(),
+                      .input_stride = p.depth,
+                      .rows = rows,
+                      .panels = p.panels.data(),
+                      .bfloat = true,
+                      .panel_stride = p.depth * width,
+                      .depth = p.depth,
+                      .columns = p.padded,
+                      .output = p.output.data(),
+                      .output_stride = p.padded,
+                      .workspace = workspace.data()});
+    for (size_t r = 0; r < rows; ++r) {
+      for (size_t n = 0; n < p.columns; ++n) {
+        double sum = 0;
+        double size = 0;
+        for (size_t k = 0; k < p.depth; ++k) {
+          const double term =
+              static_cast<double>(p.input[r * p.depth + k]) * p.weights[n * p.depth + k];
+          sum += term;
+          size += std::abs(term);
+        }
+        ASSERT_NEAR(p.output[r * p.padded + n], sum, 2e-6 * size);
+      }
+    }
+  }
+}
+
+TEST_P(KernelsTest, QuantisedRowsAreWithinHalfAStep) {
+  for (const size_t depth : {1, 7, 8, 9, 24, 33, 384}) {
+    const size_t rows = 5;
+    std::vector<float> input = random(rows * depth, 3);
+    for (size_t i = 0; i < depth; ++i) {
+      input[i] = 2.5f;                                    // a row without any spread
+      input[depth + i] = std::abs(input[depth + i]) + 4;  // all of one sign
+    }
+    const size_t stride = round_up(depth, kInt8Step) + 3;
+    std::vector<uint8_t> bytes(rows * stride, 200);
+    std::vector<float> steps(2 * rows);
+    kernels_->quantise({.input = input.data(),
+                        .input_stride = depth,
+                        .rows = rows,
+                        .depth = depth,
+                        .output = bytes.data(),
+                        .output_stride = stride,
+                        .steps = steps.data()});
+    for (size_t r = 0; r < rows; ++r) {
+      for (size_t i = 0; i < depth; ++i) {
+        const uint8_t byte = bytes[r * stride + i];
+        ASSERT_LE(byte, 127);
+        ASSERT_NEAR(steps[2 * r + 1] + steps[2 * r] * byte, input[r * depth + i],
+                    0.501f * steps[2 * r] + 1e-6f);
+      }
+      for (size_t i = depth; i < round_up(depth, kInt8Step); ++i)
+        EXPECT_EQ(bytes[r * stride + i], 0);
+      EXPECT_EQ(bytes[r * stride + round_up(depth, kInt8Step)], 200) << "wrote beyond the row";
+    }
+  }
+}
+
+// The largest bytes and weights everywhere too: sums that would saturate in 16 bits.
+TEST_P(KernelsTest, Int8SumsAreExact) {
+  const size_t width = kernels_->panel_width;
+  for (const size_t rows : {1, 2, 5, 6, 7, 13, 40}) {
+    for (const size_t depth : {8, 40, 384}) {
+      for (const bool extreme : {false, true}) {
+        const size_t columns = 64;
+        std::vector<uint8_t> input(rows * depth);
+        for (uint8_t& byte : input) byte = extreme ? 127 : random_() % 128;
+        std::vector<int8_t> weights(columns * depth);
+        for (int8_t& weight : weights)
+          weight = static_cast<int8_t>(extreme ? (random_() % 4 == 0 ? -63 : 63)
+                                               : static_cast<int>(random_() % 127) - 63);
+        AlignedBuffer<int8_t> panels(columns * depth);
+        for (size_t n = 0; n < columns; ++n)
+          for (size_t k = 0; k < depth; ++k)
+            panels.data()[n / width * width * depth + (k / 4 * width + n % width) * 4 + k % 4] =
+                weights[n * depth + k];
+        const std::vector<float> steps = random(2 * rows, 0.1f);
+        const std::vector<float> weight_steps = random(columns, 0.01f);
+        const std::vector<float> weight_sums = random(columns);
+        const std::vector<float> bias = random(columns);
+        const std::vector<float> before = random(rows * columns);
+        for (const bool accumulate : {false, true}) {
+          std::vector<float> output = before;
+          kernels_->linear_int8({.input = input.data(),
+                                 .input_stride = depth,
+                                 .steps = steps.data(),
+                                 .rows = rows,
+                                 .panels = panels.data(),
+                                 .panel_stride = depth * width,
+                                 .depth = depth,
+                                 .columns = columns,
+                                 .weight_steps = weight_steps.data(),
+                                 .weight_sums = weight_sums.data(),
+                                 .bias = accumulate ? nullptr : bias.data(),
+                                 .output = output.data(),
+                                 .output_stride = columns,
+                                 .accumulate = accumulate,
+                                 .activation = accumulate ? Activation::none : Activation::gelu});
+          for (size_t r = 0; r < rows; ++r) {
+            for (size_t n = 0; n < columns; ++n) {
+              int64_t sum = 0;
+              for (size_t k = 0; k < depth; ++k)
+                sum += input[r * depth + k] * weights[n * depth + k];
+              const double scaled =
+                  static_cast<double>(steps[2 * r]) * weight_steps[n] * static_cast<double>(sum);
+              const double shift = static_cast<double>(steps[2 * r + 1]) * weight_sums[n];
+              const double start = accumulate ? before[r * columns + n] : bias[n];
+              const double want = start + shift + scaled;
+              ASSERT_NEAR(output[r * columns + n],
+                          accumulate ? want : exact(Activation::gelu, want),
+                          2e-6 * (1 + std::abs(start) + std::abs(shift) + std::abs(scaled)))
+                  << rows << " x " << depth;
+            }
+          }
+        }
       }
     }
   }
@@ -341,6 +481,16 @@ TEST(Half, RoundTripsAndRoundsToNearestEven) {
   EXPECT_EQ(to_half(std::numeric_limits<float>::infinity()), 0x7c00);
   EXPECT_EQ(to_half(1e30f), 0x7c00);
   EXPECT_EQ(to_half(65519.0f), 0x7bff);
+}
+
+TEST(Bfloat, RoundsToNearestEven) {
+  EXPECT_EQ(from_bfloat(to_bfloat(1.0f)), 1.0f);
+  EXPECT_EQ(from_bfloat(to_bfloat(1.00390625f)), 1.0f);         // halfway, down to even
+  EXPECT_EQ(from_bfloat(to_bfloat(1.01171875f)), 1.015625f);    // halfway, up to even
+  EXPECT_EQ(from_bfloat(to_bfloat(-1.0039070f)), -1.0078125f);  // just beyond halfway
+  EXPECT_EQ(from_bfloat(to_bfloat(1e38f)), from_bfloat(to_bfloat(from_bfloat(to_bfloat(1e38f)))));
+  EXPECT_TRUE(std::isnan(from_bfloat(to_bfloat(std::numeric_limits<float>::quiet_NaN()))));
+  EXPECT_TRUE(std::isinf(from_bfloat(to_bfloat(std::numeric_limits<float>::infinity()))));
 }
 
 TEST(Kernels, AreChosenByName) {

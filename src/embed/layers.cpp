@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 
@@ -11,7 +12,8 @@ std::unexpected<Error> WeightReader::too_big(const std::string& name) const {
   return fail(ErrorCode::unsupported,
               fmt::format("{}: tensor \"{}{}\" holds a weight beyond 65504, which half precision "
                           "cannot hold",
-                          file_.path(), prefix_, name));
+                          file_.path(), prefix_, name),
+              "use --precision bf16");
 }
 
 Status WeightReader::rows(const std::string& name, std::span<const uint64_t> shape, uint64_t width,
@@ -60,33 +62,81 @@ Status WeightReader::add_table(const std::string& name, uint64_t count, uint64_t
   });
 }
 
-Status WeightReader::pack(const std::string& name, uint64_t outputs, uint64_t inputs, Half* panels,
-                          uint64_t column) {
-  const size_t panel = kernels_.panel_width;
+Status WeightReader::matrix(const std::string& name, uint64_t outputs, uint64_t inputs,
+                            const std::function<void(uint64_t, const float*)>& take) {
   const uint64_t shape[] = {outputs, inputs};
-  std::vector<Half> halves(inputs);
+  return rows(name, shape, inputs, take);
+}
+
+Status Linear::pack_halves(WeightReader& reader, const Part& part, uint32_t column) {
+  const size_t panel = panel_width_;
+  const bool bfloat = precision_ == Precision::bf16;
+  std::vector<Half> halves(inputs_);
   bool fits = true;
-  HR_TRY(rows(name, shape, inputs, [&](uint64_t row, const float* values) {
-    fits &= kernels_.narrow(values, halves.data(), inputs);
+  HR_TRY(reader.matrix(part.weight, part.outputs, inputs_, [&](uint64_t row, const float* values) {
+    if (bfloat) {
+      for (size_t i = 0; i < inputs_; ++i) halves[i] = static_cast<Half>(to_bfloat(values[i]));
+    } else {
+      fits &= reader.kernels().narrow(values, halves.data(), inputs_);
+    }
     const uint64_t place = column + row;
-    Half* to = panels + place / panel * panel * inputs + place % panel;
-    for (uint64_t i = 0; i < inputs; ++i) to[i * panel] = halves[i];
+    Half* to = panels_.data() + place / panel * panel * inputs_ + place % panel;
+    for (uint64_t i = 0; i < inputs_; ++i) to[i * panel] = halves[i];
   }));
-  if (!fits) return too_big(name);
+  if (!fits) return reader.too_big(part.weight);
   return {};
+}
+
+size_t Linear::group_depth(size_t group) const {
+  return round_up(std::min(kInputGroup, inputs_ - group * kInputGroup), kInt8Step);
+}
+
+Status Linear::pack_bytes(WeightReader& reader, const Part& part, uint32_t column) {
+  constexpr float kLargest = 63;
+  return reader.matrix(part.weight, part.outputs, inputs_, [&](uint64_t row, const float* values) {
+    const size_t place = column + row;
+    for (size_t group = 0; group * kInputGroup < inputs_; ++group) {
+      const size_t begin = group * kInputGroup;
+      const size_t count = std::min(kInputGroup, inputs_ - begin);
+      float largest = 0;
+      for (size_t i = begin; i < begin + count; ++i)
+        largest = std::max(largest, std::abs(values[i]));
+      const float inverse = largest > 0 ? kLargest / largest : 0.0f;
+      const size_t depth = group_depth(group);
+      int8_t* panel = bytes_.data() + begin * padded_ + place / panel_width_ * panel_width_ * depth;
+      int sum = 0;
+      for (size_t i = 0; i < count; ++i) {
+        const auto weight = static_cast<int8_t>(std::lround(values[begin + i] * inverse));
+        panel[(i / 4 * panel_width_ + place % panel_width_) * 4 + i % 4] = weight;
+        sum += weight;
+      }
+      const float step = largest / kLargest;
+      weight_steps_.data()[group * padded_ + place] = step;
+      weight_sums_.data()[group * padded_ + place] = step * static_cast<float>(sum);
+    }
+  });
 }
 
 Result<Linear> Linear::load(WeightReader& reader, std::span<const Part> parts, uint32_t inputs) {
   Linear linear;
   linear.inputs_ = inputs;
+  linear.precision_ = reader.precision();
   linear.panel_width_ = reader.kernels().panel_width;
   for (const Part& part : parts) linear.outputs_ += part.outputs;
   linear.padded_ = round_up(linear.outputs_, kPanelWidthMax);
-  linear.panels_.resize(linear.padded_ * inputs);
+  if (linear.precision_ == Precision::int8) {
+    const size_t groups = (inputs + kInputGroup - 1) / kInputGroup;
+    linear.bytes_.resize(linear.padded_ * round_up(inputs, kInt8Step));
+    linear.weight_steps_.resize(linear.padded_ * groups);
+    linear.weight_sums_.resize(linear.padded_ * groups);
+  } else {
+    linear.panels_.resize(linear.padded_ * inputs);
+  }
   linear.bias_.resize(linear.padded_);
   uint32_t column = 0;
   for (const Part& part : parts) {
-    HR_TRY(reader.pack(part.weight, part.outputs, inputs, linear.panels_.data(), column));
+    HR_TRY(linear.precision_ == Precision::int8 ? linear.pack_bytes(reader, part, column)
+                                                : linear.pack_halves(reader, part, column));
     if (!part.bias.empty()) {
       HR_ASSIGN(const std::vector<float> bias, reader.vector(part.bias, part.outputs));
       std::ranges::copy(bias, linear.bias_.data() + column);
@@ -97,37 +147,81 @@ Result<Linear> Linear::load(WeightReader& reader, std::span<const Part> parts, u
 }
 
 void Linear::apply(const Kernels& kernels, const Rows& rows, size_t begin, size_t end,
-                   Activation activation, float* workspace) const {
-  HR_CHECK(begin % kPanelWidthMax == 0 && end <= padded_, "columns are whole panels");
-  kernels.linear({.input = rows.input,
-                  .input_stride = rows.input_stride,
-                  .rows = rows.count,
-                  .panels = panels_.data() + begin * inputs_,
-                  .panel_stride = panel_width_ * inputs_,
-                  .depth = inputs_,
-                  .columns = end - begin,
-                  .bias = bias_.data() + begin,
-                  .output = rows.output,
-                  .output_stride = rows.output_stride,
-                  .activation = activation,
-                  .workspace = workspace});
+                   Activation activation, LinearWorkspace& workspace) const {
+  apply_part(kernels, rows, begin, end, 0, inputs_, activation, workspace);
 }
 
 void Linear::apply_inputs(const Kernels& kernels, const Rows& rows, size_t begin, size_t end,
-                          float* workspace) const {
-  HR_CHECK(begin < end && end <= inputs_, "inputs are in the matrix");
+                          LinearWorkspace& workspace) const {
+  apply_part(kernels, rows, 0, padded_, begin, end, Activation::none, workspace);
+}
+
+void Linear::apply_part(const Kernels& kernels, const Rows& rows, size_t begin, size_t end,
+                        size_t first, size_t last, Activation activation,
+                        LinearWorkspace& workspace) const {
+  HR_CHECK(begin % kPanelWidthMax == 0 && end <= padded_, "columns are whole panels");
+  HR_CHECK(first < last && last <= inputs_, "inputs are in the matrix");
+  if (precision_ == Precision::int8) {
+    apply_bytes(kernels, rows, begin, end, first, last, activation, workspace);
+    return;
+  }
+  workspace.panel.grow(linear_workspace());
   kernels.linear({.input = rows.input,
                   .input_stride = rows.input_stride,
                   .rows = rows.count,
-                  .panels = panels_.data() + begin * panel_width_,
+                  .panels = panels_.data() + begin * inputs_ + first * panel_width_,
+                  .bfloat = precision_ == Precision::bf16,
                   .panel_stride = panel_width_ * inputs_,
-                  .depth = end - begin,
-                  .columns = padded_,
-                  .bias = end == inputs_ ? bias_.data() : nullptr,
+                  .depth = last - first,
+                  .columns = end - begin,
+                  .bias = last == inputs_ ? bias_.data() + begin : nullptr,
                   .output = rows.output,
                   .output_stride = rows.output_stride,
-                  .accumulate = begin > 0,
-                  .workspace = workspace});
+                  .accumulate = first > 0,
+                  .activation = activation,
+                  .workspace = workspace.panel.data()});
+}
+
+void Linear::apply_bytes(const Kernels& kernels, const Rows& rows, size_t begin, size_t end,
+                         size_t first, size_t last, Activation activation,
+                         LinearWorkspace& workspace) const {
+  HR_CHECK(first % kInputGroup == 0 && (last % kInputGroup == 0 || last == inputs_),
+           "whole groups of inputs");
+  const size_t groups = (last - first + kInputGroup - 1) / kInputGroup;
+  workspace.bytes.grow(groups * rows.count * kInputGroup);
+  workspace.steps.grow(groups * rows.count * 2);
+  for (size_t i = 0; i < groups; ++i) {
+    const size_t from = first + i * kInputGroup;
+    const size_t to = std::min(from + kInputGroup, last);
+    const size_t group = from / kInputGroup;
+    const size_t depth = group_depth(group);
+    uint8_t* bytes = workspace.bytes.data() + i * rows.count * kInputGroup;
+    float* steps = workspace.steps.data() + i * rows.count * 2;
+    if (!rows.same_input) {
+      kernels.quantise({.input = rows.input + (from - first),
+                        .input_stride = rows.input_stride,
+                        .rows = rows.count,
+                        .depth = to - from,
+                        .output = bytes,
+                        .output_stride = kInputGroup,
+                        .steps = steps});
+    }
+    kernels.linear_int8({.input = bytes,
+                         .input_stride = kInputGroup,
+                         .steps = steps,
+                         .rows = rows.count,
+                         .panels = bytes_.data() + from * padded_ + begin * depth,
+                         .panel_stride = panel_width_ * depth,
+                         .depth = depth,
+                         .columns = end - begin,
+                         .weight_steps = weight_steps_.data() + group * padded_ + begin,
+                         .weight_sums = weight_sums_.data() + group * padded_ + begin,
+                         .bias = to == inputs_ ? bias_.data() + begin : nullptr,
+                         .output = rows.output,
+                         .output_stride = rows.output_stride,
+                         .accumulate = from > 0,
+                         .activation = to == inputs_ ? activation : Activation::none});
+  }
 }
 
 Result<LayerNorm> LayerNorm::load(WeightReader& reader, const std::string& name, uint32_t width,

@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "embed/kernels.h"
+#include "embed/precision.h"
 #include "embed/safetensors.h"
 
 namespace headrace::embed {
@@ -50,35 +51,50 @@ class AlignedBuffer {
 class WeightReader {
  public:
   // `prefix` is put before every name ("bert." or nothing).
-  WeightReader(const SafeTensors& file, std::string prefix, const Kernels& kernels)
-      : file_(file), prefix_(std::move(prefix)), kernels_(kernels) {}
+  WeightReader(const SafeTensors& file, std::string prefix, const Kernels& kernels,
+               Precision precision = Precision::fp32)
+      : file_(file), prefix_(std::move(prefix)), kernels_(kernels), precision_(precision) {}
 
   const Kernels& kernels() const { return kernels_; }
+  // Of the matrices that are loaded next.
+  Precision precision() const { return precision_; }
   Result<std::vector<float>> vector(const std::string& name, uint64_t size);
   // A table row by row as halves.
   Result<AlignedBuffer<Half>> half_table(const std::string& name, uint64_t rows, uint64_t width);
   // Adds `count` rows of a table, from row `first` of its `rows`, to out (count x width).
   Status add_table(const std::string& name, uint64_t rows, uint64_t width, uint64_t first,
                    std::span<float> out);
-  // Packs a matrix stored as [outputs, inputs] into panels whose columns begin at `column`.
-  Status pack(const std::string& name, uint64_t outputs, uint64_t inputs, Half* panels,
-              uint64_t column);
+  // A matrix stored as [outputs, inputs]: take(output, its weights).
+  Status matrix(const std::string& name, uint64_t outputs, uint64_t inputs,
+                const std::function<void(uint64_t, const float*)>& take);
+  // What is wrong with a tensor that half precision cannot hold.
+  std::unexpected<Error> too_big(const std::string& name) const;
   Hash128 digest() const { return hasher_.digest(); }
 
  private:
   // Reads the tensor as rows of `width` floats: take(row number, floats).
   Status rows(const std::string& name, std::span<const uint64_t> shape, uint64_t width,
               const std::function<void(uint64_t, const float*)>& take);
-  std::unexpected<Error> too_big(const std::string& name) const;
 
   const SafeTensors& file_;
   std::string prefix_;
   const Kernels& kernels_;
+  const Precision precision_;
   Hasher128 hasher_;
 };
 
-// y = x W + b, W packed as halves in panels. Several matrices with the same input may lie side by
-// side (query, key and value), so that one call computes them all.
+// Working memory of linear layers: one for each thread, grows to the largest call and stays.
+class LinearWorkspace {
+ private:
+  friend class Linear;
+  AlignedBuffer<float> panel;
+  AlignedBuffer<uint8_t> bytes;  // the rows as bytes, group after group
+  AlignedBuffer<float> steps;
+};
+
+// y = x W + b, W packed in panels: halves, bfloats or bytes, as the precision wants. Several
+// matrices with the same input may lie side by side (query, key and value), so that one call
+// computes them all.
 class Linear {
  public:
   struct Part {
@@ -100,21 +116,41 @@ class Linear {
     float* output;
     size_t output_stride;
     size_t count;
+    // The input is that of the call before on this workspace: what was made of it is used again.
+    bool same_input = false;
   };
   // Columns [begin, end) of the output, begin on a panel's edge.
   void apply(const Kernels& kernels, const Rows& rows, size_t begin, size_t end,
-             Activation activation, float* workspace) const;
-  // The part of the product that inputs [begin, end) contribute; the bias is added with the last.
+             Activation activation, LinearWorkspace& workspace) const;
+  // The part of the product that inputs [begin, end) contribute, begin a multiple of kInputGroup;
+  // the bias is added with the last.
   void apply_inputs(const Kernels& kernels, const Rows& rows, size_t begin, size_t end,
-                    float* workspace) const;
+                    LinearWorkspace& workspace) const;
+  // With int8, so many inputs of a row share a step: a multiple of kInt8Step.
+  static constexpr size_t kInputGroup = 384;
 
  private:
+  // Adds a part's weights; its outputs begin at `column`.
+  Status pack_halves(WeightReader& reader, const Part& part, uint32_t column);
+  Status pack_bytes(WeightReader& reader, const Part& part, uint32_t column);
+  size_t group_depth(size_t group) const;
+  // Columns [begin, end) of the product of inputs [first, last); rows.input is input `first`.
+  void apply_part(const Kernels& kernels, const Rows& rows, size_t begin, size_t end, size_t first,
+                  size_t last, Activation activation, LinearWorkspace& workspace) const;
+  void apply_bytes(const Kernels& kernels, const Rows& rows, size_t begin, size_t end, size_t first,
+                   size_t last, Activation activation, LinearWorkspace& workspace) const;
+
+  Precision precision_ = Precision::fp32;
   uint32_t inputs_ = 0;
   uint32_t outputs_ = 0;
   size_t padded_ = 0;
   size_t panel_width_ = 0;
-  AlignedBuffer<Half> panels_;
+  AlignedBuffer<Half> panels_;  // or Bfloats
   AlignedBuffer<float> bias_;
+  // int8: for each group of inputs the panels of its depth, and each column's step and sum.
+  AlignedBuffer<int8_t> bytes_;
+  AlignedBuffer<float> weight_steps_;
+  AlignedBuffer<float> weight_sums_;
 };
 
 class LayerNorm {

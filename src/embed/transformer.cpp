@@ -24,7 +24,14 @@ class Encoder::Scratch {
   embed::AlignedBuffer<float> projected;  // tokens x (query, key, value)
   embed::AlignedBuffer<float> inner;      // some tokens x some of the intermediate columns
   embed::AlignedBuffer<float> attention;  // the kernels' own
-  embed::AlignedBuffer<float> linear;
+  const std::function<void()>* between = nullptr;
+
+  // A step is done.
+  void step() const {
+    if (between != nullptr && *between) (*between)();
+  }
+  embed::LinearWorkspace linear;
+  embed::LinearWorkspace inner_linear;
 };
 
 void Encoder::ScratchDeleter::operator()(Scratch* scratch) const {
@@ -106,14 +113,15 @@ struct Layer {
 // with what they produce.
 constexpr size_t kStretchBytes = 384 << 10;
 // How many of the intermediate columns exist at a time.
-constexpr size_t kInnerColumns = 384;
+constexpr size_t kInnerColumns = Linear::kInputGroup;
 constexpr size_t kTileTokens = 256;
 
 class Transformer final : public Encoder {
  public:
-  Transformer(ModelConfig config, const Kernels& kernels)
+  Transformer(ModelConfig config, const Kernels& kernels, Precision precision)
       : config_(std::move(config)),
         kernels_(kernels),
+        precision_(precision),
         stride_(round_up(config_.hidden, kPanelWidthMax)) {}
 
   Status load(const ModelFiles& files);
@@ -124,7 +132,7 @@ class Transformer final : public Encoder {
   }
   size_t tile_tokens() const override { return kTileTokens; }
   Status embed(std::span<const std::span<const int32_t>> sequences, std::span<float> out,
-               Scratch& scratch) const override;
+               Scratch& scratch, const std::function<void()>& between) const override;
 
  private:
   using Sequences = std::span<const std::span<const int32_t>>;
@@ -143,6 +151,7 @@ class Transformer final : public Encoder {
 
   ModelConfig config_;
   const Kernels& kernels_;
+  Precision precision_;
   size_t stride_;
   EncoderInfo info_;
   AlignedBuffer<Half> words_;
@@ -230,7 +239,7 @@ Status Transformer::load(const ModelFiles& files) {
   const TensorNames names = names_of(config_.family);
   const bool prefixed =
       file.contains(std::string(names.prefix) + "embeddings.word_embeddings.weight");
-  WeightReader reader(file, prefixed ? names.prefix : "", kernels_);
+  WeightReader reader(file, prefixed ? names.prefix : "", kernels_, precision_);
   HR_TRY(load_embeddings(reader));
   layers_.reserve(config_.layers);
   for (uint32_t number = 0; number < config_.layers; ++number) {
@@ -243,12 +252,13 @@ Status Transformer::load(const ModelFiles& files) {
 
 // The fingerprint covers everything that decides a vector, but neither kernel nor folder.
 void Transformer::set_info(const ModelFiles& files, const Hash128& weights) {
-  const std::string settings = fmt::format(
+  std::string settings = fmt::format(
       "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", weights.hex(), family_name(config_.family),
       config_.hidden, config_.layers, config_.heads, config_.intermediate, config_.vocabulary,
       config_.positions, config_.position_offset, config_.relative_buckets, config_.epsilon,
       static_cast<int>(config_.activation), static_cast<int>(config_.pooling), config_.normalize,
       config_.tokens_max);
+  if (precision_ != Precision::fp32) settings += fmt::format(" {}", precision_name(precision_));
   info_ = {.name = files.name,
            .fingerprint = hash128(settings).hex(),
            .dimension = config_.hidden,
@@ -256,6 +266,7 @@ void Transformer::set_info(const ModelFiles& files, const Hash128& weights) {
            .normalized = config_.normalize,
            .query_prompt = config_.query_prompt,
            .passage_prompt = config_.passage_prompt,
+           .precision = precision_,
            .kernel = kernels_.name};
 }
 
@@ -281,8 +292,10 @@ Status Transformer::check(Sequences sequences, std::span<float> out) const {
   return {};
 }
 
-Status Transformer::embed(Sequences sequences, std::span<float> out, Scratch& scratch) const {
+Status Transformer::embed(Sequences sequences, std::span<float> out, Scratch& scratch,
+                          const std::function<void()>& between) const {
   HR_TRY(check(sequences, out));
+  scratch.between = &between;
   for (size_t first = 0; first < sequences.size();) {
     size_t tokens = 0;
     size_t count = 0;
@@ -323,7 +336,8 @@ void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
                             .output = scratch.projected.data() + row * width,
                             .output_stride = width,
                             .count = std::min(step, tokens - row)},
-                           0, width, Activation::none, scratch.linear.data());
+                           0, width, Activation::none, scratch.linear);
+    scratch.step();
   }
   const float* projected = scratch.projected.data();
   float* context = scratch.context.data();
@@ -346,6 +360,7 @@ void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
                           .output = context + head * head_size,
                           .output_stride = stride_,
                           .workspace = scratch.attention.data()});
+      scratch.step();
     }
     projected += ids.size() * width;
     context += ids.size() * stride_;
@@ -360,9 +375,10 @@ void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
                                   .output_stride = stride_,
                                   .count = count},
                                  0, layer.attention_output.padded_outputs(), Activation::none,
-                                 scratch.linear.data());
+                                 scratch.linear);
     layer.attention_norm.apply(kernels_, next, scratch.state.data() + row * stride_, stride_,
                                count);
+    scratch.step();
   }
 }
 
@@ -382,16 +398,17 @@ void Transformer::feed_forward(const Layer& layer, size_t tokens, Scratch& scrat
                       .input_stride = stride_,
                       .output = scratch.inner.data(),
                       .output_stride = kInnerColumns,
-                      .count = count},
-                     begin, round_up(end, kPanelWidthMax), config_.activation,
-                     scratch.linear.data());
+                      .count = count,
+                      .same_input = begin > 0},
+                     begin, round_up(end, kPanelWidthMax), config_.activation, scratch.linear);
       layer.down.apply_inputs(kernels_,
                               {.input = scratch.inner.data(),
                                .input_stride = kInnerColumns,
                                .output = output,
                                .output_stride = stride_,
                                .count = count},
-                              begin, end, scratch.linear.data());
+                              begin, end, scratch.inner_linear);
+      scratch.step();
     }
     layer.output_norm.apply(kernels_, output, input, stride_, count);
   }
@@ -407,7 +424,6 @@ void Transformer::embed_tile(Sequences tile, size_t tokens, float* out, Scratch&
   scratch.projected.grow(tokens * round_up(3 * size_t{config_.hidden}, kPanelWidthMax));
   scratch.inner.grow(std::min(step, tokens) * kInnerColumns);
   scratch.attention.grow(attention_workspace(longest, config_.hidden / config_.heads));
-  scratch.linear.grow(linear_workspace());
 
   look_up(tile, scratch.state.data());
   embedding_norm_.apply(kernels_, scratch.state.data(), nullptr, stride_, tokens);
@@ -428,17 +444,18 @@ void Transformer::embed_tile(Sequences tile, size_t tokens, float* out, Scratch&
 }  // namespace
 
 Result<std::unique_ptr<const Encoder>> load_transformer(const ModelFiles& files,
-                                                        const Kernels& kernels) {
+                                                        const Kernels& kernels,
+                                                        Precision precision) {
   HR_ASSIGN(ModelConfig config, read_model_config(files.directory));
-  auto transformer = std::make_unique<Transformer>(std::move(config), kernels);
+  auto transformer = std::make_unique<Transformer>(std::move(config), kernels, precision);
   HR_TRY(transformer->load(files));
   return transformer;
 }
 
 }  // namespace embed
 
-Result<std::unique_ptr<const Encoder>> Encoder::load(const ModelFiles& files) {
-  return embed::load_transformer(files, embed::kernels());
+Result<std::unique_ptr<const Encoder>> Encoder::load(const ModelFiles& files, Precision precision) {
+  return embed::load_transformer(files, embed::kernels(), precision);
 }
 
 }  // namespace headrace

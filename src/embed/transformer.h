@@ -18,6 +18,7 @@
 namespace headrace::embed {
 
 Result<std::unique_ptr<const Encoder>> load_transformer(const ModelFiles& files,
-                                                        const Kernels& kernels);
+                                                        const Kernels& kernels,
+                                                        Precision precision = Precision::fp32);
 
 }  // namespace headrace::embed

@@ -110,6 +110,7 @@ Status Run::open() {
   }
   if (!existed || info.settings.empty()) settings_.model = kDefaultModel;
   if (!options_.model.empty()) settings_.model = options_.model == "none" ? "" : options_.model;
+  if (!options_.precision.empty()) settings_.precision = options_.precision;
   if (options_.chunk_tokens != 0) settings_.chunk_tokens = options_.chunk_tokens;
   if (options_.overlap >= 0) settings_.overlap = static_cast<uint32_t>(options_.overlap);
   // An overlap that was not asked for makes room for small chunks.
@@ -136,7 +137,8 @@ Status Run::open_model() {
   if (!settings_.model.empty()) {
     embedder_ = options_.given_model;
     if (!embedder_) {
-      HR_ASSIGN(embedder_, load_vector_model(settings_.model));
+      HR_ASSIGN(const Precision precision, parse_precision(settings_.precision));
+      HR_ASSIGN(embedder_, load_vector_model(settings_.model, {.precision = precision}));
     }
     tokenizer = embedder_->tokenizer();
     const VectorModelInfo& model = embedder_->info();
@@ -149,9 +151,10 @@ Status Run::open_model() {
     for (const index::SpaceInfo& known : writer_->snapshot()->info().spaces) {
       if (known.space.name == kSpace && known.space.fingerprint != model.fingerprint) {
         return fail(ErrorCode::invalid_argument,
-                    fmt::format("{} has vectors of {}, not of {}", options_.kb, known.space.model,
-                                model.name),
-                    fmt::format("give --model {}, or index into another knowledge base",
+                    fmt::format("{} has other vectors, of {}: not of {} in {}", options_.kb,
+                                known.space.model, model.name, model.precision),
+                    fmt::format("give --model {} and the --precision of its first run, or index "
+                                "into another knowledge base",
                                 known.space.model));
       }
     }

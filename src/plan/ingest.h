@@ -30,6 +30,7 @@ struct IngestOptions {
   std::string model;     // empty: the knowledge base's, else the default; "none": no vectors
   // Used instead of looking the model up by name (Python callables); `model` names it.
   std::shared_ptr<const VectorModel> given_model;
+  std::string precision;      // empty: the knowledge base's, else fp32
   uint32_t chunk_tokens = 0;  // 0: the knowledge base's, else 256
   int64_t overlap = -1;       // -1: the knowledge base's, else 32
   std::string language;       // empty: the knowledge base's, else "en"

@@ -113,7 +113,8 @@ Result<std::shared_ptr<const VectorModel>> Knowledge::embedder() {
     return fail(ErrorCode::invalid_argument, fmt::format("{} has no model", path_),
                 "search it with mode text, or with a vector of your own");
   }
-  HR_ASSIGN(auto loaded, load_vector_model(known.model));
+  HR_ASSIGN(const Precision precision, parse_precision(known.precision));
+  HR_ASSIGN(auto loaded, load_vector_model(known.model, {.precision = precision}));
   MutexLock lock(mutex_);
   if (!embedder_) embedder_ = std::move(loaded);
   return embedder_;

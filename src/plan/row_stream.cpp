@@ -35,7 +35,8 @@ class RunningRowStream : public RowStream {
     if (options_.given_model) {
       embedder_ = options_.given_model;
     } else if (!options_.model.empty() && options_.model != "none") {
-      HR_ASSIGN(embedder_, load_vector_model(options_.model));
+      HR_ASSIGN(const Precision precision, parse_precision(options_.precision));
+      HR_ASSIGN(embedder_, load_vector_model(options_.model, {.precision = precision}));
     }
     if (embedder_) tokenizer = embedder_->tokenizer();
     if (options_.embed && embedder_) vectors_.push_back({"default", embedder_->info().dimension});

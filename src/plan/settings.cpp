@@ -16,6 +16,7 @@ constexpr int kRowVersion = 1;
 std::string Settings::to_json() const {
   return nlohmann::json{{"version", 1},
                         {"model", model},
+                        {"precision", precision},
                         {"chunk_tokens", chunk_tokens},
                         {"overlap", overlap},
                         {"language", language},
@@ -33,6 +34,7 @@ Result<Settings> Settings::from_json(const std::string& json) {
                 "run headrace verify on it");
   }
   settings.model = parsed.value("model", settings.model);
+  settings.precision = parsed.value("precision", settings.precision);
   settings.chunk_tokens = parsed.value("chunk_tokens", settings.chunk_tokens);
   settings.overlap = parsed.value("overlap", settings.overlap);
   settings.language = parsed.value("language", settings.language);

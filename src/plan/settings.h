@@ -12,7 +12,8 @@
 namespace headrace {
 
 struct Settings {
-  std::string model;  // as given to --model; empty: none
+  std::string model;               // as given to --model; empty: none
+  std::string precision = "fp32";  // of the model's arithmetic
   uint32_t chunk_tokens = 256;
   uint32_t overlap = 32;
   std::string language = "en";

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "runtime/right_of_way.h"
+
 namespace headrace {
 
 namespace {
@@ -86,14 +88,15 @@ TextEmbedder::TextEmbedder(std::shared_ptr<const Tokenizer> tokenizer,
   info_.normalized = known.normalized;
   info_.query_prompt = known.query_prompt;
   info_.passage_prompt = known.passage_prompt;
-  info_.precision = "fp32";
+  info_.precision = precision_name(known.precision);
   info_.kernel = known.kernel;
 }
 
-Result<std::shared_ptr<const VectorModel>> TextEmbedder::load(const std::string& model) {
+Result<std::shared_ptr<const VectorModel>> TextEmbedder::load(const std::string& model,
+                                                              Precision precision) {
   HR_ASSIGN(const ModelFiles files, find_model(model));
   HR_ASSIGN(auto tokenizer, Tokenizer::load(files.directory));
-  HR_ASSIGN(auto encoder, Encoder::load(files));
+  HR_ASSIGN(auto encoder, Encoder::load(files, precision));
   return std::make_shared<const TextEmbedder>(std::move(tokenizer), std::move(encoder));
 }
 
@@ -121,6 +124,10 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
   const std::string prompt = options.purpose == EmbedPurpose::query     ? model.query_prompt
                              : options.purpose == EmbedPurpose::passage ? model.passage_prompt
                                                                         : std::string();
+  RightOfWay& way = RightOfWay::of_process();
+  const bool waited_for = options.priority == EmbedPriority::query;
+  std::optional<RightOfWay::Urgent> urgent;
+  if (waited_for) urgent.emplace(way);
   const TokenisedTexts tokenised = tokenise(*tokenizer_, texts, prompt, model.tokens_max, pool);
   const auto tiles = make_tiles(tokenised.distinct, encoder_->tile_tokens());
 
@@ -137,7 +144,12 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
     for (const uint32_t sequence : tile) sequences.emplace_back(tokenised.distinct[sequence]);
     std::vector<float> out(tile.size() * dimension);
     Encoder::ScratchPtr scratch = take_scratch();
-    Status status = encoder_->embed(sequences, out, *scratch);
+    std::optional<RightOfWay::Bulk> bulk;
+    if (!waited_for) bulk.emplace(way);
+    const auto between = [&] {
+      if (bulk) bulk->offer();
+    };
+    Status status = encoder_->embed(sequences, out, *scratch, between);
     give_scratch(std::move(scratch));
     if (!status) {
       MutexLock lock(failure_mutex);

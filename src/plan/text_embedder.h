@@ -23,7 +23,8 @@ namespace headrace {
 class TextEmbedder final : public VectorModel {
  public:
   // `model`: as for --model; see embed/model_store.h.
-  static Result<std::shared_ptr<const VectorModel>> load(const std::string& model);
+  static Result<std::shared_ptr<const VectorModel>> load(const std::string& model,
+                                                         Precision precision = Precision::fp32);
   TextEmbedder(std::shared_ptr<const Tokenizer> tokenizer, std::unique_ptr<const Encoder> encoder);
 
   const VectorModelInfo& info() const override { return info_; }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "embed/precision.h"
 #include "runtime/cancel.h"
 #include "runtime/thread_pool.h"
 #include "transform/tokenizer.h"
@@ -72,6 +73,7 @@ class VectorModel {
 
 struct ModelOptions {
   LongTexts long_texts = LongTexts::cut;
+  Precision precision = Precision::fp32;  // of our own encoders
 };
 
 // `spec`: a folder, NAME or ORG/NAME (see embed/model_store.h), `static:M`, `onnx:FILE`,

@@ -1,0 +1,27 @@
+#include "embed/precision.h"
+
+#include <fmt/format.h>
+
+namespace headrace {
+
+std::string_view precision_name(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+      return "fp32";
+    case Precision::bf16:
+      return "bf16";
+    case Precision::int8:
+      return "int8";
+  }
+  return "fp32";
+}
+
+Result<Precision> parse_precision(std::string_view name) {
+  if (name.empty()) return Precision::fp32;
+  for (const Precision precision : {Precision::fp32, Precision::bf16, Precision::int8})
+    if (name == precision_name(precision)) return precision;
+  return fail(ErrorCode::invalid_argument, fmt::format("there is no precision \"{}\"", name),
+              "the precisions are fp32, bf16 and int8");
+}
+
+}  // namespace headrace

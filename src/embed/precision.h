@@ -1,0 +1,23 @@
+// Precision: in which numbers a model's matrices are held and multiplied.
+//
+// Threads: values and pure functions. Errors: invalid_argument for a name that is none.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace headrace {
+
+enum class Precision : uint8_t {
+  fp32,  // float arithmetic over half-precision weights
+  bf16,  // float arithmetic over bfloat16 weights: less exact, but for weights of any size
+  int8,  // whole-number products: weights per column, inputs per row, each in 7 bits
+};
+
+std::string_view precision_name(Precision precision);
+// "" is fp32.
+Result<Precision> parse_precision(std::string_view name);
+
+}  // namespace headrace
