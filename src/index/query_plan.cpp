@@ -120,10 +120,11 @@ class Planner {
     for (const SegmentView& segment : segments_) {
       const Postings* const postings = segment.postings;
       if (postings != nullptr && postings->row_count() > 0 && !postings->has_positions()) {
-        return fail(ErrorCode::unsupported,
-                    "some rows were written by a version that did not keep where words stand, so " +
-                        std::string(what) + " cannot be searched",
-                    "run headrace optimize on the knowledge base once");
+        return fail(
+            ErrorCode::unsupported,
+            "some rows were written by a version that did not keep where words stand, so " +
+                std::string(what) + " cannot be searched",
+            "run headrace optimize after something was added or changed: it reads them again");
       }
     }
     return {};
