@@ -19,6 +19,7 @@ struct TextArguments {
   std::string file = "-";
   std::string format = "jsonl";
   std::string precision;
+  bool decode = false;
 };
 
 // Reads texts one by one: a line each, or the "text" of each line of a .jsonl file.
@@ -146,9 +147,51 @@ Result<int> run_embed(const TextArguments& arguments) {
   return 0;
 }
 
+// A tokenizer.json, a folder that holds one (no other file is needed here), or a model.
+Result<std::shared_ptr<const Tokenizer>> find_tokenizer(const std::string& spec) {
+  auto direct = Tokenizer::load(spec);
+  if (direct || direct.error().code() != ErrorCode::not_found) return direct;
+  HR_ASSIGN(const ModelFiles files, find_model(spec));
+  return Tokenizer::load(files.directory);
+}
+
+// Ids → texts: each line is {"ids":[…]}, as tokenize prints it, or a list of ids.
+Result<int> run_detokenize(const TextArguments& arguments) {
+  HR_ASSIGN(const auto tokenizer, find_tokenizer(arguments.model));
+  std::ifstream file;
+  if (arguments.file != "-") {
+    file.open(arguments.file, std::ios::binary);
+    if (!file) {
+      return fail(ErrorCode::not_found, fmt::format("{} cannot be read", arguments.file),
+                  "check the path");
+    }
+  }
+  std::istream& in = arguments.file == "-" ? std::cin : file;
+  std::string line;
+  for (uint64_t number = 1; std::getline(in, line); ++number) {
+    HR_TRY(interrupt().check());
+    const auto parsed = nlohmann::json::parse(line, nullptr, false);
+    const bool named = parsed.is_object() && parsed.contains("ids");
+    const nlohmann::json& list = named ? parsed["ids"] : parsed;
+    std::vector<int32_t> ids;
+    bool sound = list.is_array();
+    for (size_t i = 0; sound && i < list.size(); ++i) {
+      sound = list[i].is_number_unsigned() && list[i].get<uint64_t>() <= INT32_MAX;
+      if (sound) ids.push_back(list[i].get<int32_t>());
+    }
+    if (!sound) {
+      return fail(ErrorCode::damaged, fmt::format("{} line {}: no ids", arguments.file, number),
+                  "write one {\"ids\": [1, 2, …]} a line");
+    }
+    const std::string text = tokenizer->decode(ids, true);
+    HR_TRY(print_line(nlohmann::json{{"text", to_valid_utf8(text)}}.dump()));
+  }
+  return 0;
+}
+
 Result<int> run_tokenize(const TextArguments& arguments) {
-  HR_ASSIGN(const ModelFiles files, find_model(arguments.model));
-  HR_ASSIGN(const auto tokenizer, Tokenizer::load(files.directory));
+  if (arguments.decode) return run_detokenize(arguments);
+  HR_ASSIGN(const auto tokenizer, find_tokenizer(arguments.model));
   HR_ASSIGN(const auto reader, TextReader::open(arguments.file));
   Encoding encoding;
   while (true) {
@@ -235,7 +278,13 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
   const auto tokenize = std::make_shared<TextArguments>();
   command =
       add_text_command(app, "tokenize", "Texts → token ids with offsets, a line each", tokenize);
-  command->footer("Example:\n  echo 'How are you?' | headrace tokenize --model all-MiniLM-L6-v2");
+  command->add_flag("--decode", tokenize->decode,
+                    "The way back: {\"ids\":[…]} a line → {\"text\":…} a line");
+  command->footer(
+      "Examples:\n"
+      "  echo 'How are you?' | headrace tokenize --model all-MiniLM-L6-v2\n"
+      "  headrace tokenize --model tokenizer.json texts.jsonl | headrace tokenize --model "
+      "tokenizer.json --decode");
   command->callback([tokenize, &invocation] {
     invocation.action = [tokenize] { return run_tokenize(*tokenize); };
   });

@@ -6,6 +6,7 @@ namespace nb = nanobind;
 
 namespace headrace::python {
 void bind_models(nb::module_& module);
+void bind_tokenizers(nb::module_& module);
 void bind_knowledge(nb::module_& module);
 void bind_ingest(nb::module_& module);
 }  // namespace headrace::python
@@ -13,6 +14,7 @@ void bind_ingest(nb::module_& module);
 NB_MODULE(_native, module) {
   module.attr("__version__") = HEADRACE_VERSION;
   headrace::python::bind_models(module);
+  headrace::python::bind_tokenizers(module);
   headrace::python::bind_knowledge(module);
   headrace::python::bind_ingest(module);
 }

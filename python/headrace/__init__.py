@@ -31,6 +31,7 @@ from .errors import (
 from .knowledge import Hit, Hits, KnowledgeBase, open
 from .models import Model, embed, models
 from .pipeline import Pipeline, Report, read, watch
+from .tokenizers import Pair, TokenBatch, Tokenizer, Tokens, tokenize
 
 __version__: str = _native.__version__
 
@@ -56,13 +57,18 @@ __all__ = [
     "NoSpace",
     "NotFound",
     "OutOfBudget",
+    "Pair",
     "PermissionDenied",
     "Pipeline",
     "Report",
+    "TokenBatch",
+    "Tokenizer",
+    "Tokens",
     "Unsupported",
     "embed",
     "models",
     "open",
     "read",
+    "tokenize",
     "watch",
 ]
