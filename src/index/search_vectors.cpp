@@ -19,6 +19,9 @@ constexpr size_t kTileBytes = 128 << 10;
 
 float pair_score(const VectorSet::State& set, uint32_t i, const float* query) {
   const VectorKernels& kernels = vector_kernels();
+  if (set.lists) {
+    return list_score(*set.lists, i, query, kernels.dot_f32(query, query, set.dimension));
+  }
   const char* const bytes = set.at(i);
   float score;
   if (set.element == Element::f16) {
@@ -186,19 +189,38 @@ Result<std::vector<float>> prepare_vector(const VectorSpace& space, std::span<co
   return prepared;
 }
 
+void resolve_filters(VectorSpace& space, std::span<const std::vector<uint64_t>> allowed) {
+  space.filters.assign(space.sets.size(), {});
+  for (size_t segment = 0; segment < space.sets.size(); ++segment) {
+    for (const VectorSet* set : space.sets[segment]) {
+      const VectorLists* const lists = set->state().lists.get();
+      space.filters[segment].push_back(
+          lists != nullptr ? resolve_list_filter(*lists, allowed[segment]) : ListFilter{});
+    }
+  }
+}
+
 std::vector<VectorTop> best_vectors(const VectorSpace& space,
                                     std::span<const std::vector<uint64_t>> allowed,
-                                    std::span<const std::span<const float>> queries, size_t k) {
+                                    std::span<const std::span<const float>> queries, size_t k,
+                                    double recall) {
   std::vector<VectorTop> tops(queries.size(), VectorTop(k));
   if (k == 0) return tops;
   std::optional<TileScan> tiles;
   if (queries.size() >= kTileQueriesMin) tiles.emplace(queries, space.dimension);
-  for (uint32_t segment = 0; segment < space.sets.size(); ++segment) {
-    for (const VectorSet* set : space.sets[segment]) {
-      if (tiles) {
-        tiles->scan(set->state(), segment, allowed[segment], tops);
-      } else {
-        scan_pairs(set->state(), segment, allowed[segment], queries, tops);
+  // Exact ones first: what they find bounds what the lists are searched for.
+  for (const bool listed : {false, true}) {
+    for (uint32_t segment = 0; segment < space.sets.size(); ++segment) {
+      for (size_t i = 0; i < space.sets[segment].size(); ++i) {
+        const VectorSet::State& set = space.sets[segment][i]->state();
+        if ((set.lists != nullptr) != listed) continue;
+        if (listed) {
+          search_lists(*set.lists, segment, space.filters[segment][i], queries, k, recall, tops);
+        } else if (tiles) {
+          tiles->scan(set, segment, allowed[segment], tops);
+        } else {
+          scan_pairs(set, segment, allowed[segment], queries, tops);
+        }
       }
     }
   }

@@ -1,5 +1,5 @@
-// Exact vector search over the sets of several segments: one query at a time, or many that share
-// each pass over the vectors. An approximate index will stand beside it behind the same call.
+// Vector search over the sets of several segments: sets in lists by search_lists.h, others exactly,
+// one query at a time or many that share each pass over the vectors.
 //
 // Owns: nothing. Threads: pure; a batch uses the pool given. Errors: invalid_argument, not_found.
 #pragma once
@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "index/search.h"
+#include "index/search_lists.h"
 #include "index/search_top_rows.h"
 
 namespace headrace::index {
@@ -23,11 +24,15 @@ struct VectorSpace {
   uint32_t dimension = 0;
   Metric metric = Metric::cosine;
   std::vector<std::vector<const VectorSet*>> sets;
+  std::vector<std::vector<ListFilter>> filters;  // of sets in lists, by resolve_filters
 };
 
 // nullopt: no row has a vector in the space. invalid_argument when sets differ in kind.
 Result<std::optional<VectorSpace>> open_space(std::span<const SegmentView> segments,
                                               std::string_view space);
+
+// Once for a batch, before best_vectors. allowed[segment] is empty where all rows are.
+void resolve_filters(VectorSpace& space, std::span<const std::vector<uint64_t>> allowed);
 
 // The query as it is compared: of length 1 under cosine. invalid_argument for a wrong dimension,
 // values that are not finite, and the zero vector under cosine.
@@ -36,7 +41,8 @@ Result<std::vector<float>> prepare_vector(const VectorSpace& space, std::span<co
 // The best rows for each query (each prepared). allowed[segment] is empty where all rows are.
 std::vector<VectorTop> best_vectors(const VectorSpace& space,
                                     std::span<const std::vector<uint64_t>> allowed,
-                                    std::span<const std::span<const float>> queries, size_t k);
+                                    std::span<const std::span<const float>> queries, size_t k,
+                                    double recall);
 
 // One row's score against a prepared query; nullopt when it has no vector.
 std::optional<float> vector_score(const VectorSpace& space, uint32_t segment, uint32_t row,

@@ -50,7 +50,7 @@ void plan_documents(const SegmentMergeInput& input, DeadRows dead, std::span<con
 }
 
 Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const SegmentMergeMaps& maps,
-                        const std::string& space, SectionFileWriter& writer) {
+                        const std::string& space, bool lists, SectionFileWriter& writer) {
   std::vector<MergeInput<VectorSet>> sets;
   bool any = false;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -65,7 +65,7 @@ Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const Segment
   }
   if (!any) return {};
   HR_ASSIGN(SectionSink * sink, writer.begin(SectionKind::vectors, space));
-  return merge_vectors(sets, *sink);
+  return merge_vectors(sets, lists, *sink);
 }
 
 bool lacks_positions(const SegmentMergeInput& input) {
@@ -164,7 +164,9 @@ Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs
   } else {
     HR_TRY(write_section(writer, SectionKind::postings, postings, merge_postings));
   }
-  for (const std::string& space : spaces) HR_TRY(merge_vectors_of(inputs, maps, space, writer));
+  for (const std::string& space : spaces) {
+    HR_TRY(merge_vectors_of(inputs, maps, space, options.vector_lists, writer));
+  }
   HR_ASSIGN(const SectionFileSeal seal, writer.finish(maps.row_count, maps.document_count));
   for (const SegmentMergeInput& input : inputs) input.segment->forget();
   return seal;

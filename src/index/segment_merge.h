@@ -39,6 +39,7 @@ Result<SegmentMergeMaps> plan_merge(std::span<const SegmentMergeInput> inputs, D
 struct SegmentMergeOptions {
   uint64_t id = 0;
   BlobCodec codec = BlobCodec::zstd;
+  bool vector_lists = false;  // see merge_vectors
 };
 Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs,
                                        const SegmentMergeMaps& maps,

@@ -212,7 +212,7 @@ Status StoreState::add_late(size_t segment, const std::string& space, VectorSetB
   for (const VectorSet* known : held.vectors(space)) inputs.push_back({known, same});
   inputs.push_back({late->set.get(), same});
   auto merged = std::make_shared<LateVectors>();
-  HR_TRY(merge_vectors(inputs, merged->image));
+  HR_TRY(merge_vectors(inputs, false, merged->image));
   HR_ASSIGN(VectorSet all, VectorSet::open(merged->image.bytes()));
   merged->set = std::make_unique<VectorSet>(std::move(all));
   sets.assign(1, std::move(merged));

@@ -212,9 +212,27 @@ VectorSet::~VectorSet() = default;
 VectorSet::VectorSet(VectorSet&&) noexcept = default;
 VectorSet& VectorSet::operator=(VectorSet&&) noexcept = default;
 
+Result<VectorSet> VectorSet::open_lists(std::string_view section) {
+  ByteReader end(section.substr(section.size() - 12));
+  const auto features = end.number<uint32_t>();
+  const auto version = end.number<uint32_t>();
+  if (end.number<uint32_t>() != kVectorsMagic) return damaged("no trailer");
+  if (version != kListsVersion || features != 0) {
+    return fail(ErrorCode::unsupported, "the vectors of a segment were written by a newer version",
+                "open it with that version of headrace");
+  }
+  auto state = std::make_unique<State>();
+  HR_ASSIGN(state->lists, VectorLists::open(section));
+  state->dimension = state->lists->dimension();
+  state->count = state->lists->count();
+  state->metric = state->lists->metric();
+  return VectorSet(std::move(state));
+}
+
 Result<VectorSet> VectorSet::open(std::string_view section) {
   if (section.size() < kVectorsHeadBytes + kVectorsTrailerBytes) return damaged("too short");
   if (load<uint32_t>(section.data()) != kVectorsMagic) return damaged("no head");
+  if (load<uint32_t>(section.data() + 4) == kListsVersion) return open_lists(section);
   ByteReader trailer(section.substr(section.size() - kVectorsTrailerBytes));
   auto state = std::make_unique<State>();
   state->dimension = trailer.number<uint32_t>();
@@ -270,6 +288,7 @@ uint32_t VectorSet::row_at(uint32_t i) const {
 }
 
 std::optional<uint32_t> VectorSet::State::find(uint32_t row) const {
+  if (lists) return lists->find(row);
   if (!rows_listed) {
     return row >= first_row && row - first_row < count ? std::optional(row - first_row)
                                                        : std::nullopt;
@@ -291,20 +310,30 @@ bool VectorSet::covers(uint32_t row) const {
   return state_->find(row).has_value();
 }
 
+bool VectorSet::wants_lists() const {
+  return !state_->lists && state_->count >= kListedVectorsMin;
+}
+
+void VectorSet::State::decode(uint32_t i, std::span<float> out) const {
+  if (lists) {
+    lists->decode(i, out);
+  } else if (element == Element::f16) {
+    vector_kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(at(i)), out.data(), out.size());
+  } else {
+    std::memcpy(out.data(), at(i), stride());
+  }
+}
+
 bool VectorSet::vector(uint32_t row, std::span<float> out) const {
   const auto i = state_->find(row);
   if (!i) return false;
   HR_CHECK(out.size() == state_->dimension, "the vector has another dimension");
-  if (state_->element == Element::f16) {
-    vector_kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(state_->at(*i)), out.data(),
-                                out.size());
-  } else {
-    std::memcpy(out.data(), state_->at(*i), state_->stride());
-  }
+  state_->decode(*i, out);
   return true;
 }
 
 Status VectorSet::check() const {
+  if (state_->lists) HR_TRY(state_->lists->check());
   for (uint32_t i = 1; state_->rows_listed && i < state_->count; ++i) {
     if (row_at(i) <= row_at(i - 1)) return damaged("its rows are not in order");
   }
@@ -318,17 +347,18 @@ Status VectorSet::check() const {
   return {};
 }
 
-Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs, SectionSink& out) {
-  if (inputs.empty()) {
-    return fail(ErrorCode::internal, "a merge of vectors needs at least one input");
-  }
-  struct Place {
-    uint32_t row;
-    uint32_t input;
-    uint32_t i;
-  };
-  std::vector<Place> places;
-  Layout layout = {inputs[0].part->dimension(), inputs[0].part->metric(), Element::f16};
+namespace {
+
+// A vector that goes into the result of a merge.
+struct MergedVector {
+  uint32_t row;
+  uint32_t input;
+  uint32_t i;  // in the order of storage
+};
+
+Result<std::vector<MergedVector>> place_merged(std::span<const MergeInput<VectorSet>> inputs,
+                                               Layout& layout) {
+  std::vector<MergedVector> places;
   for (uint32_t input = 0; input < inputs.size(); ++input) {
     const VectorSet::State& set = inputs[input].part->state();
     if (set.dimension != layout.dimension || set.metric != layout.metric) {
@@ -336,31 +366,68 @@ Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs, SectionSink&
     }
     if (set.element == Element::f32) layout.element = Element::f32;
     for (uint32_t i = 0; i < set.count; ++i) {
-      const uint32_t row = set.row_at(i);
+      const uint32_t row = set.lists ? set.lists->row(i) : set.row_at(i);
       if (row >= inputs[input].row_map.size()) return damaged("it has more rows than its segment");
       const uint32_t target = inputs[input].row_map[row];
       if (target != kDroppedRow) places.push_back({target, input, i});
     }
   }
-  std::ranges::sort(places, [](const Place& a, const Place& b) {
+  std::ranges::sort(places, [](const MergedVector& a, const MergedVector& b) {
     return std::tie(a.row, b.input) < std::tie(b.row, a.input);  // later inputs first
   });
-  const auto repeated = std::ranges::unique(places, {}, &Place::row);
+  const auto repeated = std::ranges::unique(places, {}, &MergedVector::row);
   places.erase(repeated.begin(), repeated.end());
-  HR_TRY(write_head(out));
+  return places;
+}
+
+// The epoch of the largest input that has one.
+const VectorEpoch* epoch_before(std::span<const MergeInput<VectorSet>> inputs) {
+  const VectorLists* largest = nullptr;
+  for (const MergeInput<VectorSet>& input : inputs) {
+    const VectorLists* const lists = input.part->state().lists.get();
+    if (lists != nullptr && (largest == nullptr || lists->count() > largest->count())) {
+      largest = lists;
+    }
+  }
+  return largest != nullptr ? &largest->epoch() : nullptr;
+}
+
+}  // namespace
+
+Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs, bool lists, SectionSink& out) {
+  if (inputs.empty()) {
+    return fail(ErrorCode::internal, "a merge of vectors needs at least one input");
+  }
+  Layout layout = {inputs[0].part->dimension(), inputs[0].part->metric(), Element::f16};
+  HR_ASSIGN(const std::vector<MergedVector> places, place_merged(inputs, layout));
   std::vector<uint32_t> rows;
+  rows.reserve(places.size());
+  for (const MergedVector& place : places) rows.push_back(place.row);
+  if (lists && places.size() >= kListedVectorsMin) {
+    const VectorSource source = [&](size_t i, std::span<float> vector) {
+      inputs[places[i].input].part->state().decode(places[i].i, vector);
+    };
+    HR_ASSIGN(const bool written, write_vector_lists(out, layout.dimension, layout.metric, rows,
+                                                     source, epoch_before(inputs)));
+    if (written) return {};
+  }
+  HR_TRY(write_head(out));
   std::vector<float> wide(layout.dimension);
+  std::vector<uint16_t> halves(layout.dimension);
   std::string buffer;
-  for (const Place& place : places) {
+  for (const MergedVector& place : places) {
     const VectorSet::State& set = inputs[place.input].part->state();
-    if (set.element == layout.element) {
+    if (!set.lists && set.element == layout.element) {
       buffer.append(set.at(place.i), set.stride());
     } else {
-      vector_kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(set.at(place.i)), wide.data(),
-                                  wide.size());
-      buffer.append(reinterpret_cast<const char*>(wide.data()), wide.size() * sizeof(float));
+      set.decode(place.i, wide);
+      if (layout.element == Element::f16) {
+        vector_kernels().f32_to_f16(wide.data(), halves.data(), wide.size());
+        buffer.append(reinterpret_cast<const char*>(halves.data()), halves.size() * 2);
+      } else {
+        buffer.append(reinterpret_cast<const char*>(wide.data()), wide.size() * sizeof(float));
+      }
     }
-    rows.push_back(place.row);
     if (buffer.size() > (1 << 20)) {
       HR_TRY(out.append(buffer));
       buffer.clear();

@@ -1,7 +1,8 @@
 // VectorSet: the vectors of some rows of one segment in one space. A segment has one set for each
 // space written with it, and may get further ones later (patches) as a lagging space catches up.
-// Stored as float16 (float32 where a value would not fit); cosine spaces hold unit vectors. Format:
-// docs/formats/segment.md, section "vectors".
+// Stored as float16 (float32 where a value would not fit), or in lists that are searched without
+// reading all of them (vector_lists.h); cosine spaces hold unit vectors. Format:
+// docs/formats/vectors.md.
 //
 // Owns: VectorSet is a view into a file's bytes. Threads: const and safe. Errors: damaged.
 #pragma once
@@ -61,6 +62,8 @@ class VectorSet {
   Metric metric() const;
   uint32_t count() const;
   bool covers(uint32_t row) const;
+  // Whether a merge would put the vectors into lists, and they are not.
+  bool wants_lists() const;
   // Writes the row's vector as float32; false when the set does not cover the row.
   bool vector(uint32_t row, std::span<float> out) const;
   // The row of the i-th stored vector, ascending.
@@ -72,10 +75,15 @@ class VectorSet {
 
  private:
   explicit VectorSet(std::unique_ptr<State> state);
+  static Result<VectorSet> open_lists(std::string_view section);
   std::unique_ptr<State> state_;
 };
 
-// Later inputs win where several cover one resulting row.
-Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs, SectionSink& out);
+// From this many vectors on lists are worth their making.
+inline constexpr uint32_t kListedVectorsMin = 20'000;
+
+// Later inputs win where several cover one resulting row. With `lists`, many vectors are put into
+// lists (which takes all cores and some seconds).
+Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs, bool lists, SectionSink& out);
 
 }  // namespace headrace::index

@@ -236,10 +236,10 @@ class LoggedWriter : public Writer {
     HR_TRY(commit_locked());
     HR_TRY(flush_locked());
     const auto& segments = state_->segments();
-    const bool clean = segments.size() <= 1 &&
-                       std::all_of(segments.begin(), segments.end(), [](const HeldSegment& held) {
-                         return !held.deleted && !held.stale && held.late.empty();
-                       });
+    bool clean = segments.size() <= 1;
+    for (const HeldSegment& held : segments) {
+      clean = clean && !held.deleted && !held.stale && held.late.empty() && !wants_lists(held);
+    }
     return clean ? Status{} : merge(0, segments.size());
   }
 
@@ -254,6 +254,14 @@ class LoggedWriter : public Writer {
   }
 
  private:
+  bool wants_lists(const HeldSegment& held) const HR_REQUIRES(mutex_) {
+    for (const Space& space : state_->spaces()) {
+      const VectorSet* const set = held.segment->vectors(space.name);
+      if (set != nullptr && set->wants_lists()) return true;
+    }
+    return false;
+  }
+
   static bool parse_key(const std::string& text, Hash128& key) {
     if (text.size() != 32) return false;
     const auto half = [&](size_t at, uint64_t& out) {
@@ -364,7 +372,8 @@ class LoggedWriter : public Writer {
 
   // Writes `inputs` as one segment file; nothing when no row and no document is left.
   Result<std::optional<HeldSegment>> write_segment(std::span<const SegmentMergeInput> inputs,
-                                                   Manifest& manifest) HR_REQUIRES(mutex_) {
+                                                   bool vector_lists, Manifest& manifest)
+      HR_REQUIRES(mutex_) {
     HR_ASSIGN(const SegmentMergeMaps maps, plan_merge(inputs, DeadRows::drop));
     if (maps.row_count == 0 && maps.document_count == 0) return std::optional<HeldSegment>();
     HeldSegment held;
@@ -372,7 +381,8 @@ class LoggedWriter : public Writer {
     const std::string path = path_of(FileKind::segment, held.file);
     HR_ASSIGN(const auto sink, FileSink::create(files_, path));
     const std::vector<std::string> spaces = state_->space_names();
-    HR_TRY(merge_segments(inputs, maps, spaces, {held.file, BlobCodec::zstd}, *sink));
+    HR_TRY(merge_segments(inputs, maps, spaces, {held.file, BlobCodec::zstd, vector_lists},
+                          *sink));
     HR_TRY(sink->finish());
     HR_ASSIGN(held.segment, Segment::open_file(files_, path, path, kCheckAtOpenBytesMax));
     held.segment->forget();
@@ -459,7 +469,7 @@ class LoggedWriter : public Writer {
     }
     const Status status = [&]() -> Status {
       if (!inputs.empty()) {
-        HR_ASSIGN(auto written, write_segment(inputs, manifest));
+        HR_ASSIGN(auto written, write_segment(inputs, false, manifest));
         if (written) kept.push_back(std::move(*written));
       }
       LogHeader header{manifest.first_log + 1, 0, log_->next_transaction(),
@@ -514,7 +524,7 @@ class LoggedWriter : public Writer {
     std::vector<SegmentMergeInput> inputs;
     for (size_t i = first; i < first + count; ++i) inputs.push_back(merge_input(segments[i]));
     const Status status = [&]() -> Status {
-      HR_ASSIGN(auto written, write_segment(inputs, manifest));
+      HR_ASSIGN(auto written, write_segment(inputs, true, manifest));
       std::vector<HeldSegment> result(segments.begin(),
                                       segments.begin() + static_cast<std::ptrdiff_t>(first));
       if (written) result.push_back(std::move(*written));

@@ -1,0 +1,284 @@
+#include "index/vector_lists.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "base/check.h"
+#include "index/vector_kernels.h"
+#include "index/vector_lists_format.h"
+#include "index/vectors_state.h"
+
+namespace headrace::index {
+namespace {
+
+constexpr size_t kCoarseMax = 192;
+
+std::unexpected<Error> damaged(std::string_view what) {
+  return fail(ErrorCode::damaged, "the vectors of a segment are damaged: " + std::string(what),
+              "run verify to see what is affected");
+}
+
+std::vector<float> floats(ByteReader& in, uint64_t count) {
+  const std::string_view bytes = in.bytes(count * sizeof(float));
+  std::vector<float> values(bytes.size() / sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+bool all_finite(std::span<const float> values) {
+  float poison = 0;
+  for (const float x : values) poison += x * 0.0f;
+  return poison == 0;
+}
+
+ListsTrailer read_trailer(std::string_view section) {
+  ByteReader in(section.substr(section.size() - kListsTrailerBytes));
+  ListsTrailer trailer;
+  trailer.dimension = in.number<uint32_t>();
+  trailer.count = in.number<uint32_t>();
+  trailer.metric = in.number<uint8_t>();
+  trailer.element = in.number<uint8_t>();
+  in.number<uint16_t>();
+  trailer.list_count = in.number<uint32_t>();
+  trailer.basis_size = in.number<uint32_t>();
+  trailer.groups = in.number<uint32_t>();
+  trailer.coded = in.number<uint32_t>();
+  trailer.efforts = in.number<uint32_t>();
+  for (uint64_t& part : trailer.parts) part = in.number<uint64_t>();
+  return trailer;
+}
+
+}  // namespace
+
+ListBounds::ListBounds(const VectorEpoch& epoch, Metric space_metric,
+                       std::span<const float> residuals)
+    : metric(space_metric),
+      scale(1.0f / std::sqrt(static_cast<float>(epoch.dimension))),
+      coarse_size(std::min(kCoarseMax, padded_length(epoch.basis_size))) {
+  const size_t lists = epoch.list_count;
+  const size_t stride = padded_length(epoch.basis_size);
+  coarse.resize(padded_length(lists) * coarse_size);
+  shift.assign(padded_length(lists), -std::numeric_limits<float>::infinity());
+  reach.resize(padded_length(lists));
+  double spread = 0;
+  double left = 0;
+  for (size_t i = 0; i < epoch.spread.size(); ++i) {
+    const double times =
+        i + 1 < epoch.spread.size() ? 1.0 : static_cast<double>(epoch.dimension - epoch.basis_size);
+    spread += epoch.spread[i] * times;
+    left += epoch.noise[i] * times;
+  }
+  noise = spread > 0 ? static_cast<float>(std::sqrt(left / spread)) : 0.0f;
+  for (size_t list = 0; list < lists; ++list) {
+    const float* const centroid = epoch.centroids.data() + list * stride;
+    std::copy_n(centroid, coarse_size, coarse.data() + list * coarse_size);
+    reach[list] = std::sqrt(residuals[list]);
+    shift[list] = 0;
+    if (metric == Metric::cosine) shift[list] = residuals[list];
+    if (metric == Metric::l2) {
+      const float square = vector_kernels().dot_f32(centroid, centroid, stride);
+      shift[list] = (residuals[list] - square) / 2;
+    }
+  }
+}
+
+float ListBounds::distance(float square, float score) const {
+  if (metric == Metric::ip) return std::sqrt(square);
+  const float squared = metric == Metric::l2 ? square - 2 * score : square + 1 - 2 * score;
+  return std::sqrt(std::max(0.0f, squared));
+}
+
+Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section) {
+  if (section.size() < kVectorsHeadBytes + kListsTrailerBytes) return damaged("too short");
+  const ListsTrailer trailer = read_trailer(section);
+  if (trailer.metric > 2 || trailer.element != kElementSplit || trailer.dimension == 0 ||
+      trailer.dimension > kDimensionMax || trailer.count == 0 || trailer.list_count == 0 ||
+      trailer.list_count > kListCountMax || trailer.basis_size == 0 ||
+      trailer.basis_size > trailer.dimension || trailer.groups == 0 || trailer.groups % 2 != 0 ||
+      trailer.groups > 2 * kCodePairsMax || trailer.coded > trailer.basis_size ||
+      trailer.efforts == 0 || trailer.efforts > 64) {
+    return damaged("its description makes no sense");
+  }
+  const uint64_t end = section.size() - kListsTrailerBytes;
+  uint64_t before = kVectorsHeadBytes;
+  for (const uint64_t part : trailer.parts) {
+    if (part < before || part > end || part % kListsPartAlignment != 0) {
+      return damaged("its parts do not fit together");
+    }
+    before = part;
+  }
+  if (before != end) return damaged("its parts do not fit together");
+  const auto part = [&](ListsPart which) {
+    const auto i = static_cast<size_t>(which);
+    return section.substr(trailer.parts[i], trailer.parts[i + 1] - trailer.parts[i]);
+  };
+  std::unique_ptr<VectorLists> lists(new VectorLists());
+  lists->metric_ = static_cast<Metric>(trailer.metric);
+  lists->count_ = trailer.count;
+  const bool euclidean = lists->metric_ == Metric::l2;
+
+  VectorEpoch& epoch = lists->epoch_;
+  epoch.dimension = trailer.dimension;
+  epoch.basis_size = trailer.basis_size;
+  epoch.list_count = trailer.list_count;
+  const size_t padded = padded_length(epoch.dimension);
+  const size_t stride = padded_length(epoch.basis_size);
+  ByteReader in(part(ListsPart::epoch));
+  const uint64_t epoch_bytes =
+      uint64_t{epoch.basis_size} * epoch.dimension * 4 +
+      uint64_t{epoch.list_count} * epoch.basis_size * 2 + uint64_t{trailer.groups} * 2 +
+      uint64_t{trailer.coded} * kCodeWords * 4 + (uint64_t{epoch.basis_size} + 1) * 8;
+  if (in.left() < epoch_bytes) return damaged("its epoch is cut short");
+  epoch.basis.assign(epoch.basis_size * padded, 0);
+  for (uint32_t i = 0; i < epoch.basis_size; ++i) {
+    const std::string_view row = in.bytes(size_t{epoch.dimension} * 4);
+    std::memcpy(epoch.basis.data() + i * padded, row.data(), row.size());
+  }
+  epoch.centroids.assign(epoch.list_count * stride, 0);
+  for (uint32_t i = 0; i < epoch.list_count; ++i) {
+    const std::string_view row = in.bytes(size_t{epoch.basis_size} * 2);
+    vector_kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(row.data()),
+                                epoch.centroids.data() + i * stride, epoch.basis_size);
+  }
+  uint64_t coded = 0;
+  for (uint32_t g = 0; g < trailer.groups; ++g) {
+    epoch.widths.push_back(in.number<uint16_t>());
+    coded += epoch.widths.back();
+  }
+  if (coded != trailer.coded) return damaged("its groups make no sense");
+  // Words may follow at an odd half: copied out, never read in place.
+  epoch.codebook = floats(in, uint64_t{trailer.coded} * kCodeWords);
+  epoch.spread = floats(in, uint64_t{epoch.basis_size} + 1);
+  epoch.noise = floats(in, uint64_t{epoch.basis_size} + 1);
+  if (in.failed() || !all_finite(epoch.basis) || !all_finite(epoch.centroids) ||
+      !all_finite(epoch.codebook) || !all_finite(epoch.spread) || !all_finite(epoch.noise)) {
+    return damaged("its epoch makes no sense");
+  }
+
+  ByteReader sizes(part(ListsPart::lists));
+  lists->begins_.push_back(0);
+  lists->block_begins_.push_back(0);
+  for (uint32_t i = 0; i < trailer.list_count; ++i) {
+    const uint64_t size = sizes.number<uint32_t>();
+    if (size > trailer.count - lists->begins_.back()) return damaged("its lists make no sense");
+    lists->begins_.push_back(lists->begins_.back() + static_cast<uint32_t>(size));
+    lists->block_begins_.push_back(
+        lists->block_begins_.back() +
+        static_cast<uint32_t>((size + kCodesPerBlock - 1) / kCodesPerBlock));
+  }
+  const std::vector<float> residuals = floats(sizes, trailer.list_count);
+  if (sizes.failed() || lists->begins_.back() != trailer.count || !all_finite(residuals)) {
+    return damaged("its lists make no sense");
+  }
+  lists->bounds_ = std::make_unique<ListBounds>(epoch, lists->metric_, residuals);
+
+  lists->codes_ = part(ListsPart::codes);
+  lists->bytes_ = part(ListsPart::bytes);
+  lists->low_ = part(ListsPart::low);
+  lists->rows_ = part(ListsPart::rows);
+  lists->order_ = part(ListsPart::order);
+  lists->head_bytes_ = bytes_row_head(euclidean);
+  lists->bytes_stride_ = bytes_row_bytes(epoch.dimension, euclidean);
+  lists->low_stride_ = low_row_bytes(epoch.dimension);
+  const uint64_t count = trailer.count;
+  if (lists->codes_.size() <
+          uint64_t{lists->block_count()} * code_block_bytes(epoch.pairs()) ||
+      lists->bytes_.size() < count * lists->bytes_stride_ ||
+      lists->low_.size() < count * lists->low_stride_ + kLowPlaneSpare ||
+      lists->rows_.size() < count * 4 || lists->order_.size() < count * 4) {
+    return damaged("its planes are cut short");
+  }
+  ByteReader efforts(part(ListsPart::efforts));
+  lists->efforts_.resize(kEffortDepths);
+  for (auto& depth : lists->efforts_) {
+    for (uint32_t i = 0; i < trailer.efforts; ++i) {
+      ListEffort effort;
+      effort.loss = efforts.number<float>();
+      effort.reach = efforts.number<float>();
+      effort.margin = efforts.number<float>();
+      depth.push_back(effort);
+    }
+  }
+  if (efforts.failed()) return damaged("its efforts are cut short");
+  return lists;
+}
+
+uint32_t VectorLists::row_ascending(uint32_t i) const {
+  const auto place = load<uint32_t>(order_.data() + size_t{i} * 4);
+  return place < count_ ? row(place) : UINT32_MAX;
+}
+
+std::optional<uint32_t> VectorLists::find(uint32_t wanted) const {
+  uint32_t low = 0;
+  uint32_t high = count_;
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (row_ascending(middle) < wanted) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  if (low == count_ || row_ascending(low) != wanted) return std::nullopt;
+  const auto place = load<uint32_t>(order_.data() + size_t{low} * 4);
+  return place < count_ ? std::optional(place) : std::nullopt;
+}
+
+void VectorLists::decode(uint32_t place, std::span<float> out) const {
+  const float unit = scale(place);
+  const int8_t* const bytes = high(place);
+  const uint8_t* const bits = low(place);
+  for (size_t i = 0; i < out.size(); ++i) {
+    const size_t bit = i * 3;
+    const uint32_t two = static_cast<uint32_t>(bits[bit / 8]) |
+                         (static_cast<uint32_t>(bit % 8 > 5 ? bits[bit / 8 + 1] : 0) << 8);
+    const auto fine = static_cast<int32_t>((two >> (bit % 8)) & 7);
+    out[i] = unit * static_cast<float>(8 * bytes[i] + fine - 4);
+  }
+}
+
+ListEffort VectorLists::effort(double recall, size_t k) const {
+  const auto at = [&](const std::vector<ListEffort>& table) {
+    // The entry that loses no more than allowed; in between, by the logarithm of the loss.
+    const auto loss = static_cast<float>(1.0 - recall);
+    for (size_t i = 0; i < table.size(); ++i) {
+      if (table[i].loss > loss) continue;
+      if (i == 0 || table[i].loss <= 0 || loss <= 0) return table[i];
+      const float share = std::log(table[i - 1].loss / loss) /
+                          std::log(table[i - 1].loss / table[i].loss);
+      return ListEffort{loss,
+                        table[i - 1].reach + share * (table[i].reach - table[i - 1].reach),
+                        table[i - 1].margin + share * (table[i].margin - table[i - 1].margin)};
+    }
+    return table.back();
+  };
+  const ListEffort few = at(efforts_[0]);
+  if (k <= 10) return few;
+  const ListEffort many = at(efforts_[1]);
+  const float share = static_cast<float>(std::log10(static_cast<double>(k) / 10));
+  ListEffort effort = few;
+  effort.reach += share * (many.reach - few.reach);
+  effort.margin += share * (many.margin - few.margin);
+  // Between 10 and 100 the worse of the two sides is a safe guess; beyond, the trend goes on.
+  if (k < 100) {
+    effort.reach = std::max({effort.reach, few.reach, std::min(many.reach, few.reach)});
+    effort.margin = std::max(effort.margin, few.margin);
+  }
+  return effort;
+}
+
+Status VectorLists::check() const {
+  uint32_t before = 0;
+  for (uint32_t i = 0; i < count_; ++i) {
+    const uint32_t now = row_ascending(i);
+    if (now == UINT32_MAX || (i > 0 && now <= before)) return damaged("its rows are not in order");
+    before = now;
+    if (!(scale(i) * 0.0f == 0)) return damaged("a value is not a finite number");
+  }
+  return {};
+}
+
+}  // namespace headrace::index

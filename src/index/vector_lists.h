@@ -1,0 +1,120 @@
+// VectorLists: version 2 of a section "vectors": the vectors of a large segment in lists of near
+// ones, each with a 4-bit-group code for the scan, a byte plane for reranking and a plane of low
+// bits for the final score. Format: docs/formats/vectors.md.
+//
+// Owns: the small parts (epoch, list sizes); the planes are views into the file. Threads: const and
+// safe. Errors: damaged, unsupported.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "index/code_kernels.h"
+#include "index/section.h"
+#include "index/section_bytes.h"
+#include "index/vector_epoch.h"
+#include "index/vectors.h"
+
+namespace headrace::index {
+
+inline constexpr uint32_t kListsVersion = 2;
+// A vector is stored as scale · v, |v| at most this; v = 8 · high + low - 4.
+inline constexpr int kSplitMax = 1019;
+// Sets of vectors that this would round by more than 1/128 of their length stay in version 1.
+inline constexpr float kSplitErrorMax = 1.0f / 128;
+
+// How far a search must look so that it misses no more than `loss` of the best rows: measured when
+// the lists are made.
+struct ListEffort {
+  float loss = 0;
+  float reach = 0;   // of a list's spread: which lists are scanned
+  float margin = 0;  // of the codes' noise: which candidates are reranked
+};
+
+// Which lists may hold rows near a query, shared by search and by the measuring of efforts. For a
+// row x of a list with centroid c, near to a query q at distance d, x - c is no accident: q·x is
+// about q·c + |x - c|², and scatters by d · |x - c|. (Inner products of queries that are near
+// nothing scatter by |q| · |x - c|.)
+struct ListBounds {
+  ListBounds(const VectorEpoch& epoch, Metric metric, std::span<const float> residuals);
+  size_t size() const { return shift.size(); }
+  // What the distance of the k-th best row with this score counts for.
+  float distance(float square, float score) const;
+
+  Metric metric;
+  float noise = 0;         // of codes, as a share of the residuals' length
+  float scale = 0;         // 1 / sqrt(dimension)
+  size_t coarse_size = 0;  // leading directions of the centroids, a multiple of 16
+  // All of a number of lists that is filled up to a multiple of 16.
+  std::vector<float> coarse, shift, reach;
+};
+
+class VectorLists {
+ public:
+  static Result<std::unique_ptr<VectorLists>> open(std::string_view section);
+
+  uint32_t dimension() const { return epoch_.dimension; }
+  Metric metric() const { return metric_; }
+  uint32_t count() const { return count_; }
+  const VectorEpoch& epoch() const { return epoch_; }
+
+  uint32_t list_begin(uint32_t list) const { return begins_[list]; }
+  uint32_t list_end(uint32_t list) const { return begins_[list + 1]; }
+  uint32_t block_begin(uint32_t list) const { return block_begins_[list]; }
+  uint32_t block_count() const { return block_begins_.back(); }
+  const uint8_t* block(uint32_t i) const {
+    return reinterpret_cast<const uint8_t*>(codes_.data()) + i * code_block_bytes(epoch_.pairs());
+  }
+
+  // Places are positions in the order of storage: list after list.
+  uint32_t row(uint32_t place) const { return load<uint32_t>(rows_.data() + size_t{place} * 4); }
+  std::optional<uint32_t> find(uint32_t row) const;
+  // The i-th row, ascending.
+  uint32_t row_ascending(uint32_t i) const;
+  void decode(uint32_t place, std::span<float> out) const;
+  const char* bytes_row(uint32_t place) const { return bytes_.data() + place * bytes_stride_; }
+  size_t bytes_stride() const { return bytes_stride_; }
+  float scale(uint32_t place) const { return load<float>(bytes_row(place)); }
+  float square(uint32_t place) const { return load<float>(bytes_row(place) + 4); }  // Euclidean
+  const int8_t* high(uint32_t place) const {
+    return reinterpret_cast<const int8_t*>(bytes_row(place) + head_bytes_);
+  }
+  const uint8_t* low(uint32_t place) const {
+    return reinterpret_cast<const uint8_t*>(low_.data() + place * low_stride_);
+  }
+
+  const ListBounds& bounds() const { return *bounds_; }
+  ListEffort effort(double recall, size_t k) const;
+  Status check() const;
+
+ private:
+  VectorLists() = default;
+
+  VectorEpoch epoch_;
+  Metric metric_ = Metric::cosine;
+  uint32_t count_ = 0;
+  std::vector<uint32_t> begins_;
+  std::vector<uint32_t> block_begins_;
+  std::unique_ptr<ListBounds> bounds_;
+  std::vector<std::vector<ListEffort>> efforts_;  // for k = 10 and 100, loss descends
+  size_t bytes_stride_ = 0;
+  size_t low_stride_ = 0;
+  size_t head_bytes_ = 4;
+  std::string_view codes_, bytes_, low_, rows_, order_;
+};
+
+// Writes a section of version 2. `rows` ascending; `vector(i, out)` gives the i-th (safe from
+// several threads). Returns false, with nothing written, where the split would be too coarse.
+// `before`: an epoch to take over where it fits, or null.
+using VectorSource = std::function<void(size_t i, std::span<float> out)>;
+Result<bool> write_vector_lists(SectionSink& out, uint32_t dimension, Metric metric,
+                                std::span<const uint32_t> rows, const VectorSource& vector,
+                                const VectorEpoch* before);
+
+}  // namespace headrace::index

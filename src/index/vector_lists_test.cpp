@@ -1,0 +1,422 @@
+// Vectors in lists: kernels against each other, estimates against exact products, recall on made
+// data for every metric, filters, merges, damage.
+#include "index/vector_lists.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <set>
+
+#include "index/search_vectors.h"
+#include "index/vector_kernels.h"
+#include "index/vectors_state.h"
+
+namespace headrace::index {
+namespace {
+
+constexpr uint32_t kRows = 21'000;
+
+// Clusters of clusters in few directions, with noise in all of them: as hard as text is.
+std::vector<float> made_rows(size_t count, uint32_t dimension, uint32_t seed, bool unit) {
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal;
+  constexpr size_t kCenters = 300;
+  std::vector<float> centers(kCenters * dimension);
+  for (float& x : centers) x = normal(random);
+  std::mt19937 draw(seed);
+  std::vector<float> rows(count * dimension);
+  for (size_t i = 0; i < count; ++i) {
+    float* const row = rows.data() + i * dimension;
+    const float* const a = centers.data() + (draw() % kCenters) * dimension;
+    const float* const b = centers.data() + (draw() % kCenters) * dimension;
+    const float share = 0.5f * static_cast<float>(draw() % 1000) / 1000.0f;
+    float squares = 0;
+    for (uint32_t d = 0; d < dimension; ++d) {
+      row[d] = (1 - share) * a[d] + share * b[d] + 0.5f * normal(draw);
+      squares += row[d] * row[d];
+    }
+    for (uint32_t d = 0; unit && d < dimension; ++d) row[d] /= std::sqrt(squares);
+  }
+  return rows;
+}
+
+std::string flat_section(std::span<const float> rows, uint32_t dimension, Metric metric) {
+  VectorSetBuilder builder(dimension, metric);
+  for (size_t i = 0; i < rows.size() / dimension; ++i) {
+    builder.add(static_cast<uint32_t>(i), rows.subspan(i * dimension, dimension));
+  }
+  StringSink sink;
+  EXPECT_TRUE(builder.finish(sink));
+  return sink.take();
+}
+
+std::string listed_section(const VectorSet& flat, std::span<const uint32_t> map) {
+  const MergeInput<VectorSet> input{&flat, map};
+  StringSink sink;
+  const Status status = merge_vectors({&input, 1}, true, sink);
+  EXPECT_TRUE(status) << status.error().message();
+  return sink.take();
+}
+
+std::vector<uint32_t> same_rows(size_t count) {
+  std::vector<uint32_t> map(count);
+  for (size_t i = 0; i < count; ++i) map[i] = static_cast<uint32_t>(i);
+  return map;
+}
+
+struct Both {
+  std::string flat_bytes, listed_bytes;
+  std::unique_ptr<VectorSet> flat, listed;
+  VectorSpace exact, fast;
+
+  Both(std::span<const float> rows, uint32_t dimension, Metric metric) {
+    flat_bytes = flat_section(rows, dimension, metric);
+    flat = std::make_unique<VectorSet>(*VectorSet::open(flat_bytes));
+    const auto map = same_rows(rows.size() / dimension);
+    listed_bytes = listed_section(*flat, map);
+    auto opened = VectorSet::open(listed_bytes);
+    EXPECT_TRUE(opened) << opened.error().message();
+    listed = std::make_unique<VectorSet>(std::move(*opened));
+    exact = space(*flat);
+    fast = space(*listed);
+  }
+  static VectorSpace space(const VectorSet& set) {
+    VectorSpace space;
+    space.dimension = set.dimension();
+    space.metric = set.metric();
+    space.sets = {{&set}};
+    return space;
+  }
+};
+
+double recall_of(Both& both, std::span<const float> queries, size_t k, double target,
+                 const std::vector<uint64_t>& allowed = {}) {
+  const uint32_t dimension = both.exact.dimension;
+  const std::vector<std::vector<uint64_t>> filter = {allowed};
+  resolve_filters(both.exact, filter);
+  resolve_filters(both.fast, filter);
+  std::vector<std::vector<float>> prepared;
+  for (size_t i = 0; i < queries.size() / dimension; ++i) {
+    prepared.push_back(*prepare_vector(both.exact, queries.subspan(i * dimension, dimension)));
+  }
+  const std::vector<std::span<const float>> spans(prepared.begin(), prepared.end());
+  auto truth = best_vectors(both.exact, filter, spans, k, 1);
+  auto found = best_vectors(both.fast, filter, spans, k, target);
+  size_t hits = 0;
+  size_t all = 0;
+  for (size_t q = 0; q < spans.size(); ++q) {
+    std::set<uint32_t> rows;
+    for (const auto& entry : truth[q].take()) rows.insert(entry.row);
+    all += rows.size();
+    for (const auto& entry : found[q].take()) hits += rows.count(entry.row);
+  }
+  return static_cast<double>(hits) / static_cast<double>(all);
+}
+
+TEST(CodeKernels, FastOnesAgreeWithPlainOnes) {
+  const CodeKernels* const fast = code_kernels_avx2();
+  if (fast == nullptr) GTEST_SKIP() << "this CPU has no AVX2";
+  const CodeKernels& plain = code_kernels_scalar();
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  for (const size_t pairs : {1UL, 3UL, 32UL, 256UL}) {
+    std::vector<uint16_t> widths;
+    size_t coded = 0;
+    for (size_t g = 0; g < 2 * pairs; ++g) widths.push_back(static_cast<uint16_t>(random() % 4));
+    for (const uint16_t width : widths) coded += width;
+    std::vector<float> query(coded), book(coded * kCodeWords);
+    for (float& x : query) x = normal(random);
+    for (float& x : book) x = normal(random);
+    std::vector<float> products(2 * pairs * kCodeWords);
+    std::vector<uint8_t> a(products.size()), b(products.size());
+    const CodeTable x =
+        plain.make_table(query.data(), book.data(), widths.data(), widths.size(), products.data(),
+                         a.data());
+    const CodeTable y = fast->make_table(query.data(), book.data(), widths.data(), widths.size(),
+                                         products.data(), b.data());
+    EXPECT_NEAR(x.scale, y.scale, 1e-4f);
+    EXPECT_NEAR(x.offset, y.offset, 1e-2f);
+    for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1);
+    constexpr size_t kBlocks = 5;
+    std::vector<uint8_t> blocks(kBlocks * code_block_bytes(pairs));
+    for (size_t block = 0; block < kBlocks; ++block) {
+      uint8_t* const at = blocks.data() + block * code_block_bytes(pairs);
+      for (size_t i = 0; i < pairs * 32; ++i) at[i] = static_cast<uint8_t>(random());
+      for (size_t i = 0; i < 2 * kCodesPerBlock; ++i) {
+        const float value = normal(random);
+        std::memcpy(at + pairs * 32 + i * 4, &value, 4);
+      }
+    }
+    std::vector<uint32_t> places(kBlocks * 32), others(kBlocks * 32);
+    std::vector<float> values(kBlocks * 32), other_values(kBlocks * 32);
+    const float all = -1e30f;
+    ASSERT_EQ(plain.scan(blocks.data(), kBlocks, pairs, a.data(), x, all, places.data(),
+                         values.data()),
+              kBlocks * 32);
+    ASSERT_EQ(fast->scan(blocks.data(), kBlocks, pairs, a.data(), x, all, others.data(),
+                         other_values.data()),
+              kBlocks * 32);
+    for (size_t i = 0; i < values.size(); ++i) {
+      EXPECT_EQ(places[i], others[i]);
+      EXPECT_NEAR(values[i], other_values[i], 1e-3f * (1 + std::fabs(values[i])));
+    }
+    const float floor = values[17];
+    const size_t some = plain.scan(blocks.data(), kBlocks, pairs, a.data(), x, floor - 1e-3f,
+                                   places.data(), values.data());
+    EXPECT_NEAR(static_cast<double>(some),
+                static_cast<double>(fast->scan(blocks.data(), kBlocks, pairs, a.data(), x,
+                                               floor - 1e-3f, others.data(), other_values.data())),
+                2);
+    EXPECT_LT(some, kBlocks * 32);
+  }
+  for (const size_t dimension : {1UL, 7UL, 8UL, 31UL, 32UL, 100UL, 384UL}) {
+    std::vector<int8_t> high(dimension);
+    std::vector<int16_t> whole(dimension);
+    std::vector<float> query(dimension);
+    std::vector<uint8_t> low((dimension * 3 + 7) / 8 + 8);
+    for (auto& h : high) h = static_cast<int8_t>(random());
+    for (auto& w : whole) w = static_cast<int16_t>(random() % 8192) - 4096;
+    for (auto& l : low) l = static_cast<uint8_t>(random());
+    for (auto& x : query) x = normal(random);
+    EXPECT_EQ(plain.dot_bytes(high.data(), whole.data(), dimension),
+              fast->dot_bytes(high.data(), whole.data(), dimension));
+    EXPECT_NEAR(plain.dot_split(high.data(), low.data(), query.data(), dimension),
+                fast->dot_split(high.data(), low.data(), query.data(), dimension), 0.5f);
+  }
+  std::vector<float> products(64), shift(64), reach(64), bounds(64), others(64), maxima(4), most(4);
+  for (float& x : products) x = normal(random);
+  for (float& x : shift) x = normal(random);
+  for (float& x : reach) x = normal(random);
+  plain.list_bounds(products.data(), shift.data(), reach.data(), 64, 0.5f, bounds.data(),
+                    maxima.data());
+  fast->list_bounds(products.data(), shift.data(), reach.data(), 64, 0.5f, others.data(),
+                    most.data());
+  for (size_t i = 0; i < 64; ++i) EXPECT_NEAR(bounds[i], others[i], 1e-5f);
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(maxima[i], most[i], 1e-5f);
+}
+
+TEST(VectorLists, KeepVectorsAndRows) {
+  const auto rows = made_rows(kRows, 48, 2, true);
+  Both both(rows, 48, Metric::cosine);
+  ASSERT_NE(both.listed->state().lists, nullptr);
+  EXPECT_FALSE(both.listed->wants_lists());
+  EXPECT_TRUE(both.flat->wants_lists());
+  ASSERT_EQ(both.listed->count(), kRows);
+  EXPECT_TRUE(both.listed->check());
+  std::vector<float> values(48);
+  for (uint32_t row = 0; row < kRows; row += 97) {
+    ASSERT_EQ(both.listed->row_at(row), row);
+    ASSERT_TRUE(both.listed->vector(row, values));
+    const float error = vector_kernels().l2_f32(values.data(), rows.data() + row * 48, 48);
+    EXPECT_LT(std::sqrt(error), kSplitErrorMax / 2);
+    const auto score = vector_score(both.fast, 0, row, {rows.data() + row * 48, 48});
+    ASSERT_TRUE(score);
+    EXPECT_NEAR(*score, 1, 0.01);
+  }
+  EXPECT_FALSE(both.listed->covers(kRows));
+}
+
+TEST(VectorLists, EstimatesAreUnbiasedAndNear) {
+  constexpr uint32_t kDimension = 96;
+  const auto rows = made_rows(kRows, kDimension, 3, true);
+  Both both(rows, kDimension, Metric::cosine);
+  const VectorLists& lists = *both.listed->state().lists;
+  const VectorEpoch& epoch = lists.epoch();
+  const auto queries = made_rows(5, kDimension, 4, true);
+  double error_sum = 0;
+  double square_sum = 0;
+  double product_squares = 0;
+  size_t count = 0;
+  std::vector<float> padded(padded_length(kDimension));
+  std::vector<float> rotated(padded_length(epoch.basis_size));
+  std::vector<float> products(epoch.widths.size() * kCodeWords);
+  std::vector<uint8_t> table(products.size());
+  for (size_t q = 0; q < 5; ++q) {
+    const float* const query = queries.data() + q * kDimension;
+    std::copy_n(query, kDimension, padded.data());
+    epoch.rotate(padded.data(), 1, rotated.data());
+    const CodeTable kind =
+        code_kernels().make_table(rotated.data(), epoch.codebook.data(), epoch.widths.data(),
+                                  epoch.widths.size(), products.data(), table.data());
+    for (uint32_t list = 0; list < epoch.list_count; list += 7) {
+      const uint32_t blocks = lists.block_begin(list + 1) - lists.block_begin(list);
+      const uint32_t size = lists.list_end(list) - lists.list_begin(list);
+      std::vector<uint32_t> places(blocks * kCodesPerBlock);
+      std::vector<float> values(places.size());
+      const size_t found =
+          code_kernels().scan(lists.block(lists.block_begin(list)), blocks, epoch.pairs(),
+                              table.data(), kind, -1e30f, places.data(), values.data());
+      ASSERT_EQ(found, size);  // never the places that fill a block up
+      const float centre = vector_kernels().dot_f32(epoch.centroid(list).data(), rotated.data(),
+                                                    padded_length(epoch.basis_size));
+      for (size_t i = 0; i < found; ++i) {
+        const uint32_t row = lists.row(lists.list_begin(list) + places[i]);
+        const float exact =
+            vector_kernels().dot_f32(query, rows.data() + size_t{row} * kDimension, kDimension);
+        const double error = static_cast<double>(values[i]) + centre - exact;
+        error_sum += error;
+        square_sum += error * error;
+        product_squares += static_cast<double>(exact - centre) * (exact - centre);
+        ++count;
+      }
+    }
+  }
+  const auto n = static_cast<double>(count);
+  EXPECT_LT(std::fabs(error_sum / n), 0.01);
+  EXPECT_LT(square_sum / n, 0.7 * product_squares / n);  // the codes say much about residuals
+}
+
+TEST(VectorLists, RecallHoldsForEveryMetric) {
+  constexpr uint32_t kDimension = 64;
+  for (const Metric metric : {Metric::cosine, Metric::ip, Metric::l2}) {
+    SCOPED_TRACE(metric_name(metric));
+    const auto rows = made_rows(kRows, kDimension, 5, metric == Metric::cosine);
+    Both both(rows, kDimension, metric);
+    const auto queries = made_rows(150, kDimension, 6, false);
+    EXPECT_GE(recall_of(both, queries, 10, 0.9), 0.9);
+    EXPECT_GE(recall_of(both, queries, 10, 0.95), 0.95);
+    EXPECT_GE(recall_of(both, queries, 10, 0.99), 0.98);
+    EXPECT_GE(recall_of(both, queries, 1, 0.95), 0.95);
+    EXPECT_GE(recall_of(both, queries, 50, 0.95), 0.95);
+    EXPECT_GE(recall_of(both, queries, 300, 0.95), 0.95);
+    EXPECT_GE(recall_of(both, queries, 10, 1.0), 0.999);
+  }
+}
+
+TEST(VectorLists, RecallHoldsForQueriesFromElsewhere) {
+  constexpr uint32_t kDimension = 64;
+  const auto rows = made_rows(kRows, kDimension, 5, true);
+  Both both(rows, kDimension, Metric::cosine);
+  std::mt19937 random(9);
+  std::normal_distribution<float> normal;
+  std::vector<float> queries(100 * kDimension);
+  for (float& x : queries) x = normal(random);
+  EXPECT_GE(recall_of(both, queries, 10, 0.95), 0.95);
+}
+
+TEST(VectorLists, FilteredRecallAndCompleteness) {
+  constexpr uint32_t kDimension = 32;
+  const size_t count = 60'000;
+  const auto rows = made_rows(count, kDimension, 5, true);
+  Both both(rows, kDimension, Metric::cosine);
+  const auto queries = made_rows(60, kDimension, 6, true);
+  std::mt19937 random(3);
+  for (const uint32_t share : {1U, 10U, 100U, 400U, 900U}) {
+    SCOPED_TRACE(share);
+    std::vector<uint64_t> allowed((count + 63) / 64);
+    for (size_t row = 0; row < count; ++row) {
+      if (random() % 1000 < share) allowed[row / 64] |= uint64_t{1} << (row % 64);
+    }
+    EXPECT_GE(recall_of(both, queries, 10, 0.95, allowed), share <= 10 ? 0.999 : 0.95);
+  }
+  const std::vector<uint64_t> none(1);
+  const std::vector<std::vector<uint64_t>> filter = {none};
+  resolve_filters(both.fast, filter);
+  const std::span<const float> query(queries.data(), kDimension);
+  EXPECT_TRUE(best_vectors(both.fast, filter, {&query, 1}, 10, 0.95)[0].take().empty());
+}
+
+TEST(VectorLists, AllDimensionsAndEqualRows) {
+  for (const uint32_t dimension : {1U, 2U, 3U, 17U}) {
+    SCOPED_TRACE(dimension);
+    const auto rows = made_rows(kListedVectorsMin, dimension, 5, false);
+    Both both(rows, dimension, Metric::l2);
+    const auto queries = made_rows(30, dimension, 6, false);
+    if (both.listed->state().lists == nullptr) continue;
+    EXPECT_GE(recall_of(both, queries, 10, 0.95), dimension < 3 ? 0.0 : 0.95);
+    EXPECT_TRUE(both.listed->check());
+  }
+  std::vector<float> same(kListedVectorsMin * 8, 1.0f);
+  Both both(same, 8, Metric::cosine);
+  const std::vector<std::vector<uint64_t>> filter(1);
+  resolve_filters(both.fast, filter);
+  const std::span<const float> query(same.data(), 8);
+  EXPECT_EQ(best_vectors(both.fast, filter, {&query, 1}, 10, 0.95)[0].take().size(), 10U);
+}
+
+TEST(VectorLists, MergeDropsRowsAndKeepsRecall) {
+  constexpr uint32_t kDimension = 48;
+  const auto old_rows = made_rows(kRows * 2, kDimension, 5, true);
+  const auto new_rows = made_rows(kRows, kDimension, 15, true);
+  Both before(old_rows, kDimension, Metric::cosine);
+  const std::string fresh_bytes = flat_section(new_rows, kDimension, Metric::cosine);
+  const VectorSet fresh = std::move(*VectorSet::open(fresh_bytes));
+  // Half of the old rows go, as many new ones come.
+  std::vector<uint32_t> kept(kRows * 2, kDroppedRow);
+  std::vector<float> expected;
+  uint32_t next = 0;
+  for (uint32_t row = 0; row < kRows * 2; row += 2) {
+    kept[row] = next++;
+    expected.insert(expected.end(), old_rows.begin() + row * kDimension,
+                    old_rows.begin() + (row + 1) * kDimension);
+  }
+  std::vector<uint32_t> appended(kRows);
+  for (uint32_t& row : appended) row = next++;
+  expected.insert(expected.end(), new_rows.begin(), new_rows.end());
+  const MergeInput<VectorSet> inputs[] = {{before.listed.get(), kept}, {&fresh, appended}};
+  StringSink sink;
+  ASSERT_TRUE(merge_vectors(inputs, true, sink));
+  const std::string bytes = sink.take();
+  Both after(expected, kDimension, Metric::cosine);
+  *after.listed = std::move(*VectorSet::open(bytes));
+  ASSERT_NE(after.listed->state().lists, nullptr);
+  EXPECT_TRUE(after.listed->check());
+  EXPECT_EQ(after.listed->count(), next);
+  // The epoch went on: segments of the space share it.
+  EXPECT_EQ(after.listed->state().lists->epoch().basis, before.listed->state().lists->epoch().basis);
+  EXPECT_GE(recall_of(after, made_rows(100, kDimension, 6, true), 10, 0.95), 0.95);
+  // And back to a plain set, when too few are left for lists.
+  std::vector<uint32_t> few(kRows * 2, kDroppedRow);
+  few[5] = 0;
+  few[9] = 1;
+  const MergeInput<VectorSet> last[] = {{before.listed.get(), few}};
+  StringSink small;
+  ASSERT_TRUE(merge_vectors(last, true, small));
+  const std::string small_bytes = small.take();
+  const VectorSet two = std::move(*VectorSet::open(small_bytes));
+  std::vector<float> values(kDimension);
+  ASSERT_TRUE(two.vector(1, values));
+  EXPECT_LT(vector_kernels().l2_f32(values.data(), old_rows.data() + 9 * kDimension, kDimension),
+            1e-4f);
+}
+
+TEST(VectorLists, DamageIsRefusedOrHarmless) {
+  constexpr uint32_t kDimension = 16;
+  const auto rows = made_rows(kListedVectorsMin, kDimension, 5, true);
+  Both both(rows, kDimension, Metric::cosine);
+  const std::string& whole = both.listed_bytes;
+  for (size_t size = 0; size < whole.size(); size += 1 + size / 3) {
+    EXPECT_FALSE(VectorSet::open(std::string_view(whole).substr(0, size))) << size;
+  }
+  const auto refused = [&](size_t at, char value) {
+    std::string changed = whole;
+    changed[at] = value;
+    return !VectorSet::open(changed);
+  };
+  EXPECT_TRUE(refused(0, 'x'));
+  EXPECT_TRUE(refused(whole.size() - 1, 'x'));
+  EXPECT_TRUE(refused(whole.size() - 8, 9));    // version
+  EXPECT_TRUE(refused(whole.size() - 12, 1));   // features
+  EXPECT_TRUE(refused(whole.size() - 192, 99)); // dimension
+  // Bits changed anywhere: an error at open, or answers that may be wrong, but never a crash.
+  std::mt19937 random(8);
+  const std::vector<std::vector<uint64_t>> filter(1);
+  for (int i = 0; i < 60; ++i) {
+    std::string changed = whole;
+    const size_t at = i % 2 == 0 ? whole.size() - 1 - random() % 200 : random() % whole.size();
+    changed[at] = static_cast<char>(random());
+    auto opened = VectorSet::open(changed);
+    if (!opened) continue;
+    VectorSpace space = Both::space(*opened);
+    resolve_filters(space, filter);
+    std::span<const float> query(rows.data(), kDimension);
+    if (opened->dimension() != kDimension) continue;
+    static_cast<void>(best_vectors(space, filter, {&query, 1}, 10, 0.95));
+    static_cast<void>(opened->check());
+  }
+}
+
+}  // namespace
+}  // namespace headrace::index
