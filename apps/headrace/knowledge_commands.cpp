@@ -41,10 +41,18 @@ Result<int> run_info(const std::string& kb, bool json) {
   return 0;
 }
 
-Result<int> run_verify(const std::string& kb, bool json) {
+// The recall that searches promise when nothing else is asked for.
+constexpr double kRecallTarget = 0.95;
+
+Result<int> run_verify(const std::string& kb, bool measure, bool json) {
   HR_ASSIGN(const index::VerifyReport report, index::verify(FileSystem::real(), kb));
+  std::vector<index::RecallReport> recall;
+  if (measure && report.ok()) {
+    HR_ASSIGN(const auto knowledge, Knowledge::open(kb, {}));
+    HR_ASSIGN(recall, knowledge->measure_recall(kRecallTarget));
+  }
   if (json) {
-    HR_TRY(print_line(verify_json(report)));
+    HR_TRY(print_line(verify_json(report, recall)));
   } else if (report.ok()) {
     fmt::print("{} {} checked, nothing wrong\n", green("ok:"), human_bytes(report.checked_bytes));
   } else {
@@ -52,6 +60,11 @@ Result<int> run_verify(const std::string& kb, bool json) {
       fmt::print("{} {}\n", red("damaged:", Stream::out), problem);
     fmt::print(
         "restore these files from a backup, or index the sources into a new knowledge base\n");
+  }
+  for (const index::RecallReport& measured : recall) {
+    if (json) break;
+    fmt::print("  vectors \"{}\": recall@10 {:.4f} where {} is asked for ({} queries)\n",
+               measured.space, measured.recall, measured.target, measured.queries);
   }
   return report.ok() ? 0 : 1;
 }
@@ -105,8 +118,11 @@ void add_knowledge_commands(CLI::App& app, Invocation& invocation) {
   const auto kb = std::make_shared<std::string>();
   add(app, invocation, "info", "What a knowledge base holds", kb,
       [kb](bool json) { return run_info(*kb, json); });
-  add(app, invocation, "verify", "Read every byte and check it; exit 1 when damaged", kb,
-      [kb](bool json) { return run_verify(*kb, json); });
+  const auto recall = std::make_shared<bool>(false);
+  CLI::App* verify =
+      add(app, invocation, "verify", "Read every byte and check it; exit 1 when damaged", kb,
+          [kb, recall](bool json) { return run_verify(*kb, *recall, json); });
+  verify->add_flag("--recall", *recall, "Also measure what searches by vector find");
   add(app, invocation, "errors", "The documents that failed, and why", kb,
       [kb](bool json) { return run_errors(*kb, json); });
   add(app, invocation, "optimize", "Bring everything into its final, fully indexed form", kb,

@@ -267,10 +267,13 @@ class PyKnowledge {
   std::string info() { return info_json(unwrap(knowledge_->snapshot())->info()); }
   std::string errors() { return errors_json(unwrap(knowledge_->snapshot())->errors()); }
 
-  std::string verify() {
+  std::string verify(double recall) {
     CancelToken cancel;
-    return verify_json(unwrap(run_interruptible_result<index::VerifyReport>(
-        cancel, [&] { return index::verify(FileSystem::real(), knowledge_->path()); })));
+    const auto report = unwrap(run_interruptible_result<index::VerifyReport>(
+        cancel, [&] { return index::verify(FileSystem::real(), knowledge_->path()); }));
+    if (recall <= 0 || !report.ok()) return verify_json(report);
+    return verify_json(report, unwrap(run_interruptible_result<std::vector<index::RecallReport>>(
+                                   cancel, [&] { return knowledge_->measure_recall(recall); })));
   }
 
   uint64_t export_to(const std::string& target) {
@@ -291,21 +294,13 @@ class PyKnowledge {
   nb::tuple answers(Result<BatchAnswers>&& result, size_t queries) {
     BatchAnswers found = unwrap(std::move(result));
     const Settings settings = unwrap(knowledge_->settings());
-    const size_t cells = queries * found.k;
     for (size_t q = 0; q < queries; ++q) {
       for (size_t i = found.counts[q]; i < found.k; ++i)
         found.scores[q * found.k + i] = -std::numeric_limits<float>::infinity();
     }
     nb::object ids;
     if (settings.own_vectors && settings.integer_ids) {
-      std::vector<int64_t> numbers(cells, -1);
-      for (size_t q = 0; q < queries; ++q) {
-        for (size_t i = 0; i < found.counts[q]; ++i) {
-          const std::string_view source = found.snapshot->source(found.rows[q * found.k + i]);
-          std::from_chars(source.data(), source.data() + source.size(), numbers[q * found.k + i]);
-        }
-      }
-      ids = matrix(std::move(numbers), queries, found.k);
+      ids = matrix(std::move(found.ids), queries, found.k);
     } else {
       nb::list names;
       for (size_t q = 0; q < queries; ++q) {
@@ -345,7 +340,7 @@ void bind_knowledge(nb::module_& module) {
       .def("optimize", &PyKnowledge::optimize)
       .def("info", &PyKnowledge::info)
       .def("errors", &PyKnowledge::errors)
-      .def("verify", &PyKnowledge::verify)
+      .def("verify", &PyKnowledge::verify, nb::arg("recall") = 0.0)
       .def("export", &PyKnowledge::export_to)
       .def("close", &PyKnowledge::close);
 }

@@ -340,9 +340,14 @@ class KnowledgeBase:
         """The documents that failed: source, stage, code, message, hint."""
         return json.loads(self._native.errors())["errors"]
 
-    def verify(self) -> dict[str, Any]:
-        """Reads every byte and checks it: {"ok", "checked_bytes", "problems"}."""
-        return json.loads(self._native.verify())
+    def verify(self, recall: bool | float = False) -> dict[str, Any]:
+        """Reads every byte and checks it: {"ok", "checked_bytes", "problems"}.
+
+        With `recall` (True: 0.95, or a target) it also measures what searches by vector find, space
+        by space: "recall": [{"space", "target", "recall", "queries"}].
+        """
+        target = 0.95 if recall is True else float(recall)
+        return json.loads(self._native.verify(target))
 
     def export(self, path: str) -> int:
         """Writes all rows to F.jsonl or F.arrow; returns how many."""

@@ -52,8 +52,7 @@ size_t scan(const uint8_t* blocks, size_t block_count, size_t pairs, const uint8
       float shift;
       std::memcpy(&slope, blocks + pairs * 32 + i * 4, 4);
       std::memcpy(&shift, blocks + pairs * 32 + (kCodesPerBlock + i) * 4, 4);
-      const float value =
-          slope * (kind.scale * static_cast<float>(sums[i]) + kind.offset) + shift;
+      const float value = slope * (kind.scale * static_cast<float>(sums[i]) + kind.offset) + shift;
       if (!(value >= floor)) continue;
       places[found] = static_cast<uint32_t>(b * kCodesPerBlock + i);
       values[found++] = value;

@@ -101,9 +101,9 @@ inline size_t pick(const Sums& sums, const float* factors, CodeTable kind, float
     const __m256 product = _mm256_fmadd_ps(sum, scale, offset);
     estimates[i] = _mm256_fmadd_ps(_mm256_loadu_ps(factors + 8 * i), product,
                                    _mm256_loadu_ps(factors + 32 + 8 * i));
-    mask |= static_cast<unsigned>(
-                _mm256_movemask_ps(_mm256_cmp_ps(estimates[i], least, _CMP_GE_OQ)))
-            << (8 * i);
+    mask |=
+        static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(estimates[i], least, _CMP_GE_OQ)))
+        << (8 * i);
   }
   if (mask == 0) return 0;
   alignas(32) float all[32];
@@ -198,7 +198,8 @@ float dot_split(const int8_t* high, const uint8_t* low, const float* query, size
   }
   float total = sum_of(sum);
   for (size_t bit = 0; i < dimension; ++i, bit += 3) {
-    const unsigned bits = low[bit / 8] | (unsigned{bit % 8 > 5 ? low[bit / 8 + 1] : uint8_t{0}} << 8);
+    const unsigned bits =
+        low[bit / 8] | (unsigned{bit % 8 > 5 ? low[bit / 8 + 1] : uint8_t{0}} << 8);
     const int value = static_cast<int>((bits >> (bit % 8)) & 7);
     total += static_cast<float>(8 * high[i] + value - 4) * query[i];
   }

@@ -6,12 +6,6 @@
 
 #include "index/vector_kernels.h"
 
-#ifdef COUNTERS
-uint64_t g_lists,g_blocks,g_found,g_rerank;
-#define CNT(x,n) x+=n
-#else
-#define CNT(x,n)
-#endif
 namespace headrace::index {
 namespace {
 
@@ -92,8 +86,8 @@ class ListSearch {
     }
     query.square = vector_kernels().dot_f32(values, values, dimension_);
     // The largest whole number for which no sum of products leaves 32 bits.
-    const auto limit = static_cast<float>(
-        std::min<uint64_t>(32767, (uint64_t{1} << 31) / (128 * dimension_) - 1));
+    const auto limit =
+        static_cast<float>(std::min<uint64_t>(32767, (uint64_t{1} << 31) / (128 * dimension_) - 1));
     query.step = most > 0 ? most / limit : 0;
     const float inverse = most > 0 ? limit / most : 0;
     query.whole.resize(dimension_);
@@ -104,9 +98,8 @@ class ListSearch {
 
   // Higher is better; under the Euclidean metric q·x - |x|²/2.
   float byte_score(const Query& query, uint32_t place) const {
-    const auto product =
-        static_cast<float>(code_kernels().dot_bytes(lists_.high(place), query.whole.data(),
-                                                    dimension_));
+    const auto product = static_cast<float>(
+        code_kernels().dot_bytes(lists_.high(place), query.whole.data(), dimension_));
     const float score = lists_.scale(place) * (8 * query.step * product - 0.5f * query.sum);
     return lists_.metric() == Metric::l2 ? score - lists_.square(place) / 2 : score;
   }
@@ -155,8 +148,8 @@ class ListSearch {
       shift_[list.place] = kLowest;
     }
     const float distance = bounds_.distance(query.square, best_.threshold());
-    find_limits(products, best_.threshold() > kLowest ? effort_.reach * distance * bounds_.scale
-                                                      : 0.0f);
+    find_limits(products,
+                best_.threshold() > kLowest ? effort_.reach * distance * bounds_.scale : 0.0f);
     collect(best_.threshold());
     for (const Candidate& list : chosen_) {
       if (list.score < best_.threshold()) break;
@@ -200,9 +193,8 @@ class ListSearch {
         }
       }
     }
-    std::ranges::sort(chosen_, [](const Candidate& a, const Candidate& b) {
-      return a.score > b.score;
-    });
+    std::ranges::sort(chosen_,
+                      [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
   }
 
   // Keeps of places_ those that the filter lets through; `block` is the first scanned.
@@ -223,9 +215,8 @@ class ListSearch {
     const uint32_t begin = lists_.block_begin(list);
     const uint32_t end = lists_.block_begin(list + 1);
     if (begin == end) return;
-    const float product =
-        vector_kernels().dot_f32(epoch_.centroid(list).data(), query.rotated,
-                                 padded_length(epoch_.basis_size));
+    const float product = vector_kernels().dot_f32(epoch_.centroid(list).data(), query.rotated,
+                                                   padded_length(epoch_.basis_size));
     const float reach = bounds_.reach[list] * bounds_.scale * bounds_.noise * effort_.margin;
     const uint32_t first_place = lists_.list_begin(list);
     if (places_.size() < size_t{end - begin} * kCodesPerBlock) {
@@ -245,12 +236,12 @@ class ListSearch {
       const float threshold = best_.threshold();
       const float allowance =
           product + (threshold > kLowest ? reach * bounds_.distance(query.square, threshold) : 0);
-      size_t found = code_kernels().scan(lists_.block(block), stop - block, epoch_.pairs(),
-                                         table_.data(), kind_, threshold - allowance,
-                                         places_.data(), values_.data());
-      CNT(g_lists,1); CNT(g_blocks,stop-block); CNT(g_found,found);
+      size_t found =
+          code_kernels().scan(lists_.block(block), stop - block, epoch_.pairs(), table_.data(),
+                              kind_, threshold - allowance, places_.data(), values_.data());
       if (!filter_.all) found = filtered(found, block);
-      rerank(query, found, first_place + (block - begin) * uint32_t{kCodesPerBlock}, product, reach);
+      rerank(query, found, first_place + (block - begin) * uint32_t{kCodesPerBlock}, product,
+             reach);
       block = stop;
     }
   }
@@ -260,10 +251,9 @@ class ListSearch {
     if (!best_.full() && found > 64) {
       order_.clear();
       for (size_t i = 0; i < found; ++i) order_.push_back({values_[i], places_[i]});
-      std::ranges::nth_element(order_, order_.begin() + 48,
-                               [](const Candidate& a, const Candidate& b) {
-                                 return a.score > b.score;
-                               });
+      std::ranges::nth_element(
+          order_, order_.begin() + 48,
+          [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
       for (size_t i = 0; i < found; ++i) {
         values_[i] = order_[i].score;
         places_[i] = order_[i].place;
@@ -278,7 +268,6 @@ class ListSearch {
         continue;
       }
       const uint32_t place = first_place + places_[i];
-      CNT(g_rerank,1);
       best_.add(byte_score(query, place), place);
     }
   }
@@ -328,8 +317,8 @@ ListFilter resolve_list_filter(const VectorLists& lists, std::span<const uint64_
 
 float list_score(const VectorLists& lists, uint32_t place, const float* query, float square) {
   const float product =
-      lists.scale(place) * code_kernels().dot_split(lists.high(place), lists.low(place), query,
-                                                    lists.dimension());
+      lists.scale(place) *
+      code_kernels().dot_split(lists.high(place), lists.low(place), query, lists.dimension());
   if (lists.metric() != Metric::l2) return product;
   return -std::sqrt(std::max(0.0f, square - 2 * product + lists.square(place)));
 }

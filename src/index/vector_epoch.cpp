@@ -100,7 +100,8 @@ std::vector<float> covariance(std::span<const float> rows, uint32_t dimension, T
         const float* const row = rows.data() + (begin + i) * padded;
         for (uint32_t d = 0; d < dimension; ++d) turned[d * kChunk + i] = row[d];
       }
-      multiply_rows(turned.data(), dimension, turned.data(), dimension, kChunk, part.data(), padded);
+      multiply_rows(turned.data(), dimension, turned.data(), dimension, kChunk, part.data(),
+                    padded);
       for (size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
     }
   });
@@ -160,7 +161,8 @@ void find_basis(VectorEpoch& epoch, const std::vector<float>& spread_of, ThreadP
     pool.parallel_for(blocks, [&](size_t block) {
       const size_t begin = block * 32;
       multiply_rows(spread_of.data(), dimension, basis.data() + begin * padded,
-               std::min<size_t>(32, size - begin), padded, turned.data() + begin * padded, padded);
+                    std::min<size_t>(32, size - begin), padded, turned.data() + begin * padded,
+                    padded);
     });
   };
   for (int round = 0; round < kBasisRounds; ++round) {
@@ -188,9 +190,8 @@ void find_basis(VectorEpoch& epoch, const std::vector<float>& spread_of, ThreadP
   basis = std::move(sorted);
   float trace = 0;
   for (uint32_t d = 0; d < dimension; ++d) trace += spread_of[d * padded + d];
-  epoch.spread.push_back(size < dimension ? std::max(0.0f, trace - sum) /
-                                                static_cast<float>(dimension - size)
-                                          : 0.0f);
+  epoch.spread.push_back(
+      size < dimension ? std::max(0.0f, trace - sum) / static_cast<float>(dimension - size) : 0.0f);
 }
 
 // What 4 bits leave of directions with these variances: reverse water-filling, and what a codebook
@@ -296,16 +297,18 @@ void train_codebook(VectorEpoch& epoch, std::span<const float> rows, ThreadPool&
       for (size_t w = 0; w < kCodeWords; ++w) {
         const float* const row = rows.data() + (random() % count) * stride + first[group];
         for (size_t d = 0; d < width; ++d) {
-          book[d * kCodeWords + w] = sizes[w] == 0 ? row[d]
-                                                   : static_cast<float>(sums[d * kCodeWords + w] /
-                                                                        static_cast<double>(sizes[w]));
+          book[d * kCodeWords + w] =
+              sizes[w] == 0
+                  ? row[d]
+                  : static_cast<float>(sums[d * kCodeWords + w] / static_cast<double>(sizes[w]));
         }
       }
     }
   });
 }
 
-void measure_noise(VectorEpoch& epoch, std::span<const float> rows, std::span<const float> squares) {
+void measure_noise(VectorEpoch& epoch, std::span<const float> rows,
+                   std::span<const float> squares) {
   const size_t stride = padded_length(epoch.basis_size);
   const size_t count = rows.size() / stride;
   const std::vector<float> origin(stride);
@@ -326,7 +329,8 @@ void measure_noise(VectorEpoch& epoch, std::span<const float> rows, std::span<co
   }
   epoch.noise.clear();
   for (const double sum : sums) {
-    epoch.noise.push_back(static_cast<float>(sum / static_cast<double>(std::max<size_t>(count, 1))));
+    epoch.noise.push_back(
+        static_cast<float>(sum / static_cast<double>(std::max<size_t>(count, 1))));
   }
   epoch.noise.push_back(epoch.spread.back());
 }
@@ -334,7 +338,7 @@ void measure_noise(VectorEpoch& epoch, std::span<const float> rows, std::span<co
 }  // namespace
 
 void multiply_rows(const float* rows, size_t row_count, const float* others, size_t other_count,
-              size_t padded, float* out, size_t out_stride) {
+                   size_t padded, float* out, size_t out_stride) {
   const size_t tile = std::max<size_t>(4, (size_t{160} << 10) / (padded * sizeof(float)) / 4 * 4);
   std::vector<float> part(other_count * std::min(tile, row_count));
   for (size_t begin = 0; begin < row_count; begin += tile) {
@@ -402,7 +406,7 @@ std::vector<float> VectorEpoch::centroids_in_space() const {
 
 void VectorEpoch::rotate(const float* rows, size_t count, float* out) const {
   multiply_rows(basis.data(), basis_size, rows, count, padded_length(dimension), out,
-           padded_length(basis_size));
+                padded_length(basis_size));
 }
 
 VectorEpoch train_epoch(std::span<const float> sample, uint32_t dimension, uint32_t list_count,
@@ -446,8 +450,7 @@ VectorEpoch train_epoch(std::span<const float> sample, uint32_t dimension, uint3
   epoch.centroids.assign(size_t{list_count} * stride, 0);
   pool.parallel_for((list_count + kRowTile - 1) / kRowTile, [&](size_t block) {
     const size_t begin = block * kRowTile;
-    epoch.rotate(centers.data() + begin * padded,
-                 std::min<size_t>(kRowTile, list_count - begin),
+    epoch.rotate(centers.data() + begin * padded, std::min<size_t>(kRowTile, list_count - begin),
                  epoch.centroids.data() + begin * stride);
   });
   round_to_halves(epoch.centroids);
@@ -457,10 +460,10 @@ VectorEpoch train_epoch(std::span<const float> sample, uint32_t dimension, uint3
 VectorCode encode_vector(const VectorEpoch& epoch, const float* rotated, const float* centroid,
                          float square, bool euclidean, uint8_t* words) {
   const size_t size = epoch.basis_size;
-  double length = square;     // |r|² = |x|² - |x̃|² + |x̃ - c̃|²: what lies outside the basis counts
-  double along = 0;           // c · r
-  double coded_length = 0;    // r · r̂
-  double coded_along = 0;     // c · r̂
+  double length = square;   // |r|² = |x|² - |x̃|² + |x̃ - c̃|²: what lies outside the basis counts
+  double along = 0;         // c · r
+  double coded_length = 0;  // r · r̂
+  double coded_along = 0;   // c · r̂
   const float* book = epoch.codebook.data();
   size_t d = 0;
   for (size_t g = 0; g < epoch.widths.size(); ++g) {

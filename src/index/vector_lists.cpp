@@ -184,8 +184,7 @@ Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section)
   lists->bytes_stride_ = bytes_row_bytes(epoch.dimension, euclidean);
   lists->low_stride_ = low_row_bytes(epoch.dimension);
   const uint64_t count = trailer.count;
-  if (lists->codes_.size() <
-          uint64_t{lists->block_count()} * code_block_bytes(epoch.pairs()) ||
+  if (lists->codes_.size() < uint64_t{lists->block_count()} * code_block_bytes(epoch.pairs()) ||
       lists->bytes_.size() < count * lists->bytes_stride_ ||
       lists->low_.size() < count * lists->low_stride_ + kLowPlaneSpare ||
       lists->rows_.size() < count * 4 || lists->order_.size() < count * 4) {
@@ -247,10 +246,9 @@ ListEffort VectorLists::effort(double recall, size_t k) const {
     for (size_t i = 0; i < table.size(); ++i) {
       if (table[i].loss > loss) continue;
       if (i == 0 || table[i].loss <= 0 || loss <= 0) return table[i];
-      const float share = std::log(table[i - 1].loss / loss) /
-                          std::log(table[i - 1].loss / table[i].loss);
-      return ListEffort{loss,
-                        table[i - 1].reach + share * (table[i].reach - table[i - 1].reach),
+      const float share =
+          std::log(table[i - 1].loss / loss) / std::log(table[i - 1].loss / table[i].loss);
+      return ListEffort{loss, table[i - 1].reach + share * (table[i].reach - table[i - 1].reach),
                         table[i - 1].margin + share * (table[i].margin - table[i - 1].margin)};
     }
     return table.back();

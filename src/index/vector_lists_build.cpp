@@ -19,10 +19,10 @@ namespace {
 
 constexpr size_t kBlockRows = 64;
 constexpr size_t kSamplePerList = 48;
-constexpr size_t kSampleBytesMax = 192 << 20;
+constexpr size_t kSampleBytesMax = 128 << 20;
 constexpr size_t kQueriesPerKind = 160;
 constexpr size_t kEffortK[kEffortDepths] = {10, 100};
-constexpr float kLosses[] = {0.5f,  0.3f,   0.2f,   0.1f,   0.05f,  0.03f,
+constexpr float kLosses[] = {0.5f,  0.3f,  0.2f,   0.1f,   0.05f, 0.03f,
                              0.02f, 0.01f, 0.005f, 0.002f, 0.001f};
 // Of the misses allowed, the part that the choice of lists may cause; the codes get the rest.
 constexpr float kListShare = 0.6f;
@@ -229,7 +229,6 @@ class ListsBuilder {
       }
       for (const float loss : kLosses) {
         ListEffort effort{loss, -kFar, -kFar};
-        if (getenv("HRDEBUG")) { fprintf(stderr,"depth %zu loss %.3f:",depth,loss); for (int kind=0;kind<3;++kind) fprintf(stderr," [%.2f %.2f]",quantile(reaches[kind], loss * kListShare),quantile(margins[kind], loss * (1 - kListShare))); fprintf(stderr,"\n"); }
         for (int kind = 0; kind < 3; ++kind) {
           effort.reach = std::max(effort.reach, quantile(reaches[kind], loss * kListShare));
           effort.margin = std::max(effort.margin, quantile(margins[kind], loss * (1 - kListShare)));
@@ -297,9 +296,8 @@ class ListsBuilder {
     return append({reinterpret_cast<const char*>(values.data()), values.size_bytes()});
   }
   Status begin(ListsPart part) {
-    HR_TRY(append(std::string((kListsPartAlignment - written_ % kListsPartAlignment) %
-                                  kListsPartAlignment,
-                              '\0')));
+    HR_TRY(append(std::string(
+        (kListsPartAlignment - written_ % kListsPartAlignment) % kListsPartAlignment, '\0')));
     trailer_.parts[static_cast<size_t>(part)] = written_;
     return {};
   }
@@ -391,9 +389,9 @@ class ListsBuilder {
           float shift = -std::numeric_limits<float>::infinity();
           if (i < size) {
             const float* const row = rows.data() + i * padded_;
-            const VectorCode code = encode_vector(
-                epoch_, turned.data() + i * stride_, centroid,
-                vector_kernels().dot_f32(row, row, padded_), euclidean, words.data());
+            const VectorCode code =
+                encode_vector(epoch_, turned.data() + i * stride_, centroid,
+                              vector_kernels().dot_f32(row, row, padded_), euclidean, words.data());
             slope = code.slope;
             shift = code.shift;
             for (size_t p = 0; p < pairs; ++p) {
@@ -420,7 +418,8 @@ class ListsBuilder {
         const float scale = most / kSplitMax;
         const float inverse = most > 0 ? kSplitMax / most : 0;
         const size_t at = out.size();
-        out.resize(at + (high ? bytes_row_bytes(dimension_, euclidean) : low_row_bytes(dimension_)));
+        out.resize(at +
+                   (high ? bytes_row_bytes(dimension_, euclidean) : low_row_bytes(dimension_)));
         char* const bytes = out.data() + at;
         if (high) {
           std::memcpy(bytes, &scale, 4);

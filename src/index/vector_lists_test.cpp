@@ -131,9 +131,8 @@ TEST(CodeKernels, FastOnesAgreeWithPlainOnes) {
     for (float& x : book) x = normal(random);
     std::vector<float> products(2 * pairs * kCodeWords);
     std::vector<uint8_t> a(products.size()), b(products.size());
-    const CodeTable x =
-        plain.make_table(query.data(), book.data(), widths.data(), widths.size(), products.data(),
-                         a.data());
+    const CodeTable x = plain.make_table(query.data(), book.data(), widths.data(), widths.size(),
+                                         products.data(), a.data());
     const CodeTable y = fast->make_table(query.data(), book.data(), widths.data(), widths.size(),
                                          products.data(), b.data());
     EXPECT_NEAR(x.scale, y.scale, 1e-4f);
@@ -152,9 +151,9 @@ TEST(CodeKernels, FastOnesAgreeWithPlainOnes) {
     std::vector<uint32_t> places(kBlocks * 32), others(kBlocks * 32);
     std::vector<float> values(kBlocks * 32), other_values(kBlocks * 32);
     const float all = -1e30f;
-    ASSERT_EQ(plain.scan(blocks.data(), kBlocks, pairs, a.data(), x, all, places.data(),
-                         values.data()),
-              kBlocks * 32);
+    ASSERT_EQ(
+        plain.scan(blocks.data(), kBlocks, pairs, a.data(), x, all, places.data(), values.data()),
+        kBlocks * 32);
     ASSERT_EQ(fast->scan(blocks.data(), kBlocks, pairs, a.data(), x, all, others.data(),
                          other_values.data()),
               kBlocks * 32);
@@ -365,7 +364,8 @@ TEST(VectorLists, MergeDropsRowsAndKeepsRecall) {
   EXPECT_TRUE(after.listed->check());
   EXPECT_EQ(after.listed->count(), next);
   // The epoch went on: segments of the space share it.
-  EXPECT_EQ(after.listed->state().lists->epoch().basis, before.listed->state().lists->epoch().basis);
+  EXPECT_EQ(after.listed->state().lists->epoch().basis,
+            before.listed->state().lists->epoch().basis);
   EXPECT_GE(recall_of(after, made_rows(100, kDimension, 6, true), 10, 0.95), 0.95);
   // And back to a plain set, when too few are left for lists.
   std::vector<uint32_t> few(kRows * 2, kDroppedRow);
@@ -397,9 +397,9 @@ TEST(VectorLists, DamageIsRefusedOrHarmless) {
   };
   EXPECT_TRUE(refused(0, 'x'));
   EXPECT_TRUE(refused(whole.size() - 1, 'x'));
-  EXPECT_TRUE(refused(whole.size() - 8, 9));    // version
-  EXPECT_TRUE(refused(whole.size() - 12, 1));   // features
-  EXPECT_TRUE(refused(whole.size() - 192, 99)); // dimension
+  EXPECT_TRUE(refused(whole.size() - 8, 9));     // version
+  EXPECT_TRUE(refused(whole.size() - 12, 1));    // features
+  EXPECT_TRUE(refused(whole.size() - 192, 99));  // dimension
   // Bits changed anywhere: an error at open, or answers that may be wrong, but never a crash.
   std::mt19937 random(8);
   const std::vector<std::vector<uint64_t>> filter(1);

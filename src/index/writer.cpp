@@ -381,8 +381,7 @@ class LoggedWriter : public Writer {
     const std::string path = path_of(FileKind::segment, held.file);
     HR_ASSIGN(const auto sink, FileSink::create(files_, path));
     const std::vector<std::string> spaces = state_->space_names();
-    HR_TRY(merge_segments(inputs, maps, spaces, {held.file, BlobCodec::zstd, vector_lists},
-                          *sink));
+    HR_TRY(merge_segments(inputs, maps, spaces, {held.file, BlobCodec::zstd, vector_lists}, *sink));
     HR_TRY(sink->finish());
     HR_ASSIGN(held.segment, Segment::open_file(files_, path, path, kCheckAtOpenBytesMax));
     held.segment->forget();

@@ -1,6 +1,7 @@
 #include "plan/knowledge.h"
 
 #include <fmt/format.h>
+#include <charconv>
 
 #include <algorithm>
 
@@ -81,6 +82,11 @@ Result<index::Writer*> Knowledge::writer() {
   }
   writer_ = std::move(opened);
   return writer_.get();
+}
+
+Result<std::vector<index::RecallReport>> Knowledge::measure_recall(double target) {
+  HR_ASSIGN(const auto current, snapshot());
+  return index::measure_recall(*current, target, pool(0));
 }
 
 void Knowledge::close() {
@@ -204,18 +210,31 @@ Result<BatchAnswers> Knowledge::run_batch(std::vector<index::SearchRequest> requ
   HR_ASSIGN(const auto filter, parse_filter(options.filter));
   for (index::SearchRequest& request : requests) request.filter = filter ? &*filter : nullptr;
   HR_ASSIGN(const auto results, index::search_batch(current->segments(), requests, pool(threads)));
+  HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
+  const bool integers = known.own_vectors && known.integer_ids;
   BatchAnswers answers;
   answers.k = options.k;
   answers.counts.resize(results.size());
   answers.scores.resize(results.size() * options.k);
   answers.rows.resize(results.size() * options.k);
-  for (size_t q = 0; q < results.size(); ++q) {
-    answers.counts[q] = static_cast<uint32_t>(results[q].size());
-    for (size_t i = 0; i < results[q].size(); ++i) {
-      answers.scores[q * options.k + i] = results[q][i].score;
-      answers.rows[q * options.k + i] = results[q][i];
+  if (integers) answers.ids.assign(results.size() * options.k, -1);
+  // A hit's id lies anywhere in the files: reading many is work for all threads.
+  constexpr size_t kQueriesTogether = 64;
+  const size_t parts = (results.size() + kQueriesTogether - 1) / kQueriesTogether;
+  pool(threads).parallel_for(parts, [&](size_t part) {
+    const size_t end = std::min(results.size(), (part + 1) * kQueriesTogether);
+    for (size_t q = part * kQueriesTogether; q < end; ++q) {
+      answers.counts[q] = static_cast<uint32_t>(results[q].size());
+      for (size_t i = 0; i < results[q].size(); ++i) {
+        const size_t at = q * options.k + i;
+        answers.scores[at] = results[q][i].score;
+        answers.rows[at] = results[q][i];
+        if (!integers) continue;
+        const std::string_view id = current->source(results[q][i]);
+        std::from_chars(id.data(), id.data() + id.size(), answers.ids[at]);
+      }
     }
-  }
+  });
   answers.snapshot = std::move(current);
   return answers;
 }

@@ -16,6 +16,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "index/knowledge_base.h"
+#include "index/recall.h"
 #include "plan/document_task.h"
 #include "plan/settings.h"
 #include "plan/vector_model.h"
@@ -71,8 +72,9 @@ struct HitPage {
 struct BatchAnswers {
   uint32_t k = 0;
   std::vector<uint32_t> counts;
-  std::vector<float> scores;                        // [queries * k]
-  std::vector<index::ScoredRow> rows;               // [queries * k]
+  std::vector<float> scores;           // [queries * k]
+  std::vector<index::ScoredRow> rows;  // [queries * k]
+  std::vector<int64_t> ids;  // [queries * k], -1 where there is none; only where ids are integers
   std::shared_ptr<const index::Snapshot> snapshot;  // gives sources for `rows`
 };
 
@@ -104,6 +106,8 @@ class Knowledge {
   // Rows that match are gone for the next search. Returns how many.
   Result<uint64_t> remove_where(const std::string& filter);
   Status optimize();
+  // What searches by vector with this target really find, space by space.
+  Result<std::vector<index::RecallReport>> measure_recall(double target);
   void close();
 
  private:

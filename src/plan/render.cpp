@@ -176,10 +176,17 @@ std::string errors_json(const std::vector<DocumentError>& errors) {
   return dump({{"errors", list}});
 }
 
-std::string verify_json(const index::VerifyReport& report) {
-  return dump({{"ok", report.ok()},
-               {"checked_bytes", report.checked_bytes},
-               {"problems", report.problems}});
+std::string verify_json(const index::VerifyReport& report,
+                        const std::vector<index::RecallReport>& recall) {
+  Json json = {
+      {"ok", report.ok()}, {"checked_bytes", report.checked_bytes}, {"problems", report.problems}};
+  for (const index::RecallReport& measured : recall) {
+    json["recall"].push_back({{"space", measured.space},
+                              {"target", measured.target},
+                              {"recall", measured.recall},
+                              {"queries", measured.queries}});
+  }
+  return dump(json);
 }
 
 std::string export_row_json(const Row& row) {

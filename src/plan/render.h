@@ -21,7 +21,9 @@ std::string hits_json(const std::vector<Hit>& hits, double took_ms, const std::s
 std::string page_json(const HitPage& page, double took_ms);
 std::string info_json(const index::Info& info);
 std::string errors_json(const std::vector<DocumentError>& errors);
-std::string verify_json(const index::VerifyReport& report);
+// `recall` only where it was measured.
+std::string verify_json(const index::VerifyReport& report,
+                        const std::vector<index::RecallReport>& recall = {});
 // One exported row, one line.
 std::string export_row_json(const Row& row);
 std::string metadata_json(const Metadata& metadata);
