@@ -17,6 +17,13 @@ constexpr double kExactRecall = 0.9995;
 constexpr size_t kFirstLists = 12;
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
+// Where more than one row in so many passes a filter, rows are asked for as they are found.
+constexpr uint64_t kManyShare = 8;
+
+bool is_set(std::span<const uint64_t> bits, uint32_t row) {
+  return row / 64 < bits.size() && ((bits[row / 64] >> (row % 64)) & 1) != 0;
+}
+
 struct Candidate {
   float score;
   uint32_t place;
@@ -141,19 +148,22 @@ class ListSearch {
                              std::greater<>());
     const float first = sorted_maxima_[nth];
     collect(first);
-    for (const Candidate& list : chosen_) visit(query, list.place);
     visited_.clear();
-    for (const Candidate& list : chosen_) {
-      visited_.push_back(list.place);
-      shift_[list.place] = kLowest;
-    }
-    const float distance = bounds_.distance(query.square, best_.threshold());
-    find_limits(products,
-                best_.threshold() > kLowest ? effort_.reach * distance * bounds_.scale : 0.0f);
-    collect(best_.threshold());
-    for (const Candidate& list : chosen_) {
-      if (list.score < best_.threshold()) break;
-      visit(query, list.place);
+    for (const Candidate& list : chosen_) visit_once(query, list.place);
+    // A filter may leave too few in those lists: then the order of the lists is all there is to go
+    // by, until enough are found.
+    for (bool bounded = false; !bounded;) {
+      bounded = best_.threshold() > kLowest;
+      find_limits(products, bounded ? effort_.reach * bounds_.scale *
+                                          bounds_.distance(query.square, best_.threshold())
+                                    : 0.0f);
+      collect(best_.threshold());
+      if (chosen_.empty()) break;
+      for (const Candidate& list : chosen_) {
+        if (list.score < best_.threshold()) break;
+        visit_once(query, list.place);
+        if (!bounded && best_.threshold() > kLowest) break;
+      }
     }
     for (const uint32_t list : visited_) shift_[list] = bounds_.shift[list];
     finish(query, best_, top);
@@ -168,12 +178,26 @@ class ListSearch {
     }
   }
 
+  bool passes(uint32_t list, uint32_t at) const {
+    if (!filter_.rows.empty()) {
+      return is_set(filter_.rows, lists_.row(lists_.list_begin(list) + at));
+    }
+    const size_t block = lists_.block_begin(list) + at / kCodesPerBlock;
+    return ((filter_.blocks[block] >> (at % kCodesPerBlock)) & 1) != 0;
+  }
+
  private:
   void prefetch(uint32_t place) const {
     const char* const row = lists_.bytes_row(place);
     for (size_t at = 0; at < lists_.bytes_stride() && at < 1024; at += 64) {
       __builtin_prefetch(row + at);
     }
+  }
+
+  void visit_once(const Query& query, uint32_t list) {
+    visit(query, list);
+    visited_.push_back(list);
+    shift_[list] = kLowest;
   }
 
   void find_limits(const float* products, float factor) {
@@ -197,15 +221,12 @@ class ListSearch {
                       [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
   }
 
-  // Keeps of places_ those that the filter lets through; `block` is the first scanned.
-  size_t filtered(size_t found, uint32_t block) {
+  // Keeps of places_, which count from `first` of the list, those that the filter lets through.
+  size_t filtered(size_t found, uint32_t list, uint32_t first) {
     size_t kept = 0;
     for (size_t i = 0; i < found; ++i) {
-      const uint32_t at = places_[i];
-      if (((filter_.blocks[block + at / kCodesPerBlock] >> (at % kCodesPerBlock)) & 1) == 0) {
-        continue;
-      }
-      places_[kept] = at;
+      if (!passes(list, first + places_[i])) continue;
+      places_[kept] = places_[i];
       values_[kept++] = values_[i];
     }
     return kept;
@@ -225,7 +246,7 @@ class ListSearch {
     }
     for (uint32_t block = begin; block < end;) {
       uint32_t stop = end;
-      if (!filter_.all) {
+      if (!filter_.blocks.empty()) {
         if (filter_.blocks[block] == 0) {
           ++block;
           continue;
@@ -234,12 +255,17 @@ class ListSearch {
         while (stop < end && filter_.blocks[stop] != 0) ++stop;
       }
       const float threshold = best_.threshold();
-      const float allowance =
-          product + (threshold > kLowest ? reach * bounds_.distance(query.square, threshold) : 0);
+      // Places that only fill a block up have minus infinity: no floor is as low.
+      const float floor =
+          threshold > kLowest
+              ? threshold - product - reach * bounds_.distance(query.square, threshold)
+              : std::numeric_limits<float>::lowest();
       size_t found =
           code_kernels().scan(lists_.block(block), stop - block, epoch_.pairs(), table_.data(),
-                              kind_, threshold - allowance, places_.data(), values_.data());
-      if (!filter_.all) found = filtered(found, block);
+                              kind_, floor, places_.data(), values_.data());
+      if (!filter_.all) {
+        found = filtered(found, list, (block - begin) * uint32_t{kCodesPerBlock});
+      }
       rerank(query, found, first_place + (block - begin) * uint32_t{kCodesPerBlock}, product,
              reach);
       block = stop;
@@ -299,19 +325,41 @@ ListFilter resolve_list_filter(const VectorLists& lists, std::span<const uint64_
   if (allowed.empty()) return filter;
   filter.all = false;
   filter.count = 0;
-  filter.blocks.resize(lists.block_count());
-  for (uint32_t list = 0; list < lists.epoch().list_count; ++list) {
-    const uint32_t begin = lists.list_begin(list);
-    for (uint32_t place = begin; place < lists.list_end(list); ++place) {
-      const uint32_t row = lists.row(place);
-      if (row / 64 >= allowed.size() || ((allowed[row / 64] >> (row % 64)) & 1) == 0) continue;
-      const uint32_t at = place - begin;
-      filter.blocks[lists.block_begin(list) + at / kCodesPerBlock] |= 1U << (at % kCodesPerBlock);
-      ++filter.count;
-      if (filter.places.size() <= kGatherRowsMax) filter.places.push_back(place);
+  for (const uint64_t word : allowed) {
+    filter.count += static_cast<uint64_t>(__builtin_popcountll(word));
+  }
+  if (filter.count > kGatherRowsMax && filter.count * kManyShare > lists.count()) {
+    filter.rows = allowed;
+    return filter;
+  }
+  std::vector<uint32_t> places;
+  if (lists.covers_all_rows()) {
+    for (size_t word = 0; word < allowed.size(); ++word) {
+      for (uint64_t bits = allowed[word]; bits != 0; bits &= bits - 1) {
+        const size_t row = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
+        if (row >= lists.count()) break;
+        const auto place = lists.place_ascending(static_cast<uint32_t>(row));
+        if (place) places.push_back(*place);
+      }
+    }
+    std::ranges::sort(places);
+  } else {
+    for (uint32_t place = 0; place < lists.count(); ++place) {
+      if (is_set(allowed, lists.row(place))) places.push_back(place);
     }
   }
-  if (filter.count > kGatherRowsMax) filter.places = {};
+  filter.count = places.size();
+  if (filter.count <= kGatherRowsMax) {
+    filter.places = std::move(places);
+    return filter;
+  }
+  filter.blocks.resize(lists.block_count());
+  uint32_t list = 0;
+  for (const uint32_t place : places) {
+    while (place >= lists.list_end(list)) ++list;
+    const uint32_t at = place - lists.list_begin(list);
+    filter.blocks[lists.block_begin(list) + at / kCodesPerBlock] |= 1U << (at % kCodesPerBlock);
+  }
   return filter;
 }
 
@@ -344,12 +392,7 @@ void search_lists(const VectorLists& lists, uint32_t segment, const ListFilter& 
         const uint32_t begin = lists.list_begin(list);
         places.clear();
         for (uint32_t place = begin; place < lists.list_end(list); ++place) {
-          const uint32_t at = place - begin;
-          if (filter.all || ((filter.blocks[lists.block_begin(list) + at / kCodesPerBlock] >>
-                              (at % kCodesPerBlock)) &
-                             1) != 0) {
-            places.push_back(place);
-          }
+          if (filter.all || search.passes(list, place - begin)) places.push_back(place);
         }
         search.scan_places(places, prepared, best);
       }

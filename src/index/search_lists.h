@@ -14,13 +14,16 @@
 
 namespace headrace::index {
 
-// Which places of a set a filter lets through; made once for a batch.
+// Which places of a set a filter lets through; made once for a batch. Where most pass, rows are
+// asked for one by one as they are found; where few do, blocks without any are not even scanned.
 struct ListFilter {
   bool all = true;
-  uint32_t count = 0;
-  std::vector<uint32_t> blocks;  // a bit for each vector of each code block
-  std::vector<uint32_t> places;  // ascending; only when there are few
+  uint64_t count = 0;
+  std::span<const uint64_t> rows;  // a bit for each row: most pass
+  std::vector<uint32_t> blocks;    // a bit for each vector of each code block: few pass
+  std::vector<uint32_t> places;    // ascending; only when there are very few
 };
+// `allowed` must outlive the filter.
 ListFilter resolve_list_filter(const VectorLists& lists, std::span<const uint64_t> allowed);
 
 // Adds the best rows for each query (unit vectors under cosine) to its `tops`.

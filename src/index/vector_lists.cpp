@@ -210,6 +210,11 @@ uint32_t VectorLists::row_ascending(uint32_t i) const {
   return place < count_ ? row(place) : UINT32_MAX;
 }
 
+std::optional<uint32_t> VectorLists::place_ascending(uint32_t i) const {
+  const auto place = load<uint32_t>(order_.data() + size_t{i} * 4);
+  return place < count_ ? std::optional(place) : std::nullopt;
+}
+
 std::optional<uint32_t> VectorLists::find(uint32_t wanted) const {
   uint32_t low = 0;
   uint32_t high = count_;
@@ -222,8 +227,7 @@ std::optional<uint32_t> VectorLists::find(uint32_t wanted) const {
     }
   }
   if (low == count_ || row_ascending(low) != wanted) return std::nullopt;
-  const auto place = load<uint32_t>(order_.data() + size_t{low} * 4);
-  return place < count_ ? std::optional(place) : std::nullopt;
+  return place_ascending(low);
 }
 
 void VectorLists::decode(uint32_t place, std::span<float> out) const {
@@ -256,16 +260,8 @@ ListEffort VectorLists::effort(double recall, size_t k) const {
   const ListEffort few = at(efforts_[0]);
   if (k <= 10) return few;
   const ListEffort many = at(efforts_[1]);
-  const float share = static_cast<float>(std::log10(static_cast<double>(k) / 10));
-  ListEffort effort = few;
-  effort.reach += share * (many.reach - few.reach);
-  effort.margin += share * (many.margin - few.margin);
-  // Between 10 and 100 the worse of the two sides is a safe guess; beyond, the trend goes on.
-  if (k < 100) {
-    effort.reach = std::max({effort.reach, few.reach, std::min(many.reach, few.reach)});
-    effort.margin = std::max(effort.margin, few.margin);
-  }
-  return effort;
+  if (k >= 100) return many;
+  return {few.loss, std::max(few.reach, many.reach), std::max(few.margin, many.margin)};
 }
 
 Status VectorLists::check() const {

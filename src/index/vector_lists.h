@@ -6,6 +6,7 @@
 // safe. Errors: damaged, unsupported.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -75,8 +76,14 @@ class VectorLists {
   // Places are positions in the order of storage: list after list.
   uint32_t row(uint32_t place) const { return load<uint32_t>(rows_.data() + size_t{place} * 4); }
   std::optional<uint32_t> find(uint32_t row) const;
-  // The i-th row, ascending.
+  // The i-th row, ascending, and its place (none where the order is damaged).
   uint32_t row_ascending(uint32_t i) const;
+  std::optional<uint32_t> place_ascending(uint32_t i) const;
+  // Whether the i-th row is row i for all i.
+  bool covers_all_rows() const { return row_ascending(count_ - 1) == count_ - 1; }
+  uint32_t list_of(uint32_t place) const {
+    return static_cast<uint32_t>(std::ranges::upper_bound(begins_, place) - begins_.begin()) - 1;
+  }
   void decode(uint32_t place, std::span<float> out) const;
   const char* bytes_row(uint32_t place) const { return bytes_.data() + place * bytes_stride_; }
   size_t bytes_stride() const { return bytes_stride_; }
