@@ -78,7 +78,7 @@ class ListSearch {
         bounds_(lists.bounds()),
         filter_(filter),
         segment_(segment),
-        effort_(lists.effort(recall, k)),
+        efforts_(lists.efforts(recall, k)),
         best_(k + std::max<size_t>(4, k / 4)),
         dimension_(epoch_.dimension),
         shift_(bounds_.shift) {}
@@ -154,9 +154,8 @@ class ListSearch {
     // by, until enough are found.
     for (bool bounded = false; !bounded;) {
       bounded = best_.threshold() > kLowest;
-      find_limits(products, bounded ? effort_.reach * bounds_.scale *
-                                          bounds_.distance(query.square, best_.threshold())
-                                    : 0.0f);
+      const float distance = bounded ? bounds_.distance(query.square, best_.threshold()) : 0;
+      find_limits(products, efforts_.at(distance).reach * bounds_.scale * distance);
       collect(best_.threshold());
       if (chosen_.empty()) break;
       for (const Candidate& list : chosen_) {
@@ -232,13 +231,18 @@ class ListSearch {
     return kept;
   }
 
+  float margin(const Query& query, float threshold, float noise) const {
+    const float distance = bounds_.distance(query.square, threshold);
+    return efforts_.at(distance).margin * distance * noise;
+  }
+
   void visit(const Query& query, uint32_t list) {
     const uint32_t begin = lists_.block_begin(list);
     const uint32_t end = lists_.block_begin(list + 1);
     if (begin == end) return;
     const float product = vector_kernels().dot_f32(epoch_.centroid(list).data(), query.rotated,
                                                    padded_length(epoch_.basis_size));
-    const float reach = bounds_.reach[list] * bounds_.scale * bounds_.noise * effort_.margin;
+    const float noise = bounds_.reach[list] * bounds_.scale * bounds_.noise;
     const uint32_t first_place = lists_.list_begin(list);
     if (places_.size() < size_t{end - begin} * kCodesPerBlock) {
       places_.resize(size_t{end - begin} * kCodesPerBlock);
@@ -256,10 +260,9 @@ class ListSearch {
       }
       const float threshold = best_.threshold();
       // Places that only fill a block up have minus infinity: no floor is as low.
-      const float floor =
-          threshold > kLowest
-              ? threshold - product - reach * bounds_.distance(query.square, threshold)
-              : std::numeric_limits<float>::lowest();
+      const float floor = threshold > kLowest
+                              ? threshold - product - margin(query, threshold, noise)
+                              : std::numeric_limits<float>::lowest();
       size_t found =
           code_kernels().scan(lists_.block(block), stop - block, epoch_.pairs(), table_.data(),
                               kind_, floor, places_.data(), values_.data());
@@ -267,12 +270,12 @@ class ListSearch {
         found = filtered(found, list, (block - begin) * uint32_t{kCodesPerBlock});
       }
       rerank(query, found, first_place + (block - begin) * uint32_t{kCodesPerBlock}, product,
-             reach);
+             noise);
       block = stop;
     }
   }
 
-  void rerank(const Query& query, size_t found, uint32_t first_place, float product, float reach) {
+  void rerank(const Query& query, size_t found, uint32_t first_place, float product, float noise) {
     // Without a bound the best estimates come first, so that one is known for the others.
     if (!best_.full() && found > 64) {
       order_.clear();
@@ -290,7 +293,7 @@ class ListSearch {
     for (size_t i = 0; i < found; ++i) {
       if (i + kAhead < found) prefetch(first_place + places_[i + kAhead]);
       const float threshold = best_.threshold();
-      if (values_[i] + product + reach * bounds_.distance(query.square, threshold) < threshold) {
+      if (values_[i] + product + margin(query, threshold, noise) < threshold) {
         continue;
       }
       const uint32_t place = first_place + places_[i];
@@ -303,7 +306,7 @@ class ListSearch {
   const ListBounds& bounds_;
   const ListFilter& filter_;
   const uint32_t segment_;
-  const ListEffort effort_;
+  const ListEfforts efforts_;
   BestPlaces best_;
   const size_t dimension_;
   CodeTable kind_;

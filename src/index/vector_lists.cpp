@@ -192,13 +192,16 @@ Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section)
   }
   ByteReader efforts(part(ListsPart::efforts));
   lists->efforts_.resize(kEffortDepths);
-  for (auto& depth : lists->efforts_) {
-    for (uint32_t i = 0; i < trailer.efforts; ++i) {
-      ListEffort effort;
-      effort.loss = efforts.number<float>();
-      effort.reach = efforts.number<float>();
-      effort.margin = efforts.number<float>();
-      depth.push_back(effort);
+  for (EffortTable& depth : lists->efforts_) {
+    depth.near_distance = efforts.number<float>();
+    for (auto* const table : {&depth.near, &depth.far}) {
+      for (uint32_t i = 0; i < trailer.efforts; ++i) {
+        ListEffort effort;
+        effort.loss = efforts.number<float>();
+        effort.reach = efforts.number<float>();
+        effort.margin = efforts.number<float>();
+        table->push_back(effort);
+      }
     }
   }
   if (efforts.failed()) return damaged("its efforts are cut short");
@@ -243,25 +246,32 @@ void VectorLists::decode(uint32_t place, std::span<float> out) const {
   }
 }
 
-ListEffort VectorLists::effort(double recall, size_t k) const {
-  const auto at = [&](const std::vector<ListEffort>& table) {
-    // The entry that loses no more than allowed; in between, by the logarithm of the loss.
-    const auto loss = static_cast<float>(1.0 - recall);
+ListEfforts VectorLists::efforts(double recall, size_t k) const {
+  const auto loss = static_cast<float>(1.0 - recall);
+  // The entry that loses no more than allowed; in between, by the logarithm of the loss.
+  const auto entry = [&](const std::vector<ListEffort>& table) {
     for (size_t i = 0; i < table.size(); ++i) {
       if (table[i].loss > loss) continue;
       if (i == 0 || table[i].loss <= 0 || loss <= 0) return table[i];
-      const float share =
-          std::log(table[i - 1].loss / loss) / std::log(table[i - 1].loss / table[i].loss);
-      return ListEffort{loss, table[i - 1].reach + share * (table[i].reach - table[i - 1].reach),
-                        table[i - 1].margin + share * (table[i].margin - table[i - 1].margin)};
+      const ListEffort& before = table[i - 1];
+      const float share = std::log(before.loss / loss) / std::log(before.loss / table[i].loss);
+      return ListEffort{loss, before.reach + share * (table[i].reach - before.reach),
+                        before.margin + share * (table[i].margin - before.margin)};
     }
     return table.back();
   };
-  const ListEffort few = at(efforts_[0]);
-  if (k <= 10) return few;
-  const ListEffort many = at(efforts_[1]);
+  const auto depth = [&](const EffortTable& table) {
+    return ListEfforts{table.near_distance, entry(table.near), entry(table.far)};
+  };
+  const auto worse = [](const ListEffort& a, const ListEffort& b) {
+    return ListEffort{a.loss, std::max(a.reach, b.reach), std::max(a.margin, b.margin)};
+  };
+  if (k <= 10) return depth(efforts_[0]);
+  const ListEfforts many = depth(efforts_[1]);
   if (k >= 100) return many;
-  return {few.loss, std::max(few.reach, many.reach), std::max(few.margin, many.margin)};
+  const ListEfforts few = depth(efforts_[0]);
+  return {std::min(few.near_distance, many.near_distance), worse(few.near, many.near),
+          worse(few.far, many.far)};
 }
 
 Status VectorLists::check() const {

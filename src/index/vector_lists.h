@@ -56,6 +56,15 @@ struct ListBounds {
   std::vector<float> coarse, shift, reach;
 };
 
+// The effort depends on how near the query is to the rows: beyond a distance at which nearly all
+// queries like the rows have their k-th best, it is that of queries that are like nothing.
+struct ListEfforts {
+  float near_distance = 0;
+  ListEffort near;
+  ListEffort far;
+  const ListEffort& at(float distance) const { return distance <= near_distance ? near : far; }
+};
+
 class VectorLists {
  public:
   static Result<std::unique_ptr<VectorLists>> open(std::string_view section);
@@ -97,7 +106,7 @@ class VectorLists {
   }
 
   const ListBounds& bounds() const { return *bounds_; }
-  ListEffort effort(double recall, size_t k) const;
+  ListEfforts efforts(double recall, size_t k) const;
   Status check() const;
 
  private:
@@ -109,7 +118,12 @@ class VectorLists {
   std::vector<uint32_t> begins_;
   std::vector<uint32_t> block_begins_;
   std::unique_ptr<ListBounds> bounds_;
-  std::vector<std::vector<ListEffort>> efforts_;  // for k = 10 and 100, loss descends
+  // For answers of 10 and of 100; entries by falling loss.
+  struct EffortTable {
+    float near_distance = 0;
+    std::vector<ListEffort> near, far;
+  };
+  std::vector<EffortTable> efforts_;
   size_t bytes_stride_ = 0;
   size_t low_stride_ = 0;
   size_t head_bytes_ = 4;

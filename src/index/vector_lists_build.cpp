@@ -6,7 +6,6 @@
 #include <numeric>
 #include <random>
 
-#include "base/mutex.h"
 #include "index/search_top_rows.h"
 #include "index/vector_kernels.h"
 #include "index/vector_lists.h"
@@ -21,6 +20,11 @@ constexpr size_t kBlockRows = 64;
 constexpr size_t kSamplePerList = 48;
 constexpr size_t kSampleBytesMax = 128 << 20;
 constexpr size_t kQueriesPerKind = 160;
+// Rows, rows with noise, rows between others; and directions that have nothing to do with rows.
+constexpr size_t kKinds = 4;
+constexpr size_t kFarKind = 3;
+// The share of queries like the rows whose distance counts as near.
+constexpr float kBeyondNear = 0.01f;
 constexpr size_t kEffortK[kEffortDepths] = {10, 100};
 constexpr float kLosses[] = {0.5f,  0.3f,  0.2f,   0.1f,   0.05f, 0.03f,
                              0.02f, 0.01f, 0.005f, 0.002f, 0.001f};
@@ -62,6 +66,10 @@ class ListsBuilder {
   }
 
  private:
+  // Of the answers of some queries: see measure_efforts.
+  struct Measured {
+    std::vector<float> reaches, margins, distances;
+  };
   struct CalibrationQuery {
     uint32_t self = UINT32_MAX;
     std::vector<TopRows<float>::Entry> best;
@@ -92,12 +100,12 @@ class ListsBuilder {
     for (uint32_t d = 0; length > 0 && d < dimension_; ++d) row[d] /= length;
   }
 
-  // Rows (which then do not count as their own answer), rows with noise, and rows between others:
-  // queries that are not of the distribution of the rows need more effort.
+  // Queries of every kind (a row does not count as its own answer): those that are not of the
+  // distribution of the rows need more effort.
   void choose_queries() {
     std::mt19937 random(41);
     std::normal_distribution<float> normal;
-    const size_t count = kQueriesPerKind * 3;
+    const size_t count = kQueriesPerKind * kKinds;
     queries_.assign(count, {});
     query_values_.assign(count * padded_, 0);
     std::vector<float> other(dimension_);
@@ -105,14 +113,18 @@ class ListsBuilder {
       float* const row = query_values_.data() + q * padded_;
       const auto self = static_cast<uint32_t>(random() % rows_.size());
       vector_(self, {row, dimension_});
-      if (q % 3 == 0) {
+      if (q % kKinds == 0) {
         queries_[q].self = self;
         continue;
       }
-      if (q % 3 == 1) {
+      if (q % kKinds == 1) {
         const float length = std::sqrt(vector_kernels().dot_f32(row, row, dimension_));
         const float scale = 0.5f * length / std::sqrt(static_cast<float>(dimension_));
         for (uint32_t d = 0; d < dimension_; ++d) row[d] += scale * normal(random);
+      } else if (q % kKinds == kFarKind) {
+        const float length = std::sqrt(vector_kernels().dot_f32(row, row, dimension_));
+        const float scale = length / std::sqrt(static_cast<float>(dimension_));
+        for (uint32_t d = 0; d < dimension_; ++d) row[d] = scale * normal(random);
       } else {
         vector_(random() % rows_.size(), other);
         for (uint32_t d = 0; d < dimension_; ++d) row[d] = 0.6f * row[d] + 0.4f * other[d];
@@ -139,7 +151,6 @@ class ListsBuilder {
     }
     const size_t tasks = pool_.size() + 1;
     const size_t k = kEffortK[kEffortDepths - 1] + 1;
-    Mutex mutex;
     std::vector<std::vector<TopRows<float>>> tops(
         tasks, std::vector<TopRows<float>>(queries_.size(), TopRows<float>(k)));
     std::vector<uint8_t> coarse(tasks);
@@ -208,34 +219,48 @@ class ListsBuilder {
 
   // For each query and each of its true answers: how far the bound of the answer's list, and the
   // estimate of its code, must be stretched to reach the last answer's score. Efforts are quantiles
-  // of these, the worst of the three kinds of queries.
+  // of these, the worst of the kinds of queries.
   void measure_efforts() {
     const ListBounds bounds(epoch_, metric_, list_residuals_);
     for (size_t depth = 0; depth < kEffortDepths; ++depth) {
-      std::vector<float> reaches[3];
-      std::vector<float> margins[3];
-      Mutex mutex;
-      pool_.parallel_for(queries_.size(), [&](size_t q) {
-        std::vector<float> reach;
-        std::vector<float> margin;
-        measure_query(q, kEffortK[depth], bounds, reach, margin);
-        MutexLock guard(mutex);
-        reaches[q % 3].insert(reaches[q % 3].end(), reach.begin(), reach.end());
-        margins[q % 3].insert(margins[q % 3].end(), margin.begin(), margin.end());
-      });
-      for (int kind = 0; kind < 3; ++kind) {
-        std::ranges::sort(reaches[kind]);
-        std::ranges::sort(margins[kind]);
+      std::vector<Measured> measured(queries_.size());
+      pool_.parallel_for(queries_.size(),
+                         [&](size_t q) { measure_query(q, kEffortK[depth], bounds, measured[q]); });
+      Measured kinds[kKinds];
+      for (size_t q = 0; q < measured.size(); ++q) {
+        Measured& all = kinds[q % kKinds];
+        const Measured& one = measured[q];
+        all.reaches.insert(all.reaches.end(), one.reaches.begin(), one.reaches.end());
+        all.margins.insert(all.margins.end(), one.margins.begin(), one.margins.end());
+        all.distances.insert(all.distances.end(), one.distances.begin(), one.distances.end());
       }
+      for (Measured& kind : kinds) {
+        std::ranges::sort(kind.reaches);
+        std::ranges::sort(kind.margins);
+        std::ranges::sort(kind.distances);
+      }
+      near_distances_[depth] = 0;
+      for (size_t kind = 0; kind < kFarKind; ++kind) {
+        near_distances_[depth] =
+            std::max(near_distances_[depth], quantile(kinds[kind].distances, kBeyondNear));
+      }
+      // Inner products tell no distance: there the worst kind counts for all.
+      const bool apart = metric_ != Metric::ip;
       for (const float loss : kLosses) {
-        ListEffort effort{loss, -kFar, -kFar};
-        for (int kind = 0; kind < 3; ++kind) {
-          effort.reach = std::max(effort.reach, quantile(reaches[kind], loss * kListShare));
-          effort.margin = std::max(effort.margin, quantile(margins[kind], loss * (1 - kListShare)));
-        }
-        efforts_[depth].push_back(effort);
+        efforts_[depth][0].push_back(worst(kinds, apart ? kFarKind : kKinds, loss));
+        efforts_[depth][1].push_back(worst(kinds, kKinds, loss));
       }
     }
+  }
+
+  static ListEffort worst(const Measured* kinds, size_t count, float loss) {
+    ListEffort effort{loss, -kFar, -kFar};
+    for (size_t kind = 0; kind < count; ++kind) {
+      effort.reach = std::max(effort.reach, quantile(kinds[kind].reaches, loss * kListShare));
+      effort.margin =
+          std::max(effort.margin, quantile(kinds[kind].margins, loss * (1 - kListShare)));
+    }
+    return effort;
   }
 
   static float quantile(const std::vector<float>& sorted, float loss) {
@@ -244,8 +269,7 @@ class ListsBuilder {
     return sorted[sorted.size() - 1 - std::min(missed, sorted.size() - 1)];
   }
 
-  void measure_query(size_t q, size_t k, const ListBounds& bounds, std::vector<float>& reach,
-                     std::vector<float>& margin) {
+  void measure_query(size_t q, size_t k, const ListBounds& bounds, Measured& out) {
     const auto& best = queries_[q].best;
     if (best.empty()) return;
     k = std::min(k, best.size());
@@ -255,7 +279,8 @@ class ListsBuilder {
     const bool euclidean = metric_ == Metric::l2;
     std::vector<float> rotated(stride_);
     epoch_.rotate(query, 1, rotated.data());
-    const float distance = bounds.distance(square, last) * bounds.scale;
+    out.distances.push_back(bounds.distance(square, last));
+    const float distance = out.distances.back() * bounds.scale;
     std::vector<float> products(epoch_.widths.size() * kCodeWords);
     std::vector<uint8_t> table(products.size());
     std::vector<uint8_t> words(epoch_.widths.size());
@@ -271,7 +296,7 @@ class ListsBuilder {
       const float coarse = vector_kernels().dot_f32(
           bounds.coarse.data() + list * bounds.coarse_size, rotated.data(), bounds.coarse_size);
       const float spread = distance * bounds.reach[list];
-      reach.push_back(spread > 0 ? (last - coarse - bounds.shift[list]) / spread : 0.0f);
+      out.reaches.push_back(spread > 0 ? (last - coarse - bounds.shift[list]) / spread : 0.0f);
       vector_(number, {values.data(), dimension_});
       epoch_.rotate(values.data(), 1, turned.data());
       const float length = vector_kernels().dot_f32(values.data(), values.data(), padded_);
@@ -283,7 +308,7 @@ class ListsBuilder {
       const float estimate =
           exact + code.slope * (kind.scale * static_cast<float>(sum) + kind.offset) + code.shift;
       const float noise = spread * bounds.noise;
-      margin.push_back(noise > 0 ? (last - estimate) / noise : 0.0f);
+      out.margins.push_back(noise > 0 ? (last - estimate) / noise : 0.0f);
     }
   }
 
@@ -329,7 +354,10 @@ class ListsBuilder {
     for (uint32_t i = 0; i < order_.size(); ++i) numbers[order_[i]] = i;
     HR_TRY(append_all<uint32_t>(numbers));
     HR_TRY(begin(ListsPart::efforts));
-    for (const auto& depth : efforts_) HR_TRY(append_all<ListEffort>(depth));
+    for (size_t depth = 0; depth < kEffortDepths; ++depth) {
+      HR_TRY(append_all<float>({&near_distances_[depth], 1}));
+      for (const auto& table : efforts_[depth]) HR_TRY(append_all<ListEffort>(table));
+    }
     HR_TRY(begin(ListsPart::end));
     return write_trailer();
   }
@@ -456,7 +484,7 @@ class ListsBuilder {
     put(bytes, epoch_.basis_size);
     put(bytes, static_cast<uint32_t>(epoch_.widths.size()));
     put(bytes, static_cast<uint32_t>(epoch_.coded()));
-    put(bytes, static_cast<uint32_t>(efforts_[0].size()));
+    put(bytes, static_cast<uint32_t>(efforts_[0][0].size()));
     for (const uint64_t part : trailer_.parts) put(bytes, part);
     bytes.resize(kListsTrailerBytes - 12);
     put(bytes, uint32_t{0});
@@ -483,7 +511,8 @@ class ListsBuilder {
   std::vector<uint32_t> begins_;
   std::vector<uint32_t> order_;
   std::vector<float> list_residuals_;
-  std::vector<ListEffort> efforts_[kEffortDepths];
+  std::vector<ListEffort> efforts_[kEffortDepths][2];  // near, far
+  float near_distances_[kEffortDepths] = {};
   ListsTrailer trailer_;
   uint64_t written_ = 0;
 };
