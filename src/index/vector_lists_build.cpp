@@ -20,11 +20,11 @@ constexpr size_t kBlockRows = 64;
 constexpr size_t kSamplePerList = 48;
 constexpr size_t kSampleBytesMax = 128 << 20;
 constexpr size_t kQueriesPerKind = 160;
-// Rows, rows with noise, rows between others; and directions that have nothing to do with rows.
+// Rows, rows with noise; then those unlike the rows: rows between others, random directions.
 constexpr size_t kKinds = 4;
-constexpr size_t kFarKind = 3;
+constexpr size_t kNearKinds = 2;
 // The share of queries like the rows whose distance counts as near.
-constexpr float kBeyondNear = 0.01f;
+constexpr float kBeyondNear = 0.05f;
 constexpr size_t kEffortK[kEffortDepths] = {10, 100};
 constexpr float kLosses[] = {0.5f,  0.3f,  0.2f,   0.1f,   0.05f, 0.03f,
                              0.02f, 0.01f, 0.005f, 0.002f, 0.001f};
@@ -121,7 +121,7 @@ class ListsBuilder {
         const float length = std::sqrt(vector_kernels().dot_f32(row, row, dimension_));
         const float scale = 0.5f * length / std::sqrt(static_cast<float>(dimension_));
         for (uint32_t d = 0; d < dimension_; ++d) row[d] += scale * normal(random);
-      } else if (q % kKinds == kFarKind) {
+      } else if (q % kKinds == 3) {
         const float length = std::sqrt(vector_kernels().dot_f32(row, row, dimension_));
         const float scale = length / std::sqrt(static_cast<float>(dimension_));
         for (uint32_t d = 0; d < dimension_; ++d) row[d] = scale * normal(random);
@@ -240,14 +240,14 @@ class ListsBuilder {
         std::ranges::sort(kind.distances);
       }
       near_distances_[depth] = 0;
-      for (size_t kind = 0; kind < kFarKind; ++kind) {
+      for (size_t kind = 0; kind < kNearKinds; ++kind) {
         near_distances_[depth] =
             std::max(near_distances_[depth], quantile(kinds[kind].distances, kBeyondNear));
       }
       // Inner products tell no distance: there the worst kind counts for all.
       const bool apart = metric_ != Metric::ip;
       for (const float loss : kLosses) {
-        efforts_[depth][0].push_back(worst(kinds, apart ? kFarKind : kKinds, loss));
+        efforts_[depth][0].push_back(worst(kinds, apart ? kNearKinds : kKinds, loss));
         efforts_[depth][1].push_back(worst(kinds, kKinds, loss));
       }
     }
