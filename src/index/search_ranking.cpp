@@ -50,6 +50,7 @@ Status Ranking::prepare() {
   HR_TRY(resolve_allowed());
   if (shared_.mode == SearchMode::text && !shared_.diversity) return {};
   HR_ASSIGN(space_, open_space(segments_, shared_.space));
+  if (space_) resolve_filters(*space_, allowed_);
   return {};
 }
 
@@ -199,8 +200,16 @@ Result<std::vector<Candidate>> Ranking::best(const RankedRequest& ranked, size_t
   if (!space_) return std::vector<Candidate>{};
   HR_ASSIGN(const std::vector<float> vector, prepare_vector(*space_, ranked.request->vector));
   const std::span<const float> queries[] = {vector};
-  std::vector<VectorTop> tops =
-      best_vectors(*space_, allowed(ranked), queries, vector_depth(ranked.kind, depth));
+  const size_t deep = vector_depth(ranked.kind, depth);
+  const double recall = ranked.request->recall;
+  std::vector<VectorTop> tops;
+  if (ranked.own_allowed) {  // the text narrows the rows: a filter of its own
+    VectorSpace narrowed{space_->dimension, space_->metric, space_->sets, {}};
+    resolve_filters(narrowed, *ranked.own_allowed);
+    tops = best_vectors(narrowed, *ranked.own_allowed, queries, deep, recall);
+  } else {
+    tops = best_vectors(*space_, allowed_, queries, deep, recall);
+  }
   if (ranked.kind == SearchKind::vector) return by_vector(tops[0], depth);
   return by_both(ranked, vector, tops[0], depth);
 }
@@ -270,7 +279,7 @@ void Ranking::run_pass(std::span<const SearchRequest> requests,
     depth = std::max(depth, vector_depth(plans[i].kind, requests[i].k));
   }
   if (queries.empty()) return;
-  std::vector<VectorTop> tops = best_vectors(*space_, allowed_, queries, depth);
+  std::vector<VectorTop> tops = best_vectors(*space_, allowed_, queries, depth, shared_.recall);
   for (size_t q = 0; q < places.size(); ++q) {
     const size_t i = places[q];
     if (plans[i].kind == SearchKind::hybrid) {
