@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import shutil
+import site
 import subprocess
 import sys
 import tempfile
@@ -63,7 +64,7 @@ def tuned(search, efforts, queries, true) -> dict:
 
 
 def run_headrace(rows, queries, true, threads) -> dict:
-    sys.path[:0] = [str(next((ROOT / ".venv/lib").glob("python*/site-packages")))]
+    site.addsitedir(str(next((ROOT / ".venv/lib").glob("python*/site-packages"))))
     import headrace as hr
 
     folder = tempfile.mkdtemp(prefix="headrace-vectors-", dir=os.environ.get("BENCH_TMP"))
