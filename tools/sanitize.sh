@@ -11,4 +11,4 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FL
 cmake --build "$build" -j "$(nproc)"
 model=$(.venv/bin/python tools/model_folder.py 2>/dev/null || true)
 HEADRACE_TEST_MODEL="$model" ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-  TSAN_OPTIONS=halt_on_error=1 ctest --test-dir "$build" --output-on-failure -j "$(nproc)"
+  TSAN_OPTIONS=halt_on_error=1 HEADRACE_CRASH_POINTS=500 HEADRACE_FAULT_SEEDS=1 ctest --test-dir "$build" --output-on-failure -j "$(nproc)"

@@ -78,6 +78,7 @@ class DocumentTable {
   bool has_error(uint32_t document) const { return field<uint32_t>(document, 52) != 0; }
   uint32_t first_row(uint32_t document) const { return field<uint32_t>(document, 56); }
   uint32_t row_count(uint32_t document) const { return field<uint32_t>(document, 60); }
+  bool is_container(uint32_t document) const { return field<uint32_t>(document, 108) != 0; }
   bool is_stale(uint32_t document) const {
     return (field<uint32_t>(document, 104) & kDocumentIsStale) != 0;
   }

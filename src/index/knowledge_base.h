@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -58,6 +59,14 @@ struct SpaceInfo {
   uint64_t rows = 0;  // rows covered
 };
 
+// One segment as it is on disk (or, file 0, in memory).
+struct SegmentInfo {
+  uint64_t file = 0;
+  uint64_t rows = 0, deleted_rows = 0, documents = 0, bytes = 0;
+  uint64_t late_files = 0;                  // of vectors that came after their rows
+  std::map<std::string, uint64_t> vectors;  // rows covered, by space
+};
+
 struct Info {
   uint64_t rows = 0, documents = 0, failed = 0, segments = 0, bytes_on_disk = 0;
   uint64_t log_bytes = 0, manifest = 0;
@@ -71,6 +80,10 @@ class Snapshot {
  public:
   virtual ~Snapshot() = default;
   virtual Info info() const = 0;
+  virtual std::vector<SegmentInfo> segment_infos() const = 0;
+  // Cheap, unlike the counts of info().
+  virtual std::span<const Space> spaces() const = 0;
+  virtual std::string_view settings() const = 0;
   virtual std::span<const SegmentView> segments() const = 0;
   virtual Row row(const ScoredRow& at) const = 0;
   // Only the row's source (document id): cheap, for batches.
@@ -97,6 +110,12 @@ class Reader {
   virtual Result<std::shared_ptr<const Snapshot>> snapshot() = 0;
 };
 
+enum class Durability : uint8_t {
+  sync,   // commit returns when the disk has it: nothing acknowledged is ever lost
+  async,  // commit returns when the system has it: a killed process loses nothing, a power cut at
+          // most what came in the last second or so, and never less than a whole transaction
+};
+
 struct WriterOptions {
   bool create = true;                       // make the knowledge base when it is not there
   uint64_t memory_bytes_max = 64ULL << 20;  // of the rows not yet in a segment; bounds the log too
@@ -104,6 +123,8 @@ struct WriterOptions {
   std::string settings;                     // of a new knowledge base
   uint64_t log_buffer_bytes_max = 8 << 20;  // handed to the system when a transaction has so much
   size_t segments_max = 10;                 // in files; more are merged
+  bool background = true;                   // merge on a thread of its own
+  Durability durability = Durability::sync;
 };
 
 class Writer {
@@ -127,7 +148,10 @@ class Writer {
   virtual Status drop_space(std::string_view name) = 0;
   virtual Status set_settings(const std::string& settings) = 0;
 
-  // Everything put so far is durable and visible when this returns (group fsync).
+  // What was put since the last commit is forgotten: for callers that fail half way.
+  virtual void discard() = 0;
+  // Everything put so far is durable and visible when this returns (group fsync). When it fails,
+  // everything put since the last commit is forgotten, whichever thread has put it.
   virtual Status commit() = 0;
   // Folds the log into a segment and publishes a manifest (done by itself when memory is full).
   virtual Status flush() = 0;
@@ -147,5 +171,28 @@ struct VerifyReport {
 };
 // Reads every byte of every file and cross-checks. Needs no free space and no lock.
 Result<VerifyReport> verify(FileSystem& files, const std::string& path);
+
+struct BackupReport {
+  uint64_t manifest = 0;
+  uint64_t files = 0, linked = 0;  // linked: they share their bytes with the original
+  uint64_t bytes = 0;
+};
+// Copies the newest acknowledged state into the folder `target`, which must not hold a knowledge
+// base. Needs no lock and disturbs no writer. Sealed files are linked where the file system can and
+// `link` allows it: they are never written again, but damage of the medium hits both. A backup that
+// was interrupted is no knowledge base and is begun again by the next one. Restoring is copying.
+Result<BackupReport> backup(FileSystem& files, const std::string& path, const std::string& target,
+                            bool link = true);
+
+struct RepairReport {
+  uint64_t rows = 0, documents = 0;
+  std::vector<std::string> lost;   // what could not be saved, and from which file; empty: all well
+  std::vector<std::string> moved;  // damaged files, kept under another name
+  bool changed() const { return !lost.empty() || !moved.empty(); }
+};
+// Publishes a new manifest of everything that damaged files still prove: sections and log records
+// that match their checksums, rows whose key and block do. Words and columns are made anew.
+// Documents that lost rows are read again by the next `index`. Takes the writer's lock.
+Result<RepairReport> repair(FileSystem& files, const std::string& path);
 
 }  // namespace headrace::index

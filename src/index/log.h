@@ -4,7 +4,7 @@
 // A transaction is a run of frames closed by a commit frame. What follows the last commit was never
 // acknowledged: readers ignore it and the next writer cuts it. A bad frame that is followed by
 // frames of a *later* transaction is damage, because a later one is only begun when the earlier one
-// is durable.
+// is durable, or says of how many before it that was not known.
 //
 // Owns: the open file. Threads: one thread at a time. Errors: no_space, io; damaged, unsupported.
 #pragma once
@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/result.h"
@@ -32,6 +33,8 @@ enum class LogFrameType : uint32_t {
 };
 
 inline constexpr uint32_t kLogVersion = 1;
+// The same, and a frame may say that transactions before its own were not yet durable.
+inline constexpr uint32_t kLogVersionAsync = 2;
 inline constexpr uint64_t kLogHeaderBytes = 64;
 inline constexpr uint64_t kLogFrameHeaderBytes = 40;
 inline constexpr uint64_t kLogPayloadBytesMax = 2ULL << 30;
@@ -43,6 +46,7 @@ struct LogHeader {
   uint64_t previous_end = 0;
   uint64_t first_transaction = 1;
   Hash128 knowledge_base;
+  uint32_t version = kLogVersion;
 };
 
 class LogWriter {
@@ -63,14 +67,19 @@ class LogWriter {
   Status write_buffer();
   // Closes the transaction and gives what is still to be written by write_and_sync().
   std::string close_transaction();
-  // May run while add() is called for the next transaction.
-  Status write_and_sync(std::string_view bytes);
+  // May run while add() is called for the next transaction. Without `sync` the system has the
+  // bytes, but the disk may not.
+  Status write_and_sync(std::string_view bytes, bool sync = true);
+  // Makes everything acknowledged durable; nothing to do where every commit was synced.
+  Status sync();
+  uint64_t unsynced_bytes() const { return unsynced_bytes_; }
   // After write_and_sync: everything up to here is acknowledged, and after a failure all frames
   // since are forgotten; the file is cut, and unfit() when not even that could be made durable.
   void acknowledge();
   void roll_back(bool sync_failed);
 
   bool unfit() const { return unfit_; }
+  void retire() { unfit_ = true; }  // a new log is wanted before the next transaction
   bool last_failure_was_sync() const { return sync_failed_; }
   uint64_t end() const { return acknowledged_; }
   uint64_t next_transaction() const { return transaction_; }
@@ -88,6 +97,8 @@ class LogWriter {
   uint64_t transaction_ = 1;
   uint64_t acknowledged_transaction_ = 1;
   uint32_t frames_ = 0;
+  uint32_t lag_ = 0;  // transactions before this one that were acknowledged without a sync
+  uint64_t unsynced_bytes_ = 0;
   bool unfit_ = false;
   bool sync_failed_ = false;
 };
@@ -126,5 +137,15 @@ class LogReader {
   uint64_t chain_ = 0;
   uint64_t next_transaction_ = 1;
 };
+
+// What a damaged log still proves: every transaction all of whose frames match their checksums, in
+// order, also after a damaged place. A torn end that was never acknowledged is no loss.
+struct LogSalvage {
+  uint64_t transactions = 0;  // given to `visit`
+  uint64_t lost = 0;          // damaged places before later transactions
+  uint64_t last_transaction = 0;
+};
+Result<LogSalvage> salvage_log(FileSystem& files, const std::string& path,
+                               const std::function<Status(std::vector<LogFrame>&)>& visit);
 
 }  // namespace headrace::index

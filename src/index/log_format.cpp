@@ -9,7 +9,7 @@ namespace headrace::index {
 std::string encode_log_header(const LogHeader& header) {
   FieldWriter out;
   out.raw(std::string_view("HRLOG\0\0\1", 8));
-  out.u32(kLogVersion);
+  out.u32(header.version);
   out.u32(0);
   out.u64(header.id);
   out.u64(header.previous_end);
@@ -28,14 +28,15 @@ Result<LogHeader> decode_log_header(std::string_view bytes, std::string_view pat
   FieldReader in(bytes.substr(8, 48));
   const uint32_t version = in.u32();
   in.u32();
-  if (version > kLogVersion) {
+  if (version > kLogVersionAsync) {
     return fail(ErrorCode::unsupported,
                 fmt::format("{}: written in version {} of the log format; this program reads up to "
                             "{}",
-                            path, version, kLogVersion),
+                            path, version, kLogVersionAsync),
                 "use a newer Headrace");
   }
   LogHeader header;
+  header.version = version;
   header.id = in.u64();
   header.previous_end = in.u64();
   header.first_transaction = in.u64();
@@ -43,7 +44,7 @@ Result<LogHeader> decode_log_header(std::string_view bytes, std::string_view pat
   return header;
 }
 
-void append_log_frame(LogFrameType type, uint64_t transaction, uint64_t chain,
+void append_log_frame(LogFrameType type, uint64_t transaction, uint32_t lag, uint64_t chain,
                       std::string_view payload, std::string& out) {
   const size_t begin = out.size();
   FieldWriter head;
@@ -52,7 +53,7 @@ void append_log_frame(LogFrameType type, uint64_t transaction, uint64_t chain,
   head.u32(static_cast<uint32_t>(payload.size()));
   head.u64(transaction);
   head.u32(static_cast<uint32_t>(type));
-  head.u32(0);
+  head.u32(lag);
   head.u64(chain);
   out.append(head.view());
   out.append(payload);
@@ -67,9 +68,9 @@ bool decode_log_frame_head(std::string_view bytes, LogFrameHead& head) {
   head.payload_bytes = in.u32();
   head.transaction = in.u64();
   head.type = in.u32();
-  const uint32_t reserved = in.u32();
+  head.lag = in.u32();
   head.chain = in.u64();
-  return in.ok() && magic == kLogFrameMagic && reserved == 0 && head.type >= 1 &&
+  return in.ok() && magic == kLogFrameMagic && head.lag < head.transaction && head.type >= 1 &&
          head.type <= static_cast<uint32_t>(LogFrameType::commit) &&
          head.payload_bytes <= kLogPayloadBytesMax;
 }

@@ -13,7 +13,7 @@ namespace headrace::index {
 std::string encode_log_header(const LogHeader& header);
 Result<LogHeader> decode_log_header(std::string_view bytes, std::string_view path);
 
-void append_log_frame(LogFrameType type, uint64_t transaction, uint64_t chain,
+void append_log_frame(LogFrameType type, uint64_t transaction, uint32_t lag, uint64_t chain,
                       std::string_view payload, std::string& out);
 
 struct LogFrameHead {
@@ -21,6 +21,8 @@ struct LogFrameHead {
   uint32_t payload_bytes = 0;
   uint64_t transaction = 0;
   uint32_t type = 0;
+  // So many transactions before its own were not known to be durable when it was written.
+  uint32_t lag = 0;
   uint64_t chain = 0;
 };
 inline constexpr uint64_t kLogFrameMagicOffset = 8;

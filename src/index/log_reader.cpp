@@ -84,7 +84,10 @@ Status LogReader::look_for_damage(uint64_t at, uint64_t size, uint64_t transacti
       if (magic_at < at + kLogFrameMagicOffset) continue;
       HR_ASSIGN(const Parsed frame,
                 read_frame(magic_at - kLogFrameMagicOffset, size, window, window_at));
-      if (frame.good && frame.head.transaction > transaction) return damaged(path_, at);
+      if (frame.good && frame.head.transaction > transaction + frame.head.lag)
+        return damaged(path_, at);
+      // One that would end outside has not been read.
+      if (frame.bytes > size - (magic_at - kLogFrameMagicOffset)) continue;
       if (frame.bytes > work_left) return damaged(path_, at);
       work_left -= frame.bytes;
     }

@@ -34,7 +34,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::reopen(FileSystem& files, const st
 
 void LogWriter::add(LogFrameType type, std::string_view payload) {
   const size_t begin = buffer_.size();
-  append_log_frame(type, transaction_, chain_, payload, buffer_);
+  append_log_frame(type, transaction_, lag_, chain_, payload, buffer_);
   chain_ = load_number<uint64_t>(buffer_.data() + begin);
   buffered_end_ += buffer_.size() - begin;
   ++frames_;
@@ -57,12 +57,32 @@ std::string LogWriter::close_transaction() {
   return std::move(buffer_);
 }
 
-Status LogWriter::write_and_sync(std::string_view bytes) {
+Status LogWriter::write_and_sync(std::string_view bytes, bool sync) {
   sync_failed_ = false;
   HR_TRY(file_->append(bytes));
+  if (!sync) {
+    unsynced_bytes_ += closed_end_ - acknowledged_;
+    ++lag_;
+    return {};
+  }
   auto status = file_->sync();
   sync_failed_ = !status;
+  if (status) lag_ = 0;
+  if (status) unsynced_bytes_ = 0;
   return status;
+}
+
+Status LogWriter::sync() {
+  if (unsynced_bytes_ == 0) return {};
+  if (auto status = file_->sync(); !status) {
+    unfit_ = true;
+    return status;
+  }
+  unsynced_bytes_ = 0;
+  // Frames of the transaction that is being filled keep the lag they were begun with; it is right,
+  // only more modest than it would have to be.
+  lag_ = 0;
+  return {};
 }
 
 void LogWriter::acknowledge() {

@@ -37,7 +37,8 @@ class FollowingReader : public Reader {
     bool changed = false;
     if (!state_ || state_->manifest().number != manifest.number) {
       const uint64_t id = manifest.first_log;
-      HR_ASSIGN(StoreState state, StoreState::open(files_, path_, std::move(manifest)));
+      HR_ASSIGN(StoreState state,
+                StoreState::open(files_, path_, std::move(manifest), state_.get()));
       HR_ASSIGN(log_, LogReader::open(files_, log_path(id), id));
       state_ = std::make_unique<StoreState>(std::move(state));
       applied_ = 0;
@@ -45,6 +46,15 @@ class FollowingReader : public Reader {
       changed = true;
     }
     HR_ASSIGN(const FileStat known, files_.stat(log_path(state_->manifest().first_log)));
+    if (known.size < log_->end()) {
+      // A commit that was seen before its sync failed is taken back: begin again without it.
+      const Manifest same = state_->manifest();
+      HR_ASSIGN(StoreState state, StoreState::open(files_, path_, same, state_.get()));
+      HR_ASSIGN(log_, LogReader::open(files_, log_path(same.first_log), same.first_log));
+      state_ = std::make_unique<StoreState>(std::move(state));
+      applied_ = log_size_ = 0;
+      changed = true;
+    }
     if (known.size != log_size_) {
       const uint64_t before = log_->end();
       HR_TRY(log_->scan(known.size));

@@ -31,13 +31,44 @@ class HeldSnapshot : public Snapshot {
     }
   }
 
-  // Counted once, when it is first asked for: every document is looked at.
+  // Counted once for each segment, as long as nothing is marked or added in it.
   Info info() const override {
-    MutexLock lock(counted_mutex_);
-    if (!counted_) counted_ = count();
-    return *counted_;
+    Info info = info_;
+    for (const Space& space : spaces_) info.spaces.push_back({space, 0});
+    for (const HeldSegment& held : held_) {
+      const SegmentCounts counts = held.counts(spaces_);
+      info.rows += counts.live_rows;
+      info.documents += counts.documents;
+      info.failed += counts.failed;
+      for (SpaceInfo& known : info.spaces) {
+        const auto found = counts.vectors.find(known.space.name);
+        if (found != counts.vectors.end()) known.rows += found->second;
+      }
+    }
+    return info;
   }
 
+  std::vector<SegmentInfo> segment_infos() const override {
+    std::vector<SegmentInfo> infos;
+    for (const HeldSegment& held : held_) {
+      SegmentInfo info;
+      info.file = held.file;
+      info.rows = held.segment->row_count();
+      info.deleted_rows = held.deleted ? held.deleted->count() : 0;
+      info.documents = held.segment->document_count();
+      info.bytes = held.segment->bytes().size();
+      for (const auto& [space, sets] : held.late) info.late_files += sets.size();
+      for (const Space& space : spaces_) {
+        uint64_t& covered = info.vectors[space.name];
+        for (const VectorSet* set : held.vectors(space.name)) covered += set->count();
+      }
+      infos.push_back(std::move(info));
+    }
+    return infos;
+  }
+
+  std::span<const Space> spaces() const override { return spaces_; }
+  std::string_view settings() const override { return info_.settings; }
   std::span<const SegmentView> segments() const override { return views_; }
 
   Row row(const ScoredRow& at) const override {
@@ -114,37 +145,6 @@ class HeldSnapshot : public Snapshot {
   }
 
  private:
-  Info count() const {
-    Info info = info_;
-    for (const HeldSegment& held : held_) {
-      info.rows += held.segment->row_count() - (held.deleted ? held.deleted->count() : 0);
-      const DocumentTable& table = held.segment->documents();
-      for (uint32_t d = 0; d < table.count(); ++d) {
-        if (held.is_stale(d)) continue;
-        if (table.has_error(d)) {
-          ++info.failed;
-        } else if (!table.state(d).is_container) {
-          ++info.documents;
-        }
-      }
-    }
-    for (const Space& space : spaces_) {
-      SpaceInfo known{space, 0};
-      for (const HeldSegment& held : held_) {
-        for (const VectorSet* set : held.vectors(space.name)) {
-          if (!held.deleted) {
-            known.rows += set->count();
-            continue;
-          }
-          for (uint32_t i = 0; i < set->count(); ++i)
-            known.rows += !held.is_deleted(set->row_at(i));
-        }
-      }
-      info.spaces.push_back(std::move(known));
-    }
-    return info;
-  }
-
   Row read_row(const ScoredRow& at, BlockCache& cache) const {
     const Segment& segment = *held_[at.segment].segment;
     Row row;
@@ -159,11 +159,40 @@ class HeldSnapshot : public Snapshot {
   const std::vector<Space> spaces_;
   Info info_;
   std::vector<SegmentView> views_;
-  mutable Mutex counted_mutex_;
-  mutable std::optional<Info> counted_ HR_GUARDED_BY(counted_mutex_);
 };
 
 }  // namespace
+
+SegmentCounts HeldSegment::counts(std::span<const Space> spaces) const {
+  std::vector<std::shared_ptr<const void>> key = {deleted, stale};
+  for (const auto& [space, sets] : late) key.insert(key.end(), sets.begin(), sets.end());
+  // Which spaces there are and which are hidden is part of what is counted.
+  std::string names;
+  for (const Space& space : spaces) names += space.name + '\0';
+  for (const std::string& space : hidden_spaces) names += '\1' + space;
+  return count_cache->get(std::move(key), names, [&] {
+    SegmentCounts counts;
+    counts.live_rows = segment->row_count() - (deleted ? deleted->count() : 0);
+    const DocumentTable& table = segment->documents();
+    for (uint32_t d = 0; d < table.count(); ++d) {
+      if (is_stale(d)) continue;
+      if (table.has_error(d)) {
+        ++counts.failed;
+      } else if (!table.is_container(d)) {
+        ++counts.documents;
+      }
+    }
+    for (const Space& space : spaces) {
+      uint64_t& covered = counts.vectors[space.name];
+      for (const VectorSet* set : vectors(space.name)) {
+        covered += set->count();
+        if (!deleted) continue;
+        for (uint32_t i = 0; i < set->count(); ++i) covered -= is_deleted(set->row_at(i));
+      }
+    }
+    return counts;
+  });
+}
 
 std::shared_ptr<const Snapshot> make_snapshot(std::vector<HeldSegment> segments,
                                               std::vector<Space> spaces, std::string settings,

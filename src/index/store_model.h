@@ -1,8 +1,8 @@
 // A naive model of a knowledge base for tests: what a reader must see after each commit, kept in
 // maps. StoreWorkload makes the same seeded changes to a Writer and to the model.
 //
-// Owns: values. Threads: one at a time; `candidates` may be copied by a test's hook on the thread
-// that makes the change. Errors: the writer's are given back to the test.
+// Owns: values. Threads: one that makes steps; moment() from any. Errors: the writer's are given
+// back to the test.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/mutex.h"
 #include "env/simulated_file_system.h"
 #include "index/knowledge_base.h"
 
@@ -63,10 +64,23 @@ class StoreWorkload {
   const std::optional<Error>& error() const { return error_; }
   const std::string& last_step() const { return last_step_; }
 
-  // The states that may be found on the disk at this moment: what was acknowledged last and, while
-  // a call runs, what that call may make durable.
-  const std::vector<ModelState>& candidates() const { return candidates_; }
-  const ModelState& acknowledged() const { return candidates_.front(); }
+  // The states that may be found on the disk at this moment: what is durable, what was acknowledged
+  // early since then and, while a call runs, what that call may make durable. `look` runs while
+  // nothing can be acknowledged, so that what it takes belongs to the states given.
+  struct Moment {
+    std::vector<ModelState> candidates;
+    std::string step;
+  };
+  template <typename Look>
+  Moment moment(const Look& look) {
+    MutexLock guard(mutex_);
+    look();
+    return {candidates_, last_step_};
+  }
+  std::vector<ModelState> candidates() {
+    return moment([] {}).candidates;
+  }
+  const ModelState& acknowledged() const { return acknowledged_; }
   // After a refused step: what the writer shows is one of the candidates; from here on it counts.
   bool adopt_shown();
 
@@ -81,13 +95,20 @@ class StoreWorkload {
   bool put_vectors();
   bool add_space();
   template <typename Call>
-  bool durable(const ModelState& after, const Call& call);
+  bool durable(const ModelState& after, const Call& call, bool syncs = false);
+  void set_step(std::string step) {
+    MutexLock guard(mutex_);
+    last_step_ = std::move(step);
+  }
 
   SimulatedFileSystem& files_;
   std::mt19937_64 random_;
   const WriterOptions options_;
   std::unique_ptr<Writer> writer_;
+  Mutex
+      mutex_;  // candidates_ and last_step_ are written under it, read by their own thread without
   std::vector<ModelState> candidates_;
+  ModelState acknowledged_;
   ModelState pending_;
   uint32_t mark_ = 0;
   std::optional<Error> error_;

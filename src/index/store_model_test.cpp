@@ -100,21 +100,30 @@ bool StoreWorkload::note(Status status) {
   return false;
 }
 
-// Runs a call after which `after` is acknowledged, and while which it may be found.
+// Runs a call after which `after` is acknowledged, and while which it may be found. One that syncs
+// makes what was acknowledged early durable.
 template <typename Call>
-bool StoreWorkload::durable(const ModelState& after, const Call& call) {
-  candidates_.push_back(after);
+bool StoreWorkload::durable(const ModelState& after, const Call& call, bool syncs) {
+  {
+    MutexLock guard(mutex_);
+    candidates_.push_back(after);
+  }
   if (!note(call())) return false;
-  candidates_.assign(1, after);
+  MutexLock guard(mutex_);
+  acknowledged_ = after;
+  if (syncs || options_.durability == Durability::sync) candidates_.assign(1, after);
   return true;
 }
 
 bool StoreWorkload::adopt_shown() {
   const ModelState shown = read_state(*writer_->snapshot());
+  MutexLock guard(mutex_);
   for (const ModelState& candidate : candidates_) {
     if (candidate != shown) continue;
-    candidates_.assign(1, shown);
-    pending_ = shown;
+    acknowledged_ = pending_ = shown;
+    // What a fault left on the disk is one of these until the next sync.
+    candidates_.push_back(shown);
+    if (options_.durability == Durability::sync) candidates_.assign(1, shown);
     return true;
   }
   ADD_FAILURE() << last_step_ << " failed and left a state that never was:\n" << shown.text();
@@ -122,14 +131,17 @@ bool StoreWorkload::adopt_shown() {
 }
 
 bool StoreWorkload::open_writer() {
-  last_step_ = "open";
+  set_step("open");
   ModelState after = acknowledged();
   after.exists = true;
-  return durable(after, [&]() -> Status {
-    HR_ASSIGN(writer_, Writer::open(files_, kFolder, options_));
-    pending_ = after;
-    return {};
-  });
+  return durable(
+      after,
+      [&]() -> Status {
+        HR_ASSIGN(writer_, Writer::open(files_, kFolder, options_));
+        pending_ = after;
+        return {};
+      },
+      true);
 }
 
 DocumentWrite StoreWorkload::make_document(const std::string& source, bool failed) {
@@ -243,45 +255,44 @@ bool StoreWorkload::step() {
   if (writer_ == nullptr) return open_writer();
   const uint64_t kind = draw(100);
   if (kind < 30) {
-    last_step_ = "put";
+    set_step("put");
     return put(false);
   }
   if (kind < 34) {
-    last_step_ = "put failed";
+    set_step("put failed");
     return put(true);
   }
   if (kind < 40) {
-    last_step_ = "remove";
+    set_step("remove");
     return remove();
   }
   if (kind < 44) {
-    last_step_ = "remove_where";
+    set_step("remove_where");
     return remove_where();
   }
   if (kind < 58) {
-    last_step_ = "put_vectors";
+    set_step("put_vectors");
     return put_vectors();
   }
   if (kind < 64) {
-    last_step_ = "add_space";
+    set_step("add_space");
     return add_space();
   }
   const ModelState after = pending_;
   if (kind < 86) {
-    last_step_ = "commit";
+    set_step("commit");
     return durable(after, [&] { return writer_->commit(); });
   }
   if (kind < 94) {
-    last_step_ = "flush";
-    return durable(after, [&] { return writer_->flush(); });
+    set_step("flush");
+    return durable(after, [&] { return writer_->flush(); }, true);
   }
   if (kind < 97) {
-    last_step_ = "optimize";
-    return durable(after, [&] { return writer_->optimize(); });
+    set_step("optimize");
+    return durable(after, [&] { return writer_->optimize(); }, true);
   }
   // Gone without a word: what was not committed is lost.
   close_writer();
-  candidates_.resize(1);
   return open_writer();
 }
 
@@ -292,6 +303,8 @@ TEST(StoreModel, AgreesWithTheStoreWithoutFaults) {
     options.memory_bytes_max = 4000 + seed * 1000;
     options.log_buffer_bytes_max = 2000;
     options.segments_max = 3;
+    options.background = seed % 2 == 0;
+    options.durability = seed % 3 == 0 ? Durability::async : Durability::sync;
     StoreWorkload work(files, seed, options);
     for (int i = 0; i < 150; ++i) {
       ASSERT_TRUE(work.step()) << work.last_step() << ": " << work.error()->text();

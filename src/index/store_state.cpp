@@ -16,13 +16,6 @@ namespace {
 // Memory segments are joined when a newer one has at least half the rows of the one before.
 constexpr size_t kMemorySegmentsMax = 12;
 
-std::shared_ptr<const RowBitmap> with_bits(const std::shared_ptr<const RowBitmap>& before,
-                                           uint32_t size, uint32_t begin, uint32_t end) {
-  auto after = before ? std::make_shared<RowBitmap>(*before) : std::make_shared<RowBitmap>(size);
-  for (uint32_t i = begin; i < end; ++i) after->set(i);
-  return after;
-}
-
 }  // namespace
 
 std::vector<const VectorSet*> HeldSegment::vectors(std::string_view space) const {
@@ -59,19 +52,43 @@ SegmentMergeInput merge_input(const HeldSegment& held) {
           [&held](std::string_view space) { return held.vectors(space); }};
 }
 
-Result<StoreState> StoreState::open(FileSystem& files, const std::string& folder,
-                                    Manifest manifest) {
+Result<StoreState> StoreState::open(FileSystem& files, const std::string& folder, Manifest manifest,
+                                    const StoreState* before) {
   StoreState state;
+  const auto held_before = [&](uint64_t file) -> const HeldSegment* {
+    if (before == nullptr) return nullptr;
+    for (const HeldSegment& held : before->segments_) {
+      if (held.file == file) return &held;
+    }
+    return nullptr;
+  };
   for (const ManifestSegment& entry : manifest.segments) {
     HeldSegment held;
     held.file = entry.file;
     const std::string path = file_path(folder, FileKind::segment, entry.file);
-    HR_ASSIGN(held.segment, Segment::open_file(files, path, path, kCheckAtOpenBytesMax));
+    const HeldSegment* known = held_before(entry.file);
+    if (known != nullptr) {
+      held.segment = known->segment;
+    } else {
+      HR_ASSIGN(held.segment, Segment::open_file(files, path, path, kCheckAtOpenBytesMax));
+    }
     if (held.segment->file().seal() != entry.seal) {
       return fail(ErrorCode::damaged, fmt::format("{} is not the file the manifest names", path),
                   "restore it from a backup");
     }
     for (const ManifestPatch& patch : entry.patches) {
+      std::shared_ptr<const LateVectors> late;
+      if (known != nullptr) {
+        if (const auto found = known->late.find(patch.space); found != known->late.end()) {
+          for (const auto& set : found->second) {
+            if (set->file == patch.file && set->seal == patch.seal) late = set;
+          }
+        }
+      }
+      if (late) {
+        held.late[patch.space].push_back(std::move(late));
+        continue;
+      }
       const std::string late_path = file_path(folder, FileKind::vectors, patch.file);
       HR_ASSIGN(auto vectors, open_late_vectors(files, late_path, patch));
       held.late[patch.space].push_back(std::move(vectors));
@@ -124,12 +141,27 @@ std::optional<DocumentState> StoreState::document(std::string_view source) const
 void StoreState::mark_rows(size_t segment, uint32_t begin, uint32_t end) {
   if (begin == end) return;
   HeldSegment& held = segments_[segment];
-  held.deleted = with_bits(held.deleted, held.segment->row_count(), begin, end);
+  mark(held.deleted, held.segment->row_count(), begin, end);
 }
 
 void StoreState::mark_stale(size_t segment, uint32_t document) {
   HeldSegment& held = segments_[segment];
-  held.stale = with_bits(held.stale, held.segment->document_count(), document, document + 1);
+  mark(held.stale, held.segment->document_count(), document, document + 1);
+}
+
+void StoreState::mark(std::shared_ptr<const RowBitmap>& bits, uint32_t size, uint32_t begin,
+                      uint32_t end) {
+  const auto known =
+      std::find_if(fresh_.begin(), fresh_.end(), [&](const auto& fresh) { return fresh == bits; });
+  std::shared_ptr<RowBitmap> target;
+  if (known != fresh_.end()) {
+    target = *known;
+  } else {
+    target = bits ? std::make_shared<RowBitmap>(*bits) : std::make_shared<RowBitmap>(size);
+    fresh_.push_back(target);
+    bits = target;
+  }
+  for (uint32_t i = begin; i < end; ++i) target->set(i);
 }
 
 void StoreState::remove_source(std::string_view source, bool keep_rows) {
@@ -188,11 +220,10 @@ Status StoreState::add_documents(std::vector<Change>& changes, size_t begin, siz
   return {};
 }
 
-Status StoreState::add_late(size_t segment, const std::string& space, VectorSetBuilder& builder) {
+Status add_late_vectors(HeldSegment& held, const std::string& space, VectorSetBuilder& builder) {
   auto late = std::make_shared<LateVectors>();
   HR_TRY(builder.finish(late->image));
   HR_ASSIGN(VectorSet set, VectorSet::open(late->image.bytes()));
-  HeldSegment& held = segments_[segment];
   bool covered_before = false;
   for (const VectorSet* known : held.vectors(space)) {
     for (uint32_t i = 0; i < set.count() && !covered_before; ++i)
@@ -249,12 +280,13 @@ Status StoreState::apply_vectors(const SetVectors& change) {
           row,
           std::span<const float>(change.values).subspan(i * space->dimension, space->dimension));
     }
-    HR_TRY(add_late(segment, change.space, builder));
+    HR_TRY(add_late_vectors(segments_[segment], change.space, builder));
   }
   return {};
 }
 
 Status StoreState::apply(std::vector<Change>& changes) {
+  fresh_.clear();
   for (size_t i = 0; i < changes.size(); ++i) {
     Change& change = changes[i];
     if (std::holds_alternative<DocumentWrite>(change)) {
@@ -287,6 +319,7 @@ Status StoreState::apply(std::vector<Change>& changes) {
       settings_ = std::get<std::string>(change);
     }
   }
+  fresh_.clear();
   return join_memory_segments();
 }
 
@@ -321,6 +354,19 @@ Status StoreState::join_memory_segments() {
     replace_segments(begin, segments_.size() - begin, std::move(result));
     return {};
   }
+}
+
+void StoreState::set_segments(std::vector<HeldSegment> segments) {
+  // Those in front that stay (only what is marked in them may differ) keep their places.
+  size_t same = 0;
+  while (same < segments.size() && same < segments_.size() &&
+         segments[same].segment == segments_[same].segment) {
+    segments_[same] = std::move(segments[same]);
+    ++same;
+  }
+  const auto changed = segments.begin() + static_cast<std::ptrdiff_t>(same);
+  replace_segments(same, segments_.size() - same,
+                   {std::make_move_iterator(changed), std::make_move_iterator(segments.end())});
 }
 
 void StoreState::replace_segments(size_t first, size_t count, std::vector<HeldSegment> merged) {

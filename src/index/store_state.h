@@ -8,11 +8,13 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <variant>
 #include <vector>
 
+#include "base/mutex.h"
 #include "index/knowledge_base.h"
 #include "index/manifest.h"
 #include "index/segment.h"
@@ -43,6 +45,34 @@ struct LateVectors {
   SectionFileSeal seal;
 };
 
+// What `info` counts in a segment, kept as long as nothing is marked or added in it.
+struct SegmentCounts {
+  uint64_t live_rows = 0, documents = 0, failed = 0;
+  std::map<std::string, uint64_t, std::less<>> vectors;  // live rows covered
+};
+class SegmentCountCache {
+ public:
+  template <typename Count>
+  SegmentCounts get(std::vector<std::shared_ptr<const void>> key, const std::string& names,
+                    const Count& count) {
+    MutexLock guard(mutex_);
+    if (!known_ || key != key_ || names != names_) {
+      counts_ = count();
+      key_ = std::move(key);
+      names_ = names;
+      known_ = true;
+    }
+    return counts_;
+  }
+
+ private:
+  Mutex mutex_;
+  bool known_ HR_GUARDED_BY(mutex_) = false;
+  std::vector<std::shared_ptr<const void>> key_ HR_GUARDED_BY(mutex_);
+  std::string names_ HR_GUARDED_BY(mutex_);
+  SegmentCounts counts_ HR_GUARDED_BY(mutex_);
+};
+
 struct HeldSegment {
   std::shared_ptr<const Segment> segment;
   uint64_t file = 0;  // 0: memory
@@ -50,6 +80,7 @@ struct HeldSegment {
   std::shared_ptr<const RowBitmap> stale;  // documents
   std::map<std::string, std::vector<std::shared_ptr<const LateVectors>>, std::less<>> late;
   std::vector<std::string> hidden_spaces;  // the segment's own vectors no longer count
+  std::shared_ptr<SegmentCountCache> count_cache = std::make_shared<SegmentCountCache>();
 
   bool is_deleted(uint32_t row) const { return deleted && deleted->test(row); }
   bool is_stale(uint32_t document) const {
@@ -57,6 +88,7 @@ struct HeldSegment {
   }
   std::vector<const VectorSet*> vectors(std::string_view space) const;
   uint32_t live_rows(uint32_t document) const;
+  SegmentCounts counts(std::span<const Space> spaces) const;
   // Its vectors of `space` no longer count. Those inside the segment itself stay there, hidden,
   // until a merge leaves them out: a later space of the same name must not find them.
   void drop_vectors(std::string_view space);
@@ -64,7 +96,9 @@ struct HeldSegment {
 
 class StoreState {
  public:
-  static Result<StoreState> open(FileSystem& files, const std::string& folder, Manifest manifest);
+  // Segments that `before` holds too are taken from there instead of being opened again.
+  static Result<StoreState> open(FileSystem& files, const std::string& folder, Manifest manifest,
+                                 const StoreState* before = nullptr);
 
   // Applies committed changes, in order, as one memory segment.
   Status apply(std::vector<Change>& changes);
@@ -81,8 +115,8 @@ class StoreState {
   uint64_t memory_bytes() const;
   std::vector<std::string> space_names() const;
 
-  // After a flush or merge: `count` segments from `first` on became `merged`.
-  void replace_segments(size_t first, size_t count, std::vector<HeldSegment> merged);
+  // After a flush or merge: these are the segments now.
+  void set_segments(std::vector<HeldSegment> segments);
   void set_spaces(std::vector<Space> spaces) { spaces_ = std::move(spaces); }
   void set_manifest(Manifest manifest) { manifest_ = std::move(manifest); }
   HeldSegment& held(size_t i) { return segments_[i]; }
@@ -97,7 +131,8 @@ class StoreState {
   void mark_rows(size_t segment, uint32_t begin, uint32_t end);
   void mark_stale(size_t segment, uint32_t document);
   Status apply_vectors(const SetVectors& change);
-  Status add_late(size_t segment, const std::string& space, VectorSetBuilder& builder);
+  void replace_segments(size_t first, size_t count, std::vector<HeldSegment> merged);
+  void mark(std::shared_ptr<const RowBitmap>& bits, uint32_t size, uint32_t begin, uint32_t end);
   const Space* find_space(std::string_view name) const;
   std::vector<Place>* places(std::string_view source);
   Status add_documents(std::vector<Change>& changes, size_t begin, size_t end);
@@ -106,9 +141,14 @@ class StoreState {
   std::vector<Space> spaces_;
   std::string settings_;
   std::vector<HeldSegment> segments_;
+  // Made while apply() runs and not seen by anybody yet, so that it may change them in place.
+  std::vector<std::shared_ptr<RowBitmap>> fresh_;
   // By hash of the source: entries that hold its state or live rows, oldest first.
   std::unordered_map<uint64_t, std::vector<Place>> documents_;
 };
+
+// Adds vectors to a segment as its newest; no row is covered twice afterwards.
+Status add_late_vectors(HeldSegment& held, const std::string& space, VectorSetBuilder& builder);
 
 // A merge input over a held segment; valid while the segment is held.
 struct SegmentMergeInput;

@@ -1,0 +1,134 @@
+// LoggedWriter: the Writer of knowledge_base.h. Its code is in writer.cpp (changes and commits),
+// writer_files.cpp (segments and manifests) and writer_merge.cpp (merging beside the writing).
+//
+// Owns: the lock file, the open log, the state, a thread once there is something to merge.
+// Threads: mutex_ guards all but the snapshot shown, which has a lock of its own that is never held
+// for long: who reads never waits for who writes. Errors: those of knowledge_base.h.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "index/knowledge_base.h"
+#include "index/log.h"
+#include "index/segment_merge.h"
+#include "index/store_state.h"
+#include "runtime/thread_pool.h"
+
+namespace headrace::index {
+
+class LoggedWriter : public Writer {
+ public:
+  LoggedWriter(FileSystem& files, std::string path, WriterOptions options)
+      : files_(files), path_(std::move(path)), options_(std::move(options)) {}
+  ~LoggedWriter() override;
+  Status start();
+
+  Status put(DocumentWrite document) override;
+  Status remove(std::string_view source) override;
+  Result<uint64_t> remove_where(const Filter& filter) override;
+  Status put_vectors(std::string_view space, std::span<const std::string> keys,
+                     std::span<const float> vectors) override;
+  Status add_space(const Space& space) override;
+  Status drop_space(std::string_view name) override;
+  Status set_settings(const std::string& settings) override;
+  void discard() override;
+  Status commit() override;
+  Status flush() override;
+  Status optimize() override;
+  std::shared_ptr<const Snapshot> snapshot() const override;
+  std::optional<DocumentState> document(std::string_view source) const override;
+
+ private:
+  // Neighbouring file segments that become one, beside the writing. Until `done` only the merging
+  // thread touches what is not const.
+  struct Merge {
+    std::vector<HeldSegment> inputs;
+    std::vector<std::string> spaces;
+    uint64_t file = 0;
+    SegmentMergeMaps maps;
+    std::shared_ptr<const Segment> result;  // null: no row and no document is left
+  };
+
+  std::string path_of(FileKind kind, uint64_t number) const {
+    return file_path(path_, kind, number);
+  }
+  Result<Manifest> make_first() HR_REQUIRES(mutex_);
+  Status replay() HR_REQUIRES(mutex_);
+  Status ready() HR_REQUIRES(mutex_);
+  std::optional<Space> find_space(std::string_view name) const HR_REQUIRES(mutex_);
+  std::optional<DocumentState> known_document(std::string_view source) const HR_REQUIRES(mutex_);
+  Status add(Change change) HR_REQUIRES(mutex_);
+  Status give_up(Status status) HR_REQUIRES(mutex_);
+  Status commit_locked() HR_REQUIRES(mutex_);
+  bool must_sync() const HR_REQUIRES(mutex_);
+  void show() HR_REQUIRES(mutex_);
+
+  // writer_files.cpp
+  size_t file_segments() const HR_REQUIRES(mutex_);
+  LogHeader next_log() const HR_REQUIRES(mutex_);
+  Result<std::optional<HeldSegment>> write_segment(std::span<const SegmentMergeInput> inputs)
+      HR_REQUIRES(mutex_);
+  Status write_late(HeldSegment& held) HR_REQUIRES(mutex_);
+  Status publish(std::vector<HeldSegment> segments, Manifest manifest,
+                 std::unique_ptr<LogWriter> log) HR_REQUIRES(mutex_);
+  Status flush_locked() HR_REQUIRES(mutex_);
+  Status settle_folder() HR_REQUIRES(mutex_);
+  void remove_unreferenced() HR_REQUIRES(mutex_);
+
+  // writer_merge.cpp
+  struct Range {
+    size_t first = 0;
+    size_t count = 0;
+  };
+  std::optional<Range> worth_merging() const HR_REQUIRES(mutex_);
+  Merge plan(Range range) HR_REQUIRES(mutex_);
+  Status run(Merge& merge) const;
+  bool wants_lists(const HeldSegment& held) const HR_REQUIRES(mutex_);
+  Status write_merged(Merge& merge) const;
+  // Puts the result of a merge in the place of its inputs, with what happened to them meanwhile.
+  Status adopt(const Merge& merge, std::vector<HeldSegment>& segments) HR_REQUIRES(mutex_);
+  Status merge_now(Range range) HR_REQUIRES(mutex_);
+  Status merge_all_now() HR_REQUIRES(mutex_);
+  void merge_beside() HR_REQUIRES(mutex_);
+  Status adopt_if_cheap() HR_REQUIRES(mutex_);
+  void wait_for_merge() HR_REQUIRES(mutex_);
+  void drop_merge() HR_REQUIRES(mutex_);
+  void merge_loop() HR_EXCLUDES(mutex_);
+
+  FileSystem& files_;
+  const std::string path_;
+  const WriterOptions options_;
+  mutable Mutex mutex_;
+  std::unique_ptr<FileLock> lock_ HR_GUARDED_BY(mutex_);
+  std::unique_ptr<StoreState> state_ HR_GUARDED_BY(mutex_);
+  std::unique_ptr<LogWriter> log_ HR_GUARDED_BY(mutex_);
+  std::vector<Change> pending_ HR_GUARDED_BY(mutex_);
+  std::map<std::string, std::optional<DocumentState>, std::less<>> pending_documents_
+      HR_GUARDED_BY(mutex_);
+  uint64_t next_file_ HR_GUARDED_BY(mutex_) = 1;
+  bool folder_owed_ HR_GUARDED_BY(mutex_) = false;
+  uint64_t files_bytes_ HR_GUARDED_BY(mutex_) = 0;
+  std::chrono::steady_clock::time_point synced_at_ HR_GUARDED_BY(mutex_);
+
+  enum class MergeStage : uint8_t { none, wanted, running, done };
+  std::unique_ptr<Merge> merge_ HR_GUARDED_BY(mutex_);
+  MergeStage stage_ HR_GUARDED_BY(mutex_) = MergeStage::none;
+  CondVar merge_changed_;
+  bool stopping_ HR_GUARDED_BY(mutex_) = false;
+  std::atomic<bool> cancel_merge_ = false;
+
+  mutable Mutex shown_mutex_;
+  std::shared_ptr<const Snapshot> snapshot_ HR_GUARDED_BY(shown_mutex_);
+  std::unique_ptr<Thread> merger_ HR_GUARDED_BY(mutex_);
+};
+
+}  // namespace headrace::index

@@ -1,0 +1,241 @@
+// Merging file segments beside the writing. The inputs are immutable; what happens to their rows
+// while they are merged (deletes, late vectors) is carried over when the result takes their place.
+#include <algorithm>
+
+#include "index/logged_writer.h"
+#include "index/snapshot.h"
+
+namespace headrace::index {
+
+namespace {
+
+// So many neighbouring file segments become one. Of all such neighbours the smallest are taken, so
+// sizes grow in steps and a row is written again about once a step.
+constexpr size_t kMergeWidth = 5;
+// A segment of which more than half is deleted is written again by itself.
+constexpr uint32_t kRowsWorthRewriting = 64;
+// Readers of other processes replay the log when a manifest names it again; a long one waits for
+// the next flush.
+constexpr uint64_t kCheapReplayBytes = 1 << 20;
+
+class CancellableSink : public SectionSink {
+ public:
+  CancellableSink(SectionSink& target, const std::atomic<bool>& cancelled)
+      : target_(target), cancelled_(cancelled) {}
+  Status append(std::string_view bytes) override {
+    if (cancelled_) return fail(ErrorCode::cancelled, "the merge was called off");
+    return target_.append(bytes);
+  }
+
+ private:
+  SectionSink& target_;
+  const std::atomic<bool>& cancelled_;
+};
+
+// Marks in the result what is marked in an input now.
+void carry_marks(const std::shared_ptr<const RowBitmap>& now, std::span<const uint32_t> map,
+                 uint32_t size, std::shared_ptr<RowBitmap>& marks) {
+  if (!now) return;
+  for (uint32_t i = 0; i < map.size(); ++i) {
+    if (map[i] == kDroppedRow || !now->test(i)) continue;
+    if (!marks) marks = std::make_shared<RowBitmap>(size);
+    marks->set(map[i]);
+  }
+}
+
+}  // namespace
+
+std::optional<LoggedWriter::Range> LoggedWriter::worth_merging() const {
+  const auto& segments = state_->segments();
+  const size_t count = file_segments();
+  if (count > options_.segments_max) {
+    const size_t width = std::min({kMergeWidth, options_.segments_max + 1, count});
+    Range best{0, width};
+    uint64_t best_bytes = UINT64_MAX;
+    for (size_t begin = 0; begin + width <= count; ++begin) {
+      uint64_t bytes = 0;
+      for (size_t i = begin; i < begin + width; ++i) bytes += segments[i].segment->bytes().size();
+      if (bytes >= best_bytes) continue;
+      best_bytes = bytes;
+      best.first = begin;
+    }
+    return best;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const HeldSegment& held = segments[i];
+    const uint32_t rows = held.segment->row_count();
+    if (held.deleted && rows >= kRowsWorthRewriting && held.deleted->count() > rows / 2)
+      return Range{i, 1};
+  }
+  return std::nullopt;
+}
+
+LoggedWriter::Merge LoggedWriter::plan(Range range) {
+  Merge merge;
+  const auto begin = state_->segments().begin() + static_cast<std::ptrdiff_t>(range.first);
+  merge.inputs.assign(begin, begin + static_cast<std::ptrdiff_t>(range.count));
+  merge.spaces = state_->space_names();
+  merge.file = next_file_++;
+  return merge;
+}
+
+Status LoggedWriter::write_merged(Merge& merge) const {
+  std::vector<SegmentMergeInput> inputs;
+  for (const HeldSegment& held : merge.inputs) inputs.push_back(merge_input(held));
+  HR_ASSIGN(merge.maps, plan_merge(inputs, DeadRows::drop));
+  if (merge.maps.row_count == 0 && merge.maps.document_count == 0) return {};
+  const std::string path = path_of(FileKind::segment, merge.file);
+  HR_ASSIGN(const auto file, FileSink::create(files_, path));
+  CancellableSink sink(*file, cancel_merge_);
+  HR_TRY(
+      merge_segments(inputs, merge.maps, merge.spaces, {merge.file, BlobCodec::zstd, true}, sink));
+  HR_TRY(file->finish());
+  HR_ASSIGN(merge.result, Segment::open_file(files_, path, path, kCheckAtOpenBytesMax));
+  merge.result->forget();
+  return {};
+}
+
+Status LoggedWriter::run(Merge& merge) const {
+  Status status = write_merged(merge);
+  if (!status) static_cast<void>(files_.remove(path_of(FileKind::segment, merge.file)));
+  return status;
+}
+
+Status LoggedWriter::adopt(const Merge& merge, std::vector<HeldSegment>& segments) {
+  const auto begin = std::find_if(segments.begin(), segments.end(), [&](const HeldSegment& held) {
+    return held.file == merge.inputs.front().file;
+  });
+  const auto count = static_cast<std::ptrdiff_t>(merge.inputs.size());
+  if (segments.end() - begin < count) return fail(ErrorCode::internal, path_ + ": a merge is lost");
+  const std::vector<HeldSegment> now(begin, begin + count);
+  HeldSegment merged;
+  merged.file = merge.file;
+  merged.segment = merge.result;
+  if (!merge.result) {  // nothing was left, so nothing can have happened to it
+    segments.erase(begin, begin + count);
+    return {};
+  }
+  std::shared_ptr<RowBitmap> deleted;
+  std::shared_ptr<RowBitmap> stale;
+  for (size_t i = 0; i < now.size(); ++i) {
+    carry_marks(now[i].deleted, merge.maps.rows[i], merged.segment->row_count(), deleted);
+    carry_marks(now[i].stale, merge.maps.documents[i], merged.segment->document_count(), stale);
+  }
+  merged.deleted = std::move(deleted);
+  merged.stale = std::move(stale);
+  // Vectors that came after the merge began.
+  for (const Space& space : state_->spaces()) {
+    VectorSetBuilder builder(space.dimension, space.metric);
+    std::vector<float> vector(space.dimension);
+    for (size_t i = 0; i < now.size(); ++i) {
+      const auto found = now[i].late.find(space.name);
+      if (found == now[i].late.end()) continue;
+      std::vector<const VectorSet*> fresh;
+      const auto before = merge.inputs[i].late.find(space.name);
+      for (const auto& set : found->second) {
+        const bool known =
+            before != merge.inputs[i].late.end() &&
+            std::find(before->second.begin(), before->second.end(), set) != before->second.end();
+        if (!known) fresh.push_back(set->set.get());
+      }
+      for (uint32_t row = 0; row < merge.maps.rows[i].size() && !fresh.empty(); ++row) {
+        const uint32_t target = merge.maps.rows[i][row];
+        if (target == kDroppedRow) continue;
+        const bool any = std::any_of(fresh.begin(), fresh.end(), [&](const VectorSet* set) {
+          return set->vector(row, vector);
+        });
+        if (any) builder.add(target, vector);
+      }
+    }
+    if (builder.count() > 0) HR_TRY(add_late_vectors(merged, space.name, builder));
+  }
+  segments.insert(segments.erase(begin, begin + count), std::move(merged));
+  return {};
+}
+
+// While the log is empty, or at a moment when nobody writes: the calling thread merges.
+Status LoggedWriter::merge_now(Range range) {
+  Merge merge = plan(range);
+  const uint64_t number = state_->manifest().number;
+  const Status status = [&]() HR_REQUIRES(mutex_) -> Status {
+    HR_TRY(run(merge));
+    std::vector<HeldSegment> segments = state_->segments();
+    HR_TRY(adopt(merge, segments));
+    return publish(std::move(segments), state_->manifest(), nullptr);
+  }();
+  if (!status && !folder_owed_ && state_->manifest().number == number) remove_unreferenced();
+  return status;
+}
+
+Status LoggedWriter::merge_all_now() {
+  while (const auto range = worth_merging()) HR_TRY(merge_now(*range));
+  return {};
+}
+
+void LoggedWriter::merge_beside() {
+  if (stage_ == MergeStage::done) static_cast<void>(adopt_if_cheap());
+  if (stage_ == MergeStage::none) {
+    const auto range = worth_merging();
+    if (!range) return;
+    if (!options_.background) {
+      static_cast<void>(merge_now(*range));  // tried again by the next commit
+      return;
+    }
+    merge_ = std::make_unique<Merge>(plan(*range));
+    stage_ = MergeStage::wanted;
+    if (!merger_) merger_ = std::make_unique<Thread>([this] { merge_loop(); });
+    merge_changed_.notify_all();
+  }
+  // Writing that is faster than merging waits here, before there are too many files.
+  if (file_segments() > 3 * options_.segments_max) {
+    wait_for_merge();
+    static_cast<void>(adopt_if_cheap());
+  }
+}
+
+Status LoggedWriter::adopt_if_cheap() {
+  if (stage_ != MergeStage::done || log_->end() > kCheapReplayBytes || log_->unfit()) return {};
+  const uint64_t number = state_->manifest().number;
+  const Status status = [&]() HR_REQUIRES(mutex_) -> Status {
+    std::vector<HeldSegment> segments = state_->segments();
+    HR_TRY(adopt(*merge_, segments));
+    return publish(std::move(segments), state_->manifest(), nullptr);
+  }();
+  // A merge that cannot be adopted now is tried again, unless nothing could ever be done with it.
+  if (state_->manifest().number != number) drop_merge();
+  if (!status && !folder_owed_) remove_unreferenced();
+  return status;
+}
+
+void LoggedWriter::wait_for_merge() {
+  while (stage_ == MergeStage::wanted || stage_ == MergeStage::running) merge_changed_.wait(mutex_);
+}
+
+void LoggedWriter::drop_merge() {
+  merge_.reset();
+  stage_ = MergeStage::none;
+}
+
+void LoggedWriter::merge_loop() {
+  mutex_.lock();
+  while (!stopping_) {
+    if (stage_ != MergeStage::wanted) {
+      merge_changed_.wait(mutex_);
+      continue;
+    }
+    stage_ = MergeStage::running;
+    Merge& merge = *merge_;
+    mutex_.unlock();
+    const Status status = run(merge);
+    mutex_.lock();
+    if (status) {
+      stage_ = MergeStage::done;
+    } else {
+      drop_merge();  // the disk may be full: the next commit tries again
+    }
+    merge_changed_.notify_all();
+  }
+  mutex_.unlock();
+}
+
+}  // namespace headrace::index
