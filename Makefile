@@ -15,7 +15,7 @@ export CCACHE_NOHASHDIR := 1
 APT_BUILD := g++ cmake ninja-build ccache pkg-config python3 python3-venv python3-dev \
   libfmt-dev nlohmann-json3-dev libcli11-dev libsimdjson-dev libicu-dev libstemmer-dev \
   libxxhash-dev libzstd-dev zlib1g-dev libbz2-dev liblzma-dev libzip-dev \
-  libuchardet-dev libseccomp-dev libflatbuffers-dev libgtest-dev
+  libuchardet-dev libseccomp-dev libflatbuffers-dev libgtest-dev libcurl4-openssl-dev
 APT_DEMO := postgresql-doc-15
 APT_BENCH := libbenchmark-dev r-doc-pdf postgresql-doc-15
 APT_LINT := clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev

@@ -7,6 +7,9 @@ import subprocess
 
 import pytest
 
+# Tests say themselves when vectors are to be kept between runs.
+os.environ["HEADRACE_CACHE"] = "off"
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADRACE = ROOT / "build" / "headrace"
 

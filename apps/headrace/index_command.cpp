@@ -89,6 +89,9 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
       ->add_option("--precision", options.precision,
                    "Of the model's arithmetic: fp32 (default), bf16 or int8 (faster, near)")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
+  command->add_option("--cache", options.model_options.cache,
+                      "A folder for vectors to keep between runs, or off (default: "
+                      "$HEADRACE_CACHE, else headrace/vectors in the user's cache folder)");
   command->add_option("--chunk-tokens", options.chunk_tokens, "Most tokens of a row (default 256)")
       ->check(CLI::Range(32, 100000));
   command->add_option("--overlap", options.overlap, "Tokens repeated between rows (default 32)")

@@ -1,14 +1,16 @@
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iostream>
+#include <cerrno>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "base/utf8.h"
 #include "commands.h"
 #include "embed/model_store.h"
+#include "model_check.h"
 #include "plan/vector_model.h"
 #include "terminal.h"
+#include "text_reader.h"
+#include "vector_writer.h"
 
 namespace headrace::cli {
 
@@ -20,130 +22,79 @@ struct TextArguments {
   std::string format = "jsonl";
   std::string precision;
   bool decode = false;
+  std::string long_texts = "cut";
+  std::string purpose = "plain";
+  std::string cache;
 };
 
-// Reads texts one by one: a line each, or the "text" of each line of a .jsonl file.
-class TextReader {
- public:
-  static Result<std::unique_ptr<TextReader>> open(const std::string& path) {
-    auto reader = std::make_unique<TextReader>();
-    reader->name_ = path;
-    reader->records_ = path.ends_with(".jsonl") || path.ends_with(".ndjson");
-    if (path != "-") {
-      reader->file_.open(path, std::ios::binary);
-      if (!reader->file_) {
-        return fail(ErrorCode::not_found, fmt::format("{} cannot be read", path), "check the path");
-      }
-    }
-    return reader;
-  }
-
-  // Empty at the end.
-  Result<std::optional<std::string>> next() {
-    std::istream& in = name_ == "-" ? std::cin : file_;
-    std::string line;
-    while (std::getline(in, line)) {
-      ++number_;
-      if (!records_) {
-        if (line.ends_with('\r')) line.pop_back();
-        return std::optional(to_valid_utf8(line));
-      }
-      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-      const auto parsed = nlohmann::json::parse(line, nullptr, false);
-      if (!parsed.is_object() || !parsed.contains("text") || !parsed["text"].is_string()) {
-        return fail(ErrorCode::damaged, fmt::format("{} line {}: no \"text\"", name_, number_),
-                    "write one {\"text\": …} a line");
-      }
-      return std::optional(parsed["text"].get<std::string>());
-    }
-    return std::optional<std::string>();
-  }
-
- private:
-  std::string name_;
-  std::ifstream file_;
-  bool records_ = false;
-  uint64_t number_ = 0;
-};
-
-// NumPy's .npy, version 1.0: header with the shape, then float32 little-endian. The number of rows
-// is only known at the end, so the header is padded for any.
-std::string npy_header(uint64_t rows, uint32_t dimension) {
-  std::string dict = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}",
-                                 rows, dimension);
-  constexpr size_t kHeaderBytes = 128;
-  dict.resize(kHeaderBytes - 10 - 1, ' ');
-  dict += '\n';
-  std::string header("\x93NUMPY\x01\x00", 8);
-  header += static_cast<char>(dict.size() & 0xFF);
-  header += static_cast<char>(dict.size() >> 8);
-  return header + dict;
+EmbedPurpose purpose_of(const std::string& name) {
+  if (name == "query") return EmbedPurpose::query;
+  if (name == "passage") return EmbedPurpose::passage;
+  return EmbedPurpose::plain;
 }
 
-std::string vector_json(std::span<const float> vector) {
-  std::string line = "{\"embedding\":[";
-  for (size_t i = 0; i < vector.size(); ++i) {
-    if (i > 0) line += ',';
-    fmt::format_to(std::back_inserter(line), "{}", vector[i]);
+// What a run did that nobody would guess from its output.
+void print_counts(const Embeddings& counts, const VectorModelInfo& model) {
+  const auto note = [](const std::string& text) { fmt::print(stderr, "headrace: {}\n", text); };
+  if (counts.cut > 0) {
+    note(
+        fmt::format("{} texts are longer than {} tokens and were embedded by their beginning "
+                    "(--long window takes them whole)",
+                    human_count(counts.cut), human_count(model.tokens_max)));
   }
-  return line + "]}";
+  if (counts.windowed > 0) {
+    note(fmt::format("{} texts are longer than {} tokens and were embedded in windows",
+                     human_count(counts.windowed), human_count(model.tokens_max)));
+  }
+  if (counts.reused > 0)
+    note(fmt::format("{} texts were known and not computed again", human_count(counts.reused)));
+  if (counts.requests > 0) {
+    note(fmt::format("{} requests ({} repeated), {} tokens{}", human_count(counts.requests),
+                     human_count(counts.retries), human_count(counts.tokens),
+                     counts.cost > 0 ? fmt::format(", cost {:.6g}", counts.cost) : ""));
+  }
 }
 
 Result<int> run_embed(const TextArguments& arguments) {
-  HR_ASSIGN(const Precision precision, parse_precision(arguments.precision));
-  HR_ASSIGN(const auto embedder, load_vector_model(arguments.model, {.precision = precision}));
+  ModelOptions options;
+  HR_ASSIGN(options.long_texts, parse_long_texts(arguments.long_texts));
+  options.cache = arguments.cache;
+  HR_ASSIGN(options.precision, parse_precision(arguments.precision));
   HR_ASSIGN(const auto reader, TextReader::open(arguments.file));
-  const uint32_t dimension = embedder->info().dimension;
-  const bool npy = arguments.format == "npy";
+  HR_ASSIGN(const auto model, load_vector_model(arguments.model, options));
+  HR_ASSIGN(const auto writer, VectorWriter::create(arguments.format, model->info().dimension));
   ThreadPool pool;
-  std::string held;  // npy: vectors until the count is known
-  uint64_t rows = 0;
-  uint64_t cut = 0;
-  constexpr size_t kWindow = 1024;
+  Embeddings counts;
+  // Enough texts to sort them into batches of equal length; memory follows their bytes.
+  constexpr size_t kWindowTexts = 1024;
+  constexpr uint64_t kWindowBytes = 8ULL << 20;
   std::vector<std::string> texts;
+  uint64_t bytes = 0;
   const auto embed_window = [&]() -> Status {
-    HR_ASSIGN(
-        const Embeddings embeddings,
-        embedder->embed(texts, {EmbedPurpose::plain, EmbedPriority::bulk, &interrupt()}, pool));
-    cut += embeddings.cut;
-    rows += texts.size();
-    if (npy) {
-      held.append(reinterpret_cast<const char*>(embeddings.values.data()),
-                  embeddings.values.size() * sizeof(float));
-    } else {
-      for (size_t i = 0; i < texts.size(); ++i) {
-        HR_TRY(print_line(
-            vector_json(std::span(embeddings.values).subspan(i * dimension, dimension))));
-      }
-    }
+    const EmbedOptions how{purpose_of(arguments.purpose), EmbedPriority::bulk, &interrupt()};
+    HR_ASSIGN(const Embeddings embeddings, model->embed(texts, how, pool));
+    counts.add_counts(embeddings);
+    counts.cut += embeddings.cut;
+    counts.windowed += embeddings.windowed;
     texts.clear();
-    return {};
+    bytes = 0;
+    return writer->write(embeddings.values);
   };
   while (true) {
     HR_ASSIGN(auto text, reader->next());
     if (!text) break;
+    bytes += text->size();
     texts.push_back(std::move(*text));
-    // From a pipe each line is answered as it comes; files are taken in windows.
-    const bool waiting = arguments.file == "-" && !npy && std::cin.rdbuf()->in_avail() == 0;
-    if (texts.size() >= kWindow || waiting) {
+    // From a pipe that waits each line is answered as it comes.
+    const bool waiting = writer->streams() && !reader->ready();
+    if (texts.size() >= kWindowTexts || bytes >= kWindowBytes || waiting) {
       HR_TRY(embed_window());
-      if (waiting) std::fflush(stdout);
+      if (waiting && std::fflush(stdout) != 0) return os_fail(errno, "write to standard output");
     }
   }
   if (!texts.empty()) HR_TRY(embed_window());
-  if (npy) {
-    const std::string header = npy_header(rows, dimension);
-    if (std::fwrite(header.data(), 1, header.size(), stdout) != header.size() ||
-        std::fwrite(held.data(), 1, held.size(), stdout) != held.size()) {
-      return os_fail(errno, "write to standard output");
-    }
-  }
-  if (cut > 0) {
-    fmt::print(
-        stderr,
-        "headrace: {} texts are longer than {} tokens and were embedded by their beginning\n", cut,
-        embedder->info().tokens_max);
-  }
+  HR_TRY(writer->finish());
+  print_counts(counts, model->info());
   return 0;
 }
 
@@ -251,7 +202,8 @@ Result<int> run_models(bool json) {
 CLI::App* add_text_command(CLI::App& app, const std::string& name, const std::string& about,
                            const std::shared_ptr<TextArguments>& arguments) {
   CLI::App* command = app.add_subcommand(name, about);
-  command->add_option("--model", arguments->model, "A folder or a name (default all-MiniLM-L6-v2)");
+  command->add_option("--model", arguments->model,
+                      "A folder, a name (default all-MiniLM-L6-v2), onnx:FILE or openai:URL#NAME");
   command->add_option("FILE", arguments->file,
                       "One text a line, or .jsonl with \"text\"; - or nothing: standard input");
   return command;
@@ -262,16 +214,36 @@ CLI::App* add_text_command(CLI::App& app, const std::string& name, const std::st
 void add_model_commands(CLI::App& app, Invocation& invocation) {
   const auto embed = std::make_shared<TextArguments>();
   CLI::App* command = add_text_command(app, "embed", "Texts → vectors, a line each", embed);
-  command->add_option("--format", embed->format, "jsonl or npy (float32 [n, d])")
-      ->check(CLI::IsMember({"jsonl", "npy"}));
+  command->add_option("--format", embed->format, "jsonl, npy (float32 [n, d]) or arrow")
+      ->check(CLI::IsMember({"jsonl", "npy", "arrow"}));
+  command
+      ->add_option("--long", embed->long_texts,
+                   "Texts longer than the model reads: cut (their beginning, default) or window")
+      ->check(CLI::IsMember({"cut", "window"}));
+  command
+      ->add_option("--purpose", embed->purpose,
+                   "query or passage: with the model's own prompt before each text")
+      ->check(CLI::IsMember({"plain", "query", "passage"}));
+  command->add_option("--cache", embed->cache,
+                      "A folder for vectors to keep between runs, or off (default: "
+                      "$HEADRACE_CACHE, else headrace/vectors in the user's cache folder)");
   command
       ->add_option("--precision", embed->precision,
                    "Of the arithmetic: fp32 (default), bf16 or int8 (faster, near)")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
   command->footer(
+      "Texts are answered as they come: from a pipe line by line, from a file in batches.\n"
+      "Identical texts are computed once, also in later runs (--cache).\n\n"
+      "An endpoint's key is $HEADRACE_API_KEY or $OPENAI_API_KEY; settings follow its model's\n"
+      "name: ?dimensions= tokens= batch= concurrency= timeout= attempts= rpm= tpm= price=\n"
+      "encoding=.\n\n"
       "Examples:\n"
       "  echo 'a sentence' | headrace embed\n"
-      "  headrace embed --format npy texts.jsonl > vectors.npy");
+      "  headrace embed --format npy texts.jsonl > vectors.npy\n"
+      "  headrace embed --long window --format arrow long.jsonl > vectors.arrow\n"
+      "  headrace embed --model onnx:model.onnx texts.txt\n"
+      "  headrace embed --model "
+      "'openai:https://api.openai.com/v1#text-embedding-3-small?price=0.02'");
   command->callback(
       [embed, &invocation] { invocation.action = [embed] { return run_embed(*embed); }; });
 
@@ -290,8 +262,21 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
   });
 
   command = app.add_subcommand("models", "The models found on this machine, and where");
-  command->callback(
-      [&invocation] { invocation.action = [&invocation] { return run_models(invocation.json); }; });
+  command->footer(
+      "Examples:\n"
+      "  headrace models\n"
+      "  headrace models check all-MiniLM-L6-v2    # against sentence-transformers, if installed");
+  CLI::App* check = command->add_subcommand(
+      "check", "Compares a model's vectors with those of sentence-transformers");
+  const auto checked = std::make_shared<std::string>(kDefaultModel);
+  check->add_option("MODEL", *checked, "As for --model (default all-MiniLM-L6-v2)");
+  check->add_flag("--json", invocation.json, "One JSON document on stdout, for machines");
+  check->callback([checked, &invocation] {
+    invocation.action = [checked, &invocation] { return check_model(*checked, invocation.json); };
+  });
+  command->callback([check, &invocation] {
+    if (!check->parsed()) invocation.action = [&invocation] { return run_models(invocation.json); };
+  });
 }
 
 }  // namespace headrace::cli

@@ -6,6 +6,7 @@
 #include "arrow_binding.h"
 #include "errors.h"
 #include "interruptible.h"
+#include "model_binding.h"
 #include "plan/ingest.h"
 #include "plan/render.h"
 #include "plan/row_stream.h"
@@ -56,6 +57,12 @@ std::function<Result<std::optional<RawDocument>>()> record_source(const nb::obje
   };
 }
 
+// A Model that Python made, instead of one looked up by name.
+std::shared_ptr<const VectorModel> given_model(const nb::dict& options) {
+  if (!options.contains("given_model")) return nullptr;
+  return nb::cast<const Model&>(options["given_model"]).vector_model();
+}
+
 StreamOptions stream_options(const nb::dict& options) {
   StreamOptions stream;
   stream.paths = option<std::vector<std::string>>(options, "paths", {});
@@ -75,6 +82,8 @@ std::string run_ingest(const nb::dict& options) {
   ingest_options.kb = option<std::string>(options, "kb", "");
   ingest_options.model = option<std::string>(options, "model", "");
   ingest_options.precision = option<std::string>(options, "precision", "");
+  ingest_options.model_options.cache = option<std::string>(options, "cache", "");
+  ingest_options.given_model = given_model(options);
   ingest_options.chunk_tokens = option<uint32_t>(options, "chunk_tokens", 0);
   ingest_options.overlap = option<int64_t>(options, "overlap", -1);
   ingest_options.language = option<std::string>(options, "language", "");
@@ -113,6 +122,8 @@ class PyRowStream {
     stream.embed = option<bool>(options, "embed", false);
     stream.model = option<std::string>(options, "model", "");
     stream.precision = option<std::string>(options, "precision", "");
+    stream.model_options.cache = option<std::string>(options, "cache", "");
+    stream.given_model = given_model(options);
     stream.chunk_tokens = option<uint32_t>(options, "chunk_tokens", 256);
     stream.overlap = option<uint32_t>(options, "overlap", 32);
     stream.memory_bytes = option<uint64_t>(options, "memory", 0);

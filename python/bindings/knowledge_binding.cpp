@@ -12,6 +12,7 @@
 #include "batch/row_batch.h"
 #include "errors.h"
 #include "interruptible.h"
+#include "model_binding.h"
 #include "plan/export.h"
 #include "plan/knowledge.h"
 #include "plan/render.h"
@@ -147,11 +148,12 @@ nb::object matrix(std::vector<T> values, size_t rows, size_t columns) {
 class PyKnowledge {
  public:
   PyKnowledge(const std::string& path, bool create, bool own_vectors, const std::string& model,
-              uint32_t dimension, const std::string& metric) {
+              uint32_t dimension, const std::string& metric, const Model* given_model) {
     KnowledgeOptions options;
     options.create = create;
     options.own_vectors = own_vectors;
     options.model = model;
+    if (given_model != nullptr) options.given_model = given_model->vector_model();
     options.dimension = dimension;
     options.metric = unwrap(index::parse_metric(metric));
     knowledge_ = unwrap(Knowledge::open(path, options));
@@ -324,9 +326,9 @@ class PyKnowledge {
 void bind_knowledge(nb::module_& module) {
   nb::class_<PyKnowledge>(module, "Knowledge")
       .def(nb::init<const std::string&, bool, bool, const std::string&, uint32_t,
-                    const std::string&>(),
+                    const std::string&, const Model*>(),
            nb::arg("path"), nb::arg("create"), nb::arg("own_vectors"), nb::arg("model"),
-           nb::arg("dimension"), nb::arg("metric"))
+           nb::arg("dimension"), nb::arg("metric"), nb::arg("given_model").none() = nb::none())
       .def("search", &PyKnowledge::search, nb::arg("query").none(), nb::arg("vector").none(),
            nb::arg("k"), nb::arg("mode").none(), nb::arg("filter"), nb::arg("space"),
            nb::arg("extra"))

@@ -1,15 +1,16 @@
-#include <nanobind/nanobind.h>
+#include "model_binding.h"
+
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <map>
+#include <utility>
 
 #include "base/mutex.h"
+#include "callable_model.h"
 #include "embed/model_store.h"
 #include "errors.h"
 #include "interruptible.h"
-#include "plan/vector_model.h"
 
 namespace nb = nanobind;
 
@@ -19,60 +20,131 @@ namespace {
 
 using FloatMatrix = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 
-// A loaded model, its tokenizer and a pool of threads.
-class Model {
- public:
-  Model(const std::string& spec, const std::string& precision)
-      : embedder_(
-            unwrap(load_vector_model(spec, {.precision = unwrap(parse_precision(precision))}))) {}
+// Lone surrogates (from surrogateescape, or cut emoji) are no text: they become "?".
+std::string utf8_of(nb::handle text) {
+  Py_ssize_t size = 0;
+  const char* data = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
+  if (data != nullptr) return std::string(data, static_cast<size_t>(size));
+  PyErr_Clear();
+  const nb::object bytes = text.attr("encode")("utf-8", "replace");
+  return std::string(PyBytes_AsString(bytes.ptr()), static_cast<size_t>(PyBytes_Size(bytes.ptr())));
+}
 
-  FloatMatrix embed(const std::vector<std::string>& texts, const std::string& purpose) {
-    const EmbedPurpose kind = purpose == "query"     ? EmbedPurpose::query
-                              : purpose == "passage" ? EmbedPurpose::passage
-                                                     : EmbedPurpose::plain;
-    const EmbedPriority priority =
-        kind == EmbedPurpose::query ? EmbedPriority::query : EmbedPriority::bulk;
-    CancelToken cancel;
-    auto result = run_interruptible_result<Embeddings>(
-        cancel, [&] { return embedder_->embed(texts, {kind, priority, &cancel}, pool_); });
-    auto held = std::make_unique<Embeddings>(unwrap(std::move(result)));
-    float* values = held->values.data();
-    nb::capsule owner(held.release(), [](void* pointer) noexcept {
-      const std::unique_ptr<Embeddings> owned(static_cast<Embeddings*>(pointer));
-    });
-    return FloatMatrix(values, {texts.size(), embedder_->info().dimension}, owner);
+std::shared_ptr<const VectorModel> load(const std::string& spec, const std::string& precision,
+                                        const std::string& long_texts, const std::string& cache) {
+  ModelOptions options;
+  options.precision = unwrap(parse_precision(precision));
+  options.long_texts = unwrap(parse_long_texts(long_texts));
+  options.cache = cache;
+  Result<std::shared_ptr<const VectorModel>> model;
+  {
+    const nb::gil_scoped_release release;
+    model = load_vector_model(spec, options);
   }
+  return unwrap(std::move(model));
+}
 
-  nb::dict info() const {
-    const VectorModelInfo& known = embedder_->info();
-    nb::dict result;
-    result["name"] = known.name;
-    result["dimension"] = known.dimension;
-    result["tokens_max"] = known.tokens_max;
-    result["normalized"] = known.normalized;
-    result["fingerprint"] = known.fingerprint;
-    result["precision"] = known.precision;
-    result["kernel"] = known.kernel;
-    return result;
-  }
+}  // namespace
 
-  nb::dict tokenize(const std::string& text) const {
-    Encoding encoding;
-    embedder_->tokenizer()->encode_with_special(text, encoding);
-    offsets_to_code_points(text, encoding.begins, encoding.ends);
-    nb::list offsets;
-    for (size_t i = 0; i < encoding.ids.size(); ++i)
-      offsets.append(nb::make_tuple(encoding.begins[i], encoding.ends[i]));
-    nb::dict result;
-    result["ids"] = nb::cast(encoding.ids);
-    result["offsets"] = offsets;
-    return result;
-  }
-
- private:
-  std::shared_ptr<const VectorModel> embedder_;
-  ThreadPool pool_;
+struct Model::Counts {
+  Mutex mutex;
+  Embeddings sums HR_GUARDED_BY(mutex);  // without values
+  uint64_t texts HR_GUARDED_BY(mutex) = 0;
 };
+
+Model::Model(const std::string& spec, const std::string& precision, const std::string& long_texts,
+             const std::string& cache)
+    : model_(load(spec, precision, long_texts, cache)),
+      counts_(std::make_shared<Counts>()),
+      pool_(std::make_shared<ThreadPool>()) {}
+
+Model::Model(const nb::object& call, const std::string& name, uint32_t dimension, size_t batch,
+             bool as_list)
+    : model_(with_reuse(make_callable_model(call, {name, dimension, batch, as_list}), {},
+                        /*persistent=*/false)),
+      counts_(std::make_shared<Counts>()),
+      pool_(std::make_shared<ThreadPool>()) {}
+
+nb::object Model::embed(const nb::list& given, const std::string& purpose) {
+  std::vector<std::string> texts;
+  texts.reserve(given.size());
+  for (const nb::handle text : given) {
+    if (!PyUnicode_Check(text.ptr())) {
+      raise(Error(ErrorCode::invalid_argument, "a text to embed is no str",
+                  "give strings; None and numbers have no meaning here"));
+    }
+    texts.push_back(utf8_of(text));
+  }
+  EmbedOptions options;
+  options.purpose = purpose == "query"     ? EmbedPurpose::query
+                    : purpose == "passage" ? EmbedPurpose::passage
+                                           : EmbedPurpose::plain;
+  // One text is most likely a query that somebody waits for.
+  if (purpose == "query" && texts.size() == 1) options.priority = EmbedPriority::query;
+  CancelToken cancel;
+  options.cancel = &cancel;
+  auto result = run_interruptible_result<Embeddings>(
+      cancel, [&] { return model_->embed(texts, options, *pool_); });
+  auto held = std::make_unique<Embeddings>(unwrap(std::move(result)));
+  {
+    const MutexLock lock(counts_->mutex);
+    counts_->sums.add_counts(*held);
+    counts_->sums.cut += held->cut;
+    counts_->sums.windowed += held->windowed;
+    counts_->texts += texts.size();
+  }
+  float* values = held->values.data();
+  const nb::capsule owner(held.release(), [](void* pointer) noexcept {
+    const std::unique_ptr<Embeddings> owned(static_cast<Embeddings*>(pointer));
+  });
+  return nb::cast(FloatMatrix(values, {texts.size(), model_->info().dimension}, owner));
+}
+
+nb::dict Model::info() const {
+  const VectorModelInfo& known = model_->info();
+  nb::dict result;
+  result["name"] = known.name;
+  result["kind"] = known.kind;
+  result["dimension"] = known.dimension;
+  result["tokens_max"] = known.tokens_max;
+  result["normalized"] = known.normalized;
+  result["query_prompt"] = known.query_prompt;
+  result["passage_prompt"] = known.passage_prompt;
+  result["precision"] = known.precision;
+  result["kernel"] = known.kernel;
+  result["fingerprint"] = known.fingerprint;
+  return result;
+}
+
+nb::dict Model::counts() const {
+  const MutexLock lock(counts_->mutex);
+  nb::dict result;
+  result["texts"] = counts_->texts;
+  result["tokens"] = counts_->sums.tokens;
+  result["reused"] = counts_->sums.reused;
+  result["cut"] = counts_->sums.cut;
+  result["windowed"] = counts_->sums.windowed;
+  result["requests"] = counts_->sums.requests;
+  result["retries"] = counts_->sums.retries;
+  result["cost"] = counts_->sums.cost;
+  return result;
+}
+
+nb::dict Model::tokenize(const nb::str& given) const {
+  const std::string text = utf8_of(given);
+  Encoding encoding;
+  model_->tokenizer()->encode_with_special(text, encoding);
+  offsets_to_code_points(text, encoding.begins, encoding.ends);
+  nb::list offsets;
+  for (size_t i = 0; i < encoding.ids.size(); ++i)
+    offsets.append(nb::make_tuple(encoding.begins[i], encoding.ends[i]));
+  nb::dict result;
+  result["ids"] = nb::cast(encoding.ids);
+  result["offsets"] = offsets;
+  return result;
+}
+
+namespace {
 
 nb::list models() {
   nb::list result;
@@ -96,10 +168,16 @@ nb::list models() {
 
 void bind_models(nb::module_& module) {
   nb::class_<Model>(module, "Model")
-      .def(nb::init<const std::string&, const std::string&>(), nb::arg("model"),
-           nb::arg("precision") = "fp32")
+      .def(nb::init<const std::string&, const std::string&, const std::string&,
+                    const std::string&>(),
+           nb::arg("model"), nb::arg("precision") = "fp32", nb::arg("long") = "cut",
+           nb::arg("cache") = "")
+      .def(nb::init<const nb::object&, const std::string&, uint32_t, size_t, bool>(),
+           nb::arg("call"), nb::arg("name"), nb::arg("dimension"), nb::arg("batch"),
+           nb::arg("as_list"))
       .def("embed", &Model::embed, nb::arg("texts"), nb::arg("purpose") = "plain")
       .def("info", &Model::info)
+      .def("counts", &Model::counts)
       .def("tokenize", &Model::tokenize, nb::arg("text"));
   module.def("models", &models);
   module.def("add_package_path", &add_package_path, nb::arg("folder"));

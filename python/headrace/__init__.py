@@ -29,7 +29,7 @@ from .errors import (
     Unsupported,
 )
 from .knowledge import Hit, Hits, KnowledgeBase, open
-from .models import Model, embed, models
+from .models import Model, embed, embed_async, models
 from .pipeline import Pipeline, Report, read, watch
 from .tokenizers import Pair, TokenBatch, Tokenizer, Tokens, tokenize
 
@@ -66,6 +66,7 @@ __all__ = [
     "Tokens",
     "Unsupported",
     "embed",
+    "embed_async",
     "models",
     "open",
     "read",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from . import _native
 from ._escape import escape
 from .errors import InvalidArgument
+from .models import Model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,7 +133,7 @@ class KnowledgeBase:
         self,
         path: str,
         *,
-        model: str | None = _DEFAULT_MODEL,
+        model: str | Model | Callable[[Any], Any] | None = _DEFAULT_MODEL,
         dimension: int | None = None,
         metric: str = "cosine",
         create: bool = True,
@@ -141,6 +142,10 @@ class KnowledgeBase:
 
         self.path = os.fspath(path)
         own = model is None
+        given = None
+        if model is not None and not isinstance(model, str):
+            given = model if isinstance(model, Model) else Model(model, dimension=dimension)
+            model = given.name
         self._native: Any = _native.Knowledge(
             self.path,
             create and (not own or dimension is not None),
@@ -148,6 +153,7 @@ class KnowledgeBase:
             "" if own or model == _DEFAULT_MODEL else model,
             dimension or 0,
             metric,
+            given._native if given is not None else None,
         )
 
     def __enter__(self) -> KnowledgeBase:
@@ -388,7 +394,7 @@ def _vector(values: Any) -> np.ndarray:
 def open(
     path: str,
     *,
-    model: str | None = _DEFAULT_MODEL,
+    model: str | Model | Callable[[Any], Any] | None = _DEFAULT_MODEL,
     dimension: int | None = None,
     metric: str = "cosine",
     create: bool | None = None,
@@ -397,7 +403,8 @@ def open(
 
     Args:
         path: its folder.
-        model: of a new one; None: bring your own vectors of `dimension`.
+        model: of a new one; None: bring your own vectors of `dimension`. A knowledge base whose
+            vectors come from a Python function needs that function (or its `Model`) again.
         metric: "cosine", "ip" or "l2", of a new one with own vectors.
         create: make it when it is not there; by default only with own vectors or an explicit model.
 

@@ -1,71 +1,219 @@
-"""Embedding models: text to vectors by the native engine."""
+"""Embedding models: text to vectors, by the native engine, ONNX Runtime, an endpoint or a function."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from .errors import InvalidArgument
 
 if TYPE_CHECKING:
     import numpy as np
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
-_loaded: dict[tuple[str, str], Model] = {}
+_loaded: dict[tuple[str, str, str, str], Model] = {}
 
 
 class Model:
     """A loaded model. Cheap to call from several threads.
 
     Args:
-        model: a folder, NAME or ORG/NAME (see `headrace models`).
-        precision: of the arithmetic: "fp32", "bf16" or "int8" (faster, near).
+        model: a folder, NAME or ORG/NAME (see `headrace models`), `onnx:FILE`,
+            `openai:URL#NAME`; or a function that makes vectors (sentence-transformers, torch on a
+            GPU, anything). A function gets an Arrow record batch with the column "text" and returns
+            one vector a row: a NumPy array, a tensor, an Arrow list array or nested lists.
+        long: what becomes of texts longer than the model reads: "cut" (their beginning is
+            embedded) or "window" (windows are embedded and their vectors averaged).
+        cache: a folder for vectors to keep between runs, or "off"; by default $HEADRACE_CACHE, else
+            headrace/vectors in the user's cache folder. What a function makes is never kept.
+        batch: the most texts a function gets at once; they come sorted by length, longest first.
+        dimension: of a function's vectors; found out by calling it when it is not given.
+        name: of a function, by which a knowledge base knows its vectors; give one that changes
+            with the weights. By default the function's own name.
+        as_list: give the function a list of str instead of an Arrow record batch (for
+            `SentenceTransformer(...).encode`).
+        precision: of our own encoders: "fp32", "bf16" or "int8" (faster, near).
 
     Raises:
         NotFound: with every place that was looked at and the command that brings the model.
     """
 
-    def __init__(self, model: str = DEFAULT_MODEL, *, precision: str = "fp32") -> None:
-        self.name = model
-        self._native = _native.Model(model, precision)
+    def __init__(
+        self,
+        model: str | Callable[[Any], Any] = DEFAULT_MODEL,
+        *,
+        precision: str = "fp32",
+        long: str = "cut",
+        cache: str = "",
+        batch: int = 256,
+        dimension: int | None = None,
+        name: str | None = None,
+        as_list: bool = False,
+    ) -> None:
+        if isinstance(model, str):
+            self.name = model
+            self._native = _native.Model(model, precision, long, str(cache or ""))
+            return
+        if not callable(model):
+            raise InvalidArgument(
+                f"a model is a name or a function, not {type(model).__name__}",
+                "give a str, or a function that makes vectors",
+            )
+        if batch < 1:
+            raise InvalidArgument(f"a batch of {batch} texts is none", "give at least 1")
+        called = name or _function_name(model)
+        call = _list_caller(model) if as_list else _arrow_caller(model)
+        if dimension is None:
+            probe = _matrix(model(["dimension"]) if as_list else model(_probe_batch()), 1)
+            dimension = int(probe.shape[1])
+        self.name = f"python:{called}"
+        self._native = _native.Model(call, called, dimension, batch, as_list)
 
     def embed(self, texts: str | Iterable[str], *, purpose: str = "plain") -> np.ndarray:
-        """Vectors of `texts`: float32, shape [n, dimension].
+        """Vectors of `texts`: float32, shape [n, dimension], without a copy.
 
         Args:
-            texts: one text or many; longer than the model reads: embedded by their beginning.
+            texts: one text or many, of any length; identical ones are computed once.
             purpose: "query" or "passage" puts the model's own prompt before each text.
         """
-        return self._native.embed(_texts(texts), purpose)
+        return self._native.embed([texts] if isinstance(texts, str) else list(texts), purpose)
+
+    async def embed_async(self, texts: str | Iterable[str], *, purpose: str = "plain") -> np.ndarray:
+        """`embed` for coroutines: the event loop goes on meanwhile."""
+        import asyncio
+
+        given = [texts] if isinstance(texts, str) else list(texts)
+        return await asyncio.to_thread(self.embed, given, purpose=purpose)
 
     def tokenize(self, text: str) -> dict[str, Any]:
         """{"ids": [...], "offsets": [(start, end), ...]}, special tokens included; code points."""
         return self._native.tokenize(text)
 
     def info(self) -> dict[str, Any]:
-        """Name, dimension, tokens_max, normalized, fingerprint, precision, kernel."""
+        """What is known of it: name, kind, dimension, tokens_max (0: any length), normalized,
+        query_prompt, passage_prompt, precision, kernel, fingerprint."""
         return self._native.info()
+
+    def counts(self) -> dict[str, Any]:
+        """Of all calls so far: texts, tokens computed, reused texts, texts cut and windowed, and of
+        an endpoint: requests, retries, cost."""
+        return self._native.counts()
 
     def __repr__(self) -> str:
         known = self.info()
         return f"Model({self.name!r}, dimension={known['dimension']}, kernel={known['kernel']!r})"
 
 
-def _texts(texts: str | Iterable[str]) -> Sequence[str]:
+def embed(
+    texts: str | Iterable[str],
+    model: str | Model | Callable[[Any], Any] = DEFAULT_MODEL,
+    *,
+    precision: str = "fp32",
+    long: str = "cut",
+    cache: str = "",
+    purpose: str = "plain",
+) -> np.ndarray:
+    """Vectors of `texts`: float32, shape [n, dimension]; a model given by name stays loaded.
+
+    Args:
+        texts, purpose: as in `Model.embed`.
+        model, precision, long, cache: as in `Model`.
+    """
+    return _model(model, precision, long, cache).embed(texts, purpose=purpose)
+
+
+async def embed_async(
+    texts: str | Iterable[str],
+    model: str | Model | Callable[[Any], Any] = DEFAULT_MODEL,
+    *,
+    precision: str = "fp32",
+    long: str = "cut",
+    cache: str = "",
+    purpose: str = "plain",
+) -> np.ndarray:
+    """`embed` for coroutines: the event loop goes on while the model is loaded and computes."""
+    import asyncio
+
     given = [texts] if isinstance(texts, str) else list(texts)
-    # Lone surrogates (from surrogateescape) are no text; they become "?".
-    return [t.encode("utf-8", "replace").decode("utf-8") for t in given]
-
-
-def embed(texts: str | Iterable[str], model: str = DEFAULT_MODEL, *, precision: str = "fp32") -> np.ndarray:
-    """Vectors of `texts`: float32, shape [n, dimension]; the model stays loaded."""
-    key = (model, precision)
-    if key not in _loaded:
-        _loaded[key] = Model(model, precision=precision)
-    return _loaded[key].embed(texts)
+    return await asyncio.to_thread(embed, given, model, precision=precision, long=long, cache=cache, purpose=purpose)
 
 
 def models() -> list[dict[str, Any]]:
     """Every model found on this machine: name, directory, dimension, licence, problem."""
     return _native.models()
+
+
+def _model(model: str | Model | Callable[[Any], Any], precision: str, long: str, cache: str) -> Model:
+    if isinstance(model, Model):
+        return model
+    if not isinstance(model, str):
+        return Model(model)
+    key = (model, precision, long, str(cache or ""))
+    if key not in _loaded:
+        _loaded[key] = Model(model, precision=precision, long=long, cache=cache)
+    return _loaded[key]
+
+
+def _function_name(fn: Callable[..., Any]) -> str:
+    name = getattr(fn, "__qualname__", type(fn).__qualname__)
+    module = getattr(fn, "__module__", None) or type(fn).__module__
+    return f"{module}.{name}"
+
+
+class _Texts:
+    """An Arrow stream of one batch, as the extension hands it over."""
+
+    def __init__(self, capsule: object) -> None:
+        self._capsule = capsule
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._capsule
+
+
+def _probe_batch() -> Any:
+    import pyarrow as pa
+
+    return pa.record_batch({"text": pa.array(["dimension"], pa.utf8())})
+
+
+def _arrow_caller(fn: Callable[[Any], Any]) -> Callable[[object, int], np.ndarray]:
+    def call(capsule: object, count: int) -> np.ndarray:
+        import pyarrow as pa
+
+        batch = pa.RecordBatchReader.from_stream(_Texts(capsule)).read_next_batch()
+        return _matrix(fn(batch), count)
+
+    return call
+
+
+def _list_caller(fn: Callable[[Any], Any]) -> Callable[[list[str], int], np.ndarray]:
+    return lambda texts, count: _matrix(fn(texts), count)
+
+
+def _matrix(answer: Any, count: int) -> np.ndarray:
+    """Whatever a function returns → float32 [count, dimension]."""
+    import numpy as np
+
+    if hasattr(answer, "detach"):  # a tensor of torch, wherever it lies
+        answer = answer.detach().float().cpu().numpy()
+    elif hasattr(answer, "combine_chunks"):
+        answer = answer.combine_chunks()
+    if hasattr(answer, "flatten") and hasattr(answer, "value_lengths"):  # an Arrow list array
+        answer = answer.flatten().to_numpy(zero_copy_only=False).reshape(len(answer), -1)
+    elif hasattr(answer, "flatten") and hasattr(getattr(answer, "type", None), "list_size"):
+        answer = answer.flatten().to_numpy(zero_copy_only=False).reshape(len(answer), -1)
+    try:
+        matrix = np.ascontiguousarray(answer, dtype=np.float32)
+    except (TypeError, ValueError) as wrong:
+        raise InvalidArgument(
+            f"the function returned {type(answer).__name__}, which is no array of vectors: {wrong}",
+            "return a float array of shape [texts, dimension]",
+        ) from None
+    if matrix.ndim != 2 or matrix.shape[0] != count or matrix.shape[1] == 0:
+        raise InvalidArgument(
+            f"the function returned shape {list(matrix.shape)} for {count} texts",
+            "return one vector a text, in the order of the texts",
+        )
+    return matrix

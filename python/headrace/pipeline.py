@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _native
 from ._escape import escape
 from .errors import InvalidArgument
+from .models import Model
 
 if TYPE_CHECKING:
     import pyarrow
@@ -21,7 +22,8 @@ _ID_NAMES = ("id", "_id")
 
 
 class Report(NamedTuple):
-    """What a run did. `documents` counts added, updated, unchanged, removed and failed."""
+    """What a run did. `documents` counts added, updated, unchanged, removed and failed;
+    `embedding` reused texts and, of a remote endpoint, requests, retries and cost."""
 
     documents: dict[str, int]
     rows: int
@@ -30,6 +32,7 @@ class Report(NamedTuple):
     seconds: float
     peak_rss_bytes: int
     searchable_seconds: float
+    embedding: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.documents.items() if count)
@@ -78,12 +81,26 @@ class Pipeline:
             overlap = min(32, tokens // 4)
         return self._with("chunk", {"chunk_tokens": tokens, "overlap": overlap})
 
-    def embed(self, model: str | None = None, *, precision: str | None = None) -> Pipeline:
+    def embed(
+        self,
+        model: str | Model | Callable[[Any], Any] | None = None,
+        *,
+        precision: str | None = None,
+        batch: int = 256,
+        dimension: int | None = None,
+        name: str | None = None,
+        as_list: bool = False,
+    ) -> Pipeline:
         """Gives each row a vector; default model all-MiniLM-L6-v2.
 
         Args:
-            precision: of the arithmetic: "fp32" (default), "bf16" or "int8" (faster, near).
+            model: a name, a `Model`, or a function that gets Arrow record batches of texts (never
+                rows), sorted by length, and returns one vector a text.
+            precision: of our own encoders: "fp32" (default), "bf16" or "int8" (faster, near).
+            batch, dimension, name, as_list: of a function; see `Model`.
         """
+        if model is not None and not isinstance(model, (str, Model)):
+            model = Model(model, batch=batch, dimension=dimension, name=name, as_list=as_list)
         embedded = self._with("embed", model)
         return embedded if precision is None else embedded._with("precision", precision)
 
@@ -119,6 +136,7 @@ class Pipeline:
         dry_run: bool = False,
         watch: bool = False,
         language: str | None = None,
+        cache: str | None = None,
         progress: bool | None = None,
     ) -> Report:
         """Runs the pipeline into a knowledge base, incrementally and durably.
@@ -130,6 +148,7 @@ class Pipeline:
             memory: budget of the whole process, bytes or "1GiB".
             prune: remove documents that vanished from the sources; where the source is records
                 (an iterable, a table), every other document that came as a record.
+            cache: a folder for vectors to keep between runs, or "off"; see `Model`.
             progress: show a bar; by default in terminals and notebooks.
 
         Raises:
@@ -148,6 +167,7 @@ class Pipeline:
             "dry_run": dry_run,
             "watch": watch,
             "language": language or "",
+            "cache": os.fspath(cache) if cache is not None else "",
         }
         if model is not None:
             options["model"] = model
@@ -244,6 +264,9 @@ class Pipeline:
             if name == "chunk":
                 options |= argument
             elif name == "embed":
+                if isinstance(argument, Model):
+                    options["given_model"] = argument._native
+                    argument = argument.name
                 options["model"] = argument or "all-MiniLM-L6-v2"
                 options["embed"] = True
             elif name == "precision":

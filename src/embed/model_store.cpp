@@ -220,6 +220,10 @@ void add_package_path(const std::string& folder) {
   PackagePaths::instance().add(folder);
 }
 
+std::vector<std::string> package_paths() {
+  return package_folders(PackagePaths::instance().all());
+}
+
 Result<ModelFiles> find_model(const std::string& spec) {
   if (spec.empty() || spec.contains('\0'))
     return fail(ErrorCode::invalid_argument, "the name of the model is empty",

@@ -38,5 +38,7 @@ std::vector<ModelSummary> list_models();
 
 // A further folder of installed Python packages to search first (the Python front passes its own).
 void add_package_path(const std::string& folder);
+// Every folder of installed Python packages, in the order of search.
+std::vector<std::string> package_paths();
 
 }  // namespace headrace

@@ -32,6 +32,11 @@ Status EmbedLane::status() {
   return {};
 }
 
+Embeddings EmbedLane::counts() {
+  MutexLock lock(mutex_);
+  return counts_;
+}
+
 Status EmbedLane::add(std::string key, std::string text) {
   HR_TRY(status());
   progress_.rows_to_embed.fetch_add(1, std::memory_order_relaxed);
@@ -83,6 +88,12 @@ Status EmbedLane::embed_window(std::vector<Item> window) {
             embedder_.embed(texts, {EmbedPurpose::passage, EmbedPriority::bulk, &cancel_}, pool_));
   HR_TRY(writer_.put_vectors(space_, keys, embeddings.values));
   HR_TRY(writer_.commit());
+  {
+    MutexLock lock(mutex_);
+    counts_.add_counts(embeddings);
+    counts_.cut += embeddings.cut;
+    counts_.windowed += embeddings.windowed;
+  }
   progress_.rows_embedded.fetch_add(keys.size(), std::memory_order_relaxed);
   progress_.tokens.fetch_add(embeddings.tokens, std::memory_order_relaxed);
   return {};

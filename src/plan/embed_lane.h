@@ -37,6 +37,8 @@ class EmbedLane {
   Status add(std::string key, std::string text);
   // Waits until everything added is embedded and committed.
   Status finish();
+  // What was computed, reused and asked for so far.
+  Embeddings counts() HR_EXCLUDES(mutex_);
 
  private:
   struct Item {
@@ -56,6 +58,7 @@ class EmbedLane {
   Channel<Item> waiting_;
   Mutex mutex_;
   std::optional<Error> failure_ HR_GUARDED_BY(mutex_);
+  Embeddings counts_ HR_GUARDED_BY(mutex_);
   Thread thread_;
 };
 

@@ -137,8 +137,11 @@ Status Run::open_model() {
   if (!settings_.model.empty()) {
     embedder_ = options_.given_model;
     if (!embedder_) {
-      HR_ASSIGN(const Precision precision, parse_precision(settings_.precision));
-      HR_ASSIGN(embedder_, load_vector_model(settings_.model, {.precision = precision}));
+      ModelOptions model_options = options_.model_options;
+      HR_ASSIGN(model_options.precision, parse_precision(settings_.precision));
+      HR_ASSIGN(embedder_, load_vector_model(settings_.model, model_options));
+      // A later search may run in another folder.
+      if (settings_.model.starts_with("onnx:")) settings_.model = embedder_->info().name;
     }
     tokenizer = embedder_->tokenizer();
     const VectorModelInfo& model = embedder_->info();
@@ -331,6 +334,13 @@ Result<IngestReport> Run::execute() {
   if (status) status = stream_once();
   if (status && options_.watch) status = follow();
   if (status && lane_) status = lane_->finish();
+  if (lane_) {
+    const Embeddings counts = lane_->counts();
+    report_.reused = counts.reused;
+    report_.requests = counts.requests;
+    report_.retries = counts.retries;
+    report_.cost = counts.cost;
+  }
   if (!status && status.error().code() == ErrorCode::cancelled) {
     report_.interrupted = true;
     lane_.reset();
@@ -351,18 +361,21 @@ Result<IngestReport> Run::execute() {
 }  // namespace
 
 std::string IngestReport::to_json() const {
-  return nlohmann::ordered_json{{"documents",
-                                 {{"added", added},
-                                  {"updated", updated},
-                                  {"unchanged", unchanged},
-                                  {"removed", removed},
-                                  {"failed", failed}}},
-                                {"rows", rows},
-                                {"tokens", tokens},
-                                {"bytes_in", bytes_in},
-                                {"seconds", seconds},
-                                {"peak_rss_bytes", peak_rss_bytes},
-                                {"searchable_seconds", searchable_seconds}}
+  return nlohmann::ordered_json{
+      {"documents",
+       {{"added", added},
+        {"updated", updated},
+        {"unchanged", unchanged},
+        {"removed", removed},
+        {"failed", failed}}},
+      {"rows", rows},
+      {"tokens", tokens},
+      {"bytes_in", bytes_in},
+      {"seconds", seconds},
+      {"peak_rss_bytes", peak_rss_bytes},
+      {"searchable_seconds", searchable_seconds},
+      {"embedding",
+       {{"reused", reused}, {"requests", requests}, {"retries", retries}, {"cost", cost}}}}
       .dump();
 }
 

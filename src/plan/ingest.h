@@ -28,6 +28,7 @@ struct IngestOptions {
   StreamOptions stream;  // paths, globs, columns, or records from memory
   std::string kb;        // the knowledge base's folder; made when it is not there
   std::string model;     // empty: the knowledge base's, else the default; "none": no vectors
+  ModelOptions model_options;
   // Used instead of looking the model up by name (Python callables); `model` names it.
   std::shared_ptr<const VectorModel> given_model;
   std::string precision;      // empty: the knowledge base's, else fp32
@@ -50,9 +51,12 @@ struct IngestOptions {
 
 struct IngestReport {
   uint64_t added = 0, updated = 0, unchanged = 0, removed = 0, failed = 0;
-  uint64_t rows = 0;      // written in this run
-  uint64_t tokens = 0;    // embedded in this run
-  uint64_t bytes_in = 0;  // read in this run
+  uint64_t rows = 0;                   // written in this run
+  uint64_t tokens = 0;                 // embedded in this run
+  uint64_t bytes_in = 0;               // read in this run
+  uint64_t reused = 0;                 // texts whose vector was already there
+  uint64_t requests = 0, retries = 0;  // to a remote endpoint
+  double cost = 0;                     // of its tokens, by the price given with it
   double seconds = 0;
   double searchable_seconds = 0;  // until the last document was searchable by its text
   uint64_t peak_rss_bytes = 0;

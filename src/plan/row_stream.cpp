@@ -35,8 +35,9 @@ class RunningRowStream : public RowStream {
     if (options_.given_model) {
       embedder_ = options_.given_model;
     } else if (!options_.model.empty() && options_.model != "none") {
-      HR_ASSIGN(const Precision precision, parse_precision(options_.precision));
-      HR_ASSIGN(embedder_, load_vector_model(options_.model, {.precision = precision}));
+      ModelOptions model_options = options_.model_options;
+      HR_ASSIGN(model_options.precision, parse_precision(options_.precision));
+      HR_ASSIGN(embedder_, load_vector_model(options_.model, model_options));
     }
     if (embedder_) tokenizer = embedder_->tokenizer();
     if (options_.embed && embedder_) vectors_.push_back({"default", embedder_->info().dimension});

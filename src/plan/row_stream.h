@@ -24,6 +24,7 @@ struct RowStreamOptions {
   StreamOptions stream;
   bool chunk = true;  // false: one row a document, its whole text
   std::string model;  // for token counts and vectors; empty or "none": neither
+  ModelOptions model_options;
   std::shared_ptr<const VectorModel> given_model;  // instead of one looked up by name
   bool embed = false;                              // a column of vectors, named "default"
   std::string precision;                           // empty: fp32

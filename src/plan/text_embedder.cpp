@@ -18,13 +18,13 @@ struct TokenisedTexts {
   std::vector<std::vector<int32_t>> distinct;
   std::vector<uint32_t> distinct_of_text;
   uint64_t tokens = 0;
-  uint64_t cut = 0;
+  std::vector<uint32_t> longer;  // texts that were cut
 };
 
 TokenisedTexts tokenise(const Tokenizer& tokenizer, std::span<const std::string> texts,
                         const std::string& prompt, size_t tokens_max, ThreadPool& pool) {
   std::vector<std::vector<int32_t>> ids(texts.size());
-  std::atomic<uint64_t> cut = 0;
+  std::vector<uint8_t> cut(texts.size(), 0);
   constexpr size_t kTextsPerTask = 64;
   pool.parallel_for((texts.size() + kTextsPerTask - 1) / kTextsPerTask, [&](size_t task) {
     const size_t end = std::min(texts.size(), (task + 1) * kTextsPerTask);
@@ -32,11 +32,10 @@ TokenisedTexts tokenise(const Tokenizer& tokenizer, std::span<const std::string>
       const size_t all = prompt.empty()
                              ? tokenizer.encode_ids(texts[i], tokens_max, ids[i])
                              : tokenizer.encode_ids(prompt + texts[i], tokens_max, ids[i]);
-      if (all > tokens_max) cut.fetch_add(1, std::memory_order_relaxed);
+      cut[i] = all > tokens_max ? 1 : 0;
     }
   });
   TokenisedTexts result;
-  result.cut = cut;
   result.distinct_of_text.resize(texts.size());
   std::unordered_map<std::string_view, uint32_t> seen;
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -45,6 +44,7 @@ TokenisedTexts tokenise(const Tokenizer& tokenizer, std::span<const std::string>
                                  ids[i].size() * sizeof(int32_t));
     const auto [entry, fresh] = seen.try_emplace(bytes, result.distinct.size());
     result.distinct_of_text[i] = entry->second;
+    if (cut[i] != 0) result.longer.push_back(static_cast<uint32_t>(i));
     if (!fresh) continue;
     result.tokens += ids[i].size();
     result.distinct.push_back(std::move(ids[i]));
@@ -128,7 +128,7 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
   const bool waited_for = options.priority == EmbedPriority::query;
   std::optional<RightOfWay::Urgent> urgent;
   if (waited_for) urgent.emplace(way);
-  const TokenisedTexts tokenised = tokenise(*tokenizer_, texts, prompt, model.tokens_max, pool);
+  TokenisedTexts tokenised = tokenise(*tokenizer_, texts, prompt, model.tokens_max, pool);
   const auto tiles = make_tiles(tokenised.distinct, encoder_->tile_tokens());
 
   const size_t dimension = model.dimension;
@@ -167,7 +167,8 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
 
   Embeddings result;
   result.tokens = tokenised.tokens;
-  result.cut = tokenised.cut;
+  result.longer = std::move(tokenised.longer);
+  result.cut = result.longer.size();
   result.reused = texts.size() - tokenised.distinct.size();
   if (tokenised.distinct.size() == texts.size()) {  // nothing twice: already in order
     result.values = std::move(vectors);

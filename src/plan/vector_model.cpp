@@ -1,25 +1,86 @@
 #include "plan/vector_model.h"
 
+#include <utility>
+
 #include "embed/model_store.h"
 #include "embed/static_model.h"
+#include "embed/vector_cache.h"
+#include "plan/long_texts.h"
+#include "plan/onnx_model.h"
+#include "plan/remote_model.h"
+#include "plan/reusing_model.h"
 #include "plan/static_embedder.h"
 #include "plan/text_embedder.h"
 
 namespace headrace {
 
-Result<std::shared_ptr<const VectorModel>> load_vector_model(const std::string& spec,
-                                                             const ModelOptions& options) {
-  constexpr std::string_view kStatic = "static:";
-  if (spec.starts_with(kStatic)) return StaticEmbedder::load(spec.substr(kStatic.size()));
-  for (const char* scheme : {"onnx:", "openai:"}) {
-    if (spec.starts_with(scheme)) {
-      return fail(ErrorCode::unsupported, "model " + spec + ": this kind is not read",
-                  "give a folder or a name");
-    }
+namespace {
+
+// What follows `scheme` in `spec`, if it begins so.
+bool has_scheme(const std::string& spec, std::string_view scheme, std::string& rest) {
+  if (!spec.starts_with(scheme)) return false;
+  rest = spec.substr(scheme.size());
+  return true;
+}
+
+Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
+                                                        const ModelOptions& options) {
+  std::string rest;
+  if (has_scheme(spec, "onnx:", rest)) return load_onnx_model(rest);
+  if (has_scheme(spec, "openai:", rest)) return load_remote_model(rest);
+  if (has_scheme(spec, "static:", rest)) return StaticEmbedder::load(rest);
+  if (has_scheme(spec, "python:", rest)) {
+    return fail(
+        ErrorCode::invalid_argument,
+        "the vectors come from the Python function " + rest + ", which only Python can call",
+        "open it in Python with that function: hr.open(kb, model=function); or search with "
+        "mode text");
   }
   if (const auto files = find_model(spec); files && embed::is_static_folder(files->directory))
     return StaticEmbedder::load(spec);
   return TextEmbedder::load(spec, options.precision);
+}
+
+}  // namespace
+
+void Embeddings::add_counts(const Embeddings& other) {
+  tokens += other.tokens;
+  reused += other.reused;
+  requests += other.requests;
+  retries += other.retries;
+  cost += other.cost;
+}
+
+Result<LongTexts> parse_long_texts(const std::string& name) {
+  if (name == "cut") return LongTexts::cut;
+  if (name == "window") return LongTexts::window;
+  return fail(ErrorCode::invalid_argument, "\"" + name + "\" is no way to take long texts",
+              "give cut or window");
+}
+
+std::shared_ptr<const VectorModel> with_reuse(std::shared_ptr<const VectorModel> model,
+                                              const ModelOptions& options, bool persistent) {
+  const bool windows = options.long_texts == LongTexts::window;
+  if (windows) model = with_windows(std::move(model));
+  const VectorModelInfo& info = model->info();
+  std::unique_ptr<VectorCache> cache;
+  const std::string folder = options.cache.empty() ? default_cache_folder() : options.cache;
+  if (persistent && !folder.empty() && folder != "off") {
+    cache = std::make_unique<VectorCache>(FileSystem::real(), folder,
+                                          info.fingerprint + "|" + info.precision, info.dimension);
+  }
+  return std::make_shared<const ReusingModel>(std::move(model), windows ? "window" : "cut",
+                                              std::move(cache));
+}
+
+Result<std::shared_ptr<const VectorModel>> load_vector_model(const std::string& spec,
+                                                             const ModelOptions& options) {
+  HR_ASSIGN(auto model, load_by_kind(spec, options));
+  // Looking a static model's vector up would take longer than computing it.
+  if (model->info().kind == "static") {
+    return options.long_texts == LongTexts::window ? with_windows(std::move(model)) : model;
+  }
+  return with_reuse(std::move(model), options, /*persistent=*/true);
 }
 
 }  // namespace headrace

@@ -39,11 +39,18 @@ struct EmbedOptions {
 };
 
 struct Embeddings {
-  std::vector<float> values;  // [texts, dimension], row-major
-  uint64_t tokens = 0;        // computed, special tokens included
-  uint64_t cut = 0;           // texts longer than the model reads, embedded by their beginning
-  uint64_t windowed = 0;      // such texts, embedded in windows
-  uint64_t reused = 0;        // texts whose vector was already there: repeated, or in the cache
+  std::vector<float> values;     // [texts, dimension], row-major
+  std::vector<uint32_t> longer;  // texts longer than the model reads, ascending: cut or windowed
+  uint64_t tokens = 0;           // computed, special tokens included
+  uint64_t cut = 0;              // texts embedded by their beginning
+  uint64_t windowed = 0;         // texts embedded in windows
+  uint64_t reused = 0;           // texts whose vector was already there: repeated, or in the cache
+  uint64_t requests = 0;         // to a remote endpoint, repeated ones included
+  uint64_t retries = 0;          // repeated ones
+  double cost = 0;               // tokens × the price given with the model
+
+  // Adds the other's tokens, reused, requests, retries and cost.
+  void add_counts(const Embeddings& other);
 };
 
 struct VectorModelInfo {
@@ -71,10 +78,21 @@ class VectorModel {
                                    ThreadPool& pool) const = 0;
 };
 
+// "cut" or "window".
+Result<LongTexts> parse_long_texts(const std::string& name);
+
 struct ModelOptions {
   LongTexts long_texts = LongTexts::cut;
   Precision precision = Precision::fp32;  // of our own encoders
+  // Where vectors are kept between runs: a folder, "off", or empty for the default
+  // (embed/vector_cache.h).
+  std::string cache;
 };
+
+// What every model gets that is not loaded by name: identical texts once, long texts as wished.
+// Without a fingerprint that stands for the weights (`persistent` false) nothing is kept on disk.
+std::shared_ptr<const VectorModel> with_reuse(std::shared_ptr<const VectorModel> model,
+                                              const ModelOptions& options, bool persistent);
 
 // `spec`: a folder, NAME or ORG/NAME (see embed/model_store.h), `static:M`, `onnx:FILE`,
 // `openai:URL#NAME`.

@@ -1,0 +1,327 @@
+#include "plan/remote_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "base/hash.h"
+#include "base/mutex.h"
+#include "base/utf8.h"
+#include "plan/long_texts.h"
+#include "plan/remote_answer.h"
+
+namespace headrace {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Milliseconds = std::chrono::milliseconds;
+
+constexpr Milliseconds kFirstPause{500};
+constexpr Milliseconds kPauseMax{30'000};
+constexpr Milliseconds kRetryAfterMax{120'000};
+// A request's texts, so that one request is never larger than servers take.
+constexpr size_t kRequestBytesMax = 4UL << 20;
+
+// Keeps to requests and tokens a minute, and to what a server said in Retry-After.
+class Pace {
+ public:
+  Pace(const RemoteSettings& settings, const RemoteClock& clock)
+      : settings_(settings), clock_(clock) {}
+
+  // Waits for the turn of a request with so many tokens.
+  void wait(uint64_t tokens, const CancelToken* cancel) HR_EXCLUDES(mutex_) {
+    Clock::time_point turn;
+    const Clock::time_point now = clock_.now();
+    {
+      const MutexLock lock(mutex_);
+      turn = std::max(now, next_);
+      double minutes = 0;
+      if (settings_.requests_per_minute > 0) minutes = 1 / settings_.requests_per_minute;
+      if (settings_.tokens_per_minute > 0)
+        minutes = std::max(minutes, static_cast<double>(tokens) / settings_.tokens_per_minute);
+      next_ = turn + std::chrono::duration_cast<Clock::duration>(
+                         std::chrono::duration<double>(minutes * 60));
+    }
+    if (turn > now) clock_.pause(std::chrono::ceil<Milliseconds>(turn - now), cancel);
+  }
+  // Nobody asks before this time is over.
+  void hold(Milliseconds pause) HR_EXCLUDES(mutex_) {
+    const Clock::time_point until = clock_.now() + pause;
+    const MutexLock lock(mutex_);
+    next_ = std::max(next_, until);
+  }
+
+ private:
+  const RemoteSettings& settings_;
+  const RemoteClock& clock_;
+  Mutex mutex_;
+  Clock::time_point next_ HR_GUARDED_BY(mutex_);
+};
+
+bool is_loopback(std::string_view url) {
+  for (const std::string_view host : {"http://127.0.0.1", "http://localhost", "http://[::1]"}) {
+    if (!url.starts_with(host)) continue;
+    const char after = url.size() > host.size() ? url[host.size()] : '/';
+    if (after == ':' || after == '/') return true;
+  }
+  return false;
+}
+
+std::string api_key(const std::string& url) {
+  const char* own = std::getenv("HEADRACE_API_KEY");
+  if (own != nullptr && *own != '\0') return own;
+  const char* openai = std::getenv("OPENAI_API_KEY");
+  const bool safe = url.starts_with("https://") || is_loopback(url);
+  return openai != nullptr && safe ? openai : "";
+}
+
+bool worth_repeating(int status) {
+  return status == 408 || status == 409 || status == 425 || status == 429 || status >= 500;
+}
+
+class RemoteModel final : public VectorModel {
+ public:
+  RemoteModel(RemoteSettings settings, std::unique_ptr<HttpClient> client, RemoteClock clock)
+      : settings_(std::move(settings)),
+        client_(std::move(client)),
+        clock_(std::move(clock)),
+        pace_(settings_, clock_),
+        base64_(settings_.base64),
+        tokenizer_(Tokenizer::without_model()),
+        requests_(settings_.concurrency) {}
+
+  Status learn() {
+    const std::vector<std::string> texts{"dimension"};
+    const size_t first[] = {0};
+    Embeddings counts;
+    HR_ASSIGN(const RemoteVectors probe, ask(texts, first, counts, nullptr));
+    if (settings_.dimensions != 0 && probe.dimension != settings_.dimensions) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{} gives {} dimensions, not {}", settings_.name, probe.dimension,
+                              settings_.dimensions),
+                  "leave dimensions away, or give one that the model has");
+    }
+    info_.name = fmt::format("openai:{}", settings_.name);
+    info_.kind = "openai";
+    info_.dimension = probe.dimension;
+    info_.fingerprint =
+        hash128(fmt::format("openai|{}|{}|{}", settings_.url, settings_.name, probe.dimension))
+            .hex();
+    info_.tokens_max = settings_.tokens_max;
+    info_.precision = "as served";
+    info_.kernel = settings_.url;
+    return {};
+  }
+
+  const VectorModelInfo& info() const override { return info_; }
+  const std::shared_ptr<const Tokenizer>& tokenizer() const override { return tokenizer_; }
+  Result<Embeddings> embed(std::span<const std::string> texts, const EmbedOptions& options,
+                           ThreadPool& pool) const override;
+
+ private:
+  // One request for texts[chosen], repeated until it is answered.
+  Result<RemoteVectors> ask(std::span<const std::string> texts, std::span<const size_t> chosen,
+                            Embeddings& counts, const CancelToken* cancel) const;
+  std::string body(std::span<const std::string> texts, std::span<const size_t> chosen) const;
+  std::unexpected<Error> refusal(const HttpAnswer& answer) const;
+  Milliseconds pause_after(uint32_t attempt, const HttpAnswer* answer) const;
+
+  const RemoteSettings settings_;
+  const std::unique_ptr<HttpClient> client_;
+  const RemoteClock clock_;
+  mutable Pace pace_;
+  mutable std::atomic<bool> base64_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  mutable ThreadPool requests_;  // threads that wait for the network, beside the pool that computes
+  VectorModelInfo info_;
+};
+
+std::string RemoteModel::body(std::span<const std::string> texts,
+                              std::span<const size_t> chosen) const {
+  nlohmann::ordered_json json;
+  json["model"] = settings_.name;
+  auto input = nlohmann::ordered_json::array();
+  // An empty text is an error for many servers, a space is not.
+  for (const size_t i : chosen) input.push_back(texts[i].empty() ? " " : to_valid_utf8(texts[i]));
+  json["input"] = std::move(input);
+  json["encoding_format"] = base64_ ? "base64" : "float";
+  if (settings_.dimensions != 0) json["dimensions"] = settings_.dimensions;
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::unexpected<Error> RemoteModel::refusal(const HttpAnswer& answer) const {
+  std::string hint = "check the model's name and the texts";
+  ErrorCode code = ErrorCode::invalid_argument;
+  if (answer.status == 401 || answer.status == 403) {
+    code = ErrorCode::permission;
+    hint = "set HEADRACE_API_KEY or OPENAI_API_KEY to a key that is valid there";
+  } else if (worth_repeating(answer.status)) {
+    code = ErrorCode::io;
+    hint = "try again later; what was embedded so far is kept";
+  } else if (answer.status < 400) {
+    code = ErrorCode::unsupported;
+    hint = "give the URL it points to; redirects are not followed";
+  }
+  return fail(code,
+              fmt::format("{} answered {}: {}", settings_.url, answer.status,
+                          remote_error_text(answer.body)),
+              hint);
+}
+
+Milliseconds RemoteModel::pause_after(uint32_t attempt, const HttpAnswer* answer) const {
+  if (answer != nullptr) {
+    const double seconds = retry_after_seconds(answer->retry_after, std::time(nullptr));
+    if (seconds >= 0) {
+      return std::min(kRetryAfterMax,
+                      Milliseconds(static_cast<int64_t>(std::min(seconds, 1e6) * 1000)));
+    }
+  }
+  Milliseconds pause = std::min(kPauseMax, kFirstPause * (1U << std::min(attempt, 10U)));
+  // Spread, so that clients that failed together do not come back together.
+  thread_local std::minstd_rand random(std::random_device{}());
+  pause -= Milliseconds(random() % (static_cast<uint64_t>(pause.count()) / 4 + 1));
+  return pause;
+}
+
+Result<RemoteVectors> RemoteModel::ask(std::span<const std::string> texts,
+                                       std::span<const size_t> chosen, Embeddings& counts,
+                                       const CancelToken* cancel) const {
+  HttpRequest request;
+  request.url = settings_.url;
+  request.timeout_ms = settings_.timeout_ms;
+  request.headers = {"Content-Type: application/json", "Accept: application/json"};
+  const std::string key = api_key(settings_.url);
+  if (!key.empty()) request.headers.push_back("Authorization: Bearer " + key);
+  uint64_t tokens = 0;  // a guess, for the limit of tokens a minute
+  for (const size_t i : chosen) tokens += texts[i].size() / 4 + 1;
+  for (uint32_t attempt = 0;; ++attempt) {
+    pace_.wait(tokens, cancel);
+    if (cancel != nullptr) HR_TRY(cancel->check());
+    const bool asked_base64 = base64_;
+    request.body = body(texts, chosen);
+    ++counts.requests;
+    auto answer = client_->post(request, cancel);
+    if (answer && answer->status == 200) {
+      auto vectors =
+          parse_remote_answer(answer->body, chosen.size(), info_.dimension, settings_.url);
+      if (vectors) {
+        const uint64_t counted = vectors->tokens != 0 ? vectors->tokens : tokens;
+        counts.tokens += counted;
+        counts.cost += static_cast<double>(counted) * settings_.price_per_million / 1e6;
+      }
+      return vectors;
+    }
+    // Servers that know only one encoding say so in their own ways.
+    if (answer && asked_base64 && (answer->status == 400 || answer->status == 422) &&
+        answer->body.contains("encoding_format")) {
+      base64_ = false;
+      continue;
+    }
+    const bool again =
+        answer ? worth_repeating(answer->status) && !answer->body.contains("insufficient_quota")
+               : answer.error().code() == ErrorCode::io ||
+                     answer.error().code() == ErrorCode::timed_out;
+    if (!again || attempt + 1 >= settings_.attempts) {
+      if (answer) return refusal(*answer);
+      return std::unexpected(std::move(answer).error());
+    }
+    ++counts.retries;
+    pace_.hold(pause_after(attempt, answer ? &*answer : nullptr));
+  }
+}
+
+Result<Embeddings> RemoteModel::embed(std::span<const std::string> given,
+                                      const EmbedOptions& options, ThreadPool& /*pool*/) const {
+  Embeddings result;
+  // The server's tokenizer is not known: what may be too long is cut by an estimate.
+  std::vector<std::string> shortened(given.begin(), given.end());
+  for (size_t i = 0; i < shortened.size(); ++i) {
+    if (shortened[i].size() <= settings_.tokens_max) continue;
+    const auto windows = text_windows(*tokenizer_, shortened[i], settings_.tokens_max);
+    if (windows.size() <= 1) continue;
+    shortened[i].resize(windows.front().end);
+    result.longer.push_back(static_cast<uint32_t>(i));
+  }
+  result.cut = result.longer.size();
+  const std::span<const std::string> texts(shortened);
+  // By length, so that a server that pads has little to pad.
+  std::vector<size_t> order(texts.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::ranges::greater{},
+                           [&](size_t i) { return texts[i].size(); });
+  std::vector<std::span<const size_t>> batches;
+  for (size_t begin = 0; begin < order.size();) {
+    size_t end = begin;
+    size_t bytes = 0;
+    while (end < order.size() && end - begin < settings_.batch &&
+           (end == begin || bytes + texts[order[end]].size() <= kRequestBytesMax))
+      bytes += texts[order[end++]].size();
+    batches.push_back(std::span(order).subspan(begin, end - begin));
+    begin = end;
+  }
+  const size_t dimension = info_.dimension;
+  result.values.resize(texts.size() * dimension);
+  Mutex mutex;
+  std::optional<Error> failure;
+  std::atomic<bool> stop = false;
+  requests_.parallel_for(batches.size(), [&](size_t b) {
+    if (stop) return;
+    Embeddings counts;
+    auto vectors = ask(texts, batches[b], counts, options.cancel);
+    const MutexLock lock(mutex);
+    result.add_counts(counts);
+    if (!vectors) {
+      stop = true;
+      if (!failure) failure = std::move(vectors).error();
+      return;
+    }
+    for (size_t i = 0; i < batches[b].size(); ++i) {
+      std::copy_n(vectors->values.begin() + static_cast<std::ptrdiff_t>(i * dimension), dimension,
+                  result.values.begin() + static_cast<std::ptrdiff_t>(batches[b][i] * dimension));
+    }
+  });
+  if (failure) return std::unexpected(std::move(*failure));
+  return result;
+}
+
+}  // namespace
+
+RemoteClock RemoteClock::real() {
+  RemoteClock clock;
+  clock.now = [] { return Clock::now(); };
+  clock.pause = [](Milliseconds pause, const CancelToken* cancel) {
+    // In small steps, so that Ctrl-C does not wait for a long pause.
+    constexpr Milliseconds kStep{100};
+    const Clock::time_point until = Clock::now() + pause;
+    Mutex mutex;
+    CondVar never;
+    const MutexLock lock(mutex);
+    while (Clock::now() < until && (cancel == nullptr || !cancel->requested()))
+      never.wait_until(mutex, std::min(until, Clock::now() + kStep));
+  };
+  return clock;
+}
+
+Result<std::shared_ptr<const VectorModel>> load_remote_model(const std::string& spec,
+                                                             std::unique_ptr<HttpClient> client,
+                                                             RemoteClock clock) {
+  HR_ASSIGN(RemoteSettings settings, parse_remote(spec));
+  if (!client) {
+    HR_ASSIGN(client, HttpClient::create());
+  }
+  auto model =
+      std::make_shared<RemoteModel>(std::move(settings), std::move(client), std::move(clock));
+  HR_TRY(model->learn());
+  return model;
+}
+
+}  // namespace headrace
