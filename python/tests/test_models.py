@@ -177,6 +177,9 @@ def test_function_for_a_knowledge_base(tmp_path):
         assert kb.search("backup at night", k=1, mode="vector")[0].metadata["id"] == 1
         kb.add([{"id": "3", "text": "a fourth about the moon"}])
         assert kb.search("a fourth about the moon", k=1, mode="vector")[0].metadata["id"] == "3"
+    with hr.open(tmp_path / "kb", model=hr.Model(fn, dimension=DIMENSION, name="changed")) as kb:
+        with pytest.raises(hr.InvalidArgument, match="python:words"):
+            kb.search("backup at night", mode="vector")
     # Without the function: by words still, by meaning with a message that says what is missing.
     with hr.open(tmp_path / "kb") as kb:
         assert kb.search("rivers", mode="text")

@@ -108,12 +108,30 @@ Result<Settings> Knowledge::settings() {
   return Settings::from_json(current->info().settings);
 }
 
+// A function's vectors only make sense beside those of the same function.
+Status Knowledge::check_given_model() {
+  HR_ASSIGN(const auto current, snapshot());
+  const VectorModelInfo& given = options_.given_model->info();
+  for (const index::SpaceInfo& known : current->info().spaces) {
+    if (known.space.name == kSpace && known.space.fingerprint != given.fingerprint) {
+      return fail(
+          ErrorCode::invalid_argument,
+          fmt::format("{} has vectors of {}, not of {}", path_, known.space.model, given.name),
+          fmt::format("open it with {}", known.space.model));
+    }
+  }
+  return {};
+}
+
 Result<std::shared_ptr<const VectorModel>> Knowledge::embedder() {
   {
     MutexLock lock(mutex_);
     if (embedder_) return embedder_;
   }
-  if (options_.given_model) return options_.given_model;
+  if (options_.given_model) {
+    HR_TRY(check_given_model());
+    return options_.given_model;
+  }
   HR_ASSIGN(const Settings known, settings());
   if (known.model.empty()) {
     return fail(ErrorCode::invalid_argument, fmt::format("{} has no model", path_),

@@ -113,6 +113,7 @@ class Knowledge {
  private:
   Result<index::Writer*> writer() HR_REQUIRES(mutex_);
   Result<std::shared_ptr<const VectorModel>> embedder() HR_EXCLUDES(mutex_);
+  Status check_given_model() HR_EXCLUDES(mutex_);
   Result<uint32_t> space_dimension(const index::Snapshot& snapshot, const std::string& space) const;
   ThreadPool& pool(size_t threads) HR_EXCLUDES(mutex_);
   Result<HitPage> run_search(const std::string& text, std::span<const float> vector,
