@@ -28,6 +28,7 @@ struct Invocation {
 void add_index_command(CLI::App& app, Invocation& invocation);
 void add_search_command(CLI::App& app, Invocation& invocation);
 void add_knowledge_commands(CLI::App& app, Invocation& invocation);  // info verify errors …
+void add_space_command(CLI::App& app, Invocation& invocation);
 void add_export_command(CLI::App& app, Invocation& invocation);
 void add_model_commands(CLI::App& app, Invocation& invocation);  // embed tokenize models
 void add_completion_command(CLI::App& app, Invocation& invocation);

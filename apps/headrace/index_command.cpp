@@ -98,6 +98,8 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(0, 50000));
   command->add_option("--language", options.language,
                       "Language of stemming of a new knowledge base: en, de, …, none (default en)");
+  command->add_flag("--instant", options.instant,
+                    "Searchable at once, by words and a static model; the model itself follows");
   command->add_flag("--watch", options.watch, "Then follow the sources until Ctrl-C");
   command->add_flag("--prune", options.prune, "Remove documents that vanished from the sources");
   command->add_flag("--dry-run", options.dry_run, "Only say what would be done");
@@ -117,6 +119,7 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
       "  headrace index docs/ --into kb\n"
       "  headrace index 'manuals/**/*.pdf' notes.jsonl --into kb --memory 1GiB\n"
       "  headrace index docs/ --into kb --prune          run again: only changes are redone\n"
+      "  headrace index docs/ --into kb --instant        search while the model still works\n"
       "  headrace index inbox/ --into kb --watch         searchable within a second of saving\n"
       "  headrace index table.csv --into kb --text-column body --id-column nr\n"
       "  tar c docs/ | headrace index - --into kb\n\n"

@@ -75,6 +75,7 @@ int run(int argc, char** argv) {
   add_index_command(app, invocation);
   add_search_command(app, invocation);
   add_knowledge_commands(app, invocation);
+  add_space_command(app, invocation);
   add_export_command(app, invocation);
   add_model_commands(app, invocation);
   add_completion_command(app, invocation);

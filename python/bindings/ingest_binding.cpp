@@ -90,6 +90,7 @@ std::string run_ingest(const nb::dict& options) {
   ingest_options.memory_bytes = option<uint64_t>(options, "memory", 0);
   ingest_options.threads = option<size_t>(options, "threads", 0);
   ingest_options.prune = option<bool>(options, "prune", false);
+  ingest_options.instant = option<bool>(options, "instant", false);
   ingest_options.dry_run = option<bool>(options, "dry_run", false);
   ingest_options.watch = option<bool>(options, "watch", false);
   ingest_options.function_fingerprint = option<std::string>(options, "function_fingerprint", "");

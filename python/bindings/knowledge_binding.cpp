@@ -259,6 +259,27 @@ class PyKnowledge {
     return unwrap(std::move(removed));
   }
 
+  std::string add_space(const std::string& model, const std::string& name) {
+    CancelToken cancel;
+    Progress progress;
+    return space_json(unwrap(run_interruptible_result<SpaceReport>(
+        cancel, [&] { return knowledge_->add_space(model, name, progress, cancel); })));
+  }
+
+  void drop_space(const std::string& name) {
+    Status status;
+    {
+      const nb::gil_scoped_release release;
+      status = knowledge_->drop_space(name);
+    }
+    unwrap(std::move(status));
+  }
+
+  std::string spaces() {
+    const auto settings = unwrap(knowledge_->settings());
+    return spaces_json(unwrap(knowledge_->snapshot())->info(), settings);
+  }
+
   void optimize() {
     CancelToken cancel;
     Status status;
@@ -339,6 +360,9 @@ void bind_knowledge(nb::module_& module) {
       .def("add", &PyKnowledge::add)
       .def("add_vectors", &PyKnowledge::add_vectors)
       .def("delete", &PyKnowledge::remove)
+      .def("add_space", &PyKnowledge::add_space, nb::arg("model"), nb::arg("name"))
+      .def("drop_space", &PyKnowledge::drop_space, nb::arg("name"))
+      .def("spaces", &PyKnowledge::spaces)
       .def("optimize", &PyKnowledge::optimize)
       .def("info", &PyKnowledge::info)
       .def("errors", &PyKnowledge::errors)

@@ -334,6 +334,34 @@ class KnowledgeBase:
         """Removes the rows for which `filter` is true; returns how many."""
         return self._native.delete(filter)
 
+    @property
+    def spaces(self) -> list[dict[str, Any]]:
+        """The vectors there are: name, model, dimension, metric, rows covered, and whether it is
+        the main one, which answers queries where it covers a row."""
+        return json.loads(self._native.spaces())["spaces"]
+
+    def add_space(self, model: str, name: str | None = None) -> dict[str, Any]:
+        """Gives every row a vector of a further model; returns when all have one.
+
+        Searches go on meanwhile. When it is interrupted, the same call again goes on.
+
+        Args:
+            model: as in `.embed()`, also "static:all-MiniLM-L6-v2".
+            name: what to call it; by default after the model.
+
+        Returns:
+            name, model, dimension, rows covered, added by this call, tokens, seconds.
+        """
+        return json.loads(self._native.add_space(model, name or ""))
+
+    def drop_space(self, name: str) -> None:
+        """Removes a space with its vectors; the next one takes the main one's place.
+
+        Raises:
+            NotFound: when there is none of that name.
+        """
+        self._native.drop_space(name)
+
     def optimize(self) -> None:
         """Brings everything into its final, fully indexed, durable form."""
         self._native.optimize()

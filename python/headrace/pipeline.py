@@ -132,6 +132,7 @@ class Pipeline:
         precision: str | None = None,
         memory: int | str | None = None,
         threads: int = 0,
+        instant: bool = False,
         prune: bool = False,
         dry_run: bool = False,
         watch: bool = False,
@@ -146,6 +147,8 @@ class Pipeline:
             model: as in `.embed()`; "none" for no vectors.
             precision: as in `.embed()`.
             memory: budget of the whole process, bytes or "1GiB".
+            instant: rows are searchable at once, by words and by a static model distilled from
+                `model`; the model's own vectors follow. Killed at any time, the next run goes on.
             prune: remove documents that vanished from the sources; where the source is records
                 (an iterable, a table), every other document that came as a record.
             cache: a folder for vectors to keep between runs, or "off"; see `Model`.
@@ -163,6 +166,7 @@ class Pipeline:
             "kb": os.fspath(kb),
             "memory": _bytes(memory),
             "threads": threads,
+            "instant": instant,
             "prune": prune,
             "dry_run": dry_run,
             "watch": watch,

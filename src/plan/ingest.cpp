@@ -9,9 +9,9 @@
 #include <unordered_set>
 
 #include "embed/model_store.h"
-#include "plan/embed_lane.h"
 #include "plan/known_in_writer.h"
 #include "plan/settings.h"
+#include "plan/space_filler.h"
 #include "sources/watcher.h"
 
 namespace headrace {
@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kGroupDocumentsMax = 256;
 constexpr uint64_t kGroupBytesMax = 4ULL << 20;
 constexpr auto kGroupTimeMax = std::chrono::milliseconds(200);
-constexpr const char* kSpace = "default";
+constexpr const char* kInstantSpace = "static";
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -56,6 +56,8 @@ class Run {
  private:
   Status open();
   Status open_model();
+  Status open_spaces();
+  std::string instant_model() const;
   Status catch_up();
   Status stream_once();
   Status take(Outcome&& outcome);
@@ -75,11 +77,14 @@ class Run {
   IngestReport report_;
   Settings settings_;
   std::unique_ptr<index::Writer> writer_;
-  std::shared_ptr<const VectorModel> embedder_;
+  std::shared_ptr<const VectorModel> model_;  // of the main space; cuts the rows in any case
+  bool without_vectors_ = false;              // --model none
+  std::shared_ptr<const Tokenizer> tokenizer_ = Tokenizer::without_model();
   std::unique_ptr<Chunker> chunker_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<WorkerPool> workers_;
-  std::unique_ptr<EmbedLane> lane_;
+  std::unique_ptr<SpaceFiller> filler_;
+  bool deferred_ = false;  // vectors that do not keep step wait until all documents are in
   std::unique_ptr<KnownInWriter> known_;
   std::vector<index::DocumentWrite> group_;
   uint64_t group_bytes_ = 0;
@@ -108,8 +113,15 @@ Status Run::open() {
                 fmt::format("{} holds vectors of your own, without a model", options_.kb),
                 "index into another knowledge base");
   }
-  if (!existed || info.settings.empty()) settings_.model = kDefaultModel;
-  if (!options_.model.empty()) settings_.model = options_.model == "none" ? "" : options_.model;
+  const bool is_new = !existed || info.settings.empty();
+  if (is_new) settings_.model = kDefaultModel;
+  without_vectors_ = options_.model == "none";
+  if (without_vectors_) {
+    // Those that are there stay, with their model: this run leaves it out, a later one catches up.
+    if (is_new) settings_.model.clear();
+  } else if (!options_.model.empty()) {
+    settings_.model = options_.model;
+  }
   if (!options_.precision.empty()) settings_.precision = options_.precision;
   if (options_.chunk_tokens != 0) settings_.chunk_tokens = options_.chunk_tokens;
   if (options_.overlap >= 0) settings_.overlap = static_cast<uint32_t>(options_.overlap);
@@ -124,7 +136,7 @@ Status Run::open() {
   worker_options.memory_bytes_max = std::max<uint64_t>(memory_, 512ULL << 20);
   HR_ASSIGN(workers_, WorkerPool::create(worker_options));
   HR_TRY(open_model());
-  HR_TRY(writer_->set_settings(settings_.to_json()));
+  if (!options_.dry_run) HR_TRY(writer_->set_settings(settings_.to_json()));
   known_ = std::make_unique<KnownInWriter>(*writer_);
   return known_->load();
 }
@@ -133,49 +145,68 @@ Status Run::open_model() {
   ChunkOptions chunk;
   chunk.tokens_max = settings_.chunk_tokens;
   chunk.overlap = settings_.overlap;
-  std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::without_model();
-  if (!settings_.model.empty()) {
-    embedder_ = options_.given_model;
-    if (!embedder_) {
+  if (options_.instant && (without_vectors_ || settings_.model.empty())) {
+    return fail(ErrorCode::invalid_argument, "--instant needs a model",
+                "leave --model none out: without vectors every row is searchable at once");
+  }
+  // What only Python can call brings no tokenizer.
+  const bool not_needed =
+      without_vectors_ && !options_.given_model && settings_.model.starts_with("python:");
+  if (!settings_.model.empty() && !not_needed) {
+    model_ = options_.given_model;
+    if (!model_) {
       ModelOptions model_options = options_.model_options;
       HR_ASSIGN(model_options.precision, parse_precision(settings_.precision));
-      HR_ASSIGN(embedder_, load_vector_model(settings_.model, model_options));
+      HR_ASSIGN(model_, load_vector_model(settings_.model, model_options));
       // A later search may run in another folder.
-      if (settings_.model.starts_with("onnx:")) settings_.model = embedder_->info().name;
+      if (settings_.model.starts_with("onnx:")) settings_.model = model_->info().name;
     }
-    tokenizer = embedder_->tokenizer();
-    const VectorModelInfo& model = embedder_->info();
+    tokenizer_ = model_->tokenizer();
+    const VectorModelInfo& model = model_->info();
     if (model.tokens_max != 0 && chunk.tokens_max > model.tokens_max) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("{} reads at most {} tokens, --chunk-tokens is {}", model.name,
                               model.tokens_max, chunk.tokens_max),
                   fmt::format("give --chunk-tokens {} or less", model.tokens_max));
     }
-    for (const index::SpaceInfo& known : writer_->snapshot()->info().spaces) {
-      if (known.space.name == kSpace && known.space.fingerprint != model.fingerprint) {
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("{} has other vectors, of {}: not of {} in {}", options_.kb,
-                                known.space.model, model.name, model.precision),
-                    fmt::format("give --model {} and the --precision of its first run, or index "
-                                "into another knowledge base",
-                                known.space.model));
-      }
-    }
-    index::Space space;
-    space.name = kSpace;
-    space.model = model.name;
-    space.fingerprint = model.fingerprint;
-    space.dimension = model.dimension;
-    HR_TRY(writer_->add_space(space));
+    if (!without_vectors_) HR_TRY(open_spaces());
   }
-  HR_ASSIGN(Chunker chunker, Chunker::create(std::move(tokenizer), chunk));
+  HR_ASSIGN(Chunker chunker, Chunker::create(tokenizer_, chunk));
   chunker_ = std::make_unique<Chunker>(std::move(chunker));
+  return {};
+}
+
+// The model that a static one is distilled from: the main one where its weights are at hand.
+std::string Run::instant_model() const {
+  const std::string& model = settings_.model;
+  if (model.starts_with("static:")) return model;
+  const bool elsewhere =
+      options_.given_model || model.starts_with("onnx:") || model.starts_with("openai:");
+  return "static:" + (elsewhere ? std::string(kDefaultModel) : model);
+}
+
+Status Run::open_spaces() {
+  filler_ = std::make_unique<SpaceFiller>(*writer_, *pool_, progress_, cancel_);
+  if (options_.instant && model_->info().kind != "static") {
+    settings_.add_space({kInstantSpace, instant_model()});
+    deferred_ = true;
+  }
+  for (const ModelSpace& space : settings_.model_spaces()) {
+    std::shared_ptr<const VectorModel> model = model_;
+    if (space.name != settings_.main_space) {
+      HR_ASSIGN(model, load_vector_model(space.model, options_.model_options));
+    }
+    HR_TRY(check_model_space(writer_->snapshot()->info(), options_.kb, space.name, model->info()));
+    if (!options_.dry_run)
+      HR_TRY(add_model_space(*writer_, options_.kb, space.name, model->info()));
+    filler_->add(space.name, std::move(model));
+  }
   return {};
 }
 
 StreamOptions Run::stream_options() const {
   StreamOptions stream = options_.stream;
-  stream.settings = settings_.row_fingerprint(embedder_ ? embedder_->info().fingerprint : "");
+  stream.settings = settings_.row_fingerprint(tokenizer_fingerprint(*tokenizer_));
   stream.settings += options_.function_fingerprint;
   stream.document_bytes_max = std::min<uint64_t>(1ULL << 30, memory_ / 4);
   return stream;
@@ -183,11 +214,9 @@ StreamOptions Run::stream_options() const {
 
 // Rows that an earlier run wrote but did not come to embed.
 Status Run::catch_up() {
-  if (!lane_) return {};
-  const auto snapshot = writer_->snapshot();
-  return snapshot->for_each_uncovered(kSpace, [&](const index::ScoredRow&, const Row& row) {
-    return lane_->add(row.key, chunker_->embedded_text(row));
-  });
+  if (!filler_ || options_.dry_run) return {};
+  HR_TRY(filler_->catch_up_at_once(*chunker_));
+  return deferred_ ? Status{} : filler_->catch_up(*chunker_);
 }
 
 Status Run::forget(const std::string& source, bool counted) {
@@ -250,19 +279,24 @@ Status Run::write_group() {
   group_bytes_ = 0;
   if (options_.dry_run) return {};
   if (options_.on_documents) HR_TRY(options_.on_documents(group));
-  std::vector<std::pair<std::string, std::string>> to_embed;
+  std::vector<std::string> keys;
+  std::vector<std::string> texts;
   for (index::DocumentWrite& document : group) {
     report_.rows += document.rows.size();
     progress_.rows.fetch_add(document.rows.size(), std::memory_order_relaxed);
-    if (lane_) {
-      for (const Row& row : document.rows)
-        to_embed.emplace_back(row.key, chunker_->embedded_text(row));
+    if (filler_) {
+      for (const Row& row : document.rows) {
+        keys.push_back(row.key);
+        texts.push_back(chunker_->embedded_text(row));
+      }
     }
     HR_TRY(writer_->put(std::move(document)));
   }
+  if (filler_) HR_TRY(filler_->put_at_once(keys, texts));
   HR_TRY(writer_->commit());
   report_.searchable_seconds = seconds_since(start_);
-  for (auto& [key, text] : to_embed) HR_TRY(lane_->add(std::move(key), std::move(text)));
+  if (deferred_) return {};
+  for (size_t i = 0; i < keys.size(); ++i) HR_TRY(filler_->follow(keys[i], texts[i]));
   return {};
 }
 
@@ -327,15 +361,19 @@ Status Run::follow() {
 
 Result<IngestReport> Run::execute() {
   HR_TRY(open());
-  if (embedder_ && !options_.dry_run) {
-    lane_ = std::make_unique<EmbedLane>(*embedder_, *writer_, kSpace, *pool_, progress_, cancel_);
-  }
+  if (filler_ && !options_.dry_run) filler_->start();
   Status status = catch_up();
   if (status) status = stream_once();
+  if (report_.searchable_seconds == 0) report_.searchable_seconds = seconds_since(start_);
+  if (status && deferred_) {
+    // Everything can be found; now the exact vectors, and those of what is still to come.
+    deferred_ = false;
+    if (!options_.dry_run) status = filler_->catch_up(*chunker_);
+  }
   if (status && options_.watch) status = follow();
-  if (status && lane_) status = lane_->finish();
-  if (lane_) {
-    const Embeddings counts = lane_->counts();
+  if (filler_) {
+    if (status) status = filler_->finish();
+    const Embeddings counts = filler_->counts();
     report_.reused = counts.reused;
     report_.requests = counts.requests;
     report_.retries = counts.retries;
@@ -343,17 +381,17 @@ Result<IngestReport> Run::execute() {
   }
   if (!status && status.error().code() == ErrorCode::cancelled) {
     report_.interrupted = true;
-    lane_.reset();
+    if (filler_) filler_->stop();
+    deferred_ = true;  // the lanes are gone
     // What was taken but not yet written is cheap to keep.
     status = write_group();
     if (!status && status.error().code() == ErrorCode::cancelled) status = {};
   }
   if (status && !options_.dry_run && !report_.interrupted) status = writer_->flush();
-  lane_.reset();
+  if (filler_) filler_->stop();
   HR_TRY(status);
   report_.tokens = progress_.tokens;
   report_.seconds = seconds_since(start_);
-  if (report_.searchable_seconds == 0) report_.searchable_seconds = report_.seconds;
   report_.peak_rss_bytes = peak_resident_bytes();
   return report_;
 }

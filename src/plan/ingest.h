@@ -37,9 +37,12 @@ struct IngestOptions {
   std::string language;       // empty: the knowledge base's, else "en"
   uint64_t memory_bytes = 0;  // 0: a quarter of the machine's
   size_t threads = 0;         // 0: all
-  bool prune = false;         // remove documents that vanished from the sources
-  bool dry_run = false;       // only say what would be done
-  bool watch = false;         // then follow the sources until cancelled
+  // Rows are searchable by text and by a static space distilled from the model as soon as they are
+  // written; the model's own vectors follow when all documents are in.
+  bool instant = false;
+  bool prune = false;    // remove documents that vanished from the sources
+  bool dry_run = false;  // only say what would be done
+  bool watch = false;    // then follow the sources until cancelled
   // Called on the writing thread with each group of new documents before they are written: may
   // change or drop rows (Python's map and filter).
   std::function<Status(std::vector<index::DocumentWrite>&)> on_documents;
@@ -58,7 +61,8 @@ struct IngestReport {
   uint64_t requests = 0, retries = 0;  // to a remote endpoint
   double cost = 0;                     // of its tokens, by the price given with it
   double seconds = 0;
-  double searchable_seconds = 0;  // until the last document was searchable by its text
+  // Until the last document was searchable by its text, and by a static space where there is one.
+  double searchable_seconds = 0;
   uint64_t peak_rss_bytes = 0;
   bool interrupted = false;  // by the cancel token; everything counted is kept
 

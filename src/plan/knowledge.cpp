@@ -1,12 +1,16 @@
 #include "plan/knowledge.h"
 
 #include <fmt/format.h>
-#include <charconv>
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <map>
+#include <utility>
 
 #include "embed/model_store.h"
 #include "plan/search_page.h"
+#include "plan/space_filler.h"
 #include "transform/chunker.h"
 
 namespace headrace {
@@ -20,10 +24,73 @@ bool has_space(const index::Info& info, const std::string& name) {
                      [&](const index::SpaceInfo& known) { return known.space.name == name; });
 }
 
+// Whether a model of ours turns queries into vectors of this space.
+bool makes_queries(const index::Info& info, const Settings& settings, const std::string& name) {
+  const std::vector<ModelSpace> spaces = settings.model_spaces();
+  return has_space(info, name) &&
+         std::ranges::find(spaces, name, &ModelSpace::name) != spaces.end();
+}
+
 Result<std::optional<index::Filter>> parse_filter(const std::string& expression) {
   if (expression.empty()) return std::optional<index::Filter>();
   HR_ASSIGN(index::Filter filter, index::Filter::parse(expression));
   return std::optional<index::Filter>(std::move(filter));
+}
+
+std::vector<index::ScoredRow> join_lists(const index::Snapshot& current, const SpaceChoice& choice,
+                                         std::span<const index::ScoredRow> main,
+                                         std::span<const index::ScoredRow> rest,
+                                         index::SearchMode mode, size_t k) {
+  std::vector<float> vector;
+  for (const index::SpaceInfo& known : current.info().spaces) {
+    if (known.space.name == choice.main) vector.resize(known.space.dimension);
+  }
+  return join_spaces(
+      main, rest, choice.covered, mode == index::SearchMode::vector,
+      [&](const index::ScoredRow& row) { return current.vector(row, choice.main, vector); }, k);
+}
+
+// The same for whole answers. A row is explained by the space that found it by meaning.
+index::SearchAnswer join_answers(const index::Snapshot& current, const SpaceChoice& choice,
+                                 index::SearchAnswer main, const index::SearchAnswer& rest,
+                                 index::SearchMode mode, size_t k) {
+  std::map<std::pair<uint32_t, uint32_t>, index::Explanation> explained;
+  for (const index::SearchAnswer* answer :
+       {static_cast<const index::SearchAnswer*>(&main), &rest}) {
+    for (size_t i = 0; i < answer->explanations.size(); ++i) {
+      const auto at = std::pair(answer->rows[i].segment, answer->rows[i].row);
+      const auto known = explained.try_emplace(at, answer->explanations[i]).first;
+      if (!known->second.vector) known->second = answer->explanations[i];
+    }
+  }
+  index::SearchAnswer joined;
+  joined.rows = join_lists(current, choice, main.rows, rest.rows, mode, k);
+  for (const index::ScoredRow& row : joined.rows) {
+    if (explained.empty()) break;
+    joined.explanations.push_back(std::move(explained[{row.segment, row.row}]));
+  }
+  joined.facets = std::move(main.facets);
+  return joined;
+}
+
+// The tokenizer that cut the rows: titles before a text are cut by it too. Where it cannot be found
+// any more the new model's does.
+std::shared_ptr<const Tokenizer> chunk_tokenizer(const Settings& settings,
+                                                 std::shared_ptr<const Tokenizer> otherwise) {
+  if (settings.model.empty()) return otherwise;
+  constexpr std::string_view kStatic = "static:";
+  const bool is_static = settings.model.starts_with(kStatic);
+  const auto files = find_model(is_static ? settings.model.substr(kStatic.size()) : settings.model);
+  if (!files) return otherwise;
+  auto tokenizer = Tokenizer::load(files->directory);
+  return tokenizer ? *tokenizer : otherwise;
+}
+
+// What a space is called when nobody says: the model's name without its place.
+std::string space_name_of(const VectorModelInfo& model) {
+  if (model.kind == "static") return "static";
+  const size_t slash = model.name.find_last_of("/#");
+  return slash == std::string::npos ? model.name : model.name.substr(slash + 1);
 }
 
 }  // namespace
@@ -108,40 +175,50 @@ Result<Settings> Knowledge::settings() {
   return Settings::from_json(current->info().settings);
 }
 
-// A function's vectors only make sense beside those of the same function.
-Status Knowledge::check_given_model() {
-  HR_ASSIGN(const auto current, snapshot());
-  const VectorModelInfo& given = options_.given_model->info();
-  for (const index::SpaceInfo& known : current->info().spaces) {
-    if (known.space.name == kSpace && known.space.fingerprint != given.fingerprint) {
-      return fail(
-          ErrorCode::invalid_argument,
-          fmt::format("{} has vectors of {}, not of {}", path_, known.space.model, given.name),
-          fmt::format("open it with {}", known.space.model));
-    }
-  }
-  return {};
-}
-
-Result<std::shared_ptr<const VectorModel>> Knowledge::embedder() {
-  {
-    MutexLock lock(mutex_);
-    if (embedder_) return embedder_;
-  }
-  if (options_.given_model) {
-    HR_TRY(check_given_model());
+Result<std::shared_ptr<const VectorModel>> Knowledge::embedder(const std::string& space) {
+  HR_ASSIGN(const Settings known, settings());
+  const std::string name = space.empty() ? known.main_space : space;
+  if (options_.given_model && name == known.main_space) {
+    HR_ASSIGN(const auto current, snapshot());
+    HR_TRY(check_model_space(current->info(), path_, name, options_.given_model->info()));
     return options_.given_model;
   }
-  HR_ASSIGN(const Settings known, settings());
-  if (known.model.empty()) {
-    return fail(ErrorCode::invalid_argument, fmt::format("{} has no model", path_),
+  const std::vector<ModelSpace> spaces = known.model_spaces();
+  const auto wanted = std::ranges::find(spaces, name, &ModelSpace::name);
+  if (wanted == spaces.end()) {
+    return fail(ErrorCode::invalid_argument,
+                space.empty() ? fmt::format("{} has no model", path_)
+                              : fmt::format("no model makes queries for \"{}\" of {}", name, path_),
                 "search it with mode text, or with a vector of your own");
   }
-  HR_ASSIGN(const Precision precision, parse_precision(known.precision));
-  HR_ASSIGN(auto loaded, load_vector_model(known.model, {.precision = precision}));
+  const std::string precision_name = name == known.main_space ? known.precision : "fp32";
+  const std::string key = wanted->model + "|" + precision_name;
+  {
+    MutexLock lock(mutex_);
+    if (const auto found = models_.find(key); found != models_.end()) return found->second;
+  }
+  HR_ASSIGN(const Precision precision, parse_precision(precision_name));
+  HR_ASSIGN(auto loaded, load_vector_model(wanted->model, {.precision = precision}));
   MutexLock lock(mutex_);
-  if (!embedder_) embedder_ = std::move(loaded);
-  return embedder_;
+  return models_.try_emplace(key, std::move(loaded)).first->second;
+}
+
+Result<SpaceChoice> Knowledge::choose(const index::Snapshot& current,
+                                      const SearchOptions& options) const {
+  if (!options.space.empty()) {
+    HR_TRY(space_dimension(current, options.space));
+    return SpaceChoice{options.space, std::nullopt, 1};
+  }
+  const index::Info info = current.info();
+  HR_ASSIGN(const Settings known, Settings::from_json(info.settings));
+  SpaceChoice choice = choose_spaces(info, known);
+  // What depends on all scores at once cannot be joined from two lists: the space that covers more
+  // rows answers alone.
+  if (choice.rest && (!options.sort.empty() || !options.group_by.empty() ||
+                      options.diversity.has_value() || !options.decay.empty())) {
+    choice = {*choice.rest, std::nullopt, 1};
+  }
+  return choice;
 }
 
 ThreadPool& Knowledge::pool(size_t threads) {
@@ -160,21 +237,32 @@ Result<uint32_t> Knowledge::space_dimension(const index::Snapshot& current,
               "headrace info shows its spaces; search it with mode text");
 }
 
-Result<HitPage> Knowledge::run_search(const std::string& text, std::span<const float> vector,
+Result<HitPage> Knowledge::run_search(const std::string& text, const SpaceChoice& choice,
+                                      std::span<const SpaceQuery> vectors,
                                       const SearchOptions& options, index::SearchMode mode) {
   HR_ASSIGN(const auto current, snapshot());
   HR_ASSIGN(const auto filter, parse_filter(options.filter));
   HR_ASSIGN(PageStart start, read_cursor(text, options));
   HR_ASSIGN(index::SearchRequest request, make_request(options, mode));
   request.text = text;
-  request.vector = vector;
-  request.space = options.space.empty() ? kSpace : options.space;
   request.filter = filter ? &*filter : nullptr;
   request.recall = 1.0;
   request.facets = options.facets;
   request.explain = options.explain;
-  request.k = start.offset + options.k + 1;  // one more tells whether there is another page
+  const uint32_t wanted = start.offset + options.k + 1;  // one more tells of another page
+  request.k = vectors.size() > 1 ? std::max(wanted, kSpaceSearchDepth) : wanted;
+  if (!vectors.empty()) {
+    request.vector = vectors[0].vector;
+    request.space = vectors[0].space;
+  }
   HR_ASSIGN(index::SearchAnswer answer, index::search_answer(current->segments(), request));
+  if (vectors.size() > 1) {
+    request.vector = vectors[1].vector;
+    request.space = vectors[1].space;
+    request.facets.clear();  // they do not depend on the space
+    HR_ASSIGN(const auto rest, index::search_answer(current->segments(), request));
+    answer = join_answers(*current, choice, std::move(answer), rest, mode, wanted);
+  }
   const std::string language = current->info().language;
   HitPage page;
   page.facets = std::move(answer.facets);
@@ -200,36 +288,61 @@ Result<HitPage> Knowledge::run_search(const std::string& text, std::span<const f
 
 Result<HitPage> Knowledge::search(const std::string& query, const SearchOptions& options) {
   HR_ASSIGN(const auto current, snapshot());
-  HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
-  const std::string space = options.space.empty() ? kSpace : options.space;
-  const bool has_vectors = !known.model.empty() && has_space(current->info(), space);
+  const index::Info info = current->info();
+  HR_ASSIGN(const Settings known, Settings::from_json(info.settings));
+  HR_ASSIGN(SpaceChoice choice, choose(*current, options));
+  const bool has_vectors = makes_queries(info, known, choice.main);
   const bool sorted = !options.sort.empty();
   const index::SearchMode mode = options.mode.value_or(
       has_vectors && !sorted ? index::SearchMode::hybrid : index::SearchMode::text);
   if (mode == index::SearchMode::text || query.empty() || options.k == 0) {
-    return run_search(query, {}, options, index::SearchMode::text);
+    return run_search(query, {}, {}, options, index::SearchMode::text);
   }
-  HR_TRY(space_dimension(*current, space));
-  HR_ASSIGN(const auto model, embedder());
+  if (choice.main.empty()) choice.main = kSpace;
   const std::string texts[] = {meaning_of(query, options)};
-  HR_ASSIGN(const Embeddings embedding,
-            model->embed(texts, {EmbedPurpose::query, EmbedPriority::query}, pool(1)));
-  return run_search(query, embedding.values, options, mode);
+  std::vector<Embeddings> embeddings;
+  std::vector<SpaceQuery> vectors;
+  for (const std::string& space : choice.spaces()) {
+    HR_TRY(space_dimension(*current, space));
+    HR_ASSIGN(const auto model, embedder(space));
+    HR_ASSIGN(embeddings.emplace_back(),
+              model->embed(texts, {EmbedPurpose::query, EmbedPriority::query}, pool(1)));
+    // The numbers stay where they are when the vector of vectors grows.
+    vectors.push_back({space, embeddings.back().values});
+  }
+  return run_search(query, choice, vectors, options, mode);
 }
 
 Result<HitPage> Knowledge::search_by_vector(std::span<const float> vector,
                                             const SearchOptions& options) {
-  return run_search("", vector, options, index::SearchMode::vector);
+  HR_ASSIGN(const Settings known, settings());
+  const SpaceQuery queries[] = {{options.space.empty() ? known.main_space : options.space, vector}};
+  return run_search("", {}, queries, options, index::SearchMode::vector);
 }
 
-Result<BatchAnswers> Knowledge::run_batch(std::vector<index::SearchRequest> requests,
-                                          const SearchOptions& options, size_t threads,
+Result<BatchAnswers> Knowledge::run_batch(std::span<std::vector<index::SearchRequest>> by_space,
+                                          const SpaceChoice& choice, const SearchOptions& options,
+                                          size_t threads,
                                           std::shared_ptr<const index::Snapshot> current) {
   HR_ASSIGN(const auto filter, parse_filter(options.filter));
-  for (index::SearchRequest& request : requests) request.filter = filter ? &*filter : nullptr;
-  HR_ASSIGN(const auto results, index::search_batch(current->segments(), requests, pool(threads)));
   HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
   const bool integers = known.own_vectors && known.integer_ids;
+  std::vector<std::vector<std::vector<index::ScoredRow>>> lists;
+  for (std::vector<index::SearchRequest>& requests : by_space) {
+    for (index::SearchRequest& request : requests) {
+      request.filter = filter ? &*filter : nullptr;
+      if (by_space.size() > 1) request.k = std::max(request.k, kSpaceSearchDepth);
+    }
+    HR_ASSIGN(lists.emplace_back(),
+              index::search_batch(current->segments(), requests, pool(threads)));
+  }
+  std::vector<std::vector<index::ScoredRow>>& results = lists[0];
+  if (lists.size() > 1) {
+    pool(threads).parallel_for(results.size(), [&](size_t q) {
+      results[q] =
+          join_lists(*current, choice, results[q], lists[1][q], by_space[0][q].mode, options.k);
+    });
+  }
   BatchAnswers answers;
   answers.k = options.k;
   answers.counts.resize(results.size());
@@ -261,7 +374,8 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const float> vectors,
                                              const SearchOptions& options, double recall,
                                              size_t threads) {
   HR_ASSIGN(auto current, snapshot());
-  const std::string space = options.space.empty() ? kSpace : options.space;
+  HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
+  const std::string space = options.space.empty() ? known.main_space : options.space;
   HR_ASSIGN(const uint32_t dimension, space_dimension(*current, space));
   if (vectors.size() % dimension != 0) {
     return fail(ErrorCode::invalid_argument,
@@ -275,37 +389,44 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const float> vectors,
     requests[i].space = space;
     requests[i].recall = recall;
   }
-  return run_batch(std::move(requests), options, threads, std::move(current));
+  return run_batch({&requests, 1}, {}, options, threads, std::move(current));
 }
 
 Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> queries,
                                              const SearchOptions& options, double recall,
                                              size_t threads) {
   HR_ASSIGN(auto current, snapshot());
-  HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
-  const std::string space = options.space.empty() ? kSpace : options.space;
-  const bool has_vectors = !known.model.empty() && has_space(current->info(), space);
+  const index::Info info = current->info();
+  HR_ASSIGN(const Settings known, Settings::from_json(info.settings));
+  HR_ASSIGN(SpaceChoice choice, choose(*current, options));
+  const bool has_vectors = makes_queries(info, known, choice.main);
   const index::SearchMode mode =
       options.mode.value_or(has_vectors ? index::SearchMode::hybrid : index::SearchMode::text);
-  Embeddings embeddings;
-  size_t dimension = 0;
-  if (mode != index::SearchMode::text) {
-    HR_ASSIGN(dimension, space_dimension(*current, space));
-    HR_ASSIGN(const auto model, embedder());
-    std::vector<std::string> texts;
-    for (const std::string& query : queries) texts.push_back(meaning_of(query, options));
-    HR_ASSIGN(embeddings, model->embed(texts, {EmbedPurpose::query}, pool(threads)));
-  }
+  if (choice.main.empty()) choice.main = kSpace;
+  if (mode == index::SearchMode::text) choice.rest.reset();
+  std::vector<std::string> texts;
+  for (const std::string& query : queries) texts.push_back(meaning_of(query, options));
   HR_ASSIGN(const index::SearchRequest base, make_request(options, mode));
-  std::vector<index::SearchRequest> requests(queries.size(), base);
-  for (size_t i = 0; i < requests.size(); ++i) {
-    requests[i].text = queries[i];
-    requests[i].vector =
-        std::span<const float>(embeddings.values).subspan(i * dimension, dimension);
-    requests[i].space = space;
-    requests[i].recall = recall;
+  std::vector<Embeddings> embeddings;
+  std::vector<std::vector<index::SearchRequest>> by_space;
+  for (const std::string& space : choice.spaces()) {
+    size_t dimension = 0;
+    embeddings.emplace_back();
+    if (mode != index::SearchMode::text) {
+      HR_ASSIGN(dimension, space_dimension(*current, space));
+      HR_ASSIGN(const auto model, embedder(space));
+      HR_ASSIGN(embeddings.back(), model->embed(texts, {EmbedPurpose::query}, pool(threads)));
+    }
+    std::vector<index::SearchRequest>& requests = by_space.emplace_back(queries.size(), base);
+    for (size_t i = 0; i < requests.size(); ++i) {
+      requests[i].text = queries[i];
+      requests[i].vector =
+          std::span<const float>(embeddings.back().values).subspan(i * dimension, dimension);
+      requests[i].space = space;
+      requests[i].recall = recall;
+    }
   }
-  return run_batch(std::move(requests), options, threads, std::move(current));
+  return run_batch(by_space, choice, options, threads, std::move(current));
 }
 
 Status Knowledge::add(std::span<const GivenDocument> documents) {
@@ -315,9 +436,12 @@ Status Knowledge::add(std::span<const GivenDocument> documents) {
     HR_TRY(writer());
   }
   HR_ASSIGN(const Settings known, settings());
-  if (!known.model.empty()) {
-    HR_ASSIGN(model, embedder());
+  std::vector<std::pair<std::string, std::shared_ptr<const VectorModel>>> models;
+  for (const ModelSpace& space : known.model_spaces()) {
+    HR_ASSIGN(auto loaded, embedder(space.name));
+    models.emplace_back(space.name, std::move(loaded));
   }
+  if (!models.empty()) model = models.front().second;
   ChunkOptions chunk{known.chunk_tokens, known.overlap, true};
   HR_ASSIGN(const Chunker chunker,
             Chunker::create(model ? model->tokenizer() : Tokenizer::without_model(), chunk));
@@ -337,19 +461,19 @@ Status Knowledge::add(std::span<const GivenDocument> documents) {
     }
     writes.push_back(std::move(write));
   }
-  Embeddings embeddings;
-  if (model) {
-    HR_ASSIGN(embeddings, model->embed(texts, {EmbedPurpose::passage}, pool(0)));
+  std::vector<Embeddings> embeddings;
+  for (const auto& [space, loaded] : models) {
+    HR_ASSIGN(embeddings.emplace_back(), loaded->embed(texts, {EmbedPurpose::passage}, pool(0)));
   }
   MutexLock lock(mutex_);
   HR_ASSIGN(index::Writer * out, writer());
-  if (model && !has_space(out->snapshot()->info(), kSpace)) {
-    const VectorModelInfo& info = model->info();
-    HR_TRY(out->add_space(
-        {kSpace, info.name, info.fingerprint, info.dimension, index::Metric::cosine, "text"}));
+  const index::Info info = out->snapshot()->info();
+  for (const auto& [space, loaded] : models) {
+    if (!has_space(info, space)) HR_TRY(add_model_space(*out, path_, space, loaded->info()));
   }
   for (index::DocumentWrite& write : writes) HR_TRY(out->put(std::move(write)));
-  if (model && !keys.empty()) HR_TRY(out->put_vectors(kSpace, keys, embeddings.values));
+  for (size_t i = 0; i < models.size() && !keys.empty(); ++i)
+    HR_TRY(out->put_vectors(models[i].first, keys, embeddings[i].values));
   return out->commit();
 }
 
@@ -409,6 +533,69 @@ Status Knowledge::optimize() {
   MutexLock lock(mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   return out->optimize();
+}
+
+Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::string& name,
+                                         Progress& progress, const CancelToken& cancel) {
+  const auto start = std::chrono::steady_clock::now();
+  {
+    MutexLock lock(mutex_);
+    HR_TRY(writer());  // before a model is loaded for nothing
+  }
+  HR_ASSIGN(const auto model, load_vector_model(spec));
+  // A later search may run in another folder.
+  const std::string known_as = spec.starts_with("onnx:") ? model->info().name : spec;
+  SpaceReport report;
+  report.name = name.empty() ? space_name_of(model->info()) : name;
+  report.model = model->info().name;
+  report.dimension = model->info().dimension;
+  std::shared_ptr<index::Writer> out;  // close() may be called meanwhile
+  Settings known;
+  {
+    MutexLock lock(mutex_);
+    HR_TRY(writer());
+    out = writer_;
+    HR_ASSIGN(known, Settings::from_json(out->snapshot()->info().settings));
+    HR_TRY(add_model_space(*out, path_, report.name, model->info()));
+    known.add_space({report.name, known_as});
+    HR_TRY(out->set_settings(known.to_json()));
+  }
+  const auto covered = [&] {
+    for (const index::SpaceInfo& space : out->snapshot()->info().spaces) {
+      if (space.space.name == report.name) return space.rows;
+    }
+    return uint64_t{0};
+  };
+  const uint64_t before = covered();
+  HR_ASSIGN(const Chunker chunker, Chunker::create(chunk_tokenizer(known, model->tokenizer()),
+                                                   {known.chunk_tokens, known.overlap, true}));
+  SpaceFiller filler(*out, pool(0), progress, cancel);
+  filler.add(report.name, model);
+  filler.start();
+  Status status = filler.catch_up_at_once(chunker);
+  if (status) status = filler.catch_up(chunker);
+  if (status) status = filler.finish();
+  filler.stop();
+  if (!status && status.error().code() == ErrorCode::cancelled) {
+    report.interrupted = true;
+    status = {};
+  }
+  HR_TRY(status);
+  if (!report.interrupted) HR_TRY(out->flush());
+  report.rows = covered();
+  report.added = report.rows - std::min(before, report.rows);
+  report.tokens = progress.tokens;
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+Status Knowledge::drop_space(const std::string& name) {
+  MutexLock lock(mutex_);
+  HR_ASSIGN(index::Writer * out, writer());
+  HR_ASSIGN(Settings known, Settings::from_json(out->snapshot()->info().settings));
+  HR_TRY(out->drop_space(name));
+  known.drop_space(name);
+  return out->set_settings(known.to_json());
 }
 
 }  // namespace headrace

@@ -18,8 +18,11 @@
 #include "index/knowledge_base.h"
 #include "index/recall.h"
 #include "plan/document_task.h"
+#include "plan/progress.h"
 #include "plan/settings.h"
+#include "plan/space_search.h"
 #include "plan/vector_model.h"
+#include "runtime/cancel.h"
 #include "transform/chunker.h"
 
 namespace headrace {
@@ -39,7 +42,7 @@ struct SearchOptions {
   uint32_t k = 10;
   std::optional<index::SearchMode> mode;  // default: hybrid where there are vectors, else text
   std::string filter;                     // empty: all rows
-  std::string space;                      // empty: "default"
+  std::string space;                      // empty: what covers a row, see space_search.h
 
   bool plain = false;  // the query has no operators, all of it is words
   float title_weight = 0;
@@ -78,6 +81,18 @@ struct BatchAnswers {
   std::shared_ptr<const index::Snapshot> snapshot;  // gives sources for `rows`
 };
 
+// What add_space() did.
+struct SpaceReport {
+  std::string name;
+  std::string model;
+  uint32_t dimension = 0;
+  uint64_t rows = 0;    // covered now
+  uint64_t added = 0;   // of them in this call
+  uint64_t tokens = 0;  // embedded in this call
+  double seconds = 0;
+  bool interrupted = false;
+};
+
 class Knowledge {
  public:
   static Result<std::unique_ptr<Knowledge>> open(const std::string& path, KnowledgeOptions options,
@@ -110,25 +125,42 @@ class Knowledge {
   Result<std::vector<index::RecallReport>> measure_recall(double target);
   void close();
 
+  // A further space with another model's vectors, which are made for all rows before this returns;
+  // searches and readers go on meanwhile. When it is interrupted the next call, or the next run of
+  // ingest(), goes on. `name` empty: from the model's own.
+  Result<SpaceReport> add_space(const std::string& model, const std::string& name,
+                                Progress& progress, const CancelToken& cancel);
+  Status drop_space(const std::string& name);
+
  private:
   Result<index::Writer*> writer() HR_REQUIRES(mutex_);
-  Result<std::shared_ptr<const VectorModel>> embedder() HR_EXCLUDES(mutex_);
-  Status check_given_model() HR_EXCLUDES(mutex_);
+  // The model of a space; `space` empty: of the main one.
+  Result<std::shared_ptr<const VectorModel>> embedder(const std::string& space = {})
+      HR_EXCLUDES(mutex_);
+  // The spaces that answer: the one asked for, or those that fit what is covered.
+  Result<SpaceChoice> choose(const index::Snapshot& snapshot, const SearchOptions& options) const;
   Result<uint32_t> space_dimension(const index::Snapshot& snapshot, const std::string& space) const;
   ThreadPool& pool(size_t threads) HR_EXCLUDES(mutex_);
-  Result<HitPage> run_search(const std::string& text, std::span<const float> vector,
-                             const SearchOptions& options, index::SearchMode mode);
-  Result<BatchAnswers> run_batch(std::vector<index::SearchRequest> requests,
-                                 const SearchOptions& options, size_t threads,
-                                 std::shared_ptr<const index::Snapshot> snapshot);
+  // A query's vector in one space.
+  struct SpaceQuery {
+    std::string space;
+    std::span<const float> vector;
+  };
+  Result<HitPage> run_search(const std::string& text, const SpaceChoice& choice,
+                             std::span<const SpaceQuery> vectors, const SearchOptions& options,
+                             index::SearchMode mode);
+  // The same queries for each space of the choice.
+  Result<BatchAnswers> run_batch(std::span<std::vector<index::SearchRequest>> by_space,
+                                 const SpaceChoice& choice, const SearchOptions& options,
+                                 size_t threads, std::shared_ptr<const index::Snapshot> snapshot);
 
   const std::string path_;
   const KnowledgeOptions options_;
   FileSystem& files_;
   Mutex mutex_;
   std::unique_ptr<index::Reader> reader_ HR_GUARDED_BY(mutex_);
-  std::unique_ptr<index::Writer> writer_ HR_GUARDED_BY(mutex_);
-  std::shared_ptr<const VectorModel> embedder_ HR_GUARDED_BY(mutex_);
+  std::shared_ptr<index::Writer> writer_ HR_GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<const VectorModel>> models_ HR_GUARDED_BY(mutex_);
   std::map<size_t, std::unique_ptr<ThreadPool>> pools_ HR_GUARDED_BY(mutex_);
 };
 

@@ -41,6 +41,18 @@ std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+Json spaces_of(const index::Info& info) {
+  Json spaces = Json::array();
+  for (const index::SpaceInfo& known : info.spaces) {
+    spaces.push_back({{"name", known.space.name},
+                      {"model", known.space.model},
+                      {"dimension", known.space.dimension},
+                      {"metric", index::metric_name(known.space.metric)},
+                      {"rows", known.rows}});
+  }
+  return spaces;
+}
+
 Value value_of(const nlohmann::json& json) {
   switch (json.type()) {
     case nlohmann::json::value_t::boolean:
@@ -145,15 +157,25 @@ std::string page_json(const HitPage& page, double took_ms) {
   return dump(reply);
 }
 
+std::string space_json(const SpaceReport& report) {
+  return dump({{"name", report.name},
+               {"model", report.model},
+               {"dimension", report.dimension},
+               {"rows", report.rows},
+               {"added", report.added},
+               {"tokens", report.tokens},
+               {"seconds", report.seconds},
+               {"interrupted", report.interrupted}});
+}
+
+std::string spaces_json(const index::Info& info, const Settings& settings) {
+  Json spaces = spaces_of(info);
+  for (Json& space : spaces) space["main"] = space["name"] == settings.main_space;
+  return dump({{"rows", info.rows}, {"spaces", spaces}});
+}
+
 std::string info_json(const index::Info& info) {
-  Json spaces = Json::array();
-  for (const index::SpaceInfo& known : info.spaces) {
-    spaces.push_back({{"name", known.space.name},
-                      {"model", known.space.model},
-                      {"dimension", known.space.dimension},
-                      {"metric", index::metric_name(known.space.metric)},
-                      {"rows", known.rows}});
-  }
+  const Json spaces = spaces_of(info);
   return dump({{"rows", info.rows},
                {"documents", info.documents},
                {"failed", info.failed},

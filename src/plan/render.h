@@ -19,6 +19,10 @@ std::string hits_json(const std::vector<Hit>& hits, double took_ms, const std::s
 // The same with what was asked for besides: "explain" in hits, "facets", and "cursor" where there
 // is another page.
 std::string page_json(const HitPage& page, double took_ms);
+// {"name","model","dimension","rows","added","tokens","seconds","interrupted"}
+std::string space_json(const SpaceReport& report);
+// {"rows","spaces":[{"name","model","dimension","metric","rows","main"}]}
+std::string spaces_json(const index::Info& info, const Settings& settings);
 std::string info_json(const index::Info& info);
 std::string errors_json(const std::vector<DocumentError>& errors);
 // `recall` only where it was measured.

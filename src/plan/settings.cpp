@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/hash.h"
@@ -13,10 +14,50 @@ namespace {
 constexpr int kRowVersion = 1;
 }  // namespace
 
+std::vector<ModelSpace> Settings::model_spaces() const {
+  std::vector<ModelSpace> spaces;
+  if (!model.empty()) spaces.push_back({main_space, model});
+  spaces.insert(spaces.end(), further_spaces.begin(), further_spaces.end());
+  return spaces;
+}
+
+void Settings::add_space(const ModelSpace& space) {
+  if (model.empty() && !own_vectors) {
+    model = space.model;
+    precision = "fp32";
+    main_space = space.name;
+    return;
+  }
+  if (space.name == main_space) return;
+  const auto same = [&](const ModelSpace& known) { return known.name == space.name; };
+  if (std::ranges::none_of(further_spaces, same)) further_spaces.push_back(space);
+}
+
+void Settings::drop_space(const std::string& name) {
+  std::erase_if(further_spaces, [&](const ModelSpace& known) { return known.name == name; });
+  if (name != main_space) return;
+  model.clear();
+  precision = "fp32";
+  main_space = "default";
+  own_vectors = false;
+  if (further_spaces.empty()) return;
+  auto next = std::ranges::find_if(
+      further_spaces, [](const ModelSpace& known) { return !known.model.starts_with("static:"); });
+  if (next == further_spaces.end()) next = further_spaces.begin();
+  model = next->model;
+  main_space = next->name;
+  further_spaces.erase(next);
+}
+
 std::string Settings::to_json() const {
+  nlohmann::json further = nlohmann::json::array();
+  for (const ModelSpace& space : further_spaces)
+    further.push_back({{"name", space.name}, {"model", space.model}});
   return nlohmann::json{{"version", 1},
                         {"model", model},
                         {"precision", precision},
+                        {"main_space", main_space},
+                        {"further_spaces", further},
                         {"chunk_tokens", chunk_tokens},
                         {"overlap", overlap},
                         {"language", language},
@@ -35,6 +76,13 @@ Result<Settings> Settings::from_json(const std::string& json) {
   }
   settings.model = parsed.value("model", settings.model);
   settings.precision = parsed.value("precision", settings.precision);
+  settings.main_space = parsed.value("main_space", settings.main_space);
+  if (const auto further = parsed.find("further_spaces"); further != parsed.end()) {
+    for (const auto& space : *further) {
+      if (!space.is_object()) continue;
+      settings.further_spaces.push_back({space.value("name", ""), space.value("model", "")});
+    }
+  }
   settings.chunk_tokens = parsed.value("chunk_tokens", settings.chunk_tokens);
   settings.overlap = parsed.value("overlap", settings.overlap);
   settings.language = parsed.value("language", settings.language);
@@ -47,6 +95,21 @@ std::string Settings::row_fingerprint(const std::string& tokenizer) const {
   return hash128(fmt::format("{}|{}|{}|{}", kRowVersion, chunk_tokens, overlap, tokenizer))
       .hex()
       .substr(0, 16);
+}
+
+std::string tokenizer_fingerprint(const Tokenizer& tokenizer) {
+  Hasher128 hasher;
+  for (size_t id = 0; id < tokenizer.vocabulary_size(); ++id) {
+    hasher.update(tokenizer.token(static_cast<int32_t>(id)));
+    hasher.update("\n");
+  }
+  // Options that the vocabulary does not show: case, accents, spaces, other scripts, added tokens.
+  std::vector<int32_t> ids;
+  tokenizer.encode_ids(
+      "The  Cat's naïve café—STRASSE\tend\n don't 12,345.67 [SEP] <s> 東京都 Привет ﬁne e\u0301", 0,
+      ids);
+  hasher.update({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(int32_t)});
+  return hasher.digest().hex();
 }
 
 }  // namespace headrace

@@ -6,24 +6,44 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "transform/tokenizer.h"
 
 namespace headrace {
 
+// A space whose vectors a model of ours makes.
+struct ModelSpace {
+  std::string name;
+  std::string model;  // as given to --model
+};
+
 struct Settings {
-  std::string model;               // as given to --model; empty: none
-  std::string precision = "fp32";  // of the model's arithmetic
+  std::string model;               // of the main space, as given to --model; empty: none
+  std::string precision = "fp32";  // of that model's arithmetic; further spaces have fp32
+  std::string main_space = "default";
+  std::vector<ModelSpace> further_spaces;  // in the order in which they were added
   uint32_t chunk_tokens = 256;
   uint32_t overlap = 32;
   std::string language = "en";
   bool own_vectors = false;  // made by hr.open(path, model=None, dimension=…)
   bool integer_ids = true;   // every id so far was an integer (own vectors)
 
+  // The spaces that are kept filled, the main one first.
+  std::vector<ModelSpace> model_spaces() const;
+  void add_space(const ModelSpace& space);  // again is fine
+  // Without its main space the next one takes its place, one that is exact before a static one.
+  void drop_space(const std::string& name);
+
   std::string to_json() const;
   static Result<Settings> from_json(const std::string& json);
   // Changes whenever the same bytes would give other rows: stored with each document.
   std::string row_fingerprint(const std::string& tokenizer) const;
 };
+
+// The same for tokenizers that cut texts alike, whatever model they come with: a model can be
+// replaced by another of the same tokenizer without cutting everything again.
+std::string tokenizer_fingerprint(const Tokenizer& tokenizer);
 
 }  // namespace headrace

@@ -1,0 +1,128 @@
+#include "plan/space_filler.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace headrace {
+
+namespace {
+// A group of rows that keep step: an fsync is shared, little is done twice after a kill.
+constexpr size_t kGroupRows = 4096;
+}  // namespace
+
+Status check_model_space(const index::Info& info, const std::string& knowledge_base,
+                         const std::string& name, const VectorModelInfo& model) {
+  for (const index::SpaceInfo& known : info.spaces) {
+    if (known.space.name != name || known.space.fingerprint == model.fingerprint) continue;
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} has other vectors named \"{}\", of {}: not of {} in {}",
+                            knowledge_base, name, known.space.model, model.name, model.precision),
+                fmt::format("give --model {} and the --precision of its first run; or keep both: "
+                            "headrace space add {} --model {}",
+                            known.space.model, knowledge_base, model.name));
+  }
+  return {};
+}
+
+Status add_model_space(index::Writer& writer, const std::string& knowledge_base,
+                       const std::string& name, const VectorModelInfo& model) {
+  HR_TRY(check_model_space(writer.snapshot()->info(), knowledge_base, name, model));
+  index::Space space;
+  space.name = name;
+  space.model = model.name;
+  space.fingerprint = model.fingerprint;
+  space.dimension = model.dimension;
+  return writer.add_space(space);
+}
+
+void SpaceFiller::add(const std::string& space, std::shared_ptr<const VectorModel> model) {
+  const bool at_once = model->info().kind == "static";
+  spaces_.push_back({space, std::move(model), at_once, nullptr});
+}
+
+void SpaceFiller::start() {
+  for (Filled& filled : spaces_) {
+    if (filled.at_once) continue;
+    filled.lane = std::make_unique<EmbedLane>(*filled.model, writer_, filled.space, pool_,
+                                              progress_, cancel_);
+  }
+}
+
+Status SpaceFiller::put_at_once(std::span<const std::string> keys,
+                                std::span<const std::string> texts) {
+  if (keys.empty()) return {};
+  for (const Filled& filled : spaces_) {
+    if (!filled.at_once) continue;
+    // Not cancelled: it is quick, and rows that were taken are written whole.
+    HR_ASSIGN(const Embeddings embeddings,
+              filled.model->embed(texts, {.purpose = EmbedPurpose::passage}, pool_));
+    HR_TRY(writer_.put_vectors(filled.space, keys, embeddings.values));
+  }
+  return {};
+}
+
+Status SpaceFiller::follow(const std::string& key, const std::string& text) {
+  for (Filled& filled : spaces_) {
+    if (filled.lane) HR_TRY(filled.lane->add(key, text));
+  }
+  return {};
+}
+
+Status SpaceFiller::catch_up_at_once(const Chunker& chunker) {
+  for (const Filled& filled : spaces_) {
+    if (!filled.at_once) continue;
+    std::vector<std::string> keys;
+    std::vector<std::string> texts;
+    const auto write = [&]() -> Status {
+      if (keys.empty()) return {};
+      HR_ASSIGN(const Embeddings embeddings,
+                filled.model->embed(texts, {.purpose = EmbedPurpose::passage, .cancel = &cancel_},
+                                    pool_));
+      HR_TRY(writer_.put_vectors(filled.space, keys, embeddings.values));
+      keys.clear();
+      texts.clear();
+      return writer_.commit();
+    };
+    HR_TRY(writer_.snapshot()->for_each_uncovered(
+        filled.space, [&](const index::ScoredRow&, const Row& row) -> Status {
+          keys.push_back(row.key);
+          texts.push_back(chunker.embedded_text(row));
+          return keys.size() < kGroupRows ? Status{} : write();
+        }));
+    HR_TRY(write());
+  }
+  return {};
+}
+
+Status SpaceFiller::catch_up(const Chunker& chunker) {
+  for (Filled& filled : spaces_) {
+    if (!filled.lane) continue;
+    HR_TRY(writer_.snapshot()->for_each_uncovered(
+        filled.space, [&](const index::ScoredRow&, const Row& row) {
+          return filled.lane->add(row.key, chunker.embedded_text(row));
+        }));
+  }
+  return {};
+}
+
+Status SpaceFiller::finish() {
+  for (Filled& filled : spaces_) {
+    if (filled.lane) HR_TRY(filled.lane->finish());
+  }
+  return {};
+}
+
+void SpaceFiller::stop() {
+  for (Filled& filled : spaces_) filled.lane.reset();
+}
+
+Embeddings SpaceFiller::counts() const {
+  Embeddings sum;
+  for (const Filled& filled : spaces_) {
+    if (filled.lane) sum.add_counts(filled.lane->counts());
+  }
+  return sum;
+}
+
+}  // namespace headrace
