@@ -96,7 +96,7 @@ Result<StaticTable> StaticTable::decode(std::string_view bytes, std::string_view
 }
 
 std::string cache_folder() {
-  if (std::string own = variable("HEADRACE_CACHE"); !own.empty()) return own;
+  if (std::string own = variable("HEADRACE_CACHE"); !own.empty()) return own == "off" ? "" : own;
   if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty())
     return cache + "/headrace";
   if (const std::string home = variable("HOME"); !home.empty()) return home + "/.cache/headrace";

@@ -43,8 +43,8 @@ bool is_static_folder(const std::string& directory);
 Result<StaticTable> read_static_folder(const ModelFiles& files, std::span<const int32_t> skipped,
                                        std::string& fingerprint);
 
-// Tables that were distilled are kept in a folder of the user's cache: $HEADRACE_CACHE, else
-// $XDG_CACHE_HOME/headrace, else ~/.cache/headrace; empty when there is none.
+// Tables that were distilled are kept in a folder of the user's cache: $HEADRACE_CACHE ("off":
+// none), else $XDG_CACHE_HOME/headrace, else ~/.cache/headrace; empty when there is none.
 std::string cache_folder();
 // not_found when it is not there; damaged when it cannot be used (then it is made again).
 Result<StaticTable> load_static_table(FileSystem& files, const std::string& folder,
