@@ -291,7 +291,7 @@ class LoggedWriter : public Writer {
     HR_TRY(reader->scan(known.size));
     std::vector<Change> changes;
     HR_TRY(reader->replay(0, [&](const LogFrame& frame) { return read_change(frame, changes); }));
-    if (!changes.empty()) HR_TRY(state_->apply(changes));
+    if (!changes.empty()) HR_TRY(state_->apply(std::move(changes)));
     HR_ASSIGN(log_, LogWriter::reopen(files_, path, reader->end(), reader->chain(),
                                       reader->next_transaction()));
     return {};
@@ -341,13 +341,13 @@ class LoggedWriter : public Writer {
   Status commit_locked() HR_REQUIRES(mutex_) {
     if (pending_.empty()) return {};
     HR_TRY(settle_folder());
-    const std::string bytes = log_->close_transaction();
-    if (Status status = log_->write_and_sync(bytes); !status) return give_up(std::move(status));
+    // What went to the log is let go of before the segment is built.
+    if (Status status = log_->write_and_sync(log_->close_transaction()); !status)
+      return give_up(std::move(status));
     log_->acknowledge();
     std::vector<Change> changes = std::exchange(pending_, {});
     pending_documents_.clear();
-    HR_TRY(state_->apply(changes));
-    changes.clear();
+    HR_TRY(state_->apply(std::move(changes), options_.memory_bytes_max));
     show();
     if (state_->memory_bytes() > options_.memory_bytes_max ||
         log_->end() > options_.memory_bytes_max) {

@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "embed/model_store.h"
+#include "plan/document_task.h"
 #include "plan/embed_lane.h"
 #include "plan/known_in_writer.h"
 #include "plan/settings.h"
@@ -25,6 +26,11 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kGroupDocumentsMax = 256;
 constexpr uint64_t kGroupBytesMax = 4ULL << 20;
 constexpr auto kGroupTimeMax = std::chrono::milliseconds(200);
+// What a thread keeps for itself: its stack, its arena's slack, the memory it shares with a worker;
+// and what the model's working memory adds.
+constexpr uint64_t kMemoryPerThread = 24ULL << 20;
+constexpr uint64_t kThreadBytes = 4ULL << 20;
+constexpr uint64_t kEmbedThreadBytes = 8ULL << 20;
 constexpr const char* kSpace = "default";
 
 double seconds_since(Clock::time_point start) {
@@ -36,12 +42,6 @@ bool has_manifest(FileSystem& files, const std::string& kb) {
   return names && std::any_of(names->begin(), names->end(), [](const std::string& name) {
            return name.starts_with("manifest-");
          });
-}
-
-uint64_t rows_bytes(const std::vector<Row>& rows) {
-  uint64_t bytes = 0;
-  for (const Row& row : rows) bytes += row.text.size() + row.title.size() + sizeof(Row);
-  return bytes;
 }
 
 // One run over one knowledge base.
@@ -56,6 +56,7 @@ class Run {
  private:
   Status open();
   Status open_model();
+  Status share_memory();
   Status catch_up();
   Status stream_once();
   Status take(Outcome&& outcome);
@@ -65,6 +66,9 @@ class Run {
   Status follow();
   Status forget(const std::string& source, bool counted);
   StreamOptions stream_options() const;
+  uint64_t lane_bytes() const {
+    return std::clamp<uint64_t>(memory_ / 32, 2ULL << 20, 16ULL << 20);
+  }
 
   const IngestOptions& options_;
   Progress& progress_;
@@ -72,6 +76,8 @@ class Run {
   FileSystem& files_;
   const Clock::time_point start_ = Clock::now();
   uint64_t memory_ = 0;
+  uint64_t in_flight_ = 0;  // the part of it that documents may take on their way
+  uint64_t group_bytes_max_ = 0;
   IngestReport report_;
   Settings settings_;
   std::unique_ptr<index::Writer> writer_;
@@ -98,7 +104,8 @@ Status Run::open() {
   }
   const bool existed = has_manifest(files_, options_.kb);
   index::WriterOptions writer_options;
-  writer_options.memory_bytes_max = std::clamp<uint64_t>(memory_ / 10, 6ULL << 20, 64ULL << 20);
+  writer_options.memory_bytes_max = std::clamp<uint64_t>(memory_ / 16, 4ULL << 20, 64ULL << 20);
+  writer_options.log_buffer_bytes_max = std::clamp<uint64_t>(memory_ / 64, 1ULL << 20, 8ULL << 20);
   if (!options_.language.empty()) writer_options.language = options_.language;
   HR_ASSIGN(writer_, index::Writer::open(files_, options_.kb, writer_options));
   const index::Info info = writer_->snapshot()->info();
@@ -118,15 +125,40 @@ Status Run::open() {
     settings_.overlap = std::min(settings_.overlap, settings_.chunk_tokens / 4);
   if (!options_.language.empty()) settings_.language = options_.language;
 
-  pool_ = std::make_unique<ThreadPool>(options_.threads);
+  // A small budget has no room for many documents at once.
+  const size_t threads = options_.threads != 0 ? options_.threads : usable_cpu_count();
+  pool_ = std::make_unique<ThreadPool>(std::min<size_t>(threads, memory_ / kMemoryPerThread));
   WorkerPoolOptions worker_options;
-  worker_options.workers_max = pool_->size();
+  worker_options.workers_max = workers_needed(pool_->size());
   worker_options.memory_bytes_max = std::max<uint64_t>(memory_, 512ULL << 20);
   HR_ASSIGN(workers_, WorkerPool::create(worker_options));
   HR_TRY(open_model());
   HR_TRY(writer_->set_settings(settings_.to_json()));
   known_ = std::make_unique<KnownInWriter>(*writer_);
   return known_->load();
+}
+
+// What the process holds now, and what the parts take that run beside the documents, is not for
+// documents in flight. What is left must be enough to work with.
+Status Run::share_memory() {
+  constexpr uint64_t kInFlightLeast = 16ULL << 20;
+  group_bytes_max_ = std::clamp<uint64_t>(memory_ / 64, 1ULL << 20, kGroupBytesMax);
+  const uint64_t segments = std::clamp<uint64_t>(memory_ / 16, 4ULL << 20, 64ULL << 20);
+  uint64_t taken = resident_bytes();
+  taken += 2 * segments;                           // rows in memory segments, twice while joined
+  taken += group_bytes_max_ * kRowsWorkingFactor;  // rows being written
+  taken += pool_->size() * kThreadBytes;
+  if (embedder_) taken += lane_bytes() * 2 + pool_->size() * kEmbedThreadBytes;
+  if (embedder_ && memory_ < taken + kInFlightLeast) {
+    const uint64_t needed = ((taken + kInFlightLeast) >> 20) + 1;
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("--memory {}MiB is too small to work with the model {}: {} MiB are needed",
+                    memory_ >> 20, embedder_->info().name, needed),
+        fmt::format("give --memory {}MiB or more, or --model none", needed));
+  }
+  in_flight_ = std::max(memory_, taken + kInFlightLeast) - taken;
+  return {};
 }
 
 Status Run::open_model() {
@@ -158,12 +190,15 @@ Status Run::open_model() {
                                 known.space.model));
       }
     }
+    HR_TRY(share_memory());  // before anything of the model is in the knowledge base
     index::Space space;
     space.name = kSpace;
     space.model = model.name;
     space.fingerprint = model.fingerprint;
     space.dimension = model.dimension;
     HR_TRY(writer_->add_space(space));
+  } else {
+    HR_TRY(share_memory());
   }
   HR_ASSIGN(Chunker chunker, Chunker::create(std::move(tokenizer), chunk));
   chunker_ = std::make_unique<Chunker>(std::move(chunker));
@@ -174,7 +209,7 @@ StreamOptions Run::stream_options() const {
   StreamOptions stream = options_.stream;
   stream.settings = settings_.row_fingerprint(embedder_ ? embedder_->info().fingerprint : "");
   stream.settings += options_.function_fingerprint;
-  stream.document_bytes_max = std::min<uint64_t>(1ULL << 30, memory_ / 4);
+  stream.document_bytes_max = document_bytes_max(in_flight_);
   return stream;
 }
 
@@ -206,7 +241,9 @@ Status Run::remove_stale(const std::string& container, const std::vector<std::st
 
 Status Run::take(Outcome&& outcome) {
   index::DocumentWrite& document = outcome.document;
-  seen_.insert(document.container.empty() ? document.source : document.container);
+  if (options_.prune) {
+    seen_.insert(document.container.empty() ? document.source : document.container);
+  }
   report_.bytes_in += outcome.kind == OutcomeKind::unchanged ? 0 : outcome.bytes;
   switch (outcome.kind) {
     case OutcomeKind::unchanged:
@@ -235,7 +272,7 @@ Status Run::take(Outcome&& outcome) {
     HR_TRY(write_group());
     HR_TRY(remove_stale(container, outcome.members));
   }
-  if (group_.size() >= kGroupDocumentsMax || group_bytes_ >= kGroupBytesMax ||
+  if (group_.size() >= kGroupDocumentsMax || group_bytes_ >= group_bytes_max_ ||
       Clock::now() - group_start_ >= kGroupTimeMax)
     return write_group();
   return {};
@@ -244,7 +281,7 @@ Status Run::take(Outcome&& outcome) {
 Status Run::write_group() {
   if (group_.empty()) return {};
   std::vector<index::DocumentWrite> group = std::exchange(group_, {});
-  group_bytes_ = 0;
+  const uint64_t group_bytes = std::exchange(group_bytes_, 0);
   if (options_.dry_run) return {};
   if (options_.on_documents) HR_TRY(options_.on_documents(group));
   std::vector<std::pair<std::string, std::string>> to_embed;
@@ -258,6 +295,7 @@ Status Run::write_group() {
     HR_TRY(writer_->put(std::move(document)));
   }
   HR_TRY(writer_->commit());
+  if (group_bytes > group_bytes_max_) return_freed_memory();
   report_.searchable_seconds = seconds_since(start_);
   for (auto& [key, text] : to_embed) HR_TRY(lane_->add(std::move(key), std::move(text)));
   return {};
@@ -290,10 +328,7 @@ Status Run::prune() {
 }
 
 Status Run::stream_once() {
-  // What the model, the rows not yet in a segment and the process itself take is not for documents
-  // in flight.
-  const uint64_t in_flight = std::max<uint64_t>(memory_ / 3, 24ULL << 20);
-  Budget budget(in_flight);
+  Budget budget(in_flight_);
   seen_.clear();
   unreadable_.clear();
   const StreamOptions stream = stream_options();
@@ -325,7 +360,8 @@ Status Run::follow() {
 Result<IngestReport> Run::execute() {
   HR_TRY(open());
   if (embedder_ && !options_.dry_run) {
-    lane_ = std::make_unique<EmbedLane>(*embedder_, *writer_, kSpace, *pool_, progress_, cancel_);
+    lane_ = std::make_unique<EmbedLane>(*embedder_, *writer_, kSpace, *pool_, lane_bytes(),
+                                        progress_, cancel_);
   }
   Status status = catch_up();
   if (status) status = stream_once();
