@@ -6,7 +6,8 @@ The corpus is made of this machine's documentation until its size is reached, an
 folder: most of it pages as the web has them (a text of some kilobytes within a lot of scripts and
 styles, which makes the corpus large and quick to read), the rest archives, JSONL, manuals in PDF, plain
 pages, and single texts of a sixteenth of the budget up to the largest that one document may have.
-With --documents all of it is text (slow, for small corpora and runs with a model).
+With --documents it is pages without scripts and archives of them, and no large texts: for short runs
+with a model.
 
 Two peaks are printed: what the process says of itself (VmHWM), which the bar is about, and what it and
 its workers held together at one moment (the sum of their anonymous and private pages, looked at every
@@ -79,7 +80,7 @@ class Corpus:
         while self.total < self.size:
             sub = self.folder / f"{batch:04}"
             sub.mkdir(parents=True)
-            if batch % 8 == 0:
+            if batch % 8 == 0 and not self.documents:
                 self.large(sub, batch // 8)
             elif batch % 16 in (4, 12):
                 self.containers(sub)
@@ -185,7 +186,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=64, help="MiB")
     parser.add_argument("--times", type=float, default=20)
     parser.add_argument("--model", default="none")
-    parser.add_argument("--documents", action="store_true", help="pages without scripts")
+    parser.add_argument("--documents", action="store_true", help="pages without scripts, no large texts")
     parser.add_argument("--work", default="/tmp/headrace-memory")
     arguments = parser.parse_args()
     budget = arguments.budget * MIB

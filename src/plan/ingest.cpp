@@ -28,10 +28,23 @@ constexpr uint64_t kGroupBytesMax = 4ULL << 20;
 constexpr auto kGroupTimeMax = std::chrono::milliseconds(200);
 // What a thread keeps for itself: its stack, its arena's slack, the memory it shares with a worker;
 // and what the model's working memory adds.
+// So much is left for documents, or the run does not begin.
+constexpr uint64_t kInFlightLeast = 12ULL << 20;
 constexpr uint64_t kMemoryPerThread = 24ULL << 20;
 constexpr uint64_t kThreadBytes = 4ULL << 20;
 constexpr uint64_t kEmbedThreadBytes = 8ULL << 20;
 constexpr const char* kSpace = "default";
+
+// What goes beside the documents in flight.
+struct MemoryShares {
+  explicit MemoryShares(uint64_t memory)
+      : segments(std::clamp<uint64_t>(memory / 16, 4ULL << 20, 64ULL << 20)),
+        group(std::clamp<uint64_t>(memory / 64, 1ULL << 20, kGroupBytesMax)),
+        lane(std::clamp<uint64_t>(memory / 32, 2ULL << 20, 16ULL << 20)) {}
+  uint64_t segments;  // rows not yet in a file
+  uint64_t group;     // rows written together
+  uint64_t lane;      // texts that wait for their vectors
+};
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -66,10 +79,6 @@ class Run {
   Status follow();
   Status forget(const std::string& source, bool counted);
   StreamOptions stream_options() const;
-  uint64_t lane_bytes() const {
-    return std::clamp<uint64_t>(memory_ / 32, 2ULL << 20, 16ULL << 20);
-  }
-
   const IngestOptions& options_;
   Progress& progress_;
   const CancelToken& cancel_;
@@ -77,7 +86,6 @@ class Run {
   const Clock::time_point start_ = Clock::now();
   uint64_t memory_ = 0;
   uint64_t in_flight_ = 0;  // the part of it that documents may take on their way
-  uint64_t group_bytes_max_ = 0;
   IngestReport report_;
   Settings settings_;
   std::unique_ptr<index::Writer> writer_;
@@ -104,7 +112,7 @@ Status Run::open() {
   }
   const bool existed = has_manifest(files_, options_.kb);
   index::WriterOptions writer_options;
-  writer_options.memory_bytes_max = std::clamp<uint64_t>(memory_ / 16, 4ULL << 20, 64ULL << 20);
+  writer_options.memory_bytes_max = MemoryShares(memory_).segments;
   writer_options.log_buffer_bytes_max = std::clamp<uint64_t>(memory_ / 64, 1ULL << 20, 8ULL << 20);
   if (!options_.language.empty()) writer_options.language = options_.language;
   HR_ASSIGN(writer_, index::Writer::open(files_, options_.kb, writer_options));
@@ -141,23 +149,28 @@ Status Run::open() {
 // What the process holds now, and what the parts take that run beside the documents, is not for
 // documents in flight. What is left must be enough to work with.
 Status Run::share_memory() {
-  constexpr uint64_t kInFlightLeast = 16ULL << 20;
-  group_bytes_max_ = std::clamp<uint64_t>(memory_ / 64, 1ULL << 20, kGroupBytesMax);
-  const uint64_t segments = std::clamp<uint64_t>(memory_ / 16, 4ULL << 20, 64ULL << 20);
-  uint64_t taken = resident_bytes();
-  taken += 2 * segments;                           // rows in memory segments, twice while joined
-  taken += group_bytes_max_ * kRowsWorkingFactor;  // rows being written
-  taken += pool_->size() * kThreadBytes;
-  if (embedder_) taken += lane_bytes() * 2 + pool_->size() * kEmbedThreadBytes;
-  if (embedder_ && memory_ < taken + kInFlightLeast) {
-    const uint64_t needed = ((taken + kInFlightLeast) >> 20) + 1;
+  const uint64_t held = resident_bytes();
+  const auto taken = [&](uint64_t memory) {
+    const MemoryShares shares(memory);
+    const uint64_t threads = std::min<uint64_t>(pool_->size(), memory / kMemoryPerThread);
+    uint64_t bytes = held + threads * kThreadBytes;
+    bytes += 2 * shares.segments;                // twice while they are joined
+    bytes += shares.group * kRowsWorkingFactor;  // rows being written
+    if (embedder_) bytes += 2 * shares.lane + threads * kEmbedThreadBytes;
+    return bytes;
+  };
+  // Nobody asked for the default: it gives way where the process around us is large.
+  const bool asked = options_.memory_bytes != 0;
+  if (asked && embedder_ && memory_ < taken(memory_) + kInFlightLeast) {
+    uint64_t needed = memory_ >> 20;
+    while (needed << 20 < taken(needed << 20) + kInFlightLeast) ++needed;
     return fail(
         ErrorCode::invalid_argument,
         fmt::format("--memory {}MiB is too small to work with the model {}: {} MiB are needed",
                     memory_ >> 20, embedder_->info().name, needed),
         fmt::format("give --memory {}MiB or more, or --model none", needed));
   }
-  in_flight_ = std::max(memory_, taken + kInFlightLeast) - taken;
+  in_flight_ = std::max(memory_, taken(memory_) + kInFlightLeast) - taken(memory_);
   return {};
 }
 
@@ -272,7 +285,7 @@ Status Run::take(Outcome&& outcome) {
     HR_TRY(write_group());
     HR_TRY(remove_stale(container, outcome.members));
   }
-  if (group_.size() >= kGroupDocumentsMax || group_bytes_ >= group_bytes_max_ ||
+  if (group_.size() >= kGroupDocumentsMax || group_bytes_ >= MemoryShares(memory_).group ||
       Clock::now() - group_start_ >= kGroupTimeMax)
     return write_group();
   return {};
@@ -295,7 +308,7 @@ Status Run::write_group() {
     HR_TRY(writer_->put(std::move(document)));
   }
   HR_TRY(writer_->commit());
-  if (group_bytes > group_bytes_max_) return_freed_memory();
+  if (group_bytes > MemoryShares(memory_).group) return_freed_memory();
   report_.searchable_seconds = seconds_since(start_);
   for (auto& [key, text] : to_embed) HR_TRY(lane_->add(std::move(key), std::move(text)));
   return {};
@@ -360,8 +373,8 @@ Status Run::follow() {
 Result<IngestReport> Run::execute() {
   HR_TRY(open());
   if (embedder_ && !options_.dry_run) {
-    lane_ = std::make_unique<EmbedLane>(*embedder_, *writer_, kSpace, *pool_, lane_bytes(),
-                                        progress_, cancel_);
+    lane_ = std::make_unique<EmbedLane>(*embedder_, *writer_, kSpace, *pool_,
+                                        MemoryShares(memory_).lane, progress_, cancel_);
   }
   Status status = catch_up();
   if (status) status = stream_once();
