@@ -53,15 +53,19 @@ Result<std::unique_ptr<Knowledge>> Knowledge::open(const std::string& path,
   if (!options.create || reader.error().code() != ErrorCode::not_found) {
     return std::unexpected(std::move(reader).error());
   }
-  MutexLock lock(knowledge->mutex_);
+  MutexLock lock(knowledge->write_mutex_);
   HR_TRY(knowledge->writer());
   return knowledge;
 }
 
 Result<index::Writer*> Knowledge::writer() {
-  if (writer_) return writer_.get();
+  {
+    MutexLock lock(mutex_);
+    if (writer_) return writer_.get();
+  }
   index::WriterOptions writer_options;
   if (options_.memory_bytes != 0) writer_options.memory_bytes_max = options_.memory_bytes;
+  writer_options.durability = options_.durability;
   HR_ASSIGN(auto opened, index::Writer::open(files_, path_, writer_options));
   const index::Info info = opened->snapshot()->info();
   HR_ASSIGN(Settings settings, Settings::from_json(info.settings));
@@ -80,6 +84,7 @@ Result<index::Writer*> Knowledge::writer() {
     space.metric = options_.metric;
     HR_TRY(opened->add_space(space));
   }
+  MutexLock lock(mutex_);
   writer_ = std::move(opened);
   return writer_.get();
 }
@@ -90,6 +95,7 @@ Result<std::vector<index::RecallReport>> Knowledge::measure_recall(double target
 }
 
 void Knowledge::close() {
+  MutexLock writing(write_mutex_);
   MutexLock lock(mutex_);
   writer_.reset();
 }
@@ -311,7 +317,7 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
 Status Knowledge::add(std::span<const GivenDocument> documents) {
   std::shared_ptr<const VectorModel> model;
   {
-    MutexLock lock(mutex_);
+    MutexLock lock(write_mutex_);
     HR_TRY(writer());
   }
   HR_ASSIGN(const Settings known, settings());
@@ -341,22 +347,26 @@ Status Knowledge::add(std::span<const GivenDocument> documents) {
   if (model) {
     HR_ASSIGN(embeddings, model->embed(texts, {EmbedPurpose::passage}, pool(0)));
   }
-  MutexLock lock(mutex_);
+  MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   if (model && !has_space(out->snapshot()->info(), kSpace)) {
     const VectorModelInfo& info = model->info();
     HR_TRY(out->add_space(
         {kSpace, info.name, info.fingerprint, info.dimension, index::Metric::cosine, "text"}));
   }
-  for (index::DocumentWrite& write : writes) HR_TRY(out->put(std::move(write)));
-  if (model && !keys.empty()) HR_TRY(out->put_vectors(kSpace, keys, embeddings.values));
-  return out->commit();
+  const Status written = [&]() -> Status {
+    for (index::DocumentWrite& write : writes) HR_TRY(out->put(std::move(write)));
+    if (model && !keys.empty()) HR_TRY(out->put_vectors(kSpace, keys, embeddings.values));
+    return out->commit();
+  }();
+  if (!written) out->discard();  // all of them or none
+  return written;
 }
 
 Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids,
                               std::span<const float> vectors, std::span<const std::string> texts,
                               std::span<const Metadata> metadata) {
-  MutexLock lock(mutex_);
+  MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   const index::Info info = out->snapshot()->info();
   const auto space = std::find_if(info.spaces.begin(), info.spaces.end(),
@@ -377,7 +387,7 @@ Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids
     HR_TRY(out->set_settings(known.to_json()));
   }
   std::vector<std::string> keys(ids.size());
-  for (size_t i = 0; i < ids.size(); ++i) {
+  const auto put = [&](size_t i) -> Status {
     index::DocumentWrite write;
     write.source = ids[i];
     Row row;
@@ -386,10 +396,15 @@ Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids
     if (!texts.empty()) row.text = texts[i];
     if (!metadata.empty()) row.metadata = metadata[i];
     write.rows.push_back(std::move(row));
-    HR_TRY(out->put(std::move(write)));
-  }
-  HR_TRY(out->put_vectors(kSpace, keys, vectors));
-  return out->commit();
+    return out->put(std::move(write));
+  };
+  const Status written = [&]() -> Status {
+    for (size_t i = 0; i < ids.size(); ++i) HR_TRY(put(i));
+    HR_TRY(out->put_vectors(kSpace, keys, vectors));
+    return out->commit();
+  }();
+  if (!written) out->discard();  // all of them or none
+  return written;
 }
 
 Result<uint64_t> Knowledge::remove_where(const std::string& expression) {
@@ -398,7 +413,7 @@ Result<uint64_t> Knowledge::remove_where(const std::string& expression) {
     return fail(ErrorCode::invalid_argument, "an empty filter would delete everything",
                 "say which rows, e.g. \"source like 'old/%'\"");
   }
-  MutexLock lock(mutex_);
+  MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   HR_ASSIGN(const uint64_t removed, out->remove_where(*filter));
   HR_TRY(out->commit());
@@ -406,7 +421,7 @@ Result<uint64_t> Knowledge::remove_where(const std::string& expression) {
 }
 
 Status Knowledge::optimize() {
-  MutexLock lock(mutex_);
+  MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   return out->optimize();
 }

@@ -33,6 +33,7 @@ struct KnowledgeOptions {
   uint32_t dimension = 0;  // of a new one with own vectors
   index::Metric metric = index::Metric::cosine;
   uint64_t memory_bytes = 0;  // of rows not yet in a segment; 0: 64 MiB
+  index::Durability durability = index::Durability::sync;
 };
 
 struct SearchOptions {
@@ -111,7 +112,7 @@ class Knowledge {
   void close();
 
  private:
-  Result<index::Writer*> writer() HR_REQUIRES(mutex_);
+  Result<index::Writer*> writer() HR_REQUIRES(write_mutex_) HR_EXCLUDES(mutex_);
   Result<std::shared_ptr<const VectorModel>> embedder() HR_EXCLUDES(mutex_);
   Status check_given_model() HR_EXCLUDES(mutex_);
   Result<uint32_t> space_dimension(const index::Snapshot& snapshot, const std::string& space) const;
@@ -125,9 +126,10 @@ class Knowledge {
   const std::string path_;
   const KnowledgeOptions options_;
   FileSystem& files_;
-  Mutex mutex_;
+  Mutex write_mutex_;  // who writes waits for who writes; taken before mutex_
+  Mutex mutex_;        // never held while anything is written: searches go on
   std::unique_ptr<index::Reader> reader_ HR_GUARDED_BY(mutex_);
-  std::unique_ptr<index::Writer> writer_ HR_GUARDED_BY(mutex_);
+  std::shared_ptr<index::Writer> writer_ HR_GUARDED_BY(mutex_);
   std::shared_ptr<const VectorModel> embedder_ HR_GUARDED_BY(mutex_);
   std::map<size_t, std::unique_ptr<ThreadPool>> pools_ HR_GUARDED_BY(mutex_);
 };
