@@ -22,7 +22,12 @@ class FollowingReader : public Reader {
       const Status status = refresh();
       if (status) return snapshot_;
       const bool replaced = status.error().code() == ErrorCode::not_found && newer_manifest();
-      if (!replaced || attempt >= kAttemptsMax) return std::unexpected(status.error());
+      if (!replaced) return std::unexpected(status.error());
+      // The manifest is there and stays, a file that it names is not: nobody replaced it.
+      if (attempt >= kAttemptsMax) {
+        return fail(ErrorCode::damaged, status.error().message(),
+                    fmt::format("see `headrace verify {}`; restore a backup, or repair it", path_));
+      }
       state_.reset();
     }
   }
