@@ -145,7 +145,7 @@ std::string page_json(const HitPage& page, double took_ms) {
   return dump(reply);
 }
 
-std::string info_json(const index::Info& info) {
+static Json info_object(const index::Info& info) {
   Json spaces = Json::array();
   for (const index::SpaceInfo& known : info.spaces) {
     spaces.push_back({{"name", known.space.name},
@@ -154,14 +154,48 @@ std::string info_json(const index::Info& info) {
                       {"metric", index::metric_name(known.space.metric)},
                       {"rows", known.rows}});
   }
-  return dump({{"rows", info.rows},
-               {"documents", info.documents},
-               {"failed", info.failed},
-               {"segments", info.segments},
-               {"bytes_on_disk", info.bytes_on_disk},
-               {"log_bytes", info.log_bytes},
-               {"language", info.language},
-               {"spaces", spaces}});
+  return {{"rows", info.rows},
+          {"documents", info.documents},
+          {"failed", info.failed},
+          {"segments", info.segments},
+          {"bytes_on_disk", info.bytes_on_disk},
+          {"log_bytes", info.log_bytes},
+          {"language", info.language},
+          {"spaces", spaces}};
+}
+
+std::string info_json(const index::Info& info) {
+  return dump(info_object(info));
+}
+
+std::string info_json(const index::Info& info, const std::vector<index::SegmentInfo>& segments) {
+  Json all = info_object(info);
+  all["segment_list"] = Json::array();
+  for (const index::SegmentInfo& segment : segments) {
+    all["segment_list"].push_back({{"file", segment.file},
+                                   {"rows", segment.rows},
+                                   {"deleted_rows", segment.deleted_rows},
+                                   {"documents", segment.documents},
+                                   {"bytes", segment.bytes},
+                                   {"late_files", segment.late_files},
+                                   {"vectors", segment.vectors}});
+  }
+  return dump(all);
+}
+
+std::string backup_json(const index::BackupReport& report) {
+  return dump({{"manifest", report.manifest},
+               {"files", report.files},
+               {"linked", report.linked},
+               {"bytes", report.bytes}});
+}
+
+std::string repair_json(const index::RepairReport& report) {
+  return dump({{"changed", report.changed()},
+               {"rows", report.rows},
+               {"documents", report.documents},
+               {"lost", report.lost},
+               {"moved", report.moved}});
 }
 
 std::string errors_json(const std::vector<DocumentError>& errors) {

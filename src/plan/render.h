@@ -20,6 +20,10 @@ std::string hits_json(const std::vector<Hit>& hits, double took_ms, const std::s
 // is another page.
 std::string page_json(const HitPage& page, double took_ms);
 std::string info_json(const index::Info& info);
+// With a list of its segments.
+std::string info_json(const index::Info& info, const std::vector<index::SegmentInfo>& segments);
+std::string backup_json(const index::BackupReport& report);
+std::string repair_json(const index::RepairReport& report);
 std::string errors_json(const std::vector<DocumentError>& errors);
 // `recall` only where it was measured.
 std::string verify_json(const index::VerifyReport& report,
