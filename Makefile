@@ -23,7 +23,7 @@ APT_LINT := clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
 CMAKE_FLAGS := -G Ninja -DCMAKE_BUILD_TYPE=Release -DHEADRACE_PYTHON=ON \
   -DPython_EXECUTABLE=$(abspath $(VENV))/bin/python
 
-.PHONY: help build demo test bench wheel lint sanitize analyze format clean
+.PHONY: help build demo test bench wheel lint sanitize soak analyze format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -81,6 +81,11 @@ sanitize: $(VENV)/.ready ## All C++ tests under the sanitizers, locks checked by
 	$(call apt_install,$(APT_BUILD) $(APT_LINT))
 	@tools/sanitize.sh address,undefined
 	@tools/sanitize.sh thread
+
+soak: test ## A million simulated crashes and 2,000 real kills (about two hours)
+	@HEADRACE_CRASH_POINTS=$${HEADRACE_CRASH_POINTS:-1000000} HEADRACE_FAULT_SEEDS=$${HEADRACE_FAULT_SEEDS:-200} \
+	  $(BUILD)/index_tests --gtest_filter='Store*'
+	@HEADRACE_KILLS=$${HEADRACE_KILLS:-2000} $(VENV)/bin/python -m pytest -q flows/test_store.py -k killed
 
 analyze: ## clang-tidy over the product's own code
 	$(call apt_install,$(APT_BUILD) $(APT_LINT))

@@ -6,12 +6,10 @@ import pathlib
 import subprocess
 
 import pytest
+from executable import HEADRACE
 
 # Tests say themselves when vectors are to be kept between runs.
 os.environ["HEADRACE_CACHE"] = "off"
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-HEADRACE = ROOT / "build" / "headrace"
 
 
 class Headrace:

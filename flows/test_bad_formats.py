@@ -251,6 +251,50 @@ def test_a_bad_member_is_not_the_whole_archive(headrace, tmp_path):
     assert sources(headrace) == {"docs/a.zip!one.txt", "docs/b.zip!inner.zip!one.txt", "docs/c.eml"}
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_zip_that_ends_too_early_loses_nothing_known(headrace, tmp_path, nested):
+    """It was whole once: members behind the cut are not gone, the archive is listed as damaged."""
+    words = [f"{GOOD} number{n} " + " ".join(f"w{n}x{k}" for k in range(300)) for n in range(4)]
+    whole = documents.packed({f"{n}.txt": text for n, text in enumerate(words)})
+    cut = whole[: whole.find(b"2.txt") + 200]
+
+    def put(package: bytes) -> None:
+        write(tmp_path / "docs", {"a.zip": documents.packed({"in.zip": package}) if nested else package})
+
+    archive = "docs/a.zip!in.zip" if nested else "docs/a.zip"
+    put(whole)
+    headrace.index("docs")
+    everything = {f"{archive}!{n}.txt" for n in range(4)}
+    assert sources(headrace) == everything
+    put(cut)
+    for _ in range(2):
+        report = headrace.index("docs", "--prune")
+        assert report["documents"]["removed"] == 0
+        assert sources(headrace) == everything
+        found = errors(headrace)
+        assert set(found) == {archive, f"{archive}!2.txt"}
+        assert "too early" in found[archive]["message"]
+    # Whole again, and one member less: now it is known what is gone.
+    put(documents.packed({f"{n}.txt": words[n] for n in range(3)}))
+    assert headrace.index("docs")["documents"]["removed"] == 1
+    assert errors(headrace) == {}
+    assert sources(headrace) == everything - {f"{archive}!3.txt"}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_archives_in_archives_with_few_threads(headrace, tmp_path, threads):
+    """Each open archive keeps a worker: there are enough of them."""
+    package = documents.packed({"0.txt": GOOD, "x.pdf": ALL["pdf"](GOOD)})
+    for n in range(1, 4):
+        inner = package
+        package = documents.packed({f"{n}.txt": GOOD, "in.zip": package, "a.pdf": ALL["pdf"](GOOD), "b.pdf": ALL["pdf"](GOOD)})
+    mail = documents.eml_with_attachment(GOOD, "in.zip", inner)
+    write(tmp_path / "docs", {"a.zip": package, "b.eml": mail, "c.eml": mail, "d.zip": package})
+    report = headrace.index("docs", "--threads", threads, "--memory", "64MiB")
+    assert errors(headrace) == {} and report["documents"]["failed"] == 0
+    assert {"docs/a.zip!in.zip!in.zip!in.zip!0.txt", "docs/d.zip!in.zip!in.zip!in.zip!x.pdf"} <= sources(headrace)
+
+
 def test_archive_members_stay_within(headrace, tmp_path):
     """Names that would leave the folder are only names; links and devices are no documents."""
     import io

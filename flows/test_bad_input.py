@@ -18,7 +18,7 @@ import zipfile
 import pytest
 
 import documents
-from conftest import HEADRACE
+from executable import HEADRACE
 
 GOOD = "perfectly good words"
 

@@ -15,7 +15,7 @@ import threading
 import numpy as np
 import pytest
 
-from conftest import HEADRACE, ROOT
+from executable import HEADRACE, ROOT
 
 DIMENSION = 8
 

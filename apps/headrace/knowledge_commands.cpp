@@ -20,12 +20,26 @@ CLI::App* add(CLI::App& app, Invocation& invocation, const std::string& name,
   return command;
 }
 
-Result<int> run_info(const std::string& kb, bool json) {
+void print_segments(const std::vector<index::SegmentInfo>& segments) {
+  for (const index::SegmentInfo& segment : segments) {
+    fmt::print("  {}: {} rows ({} deleted) of {} documents, {}",
+               segment.file == 0 ? "in memory" : fmt::format("segment-{:016x}", segment.file),
+               human_count(segment.rows), human_count(segment.deleted_rows),
+               human_count(segment.documents), human_bytes(segment.bytes));
+    for (const auto& [space, rows] : segment.vectors)
+      fmt::print(", {} vectors \"{}\"", human_count(rows), space);
+    if (segment.late_files > 0) fmt::print(", {} files of late vectors", segment.late_files);
+    fmt::print("\n");
+  }
+}
+
+Result<int> run_info(const std::string& kb, bool list_segments, bool json) {
   HR_ASSIGN(const auto knowledge, Knowledge::open(kb, {}));
   HR_ASSIGN(const auto snapshot, knowledge->snapshot());
   const index::Info info = snapshot->info();
   if (json) {
-    HR_TRY(print_line(info_json(info)));
+    HR_TRY(
+        print_line(list_segments ? info_json(info, snapshot->segment_infos()) : info_json(info)));
     return 0;
   }
   fmt::print("{}\n  {} documents, {} rows, {} failed\n  {} in {} segments, {} in the log\n",
@@ -38,6 +52,7 @@ Result<int> run_info(const std::string& kb, bool json) {
                known.space.model.empty() ? "your own" : known.space.model);
   }
   if (info.spaces.empty()) fmt::print("  no vectors: search by words\n");
+  if (list_segments) print_segments(snapshot->segment_infos());
   return 0;
 }
 
@@ -58,8 +73,8 @@ Result<int> run_verify(const std::string& kb, bool measure, bool json) {
   } else {
     for (const std::string& problem : report.problems)
       fmt::print("{} {}\n", red("damaged:", Stream::out), problem);
-    fmt::print(
-        "restore these files from a backup, or index the sources into a new knowledge base\n");
+    fmt::print("restore these files from a backup, or save what is left with headrace repair {}\n",
+               kb);
   }
   for (const index::RecallReport& measured : recall) {
     if (json) break;
@@ -101,6 +116,35 @@ Result<int> run_optimize(const std::string& kb, bool json) {
   return 0;
 }
 
+Result<int> run_backup(const std::string& kb, const std::string& target, bool copy, bool json) {
+  HR_ASSIGN(const index::BackupReport report, index::backup(FileSystem::real(), kb, target, !copy));
+  if (json) {
+    HR_TRY(print_line(backup_json(report)));
+  } else {
+    fmt::print("{} files ({} linked), {} in {}\n", report.files, report.linked,
+               human_bytes(report.bytes), target);
+  }
+  return 0;
+}
+
+Result<int> run_repair(const std::string& kb, bool json) {
+  HR_ASSIGN(const index::RepairReport report, index::repair(FileSystem::real(), kb));
+  if (json) {
+    HR_TRY(print_line(repair_json(report)));
+    return 0;
+  }
+  if (!report.changed()) {
+    fmt::print("{} nothing to repair\n", green("ok:"));
+    return 0;
+  }
+  for (const std::string& lost : report.lost)
+    fmt::print("{} {}\n", red("lost:", Stream::out), lost);
+  for (const std::string& moved : report.moved) fmt::print("kept: {}\n", moved);
+  fmt::print("{} rows of {} documents are there; the next headrace index reads again what is not\n",
+             human_count(report.rows), human_count(report.documents));
+  return 0;
+}
+
 Result<int> run_delete(const std::string& kb, const std::string& filter, bool json) {
   HR_ASSIGN(const auto knowledge, Knowledge::open(kb, {}));
   HR_ASSIGN(const uint64_t removed, knowledge->remove_where(filter));
@@ -116,8 +160,11 @@ Result<int> run_delete(const std::string& kb, const std::string& filter, bool js
 
 void add_knowledge_commands(CLI::App& app, Invocation& invocation) {
   const auto kb = std::make_shared<std::string>();
-  add(app, invocation, "info", "What a knowledge base holds", kb,
-      [kb](bool json) { return run_info(*kb, json); });
+  const auto list_segments = std::make_shared<bool>(false);
+  CLI::App* info =
+      add(app, invocation, "info", "What a knowledge base holds", kb,
+          [kb, list_segments](bool json) { return run_info(*kb, *list_segments, json); });
+  info->add_flag("--segments", *list_segments, "Each segment, on disk and in memory");
   const auto recall = std::make_shared<bool>(false);
   CLI::App* verify =
       add(app, invocation, "verify", "Read every byte and check it; exit 1 when damaged", kb,
@@ -127,6 +174,21 @@ void add_knowledge_commands(CLI::App& app, Invocation& invocation) {
       [kb](bool json) { return run_errors(*kb, json); });
   add(app, invocation, "optimize", "Bring everything into its final, fully indexed form", kb,
       [kb](bool json) { return run_optimize(*kb, json); });
+  const auto target = std::make_shared<std::string>();
+  const auto copy = std::make_shared<bool>(false);
+  CLI::App* backup =
+      add(app, invocation, "backup", "A consistent copy, also while it is written to", kb,
+          [kb, target, copy](bool json) { return run_backup(*kb, *target, *copy, json); });
+  backup->add_option("--to", *target, "A new or empty folder")->required();
+  backup->add_flag("--copy", *copy,
+                   "Copy every byte; otherwise sealed files are linked where that "
+                   "is possible, which is quick and takes no room");
+  backup->footer(
+      "Example:\n  headrace backup kb --to kb-monday\n\n"
+      "The copy is a knowledge base itself: search it, or put it in the place of the original.");
+  add(app, invocation, "repair",
+      "Save what damaged files still prove; lists what is lost and keeps the damaged files", kb,
+      [kb](bool json) { return run_repair(*kb, json); });
   const auto filter = std::make_shared<std::string>();
   CLI::App* remove = add(app, invocation, "delete", "Remove the rows for which a filter is true",
                          kb, [kb, filter](bool json) { return run_delete(*kb, *filter, json); });

@@ -2,8 +2,11 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <fstream>
+#include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "commands.h"
 #include "embed/model_store.h"
 #include "model_check.h"

@@ -86,7 +86,7 @@ class FrontReader {
   }
 
  private:
-  // False when what follows cannot be found (which was reported).
+  // False when what follows cannot be found (which was reported, of the archive too).
   Result<bool> take() {
     const uint16_t flags = u16(left_, 6), method = u16(left_, 8);
     const uint32_t checksum = u32(left_, 14), packed_size = u32(left_, 18), size = u32(left_, 22);
@@ -171,6 +171,8 @@ class FrontReader {
   }
   Result<bool> stop(std::string_view name, Error error) {
     HR_TRY(output_.problem(name, std::move(error)));
+    // The member is one loss, all that may have followed it another.
+    if (!name.empty()) HR_TRY(output_.problem("", cut_off()));
     return false;
   }
 

@@ -148,7 +148,8 @@ nb::object matrix(std::vector<T> values, size_t rows, size_t columns) {
 class PyKnowledge {
  public:
   PyKnowledge(const std::string& path, bool create, bool own_vectors, const std::string& model,
-              uint32_t dimension, const std::string& metric, const Model* given_model) {
+              uint32_t dimension, const std::string& metric, const Model* given_model,
+              bool durable_at_once) {
     KnowledgeOptions options;
     options.create = create;
     options.own_vectors = own_vectors;
@@ -156,6 +157,7 @@ class PyKnowledge {
     if (given_model != nullptr) options.given_model = given_model->vector_model();
     options.dimension = dimension;
     options.metric = unwrap(index::parse_metric(metric));
+    if (!durable_at_once) options.durability = index::Durability::async;
     knowledge_ = unwrap(Knowledge::open(path, options));
   }
 
@@ -288,6 +290,16 @@ class PyKnowledge {
   }
 
   std::string info() { return info_json(unwrap(knowledge_->snapshot())->info()); }
+  std::string segments() {
+    const auto snapshot = unwrap(knowledge_->snapshot());
+    return info_json(snapshot->info(), snapshot->segment_infos());
+  }
+  std::string backup(const std::string& target, bool copy) {
+    CancelToken cancel;
+    return backup_json(unwrap(run_interruptible_result<index::BackupReport>(cancel, [&] {
+      return index::backup(FileSystem::real(), knowledge_->path(), target, !copy);
+    })));
+  }
   std::string errors() { return errors_json(unwrap(knowledge_->snapshot())->errors()); }
 
   std::string verify(double recall) {
@@ -345,11 +357,17 @@ class PyKnowledge {
 }  // namespace
 
 void bind_knowledge(nb::module_& module) {
+  module.def("repair", [](const std::string& path) {
+    CancelToken cancel;
+    return repair_json(unwrap(run_interruptible_result<index::RepairReport>(
+        cancel, [&] { return index::repair(FileSystem::real(), path); })));
+  });
   nb::class_<PyKnowledge>(module, "Knowledge")
       .def(nb::init<const std::string&, bool, bool, const std::string&, uint32_t,
-                    const std::string&, const Model*>(),
+                    const std::string&, const Model*, bool>(),
            nb::arg("path"), nb::arg("create"), nb::arg("own_vectors"), nb::arg("model"),
-           nb::arg("dimension"), nb::arg("metric"), nb::arg("given_model").none() = nb::none())
+           nb::arg("dimension"), nb::arg("metric"), nb::arg("given_model").none() = nb::none(),
+           nb::arg("durable_at_once") = true)
       .def("search", &PyKnowledge::search, nb::arg("query").none(), nb::arg("vector").none(),
            nb::arg("k"), nb::arg("mode").none(), nb::arg("filter"), nb::arg("space"),
            nb::arg("extra"))
@@ -365,6 +383,8 @@ void bind_knowledge(nb::module_& module) {
       .def("spaces", &PyKnowledge::spaces)
       .def("optimize", &PyKnowledge::optimize)
       .def("info", &PyKnowledge::info)
+      .def("segments", &PyKnowledge::segments)
+      .def("backup", &PyKnowledge::backup)
       .def("errors", &PyKnowledge::errors)
       .def("verify", &PyKnowledge::verify, nb::arg("recall") = 0.0)
       .def("export", &PyKnowledge::export_to)

@@ -28,7 +28,7 @@ from .errors import (
     PermissionDenied,
     Unsupported,
 )
-from .knowledge import Hit, Hits, KnowledgeBase, open
+from .knowledge import Hit, Hits, KnowledgeBase, open, repair
 from .models import Model, embed, embed_async, models
 from .pipeline import Pipeline, Report, read, watch
 from .tokenizers import Pair, TokenBatch, Tokenizer, Tokens, tokenize
@@ -70,6 +70,7 @@ __all__ = [
     "models",
     "open",
     "read",
+    "repair",
     "tokenize",
     "watch",
 ]

@@ -137,8 +137,12 @@ class KnowledgeBase:
         dimension: int | None = None,
         metric: str = "cosine",
         create: bool = True,
+        durability: str = "sync",
     ) -> None:
         import os
+
+        if durability not in ("sync", "async"):
+            raise InvalidArgument(f"durability is \"sync\" or \"async\", not {durability!r}")
 
         self.path = os.fspath(path)
         own = model is None
@@ -154,6 +158,7 @@ class KnowledgeBase:
             dimension or 0,
             metric,
             given._native if given is not None else None,
+            durability == "sync",
         )
 
     def __enter__(self) -> KnowledgeBase:
@@ -383,6 +388,20 @@ class KnowledgeBase:
         target = 0.95 if recall is True else float(recall)
         return json.loads(self._native.verify(target))
 
+    def segments(self) -> list[dict[str, Any]]:
+        """Each segment: file (0: in memory), rows, deleted_rows, documents, bytes, vectors."""
+        return json.loads(self._native.segments())["segment_list"]
+
+    def backup(self, to: str, *, copy: bool = False) -> dict[str, Any]:
+        """A consistent copy in the new or empty folder `to`, also while it is written to.
+
+        Sealed files are hard links where the file system can (quick, and takes no room); with
+        `copy` every byte is copied. The backup is a knowledge base itself.
+        """
+        import os
+
+        return json.loads(self._native.backup(os.fspath(to), copy))
+
     def export(self, path: str) -> int:
         """Writes all rows to F.jsonl or F.arrow; returns how many."""
         return self._native.export(str(path))
@@ -406,6 +425,18 @@ class KnowledgeBase:
         )
 
 
+def repair(path: str) -> dict[str, Any]:
+    """Saves what the damaged files of a knowledge base still prove.
+
+    Returns:
+        {"changed", "rows", "documents", "lost": [what could not be saved], "moved": [damaged
+        files, kept under another name]}. What is lost is read again by the next `index` run.
+    """
+    import os
+
+    return json.loads(_native.repair(os.fspath(path)))
+
+
 def _clean(text: str | None) -> str | None:
     return None if text is None else str(text).encode("utf-8", "replace").decode("utf-8")
 
@@ -426,6 +457,7 @@ def open(
     dimension: int | None = None,
     metric: str = "cosine",
     create: bool | None = None,
+    durability: str = "sync",
 ) -> KnowledgeBase:
     """Opens a knowledge base.
 
@@ -435,10 +467,14 @@ def open(
             vectors come from a Python function needs that function (or its `Model`) again.
         metric: "cosine", "ip" or "l2", of a new one with own vectors.
         create: make it when it is not there; by default only with own vectors or an explicit model.
+        durability: "sync": what `add` acknowledged survives everything. "async": it does not wait for
+            the disk; a killed process loses nothing, a power cut at most the last second or so.
 
     Raises:
         NotFound: when it is not there and not to be made.
     """
     if create is None:
         create = (model is None and dimension is not None) or model not in (None, _DEFAULT_MODEL)
-    return KnowledgeBase(path, model=model, dimension=dimension, metric=metric, create=create)
+    return KnowledgeBase(
+        path, model=model, dimension=dimension, metric=metric, create=create, durability=durability
+    )

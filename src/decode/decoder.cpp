@@ -161,7 +161,7 @@ class DecodeJob {
   DecodeJob(WorkerPool* workers, const DecodeOptions& options, const CancelToken* cancel)
       : workers_(workers), options_(options), cancel_(cancel) {}
 
-  Result<Decoded> run(const RawDocument& raw, Format format) {
+  Result<Decoded> run(RawDocument& raw, Format format) {
     if (const auto op = worker_op(format)) {
       HR_TRY(run_worker(*op, raw.bytes, format));
       if (!has_visible_text(decoded_.document) && decoded_.members.empty() &&
@@ -243,14 +243,15 @@ class DecodeJob {
     return to_utf8(text, TextEncoding{"utf-8"});
   }
 
-  Status decode_text(const RawDocument& raw, Format format) {
+  Status decode_text(RawDocument& raw, Format format) {
     if (raw.bytes.size() > options_.text_bytes_max) {
       return fail(ErrorCode::too_large,
                   fmt::format("{} MiB of text are more than the {} MiB that one document may have",
                               raw.bytes.size() >> 20, options_.text_bytes_max >> 20),
-                  "split the file");
+                  "raise --memory, or split the file");
     }
     HR_ASSIGN(std::string text, to_text(raw.bytes, format));
+    raw.bytes = {};  // a large document's bytes, text and structure are not held all at once
     Document& document = decoded_.document;
     switch (format) {
       case Format::markdown:
@@ -277,7 +278,7 @@ class DecodeJob {
         document = decode_source_code(text, raw.source);
         break;
       default:
-        document = decode_plain_text(text);
+        document = decode_plain_text(std::move(text));
         break;
     }
     return {};
@@ -305,7 +306,7 @@ Result<Decoded> Decoder::decode(RawDocument&& raw, Format format, const CancelTo
     return fail(ErrorCode::too_large,
                 fmt::format("its text is longer than the {} MiB that one document may have",
                             options_.text_bytes_max >> 20),
-                "split the file");
+                "raise --memory, or split the file");
   }
   document.source = std::move(raw.source);
   if (!raw.title.empty()) document.title = std::move(raw.title);

@@ -262,7 +262,7 @@ Document decode_json(std::string_view utf8) {
     if (document.title.find('\n') != std::string::npos) document.title.clear();
     return document;
   }
-  return decode_plain_text(utf8);
+  return decode_plain_text(std::string(utf8));
 }
 
 }  // namespace headrace

@@ -166,9 +166,9 @@ class ParagraphSplitter {
 
 }  // namespace
 
-Document decode_plain_text(std::string_view utf8) {
+Document decode_plain_text(std::string utf8) {
   Document document;
-  document.text = std::string(utf8);
+  document.text = std::move(utf8);
   ParagraphSplitter splitter(document.text, document.blocks);
   LineReader lines(document.text);
   size_t begin = 0;

@@ -27,7 +27,7 @@ TextEncoding detect_encoding(std::string_view bytes, std::string_view hint);
 std::string to_utf8(std::string_view bytes, const TextEncoding& encoding);
 
 // `utf8` as to_utf8 gives it. `name` gives the language of source code by its ending.
-Document decode_plain_text(std::string_view utf8);
+Document decode_plain_text(std::string utf8);  // becomes the document's text without a copy
 Document decode_markdown(std::string_view utf8);
 Document decode_source_code(std::string_view utf8, std::string_view name);
 Document decode_latex(std::string_view utf8);

@@ -262,9 +262,12 @@ Document code_python(std::string_view text) {
 Document code_rust(std::string_view text) {
   return decode_source_code(text, "x.rs");
 }
-const std::vector<Decode> kAll = {decode_plain_text, decode_markdown, decode_latex,
-                                  decode_rst,        decode_json,     decode_csv,
-                                  code_cpp,          code_python,     code_rust};
+Document plain(std::string_view text) {
+  return decode_plain_text(std::string(text));
+}
+const std::vector<Decode> kAll = {plain,      decode_markdown, decode_latex,
+                                  decode_rst, decode_json,     decode_csv,
+                                  code_cpp,   code_python,     code_rust};
 
 TEST(TextFormats, RandomMarkupIsSound) {
   static const std::vector<std::string> pieces = {

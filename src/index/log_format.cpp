@@ -47,6 +47,8 @@ Result<LogHeader> decode_log_header(std::string_view bytes, std::string_view pat
 void append_log_frame(LogFrameType type, uint64_t transaction, uint32_t lag, uint64_t chain,
                       std::string_view payload, std::string& out) {
   const size_t begin = out.size();
+  // With room for the frame of the commit, which is not to move a large document once more.
+  out.reserve(begin + 2 * kLogFrameHeaderBytes + payload.size() + sizeof(uint32_t));
   FieldWriter head;
   head.u64(0);  // checksum, below
   head.raw(kLogFrameMagic);

@@ -42,7 +42,7 @@ void LogWriter::add(LogFrameType type, std::string_view payload) {
 
 Status LogWriter::write_buffer() {
   HR_TRY(file_->append(buffer_));
-  buffer_.clear();
+  buffer_ = std::string();  // it may have held one large document
   return {};
 }
 

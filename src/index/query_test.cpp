@@ -63,7 +63,6 @@ TEST(Query, WhatPeopleWriteStaysWords) {
                                       "+ spaced",
                                       "\"?!\"",
                                       "foo*bar",
-                                      "snake_case_*",
                                       "- a list",
                                       "50% -30%?"}) {
     EXPECT_TRUE(parse_query(text).clauses.empty()) << text;

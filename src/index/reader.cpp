@@ -22,7 +22,12 @@ class FollowingReader : public Reader {
       const Status status = refresh();
       if (status) return snapshot_;
       const bool replaced = status.error().code() == ErrorCode::not_found && newer_manifest();
-      if (!replaced || attempt >= kAttemptsMax) return std::unexpected(status.error());
+      if (!replaced) return std::unexpected(status.error());
+      // The manifest is there and stays, a file that it names is not: nobody replaced it.
+      if (attempt >= kAttemptsMax) {
+        return fail(ErrorCode::damaged, status.error().message(),
+                    fmt::format("see `headrace verify {}`; restore a backup, or repair it", path_));
+      }
       state_.reset();
     }
   }
@@ -65,7 +70,7 @@ class FollowingReader : public Reader {
                             [&](const LogFrame& frame) { return read_change(frame, changes); }));
         applied_ = log_->end();
         changed = changed || !changes.empty();
-        if (!changes.empty()) HR_TRY(state_->apply(changes));
+        if (!changes.empty()) HR_TRY(state_->apply(std::move(changes)));
       }
     }
     if (changed || !snapshot_) snapshot_ = state_->view(folder_bytes(files_, path_), log_->end());

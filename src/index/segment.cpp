@@ -18,6 +18,12 @@ Status ImageSink::append(std::string_view bytes) {
   return {};
 }
 
+void ImageSink::shrink() {
+  // What a large image has to spare was never touched; moving it would cost as much again.
+  constexpr size_t kMovedLinesMax = (1 << 20) / sizeof(Line);
+  if (lines_.size() <= kMovedLinesMax) lines_.shrink_to_fit();
+}
+
 std::string_view ImageSink::bytes() const {
   return {reinterpret_cast<const char*>(lines_.data()), size_};
 }
@@ -135,7 +141,10 @@ uint64_t SegmentBuilder::memory_bytes() const {
 }
 
 Result<ImageSink> SegmentBuilder::finish(std::map<std::string, VectorSetBuilder>& vectors) {
+  const uint32_t rows = row_count();
+  const uint32_t documents = document_count();
   ImageSink image;
+  image.reserve(memory_bytes());
   SectionFileWriter writer(image, SectionFileType::segment, 0);
   const auto write = [&](SectionKind kind, std::string_view bytes) -> Status {
     HR_ASSIGN(SectionSink * sink, writer.begin(kind));
@@ -147,6 +156,7 @@ Result<ImageSink> SegmentBuilder::finish(std::map<std::string, VectorSetBuilder>
   HR_TRY(write(SectionKind::keys, rows_.keys()));
   HR_TRY(write(SectionKind::blobs, rows_.blobs()));
   HR_TRY(write(SectionKind::blob_blocks, rows_.blob_blocks()));
+  rows_ = RowStoreBuilder();  // the texts: what follows needs its room
   HR_ASSIGN(SectionSink * columns, writer.begin(SectionKind::columns));
   HR_TRY(columns_.finish(*columns));
   HR_ASSIGN(SectionSink * postings, writer.begin(SectionKind::postings));
@@ -156,7 +166,7 @@ Result<ImageSink> SegmentBuilder::finish(std::map<std::string, VectorSetBuilder>
     HR_ASSIGN(SectionSink * sink, writer.begin(SectionKind::vectors, space));
     HR_TRY(builder.finish(*sink));
   }
-  HR_TRY(writer.finish(row_count(), document_count()));
+  HR_TRY(writer.finish(rows, documents));
   image.shrink();
   return image;
 }

@@ -33,8 +33,11 @@ class ImageSink : public SectionSink {
  public:
   Status append(std::string_view bytes) override;
   std::string_view bytes() const;
-  uint64_t memory_bytes() const { return lines_.capacity() * sizeof(Line); }
-  void shrink() { lines_.shrink_to_fit(); }
+  // Pages of the room ahead that were never written to are not resident, and not counted.
+  uint64_t memory_bytes() const { return lines_.size() * sizeof(Line); }
+  // Room for so many bytes: growing step by step would hold a large image twice.
+  void reserve(uint64_t bytes) { lines_.reserve(bytes / sizeof(Line) + 1); }
+  void shrink();
 
  private:
   struct alignas(64) Line {

@@ -38,6 +38,10 @@ bool read_document(FieldReader& in, DocumentWrite& document) {
 void log_change(const Change& change, LogWriter& log) {
   FieldWriter out;
   if (const auto* document = std::get_if<DocumentWrite>(&change)) {
+    // Room at once: growing step by step would hold a large document twice.
+    size_t bytes = 4096;
+    for (const Row& row : document->rows) bytes += row.text.size() + 256;
+    out.bytes().reserve(bytes);
     encode_document_head(*document, static_cast<uint32_t>(document->rows.size()), out);
     std::string blob;
     for (const Row& row : document->rows) {

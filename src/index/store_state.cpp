@@ -8,6 +8,7 @@
 #include "index/row_codec.h"
 #include "index/segment_merge.h"
 #include "index/snapshot.h"
+#include "memory/budget.h"
 
 namespace headrace::index {
 
@@ -15,6 +16,7 @@ namespace {
 
 // Memory segments are joined when a newer one has at least half the rows of the one before.
 constexpr size_t kMemorySegmentsMax = 12;
+constexpr uint64_t kLargeBytes = 8ULL << 20;
 
 }  // namespace
 
@@ -195,7 +197,7 @@ Status StoreState::add_documents(std::vector<Change>& changes, size_t begin, siz
   std::string blob;
   uint32_t row_number = 0;
   for (size_t i = begin; i < end; ++i) {
-    const auto& write = std::get<DocumentWrite>(changes[i]);
+    auto& write = std::get<DocumentWrite>(changes[i]);
     if (last[write.source] != i) continue;
     remove_source(write.source, write.error.has_value());
     const auto rows = static_cast<uint32_t>(write.error ? 0 : write.rows.size());
@@ -208,8 +210,11 @@ Status StoreState::add_documents(std::vector<Change>& changes, size_t begin, siz
       blob.clear();
       encode_row_blob(write.rows[r], blob);
       builder.add_row(key, write.rows[r], blob);
+      write.rows[r] = Row();  // what follows needs its room
     }
   }
+  // A large document's rows are many small pieces, which the allocator would keep.
+  if (builder.memory_bytes() >= kLargeBytes) return_freed_memory();
   std::map<std::string, VectorSetBuilder> none;
   HR_ASSIGN(ImageSink image, builder.finish(none));
   HeldSegment held;
@@ -285,7 +290,7 @@ Status StoreState::apply_vectors(const SetVectors& change) {
   return {};
 }
 
-Status StoreState::apply(std::vector<Change>& changes) {
+Status StoreState::apply(std::vector<Change>&& changes, uint64_t join_bytes_max) {
   fresh_.clear();
   for (size_t i = 0; i < changes.size(); ++i) {
     Change& change = changes[i];
@@ -320,7 +325,9 @@ Status StoreState::apply(std::vector<Change>& changes) {
     }
   }
   fresh_.clear();
-  return join_memory_segments();
+  changes.clear();
+  // What is about to become a file anyway is not joined before.
+  return memory_bytes() > join_bytes_max ? Status{} : join_memory_segments();
 }
 
 Status StoreState::join_memory_segments() {
@@ -345,6 +352,9 @@ Status StoreState::join_memory_segments() {
     for (size_t i = begin; i < segments_.size(); ++i) inputs.push_back(merge_input(segments_[i]));
     HR_ASSIGN(const SegmentMergeMaps maps, plan_merge(inputs, DeadRows::drop));
     ImageSink image;
+    uint64_t bytes = 0;
+    for (const SegmentMergeInput& input : inputs) bytes += input.segment->bytes().size();
+    image.reserve(bytes);
     const std::vector<std::string> spaces = space_names();
     HR_TRY(merge_segments(inputs, maps, spaces, {0, BlobCodec::raw}, image));
     HeldSegment merged;

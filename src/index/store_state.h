@@ -100,8 +100,9 @@ class StoreState {
   static Result<StoreState> open(FileSystem& files, const std::string& folder, Manifest manifest,
                                  const StoreState* before = nullptr);
 
-  // Applies committed changes, in order, as one memory segment.
-  Status apply(std::vector<Change>& changes);
+  // Applies committed changes, in order, as one memory segment, and joins it with others while all
+  // of them have no more than `join_bytes_max`. Takes the rows' texts out of `changes`.
+  Status apply(std::vector<Change>&& changes, uint64_t join_bytes_max = UINT64_MAX);
   // Joins small memory segments, so that a snapshot has few.
   Status join_memory_segments();
 

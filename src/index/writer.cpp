@@ -324,7 +324,7 @@ Status LoggedWriter::replay() {
   HR_TRY(reader->scan(known.size));
   std::vector<Change> changes;
   HR_TRY(reader->replay(0, [&](const LogFrame& frame) { return read_change(frame, changes); }));
-  if (!changes.empty()) HR_TRY(state_->apply(changes));
+  if (!changes.empty()) HR_TRY(state_->apply(std::move(changes)));
   HR_ASSIGN(log_, LogWriter::reopen(files_, path, reader->end(), reader->chain(),
                                     reader->next_transaction()));
   // Only a log of the later version can hold transactions that were acknowledged early.
@@ -386,14 +386,14 @@ Status LoggedWriter::commit_locked() {
   HR_TRY(settle_folder());
   HR_TRY(lock_->check());
   const bool sync = must_sync();
-  const std::string bytes = log_->close_transaction();
-  if (Status status = log_->write_and_sync(bytes, sync); !status) return give_up(std::move(status));
+  // What went to the log is let go of before the segment is built.
+  if (Status status = log_->write_and_sync(log_->close_transaction(), sync); !status)
+    return give_up(std::move(status));
   log_->acknowledge();
   if (sync) synced_at_ = std::chrono::steady_clock::now();
   std::vector<Change> changes = std::exchange(pending_, {});
   pending_documents_.clear();
-  HR_TRY(state_->apply(changes));
-  changes.clear();
+  HR_TRY(state_->apply(std::move(changes), options_.memory_bytes_max));
   show();
   if (state_->memory_bytes() > options_.memory_bytes_max ||
       log_->end() > options_.memory_bytes_max) {

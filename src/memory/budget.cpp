@@ -1,6 +1,7 @@
 #include "memory/budget.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -88,6 +89,12 @@ void Budget::change(uint64_t from, uint64_t to) {
   used_ = used_ - from + to;
   peak_ = std::max(peak_, used_);
   if (to < from) room_.notify_all();
+}
+
+void return_freed_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 uint64_t resident_bytes() {

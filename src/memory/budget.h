@@ -70,6 +70,10 @@ class Budget {
   bool cancelled_ HR_GUARDED_BY(mutex_) = false;
 };
 
+// Gives what the allocator keeps of freed memory back to the system: after a large document, whose
+// many small pieces would otherwise stay resident beside the next one's.
+void return_freed_memory();
+
 // Resident memory of this process, now and at its highest (bytes), from /proc.
 uint64_t resident_bytes();
 uint64_t peak_resident_bytes();

@@ -5,6 +5,14 @@
 
 namespace headrace {
 
+uint64_t rows_bytes(const std::vector<Row>& rows) {
+  uint64_t bytes = 0;
+  for (const Row& row : rows) {
+    bytes += row.text.size() + row.title.size() + row.heading.size() + sizeof(Row);
+  }
+  return bytes;
+}
+
 Status run_document_stream(const StreamOptions& options, const StreamParts& parts,
                            const OutcomeHandler& handler) {
   const Decoder decoder(parts.workers, DecodeOptions{options.document_bytes_max});

@@ -9,6 +9,7 @@
 // (a named path that is not there, cancellation, an error of the handler).
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -29,6 +30,17 @@
 #include "transform/chunker.h"
 
 namespace headrace {
+
+// What a document needs while it is decoded and cut, as a multiple of its bytes, and its rows from
+// then on until they are in the log and in a segment. Measured: docs/benchmarks.md.
+inline constexpr uint64_t kDocumentWorkingFactor = 5;
+inline constexpr uint64_t kRowsWorkingFactor = 4;
+uint64_t rows_bytes(const std::vector<Row>& rows);
+
+// The largest document that a budget for documents in flight lets through.
+inline uint64_t document_bytes_max(uint64_t in_flight_bytes) {
+  return std::min<uint64_t>(1ULL << 30, in_flight_bytes / kDocumentWorkingFactor);
+}
 
 struct StreamOptions {
   std::vector<std::string> paths;  // "-" is standard input

@@ -51,8 +51,9 @@ std::vector<Row> whole_document(Document&& document) {
 
 // A record that is already text: no guessing of titles or structure beyond paragraphs.
 Document document_of_record(RawDocument&& raw) {
-  const std::string text = to_utf8(raw.bytes, TextEncoding{"utf-8", false});
-  Document document = decode_plain_text(text);
+  std::string text = to_utf8(raw.bytes, TextEncoding{"utf-8", false});
+  raw.bytes = {};
+  Document document = decode_plain_text(std::move(text));
   document.title = raw.title;
   return document;
 }
@@ -102,7 +103,7 @@ class Task {
     if (depth == 0 && container.empty()) {
       for (size_t i = place + 1; i < outcomes_.size(); ++i)
         outcomes_[place].members.push_back(outcomes_[i].document.source);
-      outcomes_[place].has_members = true;
+      outcomes_[place].has_members = !damaged_;
     }
   }
 
@@ -111,6 +112,7 @@ class Task {
  private:
   void add_members(const std::string& outer, Decoded&& decoded, int depth) {
     for (MemberProblem& problem : decoded.problems) {
+      damaged_ = damaged_ || problem.name.empty();
       outcomes_.push_back(failed_outcome(member_source(outer, problem.name), top_, "decode",
                                          std::move(problem.error)));
     }
@@ -150,12 +152,14 @@ class Task {
           return {};
         },
         [&](MemberProblem&& problem) -> Status {
+          damaged_ = damaged_ || problem.name.empty();
           outcomes_.push_back(failed_outcome(member_source(outer, problem.name), top_, "read",
                                              std::move(problem.error)));
           return {};
         },
         &context_.parts.cancel);
     if (!status) {
+      damaged_ = true;
       outcomes_.push_back(failed_outcome(outer, container, "read", status.error(), raw.stamp));
     }
   }
@@ -163,6 +167,7 @@ class Task {
   const DocumentContext& context_;
   const std::string top_;  // the file everything here came out of
   std::vector<Outcome> outcomes_;
+  bool damaged_ = false;  // some members are not known: nothing may be taken for removed
 };
 
 }  // namespace

@@ -23,6 +23,13 @@ struct GivenDocument {
 // How deep archives and attachments may nest.
 inline constexpr int kNestingMax = 4;
 
+// Worker processes that `threads` and the feeder may need at once: an archive keeps its own while
+// its members, which may be archives again, are read. With fewer, all could wait for one another.
+// They are started when they are needed.
+constexpr size_t workers_needed(size_t threads) {
+  return (threads + 1) * (kNestingMax + 1);
+}
+
 struct DocumentContext {
   const StreamOptions& options;
   const StreamParts& parts;

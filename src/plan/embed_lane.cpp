@@ -11,14 +11,15 @@ constexpr size_t kWindowRows = 512;
 }  // namespace
 
 EmbedLane::EmbedLane(const VectorModel& embedder, index::Writer& writer, std::string space,
-                     ThreadPool& pool, Progress& progress, const CancelToken& cancel)
+                     ThreadPool& pool, uint64_t waiting_bytes_max, Progress& progress,
+                     const CancelToken& cancel)
     : embedder_(embedder),
       writer_(writer),
       space_(std::move(space)),
       pool_(pool),
       progress_(progress),
       cancel_(cancel),
-      waiting_(kWaitingBytesMax),
+      waiting_(waiting_bytes_max),
       thread_([this] { loop(); }) {}
 
 EmbedLane::~EmbedLane() {

@@ -25,11 +25,9 @@ namespace headrace {
 
 class EmbedLane {
  public:
-  // Bytes of text that may wait.
-  static constexpr uint64_t kWaitingBytesMax = 16ULL << 20;
-
+  // No more than `waiting_bytes_max` of text wait.
   EmbedLane(const VectorModel& embedder, index::Writer& writer, std::string space, ThreadPool& pool,
-            Progress& progress, const CancelToken& cancel);
+            uint64_t waiting_bytes_max, Progress& progress, const CancelToken& cancel);
   ~EmbedLane();  // stops without finishing what waits
   EmbedLane(const EmbedLane&) = delete;
   EmbedLane& operator=(const EmbedLane&) = delete;

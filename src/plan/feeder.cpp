@@ -14,12 +14,31 @@ namespace headrace {
 
 namespace {
 
-// What a document needs while it is decoded and cut, as a multiple of its bytes: the bytes, the
-// text, its tokens and its rows.
-constexpr uint64_t kWorkingFactor = 6;
 constexpr uint64_t kWorkingFloor = 64 << 10;
 constexpr size_t kPrefixBytes = 4096;
 constexpr size_t kLineBufferBytes = 1 << 20;
+
+// What a document of a format needs while it is decoded and cut, as a multiple of its bytes.
+uint64_t working_factor(Format format) {
+  switch (format) {
+    case Format::json:
+      return 10;  // the text has more bytes than the file, and a block a value
+    case Format::csv:
+      return 12;
+    case Format::pdf:
+      return 4;  // it is opened by a worker; text is a small part of it
+    case Format::docx:
+    case Format::pptx:
+    case Format::xlsx:
+    case Format::odt:
+    case Format::ods:
+    case Format::odp:
+    case Format::epub:
+      return 40;  // packed
+    default:
+      return kDocumentWorkingFactor;
+  }
+}
 
 bool is_jsonl_name(std::string_view name) {
   return name.ends_with(".jsonl") || name.ends_with(".ndjson");
@@ -50,10 +69,12 @@ Status Feeder::deliver(Outcome outcome) {
   return {};
 }
 
-Status Feeder::submit(uint64_t bytes, std::function<std::vector<Outcome>()> task) {
+Status Feeder::submit(uint64_t bytes, Format format, std::function<std::vector<Outcome>()> task) {
   HR_TRY(context_.parts.cancel.check());
   Budget& budget = context_.parts.budget;
-  const uint64_t wanted = std::min(budget.limit_bytes(), bytes * kWorkingFactor + kWorkingFloor);
+  // What the feeder itself holds stays held while it waits: together they must fit.
+  const uint64_t wanted = std::min(budget.limit_bytes() - reading_.bytes(),
+                                   bytes * working_factor(format) + kWorkingFloor);
   HR_ASSIGN(Reservation reservation, budget.reserve(wanted));
   OrderedOutcomes::Slot* slot = results_.add(std::move(reservation));
   if (slot == nullptr) return fail(ErrorCode::cancelled, "interrupted");
@@ -61,8 +82,25 @@ Status Feeder::submit(uint64_t bytes, std::function<std::vector<Outcome>()> task
   tasks_.spawn(
       [&results = results_, &cancel = context_.parts.cancel, slot, task = std::move(task)] {
         // After a cancellation the outcome is not wanted, only the slot must be filled.
-        results.fill(slot, cancel.requested() ? std::vector<Outcome>() : task());
+        std::vector<Outcome> outcomes = cancel.requested() ? std::vector<Outcome>() : task();
+        // Now it is known what the document came to: more for a packed one, less for most pages.
+        uint64_t held = kWorkingFloor;
+        for (const Outcome& outcome : outcomes) {
+          held += rows_bytes(outcome.document.rows) * kRowsWorkingFactor;
+        }
+        slot->reservation.adjust(held);
+        results.fill(slot, std::move(outcomes));
       });
+  return {};
+}
+
+Status Feeder::reserve_reading(uint64_t bytes) {
+  Budget& budget = context_.parts.budget;
+  // The documents that come out of it must still find room.
+  bytes = std::min(bytes, budget.limit_bytes() / 3);
+  if (bytes <= reading_.bytes()) return {};
+  reading_.release();
+  HR_ASSIGN(reading_, budget.reserve(bytes));
   return {};
 }
 
@@ -119,7 +157,21 @@ Status Feeder::feed_file(const FileEntry& entry) {
   if (is_archive(format)) return feed_archive_file(entry, format);
   if (is_jsonl_name(entry.source)) return feed_jsonl_file(entry);
   if (format == Format::csv && !context_.options.columns.text.empty()) return feed_csv_file(entry);
-  return submit(entry.stamp.size_bytes,
+  if (format == Format::json || format == Format::csv) {
+    const uint64_t most = context_.parts.budget.limit_bytes() / working_factor(format);
+    if (entry.stamp.size_bytes > most) {
+      return deliver(failed_outcome(
+          entry.source, "", "read",
+          Error(ErrorCode::too_large,
+                fmt::format("{} has {} MiB, more than the {} MiB of {} that fit the memory budget "
+                            "at once",
+                            entry.source, entry.stamp.size_bytes >> 20, most >> 20,
+                            format_name(format)),
+                "raise --memory, or split the file"),
+          entry.stamp));
+    }
+  }
+  return submit(entry.stamp.size_bytes, format,
                 [&context = context_, entry] { return run_file_task(context, entry); });
 }
 
@@ -146,13 +198,13 @@ Status Feeder::feed_given_records() {
     const uint64_t size = record->bytes.size();
     // std::function wants copyable captures; the record is shared instead of copied.
     auto shared = std::make_shared<RawDocument>(std::move(*record));
-    HR_TRY(submit(size, [&context = context_, shared] {
+    HR_TRY(submit(size, Format::text, [&context = context_, shared] {
       return run_document_task(context, std::move(*shared), "");
     }));
   }
 }
 
-Status Feeder::feed_record(RawDocument&& raw, Container& container) {
+Status Feeder::feed_record(RawDocument&& raw, Format format, Container& container) {
   container.members.push_back(raw.source);
   context_.parts.progress.documents_found.fetch_add(1, std::memory_order_relaxed);
   if (is_unchanged(context_, raw.source, raw.content_hash)) {
@@ -164,7 +216,7 @@ Status Feeder::feed_record(RawDocument&& raw, Container& container) {
   }
   const uint64_t size = raw.bytes.size();
   auto shared = std::make_shared<RawDocument>(std::move(raw));
-  return submit(size, [&context = context_, shared, top = container.source] {
+  return submit(size, format, [&context = context_, shared, top = container.source] {
     return run_document_task(context, std::move(*shared), top);
   });
 }
@@ -177,6 +229,7 @@ Status Feeder::container_problem(DocumentError problem, Container& container) {
 }
 
 Status Feeder::end_container(Container&& container) {
+  if (container.damaged) return {};
   Outcome end;
   end.kind = OutcomeKind::container_end;
   end.document.source = container.source;
@@ -200,11 +253,13 @@ Status Feeder::feed_member(Member&& member, const std::string& outer, Container&
         ArchiveInput{member.bytes},
         [&](Member&& inner) { return feed_member(std::move(inner), source, container, depth + 1); },
         [&](MemberProblem&& problem) {
+          container.damaged = container.damaged || problem.name.empty();
           return container_problem(
               {member_source(source, problem.name), "read", std::move(problem.error)}, container);
         },
         &context_.parts.cancel);
     if (status || status.error().code() == ErrorCode::cancelled) return status;
+    container.damaged = true;
     return container_problem({source, "read", status.error()}, container);
   }
   if (is_jsonl_name(source) || (outer == "-" && format == Format::jsonl)) {
@@ -215,13 +270,13 @@ Status Feeder::feed_member(Member&& member, const std::string& outer, Container&
   raw.content_hash = hash128(member.bytes);
   raw.stamp = {member.bytes.size(), member.modified_ns, 0};
   raw.bytes = std::move(member.bytes);
-  return feed_record(std::move(raw), container);
+  return feed_record(std::move(raw), format, container);
 }
 
 Status Feeder::feed_records(std::string_view name, const std::string& bytes, Container& container) {
   return read_jsonl(
       std::string(name), bytes, context_.options.columns,
-      {[&](RawDocument&& raw) { return feed_record(std::move(raw), container); },
+      {[&](RawDocument&& raw) { return feed_record(std::move(raw), Format::text, container); },
        [&](DocumentError problem) { return container_problem(std::move(problem), container); }});
 }
 
@@ -238,27 +293,29 @@ Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
                                   os_error(errno, fmt::format("open {}", entry.source)),
                                   entry.stamp));
   }
-  bool damaged = false;
+  // A member comes out whole before it is handed on.
+  HR_TRY(reserve_reading(2 * context_.options.document_bytes_max));
   const Status status = expand_archive(
       *context_.parts.workers, archive_request(context_, entry.source, format),
       ArchiveInput{{}, file.get()},
       [&](Member&& member) { return feed_member(std::move(member), entry.source, container, 1); },
       [&](MemberProblem&& problem) {
-        damaged = damaged || problem.name.empty();
+        container.damaged = container.damaged || problem.name.empty();
         return container_problem(
             {member_source(entry.source, problem.name), "read", std::move(problem.error)},
             container);
       },
       &context_.parts.cancel);
+  reading_.release();
   if (!status) {
     if (status.error().code() == ErrorCode::cancelled) return status;
     return deliver(failed_outcome(entry.source, "", "read", status.error(), entry.stamp));
   }
-  // Of a damaged container not all members are known: nothing may be taken for removed.
-  return damaged ? Status{} : end_container(std::move(container));
+  return end_container(std::move(container));
 }
 
 Status Feeder::feed_csv_file(const FileEntry& entry) {
+  HR_TRY(reserve_reading(std::min(entry.stamp.size_bytes, context_.options.document_bytes_max)));
   auto file = read_file(entry.path, context_.options.document_bytes_max);
   if (!file) {
     return deliver(failed_outcome(entry.source, "", "read", std::move(file).error(), entry.stamp));
@@ -266,8 +323,9 @@ Status Feeder::feed_csv_file(const FileEntry& entry) {
   Container container{entry.source, file->stamp, hash128(file->bytes), {}};
   HR_TRY(read_csv_records(
       entry.source, file->bytes, context_.options.columns,
-      {[&](RawDocument&& raw) { return feed_record(std::move(raw), container); },
+      {[&](RawDocument&& raw) { return feed_record(std::move(raw), Format::text, container); },
        [&](DocumentError problem) { return container_problem(std::move(problem), container); }}));
+  reading_.release();
   return end_container(std::move(container));
 }
 
@@ -289,7 +347,7 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
     if (text.ends_with('\r')) text.remove_suffix(1);
     if (text.find_first_not_of(" \t") == std::string_view::npos) return {};
     auto record = parse_json_record(entry.source, line, text, context_.options.columns);
-    if (record) return feed_record(std::move(*record), container);
+    if (record) return feed_record(std::move(*record), Format::text, container);
     return container_problem(
         {fmt::format("{}:{}", entry.source, line), "read", std::move(record).error()}, container);
   };
@@ -312,6 +370,8 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
       begin = end + 1;
     }
     buffer.erase(0, begin);
+    // A long line is there twice while it is parsed.
+    if (buffer.size() > 2 * kLineBufferBytes) HR_TRY(reserve_reading(3 * buffer.size()));
     if (buffer.size() > context_.options.document_bytes_max) {
       return container_problem(
           {entry.source, "read",
@@ -323,6 +383,7 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
     }
   }
   if (!buffer.empty()) HR_TRY(feed_line(buffer));
+  reading_.release();
   container.content_hash = hasher.digest();
   return end_container(std::move(container));
 }

@@ -28,6 +28,8 @@ class Feeder {
     SourceStamp stamp;
     Hash128 content_hash;
     std::vector<std::string> members;
+    // Some of its members are not known: nothing may be taken for removed.
+    bool damaged = false;
   };
 
   Status feed_file(const FileEntry& entry);
@@ -37,18 +39,21 @@ class Feeder {
   Status feed_csv_file(const FileEntry& entry);
   Status feed_records(std::string_view name, const std::string& bytes, Container& container);
   Status feed_member(Member&& member, const std::string& outer, Container& container, int depth);
-  Status feed_record(RawDocument&& raw, Container& container);
+  Status feed_record(RawDocument&& raw, Format format, Container& container);
   Status feed_given_records();
   Status end_container(Container&& container);
   Status container_problem(DocumentError problem, Container& container);
 
-  Status submit(uint64_t bytes, std::function<std::vector<Outcome>()> task);
+  // Waits for room for what the feeder holds itself; reading_ has it until released.
+  Status reserve_reading(uint64_t bytes);
+  Status submit(uint64_t bytes, Format format, std::function<std::vector<Outcome>()> task);
   Status deliver(Outcome outcome);
   bool known_by_stamp(const FileEntry& entry, Outcome& unchanged) const;
 
   const DocumentContext& context_;
   OrderedOutcomes& results_;
   TaskScope& tasks_;
+  Reservation reading_;  // for a member, a line or a table that is being taken apart
 };
 
 }  // namespace headrace

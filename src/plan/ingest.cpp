@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "embed/model_store.h"
+#include "plan/document_task.h"
 #include "plan/known_in_writer.h"
 #include "plan/settings.h"
 #include "plan/space_filler.h"
@@ -26,6 +27,24 @@ constexpr size_t kGroupDocumentsMax = 256;
 constexpr uint64_t kGroupBytesMax = 4ULL << 20;
 constexpr auto kGroupTimeMax = std::chrono::milliseconds(200);
 constexpr const char* kInstantSpace = "static";
+// What a thread keeps for itself: its stack, its arena's slack, the memory it shares with a worker;
+// and what the model's working memory adds.
+// So much is left for documents, or the run does not begin.
+constexpr uint64_t kInFlightLeast = 12ULL << 20;
+constexpr uint64_t kMemoryPerThread = 24ULL << 20;
+constexpr uint64_t kThreadBytes = 4ULL << 20;
+constexpr uint64_t kEmbedThreadBytes = 8ULL << 20;
+
+// What goes beside the documents in flight.
+struct MemoryShares {
+  explicit MemoryShares(uint64_t memory)
+      : segments(std::clamp<uint64_t>(memory / 16, 4ULL << 20, 64ULL << 20)),
+        group(std::clamp<uint64_t>(memory / 64, 1ULL << 20, kGroupBytesMax)),
+        lane(std::clamp<uint64_t>(memory / 32, 2ULL << 20, 16ULL << 20)) {}
+  uint64_t segments;  // rows not yet in a file
+  uint64_t group;     // rows written together
+  uint64_t lane;      // texts that wait for their vectors
+};
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -36,12 +55,6 @@ bool has_manifest(FileSystem& files, const std::string& kb) {
   return names && std::any_of(names->begin(), names->end(), [](const std::string& name) {
            return name.starts_with("manifest-");
          });
-}
-
-uint64_t rows_bytes(const std::vector<Row>& rows) {
-  uint64_t bytes = 0;
-  for (const Row& row : rows) bytes += row.text.size() + row.title.size() + sizeof(Row);
-  return bytes;
 }
 
 // One run over one knowledge base.
@@ -58,6 +71,7 @@ class Run {
   Status open_model();
   Status open_spaces();
   std::string instant_model() const;
+  Status share_memory();
   Status catch_up();
   Status stream_once();
   Status take(Outcome&& outcome);
@@ -67,13 +81,13 @@ class Run {
   Status follow();
   Status forget(const std::string& source, bool counted);
   StreamOptions stream_options() const;
-
   const IngestOptions& options_;
   Progress& progress_;
   const CancelToken& cancel_;
   FileSystem& files_;
   const Clock::time_point start_ = Clock::now();
   uint64_t memory_ = 0;
+  uint64_t in_flight_ = 0;  // the part of it that documents may take on their way
   IngestReport report_;
   Settings settings_;
   std::unique_ptr<index::Writer> writer_;
@@ -103,7 +117,8 @@ Status Run::open() {
   }
   const bool existed = has_manifest(files_, options_.kb);
   index::WriterOptions writer_options;
-  writer_options.memory_bytes_max = std::clamp<uint64_t>(memory_ / 10, 6ULL << 20, 64ULL << 20);
+  writer_options.memory_bytes_max = MemoryShares(memory_).segments;
+  writer_options.log_buffer_bytes_max = std::clamp<uint64_t>(memory_ / 64, 1ULL << 20, 8ULL << 20);
   if (!options_.language.empty()) writer_options.language = options_.language;
   HR_ASSIGN(writer_, index::Writer::open(files_, options_.kb, writer_options));
   const index::Info info = writer_->snapshot()->info();
@@ -130,15 +145,45 @@ Status Run::open() {
     settings_.overlap = std::min(settings_.overlap, settings_.chunk_tokens / 4);
   if (!options_.language.empty()) settings_.language = options_.language;
 
-  pool_ = std::make_unique<ThreadPool>(options_.threads);
+  // A small budget has no room for many documents at once.
+  const size_t threads = options_.threads != 0 ? options_.threads : usable_cpu_count();
+  pool_ = std::make_unique<ThreadPool>(std::min<size_t>(threads, memory_ / kMemoryPerThread));
   WorkerPoolOptions worker_options;
-  worker_options.workers_max = pool_->size();
+  worker_options.workers_max = workers_needed(pool_->size());
   worker_options.memory_bytes_max = std::max<uint64_t>(memory_, 512ULL << 20);
   HR_ASSIGN(workers_, WorkerPool::create(worker_options));
   HR_TRY(open_model());
   if (!options_.dry_run) HR_TRY(writer_->set_settings(settings_.to_json()));
   known_ = std::make_unique<KnownInWriter>(*writer_);
   return known_->load();
+}
+
+// What the process holds now, and what the parts take that run beside the documents, is not for
+// documents in flight. What is left must be enough to work with.
+Status Run::share_memory() {
+  const uint64_t held = resident_bytes();
+  const auto taken = [&](uint64_t memory) {
+    const MemoryShares shares(memory);
+    const uint64_t threads = std::min<uint64_t>(pool_->size(), memory / kMemoryPerThread);
+    uint64_t bytes = held + threads * kThreadBytes;
+    bytes += 2 * shares.segments;                // twice while they are joined
+    bytes += shares.group * kRowsWorkingFactor;  // rows being written
+    if (model_ && !without_vectors_) bytes += 2 * shares.lane + threads * kEmbedThreadBytes;
+    return bytes;
+  };
+  // Nobody asked for the default: it gives way where the process around us is large.
+  const bool asked = options_.memory_bytes != 0;
+  if (asked && model_ && !without_vectors_ && memory_ < taken(memory_) + kInFlightLeast) {
+    uint64_t needed = memory_ >> 20;
+    while (needed << 20 < taken(needed << 20) + kInFlightLeast) ++needed;
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("--memory {}MiB is too small to work with the model {}: {} MiB are needed",
+                    memory_ >> 20, model_->info().name, needed),
+        fmt::format("give --memory {}MiB or more, or --model none", needed));
+  }
+  in_flight_ = std::max(memory_, taken(memory_) + kInFlightLeast) - taken(memory_);
+  return {};
 }
 
 Status Run::open_model() {
@@ -169,7 +214,10 @@ Status Run::open_model() {
                               model.tokens_max, chunk.tokens_max),
                   fmt::format("give --chunk-tokens {} or less", model.tokens_max));
     }
+    HR_TRY(share_memory());  // before anything of the model is in the knowledge base
     if (!without_vectors_) HR_TRY(open_spaces());
+  } else {
+    HR_TRY(share_memory());
   }
   HR_ASSIGN(Chunker chunker, Chunker::create(tokenizer_, chunk));
   chunker_ = std::make_unique<Chunker>(std::move(chunker));
@@ -186,7 +234,8 @@ std::string Run::instant_model() const {
 }
 
 Status Run::open_spaces() {
-  filler_ = std::make_unique<SpaceFiller>(*writer_, *pool_, progress_, cancel_);
+  filler_ = std::make_unique<SpaceFiller>(*writer_, *pool_, MemoryShares(memory_).lane, progress_,
+                                          cancel_);
   if (options_.instant && model_->info().kind != "static") {
     settings_.add_space({kInstantSpace, instant_model()});
     deferred_ = true;
@@ -208,7 +257,7 @@ StreamOptions Run::stream_options() const {
   StreamOptions stream = options_.stream;
   stream.settings = settings_.row_fingerprint(tokenizer_fingerprint(*tokenizer_));
   stream.settings += options_.function_fingerprint;
-  stream.document_bytes_max = std::min<uint64_t>(1ULL << 30, memory_ / 4);
+  stream.document_bytes_max = document_bytes_max(in_flight_);
   return stream;
 }
 
@@ -238,7 +287,9 @@ Status Run::remove_stale(const std::string& container, const std::vector<std::st
 
 Status Run::take(Outcome&& outcome) {
   index::DocumentWrite& document = outcome.document;
-  seen_.insert(document.container.empty() ? document.source : document.container);
+  if (options_.prune) {
+    seen_.insert(document.container.empty() ? document.source : document.container);
+  }
   report_.bytes_in += outcome.kind == OutcomeKind::unchanged ? 0 : outcome.bytes;
   switch (outcome.kind) {
     case OutcomeKind::unchanged:
@@ -267,7 +318,7 @@ Status Run::take(Outcome&& outcome) {
     HR_TRY(write_group());
     HR_TRY(remove_stale(container, outcome.members));
   }
-  if (group_.size() >= kGroupDocumentsMax || group_bytes_ >= kGroupBytesMax ||
+  if (group_.size() >= kGroupDocumentsMax || group_bytes_ >= MemoryShares(memory_).group ||
       Clock::now() - group_start_ >= kGroupTimeMax)
     return write_group();
   return {};
@@ -276,7 +327,7 @@ Status Run::take(Outcome&& outcome) {
 Status Run::write_group() {
   if (group_.empty()) return {};
   std::vector<index::DocumentWrite> group = std::exchange(group_, {});
-  group_bytes_ = 0;
+  const uint64_t group_bytes = std::exchange(group_bytes_, 0);
   if (options_.dry_run) return {};
   if (options_.on_documents) HR_TRY(options_.on_documents(group));
   std::vector<std::string> keys;
@@ -294,6 +345,7 @@ Status Run::write_group() {
   }
   if (filler_) HR_TRY(filler_->put_at_once(keys, texts));
   HR_TRY(writer_->commit());
+  if (group_bytes > MemoryShares(memory_).group) return_freed_memory();
   report_.searchable_seconds = seconds_since(start_);
   if (deferred_) return {};
   for (size_t i = 0; i < keys.size(); ++i) HR_TRY(filler_->follow(keys[i], texts[i]));
@@ -327,10 +379,7 @@ Status Run::prune() {
 }
 
 Status Run::stream_once() {
-  // What the model, the rows not yet in a segment and the process itself take is not for documents
-  // in flight.
-  const uint64_t in_flight = std::max<uint64_t>(memory_ / 3, 24ULL << 20);
-  Budget budget(in_flight);
+  Budget budget(in_flight_);
   seen_.clear();
   unreadable_.clear();
   const StreamOptions stream = stream_options();

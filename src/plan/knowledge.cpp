@@ -17,6 +17,9 @@ namespace headrace {
 
 namespace {
 
+// Texts that may wait for a further space's model.
+constexpr uint64_t kLaneBytes = 16ULL << 20;
+
 constexpr const char* kSpace = "default";
 
 bool has_space(const index::Info& info, const std::string& name) {
@@ -120,15 +123,19 @@ Result<std::unique_ptr<Knowledge>> Knowledge::open(const std::string& path,
   if (!options.create || reader.error().code() != ErrorCode::not_found) {
     return std::unexpected(std::move(reader).error());
   }
-  MutexLock lock(knowledge->mutex_);
+  MutexLock lock(knowledge->write_mutex_);
   HR_TRY(knowledge->writer());
   return knowledge;
 }
 
 Result<index::Writer*> Knowledge::writer() {
-  if (writer_) return writer_.get();
+  {
+    MutexLock lock(mutex_);
+    if (writer_) return writer_.get();
+  }
   index::WriterOptions writer_options;
   if (options_.memory_bytes != 0) writer_options.memory_bytes_max = options_.memory_bytes;
+  writer_options.durability = options_.durability;
   HR_ASSIGN(auto opened, index::Writer::open(files_, path_, writer_options));
   const index::Info info = opened->snapshot()->info();
   HR_ASSIGN(Settings settings, Settings::from_json(info.settings));
@@ -147,6 +154,7 @@ Result<index::Writer*> Knowledge::writer() {
     space.metric = options_.metric;
     HR_TRY(opened->add_space(space));
   }
+  MutexLock lock(mutex_);
   writer_ = std::move(opened);
   return writer_.get();
 }
@@ -157,6 +165,7 @@ Result<std::vector<index::RecallReport>> Knowledge::measure_recall(double target
 }
 
 void Knowledge::close() {
+  MutexLock writing(write_mutex_);
   MutexLock lock(mutex_);
   writer_.reset();
 }
@@ -430,9 +439,8 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
 }
 
 Status Knowledge::add(std::span<const GivenDocument> documents) {
-  std::shared_ptr<const VectorModel> model;
   {
-    MutexLock lock(mutex_);
+    MutexLock lock(write_mutex_);
     HR_TRY(writer());
   }
   HR_ASSIGN(const Settings known, settings());
@@ -465,22 +473,26 @@ Status Knowledge::add(std::span<const GivenDocument> documents) {
   for (const auto& [space, loaded] : models) {
     HR_ASSIGN(embeddings.emplace_back(), loaded->embed(texts, {EmbedPurpose::passage}, pool(0)));
   }
-  MutexLock lock(mutex_);
+  MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   const index::Info info = out->snapshot()->info();
   for (const auto& [space, loaded] : models) {
     if (!has_space(info, space)) HR_TRY(add_model_space(*out, path_, space, loaded->info()));
   }
-  for (index::DocumentWrite& write : writes) HR_TRY(out->put(std::move(write)));
-  for (size_t i = 0; i < models.size() && !keys.empty(); ++i)
-    HR_TRY(out->put_vectors(models[i].first, keys, embeddings[i].values));
-  return out->commit();
+  const Status written = [&]() -> Status {
+    for (index::DocumentWrite& write : writes) HR_TRY(out->put(std::move(write)));
+    for (size_t i = 0; i < models.size() && !keys.empty(); ++i)
+      HR_TRY(out->put_vectors(models[i].first, keys, embeddings[i].values));
+    return out->commit();
+  }();
+  if (!written) out->discard();  // all of them or none
+  return written;
 }
 
 Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids,
                               std::span<const float> vectors, std::span<const std::string> texts,
                               std::span<const Metadata> metadata) {
-  MutexLock lock(mutex_);
+  MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   const index::Info info = out->snapshot()->info();
   const auto space = std::find_if(info.spaces.begin(), info.spaces.end(),
@@ -501,7 +513,7 @@ Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids
     HR_TRY(out->set_settings(known.to_json()));
   }
   std::vector<std::string> keys(ids.size());
-  for (size_t i = 0; i < ids.size(); ++i) {
+  const auto put = [&](size_t i) -> Status {
     index::DocumentWrite write;
     write.source = ids[i];
     Row row;
@@ -510,10 +522,15 @@ Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids
     if (!texts.empty()) row.text = texts[i];
     if (!metadata.empty()) row.metadata = metadata[i];
     write.rows.push_back(std::move(row));
-    HR_TRY(out->put(std::move(write)));
-  }
-  HR_TRY(out->put_vectors(kSpace, keys, vectors));
-  return out->commit();
+    return out->put(std::move(write));
+  };
+  const Status written = [&]() -> Status {
+    for (size_t i = 0; i < ids.size(); ++i) HR_TRY(put(i));
+    HR_TRY(out->put_vectors(kSpace, keys, vectors));
+    return out->commit();
+  }();
+  if (!written) out->discard();  // all of them or none
+  return written;
 }
 
 Result<uint64_t> Knowledge::remove_where(const std::string& expression) {
@@ -522,7 +539,7 @@ Result<uint64_t> Knowledge::remove_where(const std::string& expression) {
     return fail(ErrorCode::invalid_argument, "an empty filter would delete everything",
                 "say which rows, e.g. \"source like 'old/%'\"");
   }
-  MutexLock lock(mutex_);
+  MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   HR_ASSIGN(const uint64_t removed, out->remove_where(*filter));
   HR_TRY(out->commit());
@@ -530,7 +547,7 @@ Result<uint64_t> Knowledge::remove_where(const std::string& expression) {
 }
 
 Status Knowledge::optimize() {
-  MutexLock lock(mutex_);
+  MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   return out->optimize();
 }
@@ -539,7 +556,7 @@ Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::str
                                          Progress& progress, const CancelToken& cancel) {
   const auto start = std::chrono::steady_clock::now();
   {
-    MutexLock lock(mutex_);
+    MutexLock lock(write_mutex_);
     HR_TRY(writer());  // before a model is loaded for nothing
   }
   HR_ASSIGN(const auto model, load_vector_model(spec));
@@ -552,9 +569,12 @@ Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::str
   std::shared_ptr<index::Writer> out;  // close() may be called meanwhile
   Settings known;
   {
-    MutexLock lock(mutex_);
+    MutexLock writing(write_mutex_);
     HR_TRY(writer());
-    out = writer_;
+    {
+      MutexLock lock(mutex_);
+      out = writer_;
+    }
     HR_ASSIGN(known, Settings::from_json(out->snapshot()->info().settings));
     HR_TRY(add_model_space(*out, path_, report.name, model->info()));
     known.add_space({report.name, known_as});
@@ -569,7 +589,7 @@ Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::str
   const uint64_t before = covered();
   HR_ASSIGN(const Chunker chunker, Chunker::create(chunk_tokenizer(known, model->tokenizer()),
                                                    {known.chunk_tokens, known.overlap, true}));
-  SpaceFiller filler(*out, pool(0), progress, cancel);
+  SpaceFiller filler(*out, pool(0), kLaneBytes, progress, cancel);
   filler.add(report.name, model);
   filler.start();
   Status status = filler.catch_up_at_once(chunker);
@@ -590,7 +610,7 @@ Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::str
 }
 
 Status Knowledge::drop_space(const std::string& name) {
-  MutexLock lock(mutex_);
+  MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   HR_ASSIGN(Settings known, Settings::from_json(out->snapshot()->info().settings));
   HR_TRY(out->drop_space(name));

@@ -36,6 +36,7 @@ struct KnowledgeOptions {
   uint32_t dimension = 0;  // of a new one with own vectors
   index::Metric metric = index::Metric::cosine;
   uint64_t memory_bytes = 0;  // of rows not yet in a segment; 0: 64 MiB
+  index::Durability durability = index::Durability::sync;
 };
 
 struct SearchOptions {
@@ -133,7 +134,7 @@ class Knowledge {
   Status drop_space(const std::string& name);
 
  private:
-  Result<index::Writer*> writer() HR_REQUIRES(mutex_);
+  Result<index::Writer*> writer() HR_REQUIRES(write_mutex_) HR_EXCLUDES(mutex_);
   // The model of a space; `space` empty: of the main one.
   Result<std::shared_ptr<const VectorModel>> embedder(const std::string& space = {})
       HR_EXCLUDES(mutex_);
@@ -157,7 +158,8 @@ class Knowledge {
   const std::string path_;
   const KnowledgeOptions options_;
   FileSystem& files_;
-  Mutex mutex_;
+  Mutex write_mutex_;  // who writes waits for who writes; taken before mutex_
+  Mutex mutex_;        // never held while anything is written: searches go on
   std::unique_ptr<index::Reader> reader_ HR_GUARDED_BY(mutex_);
   std::shared_ptr<index::Writer> writer_ HR_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<const VectorModel>> models_ HR_GUARDED_BY(mutex_);

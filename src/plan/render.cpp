@@ -174,16 +174,49 @@ std::string spaces_json(const index::Info& info, const Settings& settings) {
   return dump({{"rows", info.rows}, {"spaces", spaces}});
 }
 
+static Json info_object(const index::Info& info) {
+  return {{"rows", info.rows},
+          {"documents", info.documents},
+          {"failed", info.failed},
+          {"segments", info.segments},
+          {"bytes_on_disk", info.bytes_on_disk},
+          {"log_bytes", info.log_bytes},
+          {"language", info.language},
+          {"spaces", spaces_of(info)}};
+}
+
 std::string info_json(const index::Info& info) {
-  const Json spaces = spaces_of(info);
-  return dump({{"rows", info.rows},
-               {"documents", info.documents},
-               {"failed", info.failed},
-               {"segments", info.segments},
-               {"bytes_on_disk", info.bytes_on_disk},
-               {"log_bytes", info.log_bytes},
-               {"language", info.language},
-               {"spaces", spaces}});
+  return dump(info_object(info));
+}
+
+std::string info_json(const index::Info& info, const std::vector<index::SegmentInfo>& segments) {
+  Json all = info_object(info);
+  all["segment_list"] = Json::array();
+  for (const index::SegmentInfo& segment : segments) {
+    all["segment_list"].push_back({{"file", segment.file},
+                                   {"rows", segment.rows},
+                                   {"deleted_rows", segment.deleted_rows},
+                                   {"documents", segment.documents},
+                                   {"bytes", segment.bytes},
+                                   {"late_files", segment.late_files},
+                                   {"vectors", segment.vectors}});
+  }
+  return dump(all);
+}
+
+std::string backup_json(const index::BackupReport& report) {
+  return dump({{"manifest", report.manifest},
+               {"files", report.files},
+               {"linked", report.linked},
+               {"bytes", report.bytes}});
+}
+
+std::string repair_json(const index::RepairReport& report) {
+  return dump({{"changed", report.changed()},
+               {"rows", report.rows},
+               {"documents", report.documents},
+               {"lost", report.lost},
+               {"moved", report.moved}});
 }
 
 std::string errors_json(const std::vector<DocumentError>& errors) {

@@ -24,6 +24,10 @@ std::string space_json(const SpaceReport& report);
 // {"rows","spaces":[{"name","model","dimension","metric","rows","main"}]}
 std::string spaces_json(const index::Info& info, const Settings& settings);
 std::string info_json(const index::Info& info);
+// With a list of its segments.
+std::string info_json(const index::Info& info, const std::vector<index::SegmentInfo>& segments);
+std::string backup_json(const index::BackupReport& report);
+std::string repair_json(const index::RepairReport& report);
 std::string errors_json(const std::vector<DocumentError>& errors);
 // `recall` only where it was measured.
 std::string verify_json(const index::VerifyReport& report,

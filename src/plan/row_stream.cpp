@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "batch/row_batch.h"
+#include "plan/document_task.h"
 #include "plan/render.h"
 #include "plan/vector_model.h"
 #include "runtime/channel.h"
@@ -29,7 +30,7 @@ class RunningRowStream : public RowStream {
   Status start() {
     pool_ = std::make_unique<ThreadPool>(options_.threads);
     WorkerPoolOptions workers;
-    workers.workers_max = pool_->size();
+    workers.workers_max = workers_needed(pool_->size());
     HR_ASSIGN(workers_, WorkerPool::create(workers));
     std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::without_model();
     if (options_.given_model) {
@@ -74,7 +75,7 @@ class RunningRowStream : public RowStream {
     const uint64_t memory =
         options_.memory_bytes != 0 ? options_.memory_bytes : Budget::default_limit_bytes();
     Budget budget(std::max<uint64_t>(memory / 3, 24ULL << 20));
-    options_.stream.document_bytes_max = std::min<uint64_t>(1ULL << 30, memory / 4);
+    options_.stream.document_bytes_max = document_bytes_max(budget.limit_bytes());
     options_.stream.whole_documents = !options_.chunk;
     Status status = run_document_stream(
         options_.stream, {*pool_, budget, workers_.get(), *chunker_, nullptr, progress_, cancel_},

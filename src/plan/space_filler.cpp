@@ -45,7 +45,7 @@ void SpaceFiller::start() {
   for (Filled& filled : spaces_) {
     if (filled.at_once) continue;
     filled.lane = std::make_unique<EmbedLane>(*filled.model, writer_, filled.space, pool_,
-                                              progress_, cancel_);
+                                              waiting_bytes_max_, progress_, cancel_);
   }
 }
 

@@ -35,9 +35,14 @@ Status add_model_space(index::Writer& writer, const std::string& knowledge_base,
 
 class SpaceFiller {
  public:
-  SpaceFiller(index::Writer& writer, ThreadPool& pool, Progress& progress,
-              const CancelToken& cancel)
-      : writer_(writer), pool_(pool), progress_(progress), cancel_(cancel) {}
+  // `waiting_bytes_max`: texts that may wait for each lane.
+  SpaceFiller(index::Writer& writer, ThreadPool& pool, uint64_t waiting_bytes_max,
+              Progress& progress, const CancelToken& cancel)
+      : writer_(writer),
+        pool_(pool),
+        waiting_bytes_max_(waiting_bytes_max),
+        progress_(progress),
+        cancel_(cancel) {}
 
   // The space is there already.
   void add(const std::string& space, std::shared_ptr<const VectorModel> model);
@@ -67,6 +72,7 @@ class SpaceFiller {
   };
   index::Writer& writer_;
   ThreadPool& pool_;
+  const uint64_t waiting_bytes_max_;
   Progress& progress_;
   const CancelToken& cancel_;
   std::vector<Filled> spaces_;
