@@ -449,7 +449,7 @@ Status Knowledge::add(std::span<const GivenDocument> documents) {
     HR_ASSIGN(auto loaded, embedder(space.name));
     models.emplace_back(space.name, std::move(loaded));
   }
-  if (!models.empty()) model = models.front().second;
+  const std::shared_ptr<const VectorModel> model = models.empty() ? nullptr : models.front().second;
   ChunkOptions chunk{known.chunk_tokens, known.overlap, true};
   HR_ASSIGN(const Chunker chunker,
             Chunker::create(model ? model->tokenizer() : Tokenizer::without_model(), chunk));
