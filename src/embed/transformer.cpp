@@ -11,7 +11,7 @@
 #include "base/hash.h"
 #include "embed/layers.h"
 #include "embed/pooling.h"
-#include "embed/safetensors.h"
+#include "embed/transformer_weights.h"
 
 namespace headrace {
 
@@ -41,74 +41,6 @@ void Encoder::ScratchDeleter::operator()(Scratch* scratch) const {
 namespace embed {
 namespace {
 
-// Where a family keeps its tensors. "{}" stands for the layer's number.
-struct TensorNames {
-  const char* prefix;  // may stand before every name, or be absent
-  const char* layer;
-  const char* query;
-  const char* key;
-  const char* value;
-  const char* attention_output;
-  const char* attention_norm;
-  const char* up;
-  const char* down;
-  const char* output_norm;
-};
-
-constexpr TensorNames kBertNames = {
-    .prefix = "bert.",
-    .layer = "encoder.layer.{}.",
-    .query = "attention.self.query",
-    .key = "attention.self.key",
-    .value = "attention.self.value",
-    .attention_output = "attention.output.dense",
-    .attention_norm = "attention.output.LayerNorm",
-    .up = "intermediate.dense",
-    .down = "output.dense",
-    .output_norm = "output.LayerNorm",
-};
-
-TensorNames names_of(Family family) {
-  TensorNames names = kBertNames;
-  switch (family) {
-    case Family::bert:
-      break;
-    case Family::roberta:
-      names.prefix = "roberta.";
-      break;
-    case Family::distilbert:
-      names = {.prefix = "distilbert.",
-               .layer = "transformer.layer.{}.",
-               .query = "attention.q_lin",
-               .key = "attention.k_lin",
-               .value = "attention.v_lin",
-               .attention_output = "attention.out_lin",
-               .attention_norm = "sa_layer_norm",
-               .up = "ffn.lin1",
-               .down = "ffn.lin2",
-               .output_norm = "output_layer_norm"};
-      break;
-    case Family::mpnet:
-      names.prefix = "mpnet.";
-      names.query = "attention.attn.q";
-      names.key = "attention.attn.k";
-      names.value = "attention.attn.v";
-      names.attention_output = "attention.attn.o";
-      names.attention_norm = "attention.LayerNorm";
-      break;
-  }
-  return names;
-}
-
-struct Layer {
-  Linear projection;  // query, key, value side by side
-  Linear attention_output;
-  LayerNorm attention_norm;
-  Linear up;
-  Linear down;
-  LayerNorm output_norm;
-};
-
 // The rows of a matrix product are worked off in stretches that stay in the L2 cache together
 // with what they produce.
 constexpr size_t kStretchBytes = 384 << 10;
@@ -137,10 +69,7 @@ class Transformer final : public Encoder {
  private:
   using Sequences = std::span<const std::span<const int32_t>>;
 
-  Status load_embeddings(WeightReader& reader);
-  Status load_relative_bias(WeightReader& reader);
-  Result<Layer> load_layer(WeightReader& reader, const TensorNames& names, uint32_t number);
-  void set_info(const ModelFiles& files, const Hash128& weights);
+  void set_info(const ModelFiles& files);
 
   Status check(Sequences sequences, std::span<float> out) const;
   void embed_tile(Sequences tile, size_t tokens, float* out, Scratch& scratch) const;
@@ -154,110 +83,23 @@ class Transformer final : public Encoder {
   Precision precision_;
   size_t stride_;
   EncoderInfo info_;
-  AlignedBuffer<Half> words_;
-  std::vector<float> places_;         // position (plus token type 0), positions x hidden
-  std::vector<float> relative_bias_;  // heads x (2 * tokens_max - 1), empty without
-  LayerNorm embedding_norm_;
-  std::vector<Layer> layers_;
+  TransformerWeights weights_;
 };
 
-Status Transformer::load_embeddings(WeightReader& reader) {
-  const uint32_t hidden = config_.hidden;
-  HR_ASSIGN(words_,
-            reader.half_table("embeddings.word_embeddings.weight", config_.vocabulary, hidden));
-  const uint32_t rows = config_.positions - config_.position_offset;
-  places_.assign(size_t{rows} * hidden, 0.0f);
-  HR_TRY(reader.add_table("embeddings.position_embeddings.weight", config_.positions, hidden,
-                          config_.position_offset, places_));
-  if (config_.token_types > 0) {
-    std::vector<float> type(hidden);
-    HR_TRY(reader.add_table("embeddings.token_type_embeddings.weight", config_.token_types, hidden,
-                            0, type));
-    for (size_t i = 0; i < places_.size(); ++i) places_[i] += type[i % hidden];
-  }
-  HR_ASSIGN(embedding_norm_,
-            LayerNorm::load(reader, "embeddings.LayerNorm", hidden, config_.epsilon));
-  if (config_.relative_buckets > 0) HR_TRY(load_relative_bias(reader));
-  return {};
-}
-
-// MPNet: a bias for each head and each bucket of distances; buckets widen logarithmically.
-Status Transformer::load_relative_bias(WeightReader& reader) {
-  const uint32_t heads = config_.heads;
-  std::vector<float> table(size_t{config_.relative_buckets} * heads);
-  HR_TRY(reader.add_table("encoder.relative_attention_bias.weight", config_.relative_buckets, heads,
-                          0, table));
-  const auto reach = static_cast<int64_t>(config_.tokens_max) - 1;
-  const size_t width = 2 * static_cast<size_t>(reach) + 1;
-  relative_bias_.assign(width * heads, 0.0f);
-  const int64_t half = config_.relative_buckets / 2;
-  const int64_t exact = half / 2;
-  constexpr float kDistanceMax = 128.0f;
-  for (int64_t distance = -reach; distance <= reach; ++distance) {
-    const int64_t away = std::abs(distance);
-    int64_t bucket = away;
-    if (away >= exact) {
-      const float ratio = std::log(static_cast<float>(away) / static_cast<float>(exact)) /
-                          std::log(kDistanceMax / static_cast<float>(exact));
-      bucket = exact + static_cast<int64_t>(ratio * static_cast<float>(half - exact));
-      bucket = std::min(bucket, half - 1);
-    }
-    if (distance > 0) bucket += half;
-    for (uint32_t head = 0; head < heads; ++head)
-      relative_bias_[head * width + static_cast<size_t>(distance + reach)] =
-          table[static_cast<size_t>(bucket) * heads + head];
-  }
-  return {};
-}
-
-Result<Layer> Transformer::load_layer(WeightReader& reader, const TensorNames& names,
-                                      uint32_t number) {
-  const uint32_t hidden = config_.hidden;
-  const std::string layer = fmt::format(fmt::runtime(names.layer), number);
-  const auto part = [&](const char* name, uint32_t outputs) {
-    return Linear::Part{layer + name + ".weight", layer + name + ".bias", outputs};
-  };
-  const Linear::Part projection[] = {part(names.query, hidden), part(names.key, hidden),
-                                     part(names.value, hidden)};
-  const Linear::Part attention_output[] = {part(names.attention_output, hidden)};
-  const Linear::Part up[] = {part(names.up, config_.intermediate)};
-  const Linear::Part down[] = {part(names.down, hidden)};
-  Layer result;
-  HR_ASSIGN(result.projection, Linear::load(reader, projection, hidden));
-  HR_ASSIGN(result.attention_output, Linear::load(reader, attention_output, hidden));
-  HR_ASSIGN(result.attention_norm,
-            LayerNorm::load(reader, layer + names.attention_norm, hidden, config_.epsilon));
-  HR_ASSIGN(result.up, Linear::load(reader, up, hidden));
-  HR_ASSIGN(result.down, Linear::load(reader, down, config_.intermediate));
-  HR_ASSIGN(result.output_norm,
-            LayerNorm::load(reader, layer + names.output_norm, hidden, config_.epsilon));
-  return result;
-}
-
 Status Transformer::load(const ModelFiles& files) {
-  HR_ASSIGN(const SafeTensors file, SafeTensors::open(files.directory + "/model.safetensors"));
-  const TensorNames names = names_of(config_.family);
-  const bool prefixed =
-      file.contains(std::string(names.prefix) + "embeddings.word_embeddings.weight");
-  WeightReader reader(file, prefixed ? names.prefix : "", kernels_, precision_);
-  HR_TRY(load_embeddings(reader));
-  layers_.reserve(config_.layers);
-  for (uint32_t number = 0; number < config_.layers; ++number) {
-    HR_ASSIGN(Layer layer, load_layer(reader, names, number));
-    layers_.push_back(std::move(layer));
-  }
-  set_info(files, reader.digest());
+  HR_ASSIGN(weights_, load_weights(files, config_, kernels_, precision_));
+  set_info(files);
   return {};
 }
 
 // The fingerprint covers everything that decides a vector, but neither kernel nor folder.
-void Transformer::set_info(const ModelFiles& files, const Hash128& weights) {
+void Transformer::set_info(const ModelFiles& files) {
   std::string settings = fmt::format(
-      "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", weights.hex(), family_name(config_.family),
-      config_.hidden, config_.layers, config_.heads, config_.intermediate, config_.vocabulary,
-      config_.positions, config_.position_offset, config_.relative_buckets, config_.epsilon,
-      static_cast<int>(config_.activation), static_cast<int>(config_.pooling), config_.normalize,
-      config_.tokens_max);
+      "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", weights_.digest.hex(),
+      family_name(config_.family), config_.hidden, config_.layers, config_.heads,
+      config_.intermediate, config_.vocabulary, config_.positions, config_.position_offset,
+      config_.relative_buckets, config_.epsilon, static_cast<int>(config_.activation),
+      static_cast<int>(config_.pooling), config_.normalize, config_.tokens_max);
   if (precision_ != Precision::fp32) settings += fmt::format(" {}", precision_name(precision_));
   info_ = {.name = files.name,
            .fingerprint = hash128(settings).hex(),
@@ -312,8 +154,8 @@ void Transformer::look_up(Sequences tile, float* state) const {
   const size_t hidden = config_.hidden;
   for (const std::span<const int32_t> ids : tile) {
     for (size_t place = 0; place < ids.size(); ++place, state += stride_) {
-      kernels_.widen_add(words_.data() + static_cast<size_t>(ids[place]) * hidden,
-                         places_.data() + place * hidden, state, hidden);
+      kernels_.widen_add(weights_.words.data() + static_cast<size_t>(ids[place]) * hidden,
+                         weights_.places.data() + place * hidden, state, hidden);
     }
   }
 }
@@ -345,9 +187,9 @@ void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
     for (size_t head = 0; head < config_.heads; ++head) {
       const float* query = projected + head * head_size;
       const float* bias = nullptr;
-      if (!relative_bias_.empty()) {
+      if (!weights_.relative_bias.empty()) {
         const size_t bias_width = 2 * size_t{config_.tokens_max} - 1;
-        bias = relative_bias_.data() + head * bias_width + config_.tokens_max - 1;
+        bias = weights_.relative_bias.data() + head * bias_width + config_.tokens_max - 1;
       }
       kernels_.attention({.query = query,
                           .key = query + hidden,
@@ -426,8 +268,8 @@ void Transformer::embed_tile(Sequences tile, size_t tokens, float* out, Scratch&
   scratch.attention.grow(attention_workspace(longest, config_.hidden / config_.heads));
 
   look_up(tile, scratch.state.data());
-  embedding_norm_.apply(kernels_, scratch.state.data(), nullptr, stride_, tokens);
-  for (const Layer& layer : layers_) {
+  weights_.embedding_norm.apply(kernels_, scratch.state.data(), nullptr, stride_, tokens);
+  for (const Layer& layer : weights_.layers) {
     attend(layer, tile, tokens, scratch);
     feed_forward(layer, tokens, scratch);
   }
