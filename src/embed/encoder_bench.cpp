@@ -27,7 +27,7 @@
 #include "embed/encoder.h"
 #include "embed/kernels.h"
 #include "embed/model_config.h"
-#include "embed/transformer.h"
+#include "embed/text_encoder.h"
 
 namespace headrace::embed {
 namespace {
@@ -123,7 +123,7 @@ struct Model {
 Model load(const std::string& folder, Precision precision) {
   auto config = read_model_config(folder);
   HR_CHECK(config.has_value(), "the benchmark's model has a good config.json");
-  auto encoder = load_transformer({"bench", folder, "directory"}, kernels(), precision);
+  auto encoder = load_encoder({"bench", folder, "directory"}, kernels(), precision);
   HR_CHECK(encoder.has_value(), "the benchmark's model loads");
   return {std::move(*config), std::move(*encoder)};
 }

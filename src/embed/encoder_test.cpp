@@ -12,13 +12,14 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "embed/encoder_golden.h"
 #include "embed/kernels.h"
 #include "embed/pooling.h"
 #include "embed/test_model.h"
-#include "embed/transformer.h"
+#include "embed/text_encoder.h"
 
 namespace headrace::embed {
 namespace {
@@ -78,7 +79,20 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"bert_wide_heads", {.hidden = 128, .heads = 2, .intermediate = 512, .seed = 5}},
         Case{"roberta", {.family = Family::roberta, .seed = 6}},
         Case{"distilbert", {.family = Family::distilbert, .prefix = "distilbert.", .seed = 7}},
-        Case{"mpnet", {.family = Family::mpnet, .positions = 220, .seed = 8}}),
+        Case{"mpnet", {.family = Family::mpnet, .positions = 220, .seed = 8}},
+        Case{"nomic", {.family = Family::nomic, .seed = 9}},
+        Case{"nomic_wide",
+             {.family = Family::nomic, .hidden = 96, .intermediate = 500, .seed = 10}},
+        Case{"modernbert",
+             {.family = Family::modernbert, .layers = 4, .positions = 220, .seed = 11}},
+        Case{"modernbert_prefixed",
+             {.family = Family::modernbert,
+              .layers = 2,
+              .positions = 70,
+              .prefix = "model.",
+              .seed = 12}},
+        Case{"gte", {.family = Family::gte, .intermediate = 400, .seed = 13}},
+        Case{"gte_prefixed", {.family = Family::gte, .prefix = "new.", .type = "F16", .seed = 14}}),
     [](const auto& param) { return std::string(param.param.name); });
 
 TEST_P(FamilyTest, MatchesDoublePrecisionWithEveryKernel) {
@@ -93,7 +107,7 @@ TEST_P(FamilyTest, MatchesDoublePrecisionWithEveryKernel) {
   for (const char* name : kKernelNames) {
     const Kernels* kernels = find_kernels(name);
     if (kernels == nullptr) continue;
-    const auto encoder = load_transformer(files_of(folder), *kernels);
+    const auto encoder = load_encoder(files_of(folder), *kernels);
     ASSERT_TRUE(encoder) << encoder.error().text();
     EXPECT_EQ((*encoder)->info().kernel, name);
     const std::vector<float> got = embed_all(**encoder, sequences);
@@ -124,7 +138,7 @@ TEST_P(FamilyTest, LowerPrecisionsStayNear) {
     for (const char* name : kKernelNames) {
       const Kernels* kernels = find_kernels(name);
       if (kernels == nullptr) continue;
-      const auto encoder = load_transformer(files_of(folder), *kernels, precision);
+      const auto encoder = load_encoder(files_of(folder), *kernels, precision);
       ASSERT_TRUE(encoder) << encoder.error().text();
       EXPECT_EQ((*encoder)->info().precision, precision);
       const std::vector<float> got = embed_all(**encoder, sequences);
@@ -151,7 +165,7 @@ TEST(Encoder, Int8TakesWideLayersInGroups) {
   for (const char* name : kKernelNames) {
     const Kernels* kernels = find_kernels(name);
     if (kernels == nullptr) continue;
-    const auto encoder = load_transformer(files_of(folder), *kernels, Precision::int8);
+    const auto encoder = load_encoder(files_of(folder), *kernels, Precision::int8);
     ASSERT_TRUE(encoder) << encoder.error().text();
     const std::vector<double> rows = reference_rows(*config, tensors, "", sequences[0]);
     std::vector<double> mean(shape.hidden);
@@ -160,22 +174,94 @@ TEST(Encoder, Int8TakesWideLayersInGroups) {
   }
 }
 
-class CompanyTest : public testing::TestWithParam<Precision> {};
+// Two matrices after pooling, in double precision and by the engine.
+TEST(Encoder, DenseModulesFollowPooling) {
+  const TestShape shape{.seed = 21};
+  const TestTensors tensors = random_tensors(shape);
+  const TestShape dense_shape{.hidden = 20, .seed = 22};
+  const TestTensors source = random_tensors(dense_shape);
+  const TemporaryFolder folder;
+  write_model(folder, shape, tensors);
+  const auto weights = [&](uint64_t outputs, uint64_t inputs, float sign) {
+    TestTensor weight{.type = "F32", .shape = {outputs, inputs}, .values = {}};
+    const auto& from = source.at("embeddings.word_embeddings.weight").values;
+    for (size_t i = 0; i < outputs * inputs; ++i)
+      weight.values.push_back(sign * from[i * 7 % from.size()]);
+    return weight;
+  };
+  const TestTensor first = weights(33, 48, 0.5f);
+  const TestTensor second = weights(20, 33, -0.25f);
+  TestTensor bias{.type = "F32", .shape = {33}, .values = std::vector<float>(33, 0.125f)};
+  folder.write("modules.json",
+               R"([{"type":"s.Transformer","path":""},{"type":"s.Pooling","path":"1_Pooling"},)"
+               R"({"type":"s.Dense","path":"2_Dense"},{"type":"s.Dense","path":"3_Dense"},)"
+               R"({"type":"s.Normalize","path":"4_Normalize"}])");
+  folder.write("1_Pooling/config.json", R"({"pooling_mode":"lasttoken"})");
+  folder.write("2_Dense/config.json",
+               R"({"in_features":48,"out_features":33,"bias":true,)"
+               R"("activation_function":"torch.nn.modules.activation.Tanh"})");
+  folder.write("2_Dense/model.safetensors",
+               safetensors_bytes({{"linear.weight", first}, {"linear.bias", bias}}));
+  folder.write("3_Dense/config.json",
+               R"({"in_features":33,"out_features":20,"bias":false,)"
+               R"("activation_function":"torch.nn.modules.linear.Identity"})");
+  folder.write("3_Dense/model.safetensors", safetensors_bytes({{"linear.weight", second}}));
+  const auto config = read_model_config(folder.path());
+  ASSERT_TRUE(config) << config.error().text();
+  EXPECT_EQ(config->dimension(), 20u);
+  const std::vector<Ids> sequences = random_ids({5, 1, 70, 30}, 50, 3);
+  for (const Precision precision : {Precision::fp32, Precision::int8}) {
+    const auto encoder = load_encoder(files_of(folder), kernels(), precision);
+    ASSERT_TRUE(encoder) << encoder.error().text();
+    ASSERT_EQ((*encoder)->info().dimension, 20u);
+    const std::vector<float> got = embed_all(**encoder, sequences);
+    for (size_t s = 0; s < sequences.size(); ++s) {
+      const std::vector<double> rows = reference_rows(*config, tensors, "", sequences[s]);
+      const double* last = rows.data() + (sequences[s].size() - 1) * 48;
+      std::vector<double> inner(33);
+      for (size_t o = 0; o < 33; ++o) {
+        inner[o] = 0.125;
+        for (size_t i = 0; i < 48; ++i) inner[o] += first.values[o * 48 + i] * last[i];
+        inner[o] = std::tanh(inner[o]);
+      }
+      std::vector<double> out(20);
+      double length = 0;
+      for (size_t o = 0; o < 20; ++o) {
+        for (size_t i = 0; i < 33; ++i) out[o] += second.values[o * 33 + i] * inner[i];
+        length += out[o] * out[o];
+      }
+      for (double& value : out) value /= std::sqrt(length);
+      if (precision == Precision::fp32) {
+        for (size_t o = 0; o < 20; ++o) EXPECT_NEAR(got[s * 20 + o], out[o], 2e-5) << s;
+      }
+      EXPECT_GE(cosine(std::span(got).subspan(s * 20, 20), out), 0.99);
+    }
+  }
+  folder.write("2_Dense/config.json", R"({"in_features":47,"out_features":33})");
+  EXPECT_NE(read_model_config(folder.path()).error().text().find("in_features"), std::string::npos);
+}
+
+class CompanyTest : public testing::TestWithParam<std::tuple<Precision, Family>> {};
 
 INSTANTIATE_TEST_SUITE_P(All, CompanyTest,
-                         testing::Values(Precision::fp32, Precision::bf16, Precision::int8),
+                         testing::Combine(testing::Values(Precision::fp32, Precision::bf16,
+                                                          Precision::int8),
+                                          testing::Values(Family::bert, Family::modernbert)),
                          [](const auto& param) {
-                           return std::string(precision_name(param.param));
+                           return std::string(precision_name(std::get<0>(param.param))) + "_" +
+                                  std::string(family_name(std::get<1>(param.param)));
                          });
 
 TEST_P(CompanyTest, ResultsDoNotDependOnIt) {
-  const TestShape shape{.hidden = 96, .heads = 3, .intermediate = 300, .positions = 300};
+  const auto& [precision, family] = GetParam();
+  const TestShape shape{
+      .family = family, .hidden = 96, .heads = 3, .intermediate = 300, .positions = 300};
   const TemporaryFolder folder;
   write_model(folder, shape, random_tensors(shape));
   for (const char* name : kKernelNames) {
     const Kernels* kernels = find_kernels(name);
     if (kernels == nullptr) continue;
-    const auto encoder = load_transformer(files_of(folder), *kernels, GetParam());
+    const auto encoder = load_encoder(files_of(folder), *kernels, precision);
     ASSERT_TRUE(encoder) << encoder.error().text();
     const std::vector<Ids> sequences =
         random_ids({1, 300, 5, 17, 128, 64, 31, 250, 2, 90, 111, 6, 6, 7, 300, 12}, 50, 3);
@@ -243,178 +329,6 @@ TEST(Encoder, FingerprintFollowsWhatDecidesTheVectors) {
   EXPECT_NE(plain, fingerprint(nothing));
 }
 
-// --- damaged models -----------------------------------------------------------------------------
-
-std::string load_error(const TestShape& shape, const TestTensors& tensors,
-                       const std::function<void(const TemporaryFolder&)>& change = {}) {
-  const TemporaryFolder folder;
-  write_model(folder, shape, tensors);
-  if (change) change(folder);
-  const auto encoder = Encoder::load(files_of(folder));
-  return encoder ? "loaded" : encoder.error().text();
-}
-
-void expect_mentions(const std::string& message, std::initializer_list<const char*> words) {
-  for (const char* word : words) EXPECT_NE(message.find(word), std::string::npos) << message;
-}
-
-TEST(DamagedModel, EveryTensorIsNeededAndChecked) {
-  const TestShape shape{.layers = 1};
-  const TestTensors tensors = random_tensors(shape);
-  for (const auto& [name, tensor] : tensors) {
-    const std::string quoted = "\"" + name + "\"";
-    TestTensors changed = tensors;
-    changed.erase(name);
-    expect_mentions(load_error(shape, changed), {quoted.c_str(), "missing"});
-    changed = tensors;
-    changed.at(name).values.back() = std::numeric_limits<float>::quiet_NaN();
-    expect_mentions(load_error(shape, changed), {quoted.c_str(), "nan"});
-    changed = tensors;
-    changed.at(name).shape.push_back(1);
-    expect_mentions(load_error(shape, changed), {quoted.c_str(), "shape", "config.json asks for"});
-  }
-}
-
-TEST(DamagedModel, WeightsBeyondHalfPrecisionAreRefused) {
-  const TestShape shape;
-  TestTensors tensors = random_tensors(shape);
-  tensors.at("encoder.layer.0.output.dense.weight").values[5] = 70000;
-  expect_mentions(load_error(shape, tensors),
-                  {"encoder.layer.0.output.dense.weight", "beyond 65504", "--precision bf16"});
-  const TemporaryFolder folder;
-  write_model(folder, shape, tensors);
-  EXPECT_TRUE(Encoder::load(files_of(folder), Precision::bf16));
-}
-
-TEST(DamagedModel, TruncatedAndMissingFilesAreNamed) {
-  const TestShape shape;
-  const TestTensors tensors = random_tensors(shape);
-  const std::string bytes = safetensors_bytes(tensors);
-  for (const size_t size :
-       {size_t{0}, size_t{7}, size_t{100}, bytes.size() / 2, bytes.size() - 1}) {
-    expect_mentions(load_error(shape, tensors,
-                               [&](const TemporaryFolder& f) {
-                                 f.write("model.safetensors", bytes.substr(0, size));
-                               }),
-                    {"model.safetensors"});
-  }
-  TemporaryFolder empty;
-  expect_mentions(Encoder::load(files_of(empty)).error().text(), {"config.json", "no such file"});
-}
-
-TEST(DamagedModel, ConfigurationsThatWouldChangeVectorsAreRefusedByName) {
-  const TestShape shape;
-  const TestTensors tensors = random_tensors(shape);
-  const auto with_config = [&](const std::string& from, const std::string& to) {
-    std::string json = config_json(shape);
-    const size_t at = json.find(from);
-    EXPECT_NE(at, std::string::npos);
-    json.replace(at, from.size(), to);
-    return load_error(shape, tensors,
-                      [&](const TemporaryFolder& f) { f.write("config.json", json); });
-  };
-  expect_mentions(with_config("\"bert\"", "\"gpt2\""),
-                  {"config.json", "\"gpt2\"", "headrace models"});
-  expect_mentions(with_config("\"gelu\"", "\"mish\""), {"hidden_act", "mish"});
-  expect_mentions(with_config("\"gelu\"", "7"), {"hidden_act", "not a string"});
-  expect_mentions(with_config("\"vocab_size\":50", "\"vocab_size\":-1"), {"vocab_size"});
-  expect_mentions(with_config("\"vocab_size\":50", "\"vocab_size\":60"), {"word_embeddings"});
-  expect_mentions(with_config("\"hidden_size\":48", "\"hidden_size\":0"), {"hidden_size"});
-  expect_mentions(with_config("\"hidden_size\":48", "\"hidden\":48"), {"hidden_size", "missing"});
-  expect_mentions(with_config("\"num_attention_heads\":4", "\"num_attention_heads\":5"),
-                  {"48", "5 heads"});
-  expect_mentions(with_config("1e-6", "-3"), {"layer_norm_eps"});
-  expect_mentions(with_config("{", "{\"position_embedding_type\":\"relative_key\","),
-                  {"position_embedding_type", "relative_key"});
-  expect_mentions(with_config("{", "{\"is_decoder\":true,"), {"is_decoder"});
-  expect_mentions(with_config("{", "{\"quantization_config\":{},"), {"quantized"});
-  expect_mentions(with_config("{", "{{"), {"config.json", "not JSON"});
-  expect_mentions(with_config("\"num_hidden_layers\":2", "\"num_hidden_layers\":3"),
-                  {"encoder.layer.2", "missing"});
-}
-
-TEST(DamagedModel, ModulesThatWouldChangeVectorsAreRefusedByName) {
-  const TestShape shape;
-  const TestTensors tensors = random_tensors(shape);
-  const auto with_modules = [&](const std::string& modules, const std::string& pooling) {
-    return load_error(shape, tensors, [&](const TemporaryFolder& f) {
-      f.write("modules.json", modules);
-      if (!pooling.empty()) f.write("1_Pooling/config.json", pooling);
-    });
-  };
-  const std::string start = R"([{"type":"s.Transformer","path":""},)";
-  const std::string both = start + R"({"type":"s.Pooling","path":"1_Pooling"})";
-  EXPECT_EQ(with_modules(both + "]", R"({"pooling_mode":"cls"})"), "loaded");
-  EXPECT_EQ(with_modules(both + R"(,{"type":"s.Normalize","path":"2_Normalize"}])", "{}"),
-            "loaded");
-  expect_mentions(with_modules(both + "]", ""), {"1_Pooling/config.json"});
-  expect_mentions(with_modules(both + R"(,{"type":"s.Dense","path":"2_Dense"}])", "{}"),
-                  {"modules.json", "s.Dense"});
-  expect_mentions(with_modules(start + R"({"type":"s.Pooling","path":"../../etc"}])", ""),
-                  {"leaves the model's folder"});
-  expect_mentions(with_modules("{}", ""), {"modules.json"});
-  expect_mentions(with_modules("[]", ""), {"no pooling"});
-  expect_mentions(with_modules(both + "]", R"({"pooling_mode":"magic"})"), {"magic"});
-  expect_mentions(with_modules(both + "]", R"({"pooling_mode_cls_token":true,)"
-                                           R"("pooling_mode_max_tokens":true})"),
-                  {"several pooling modes"});
-  expect_mentions(with_modules(both + "]", R"({"word_embedding_dimension":3})"), {"3", "48"});
-  expect_mentions(with_modules(both + "]", R"({"include_prompt":false})"), {"include_prompt"});
-}
-
-// --- settings ------------------------------------------------------------------------------------
-
-TEST(ModelConfig, ReadsLimitsAndPrompts) {
-  const TestShape shape;
-  const TemporaryFolder folder;
-  write_model(folder, shape, random_tensors(shape));
-  const auto read = [&] {
-    const auto config = read_model_config(folder.path());
-    EXPECT_TRUE(config) << config.error().text();
-    return config ? *config : ModelConfig{};
-  };
-  EXPECT_EQ(read().tokens_max, 70u);
-  folder.write("tokenizer_config.json", R"({"model_max_length":1000000000000000019884624838656})");
-  EXPECT_EQ(read().tokens_max, 70u);
-  folder.write("tokenizer_config.json", R"({"model_max_length":60})");
-  EXPECT_EQ(read().tokens_max, 60u);
-  folder.write("sentence_bert_config.json", R"({"max_seq_length":40,"do_lower_case":false})");
-  EXPECT_EQ(read().tokens_max, 40u);
-  EXPECT_EQ(read().query_prompt, "");
-  folder.write("config_sentence_transformers.json",
-               R"({"prompts":{"query":"q: ","document":"d: "},"default_prompt_name":null})");
-  EXPECT_EQ(read().query_prompt, "q: ");
-  EXPECT_EQ(read().passage_prompt, "d: ");
-  folder.write("config_sentence_transformers.json",
-               R"({"prompts":{"both":"b: "},"default_prompt_name":"both"})");
-  EXPECT_EQ(read().query_prompt, "b: ");
-  EXPECT_EQ(read().passage_prompt, "b: ");
-  folder.write("sentence_bert_config.json", R"({"max_seq_length":0})");
-  EXPECT_FALSE(read_model_config(folder.path()));
-}
-
-TEST(Pooling, FollowsEachDefinition) {
-  // Three tokens of two columns, in rows of three floats.
-  const float rows[] = {1, -4, 9, 3, 2, 9, 5, -1, 9};
-  const auto pooled = [&](Pooling pooling) {
-    std::vector<float> out(2);
-    pool(pooling, {.rows = rows, .stride = 3, .count = 3}, out);
-    return out;
-  };
-  EXPECT_EQ(pooled(Pooling::mean), (std::vector<float>{3, -1}));
-  EXPECT_EQ(pooled(Pooling::cls), (std::vector<float>{1, -4}));
-  EXPECT_EQ(pooled(Pooling::last), (std::vector<float>{5, -1}));
-  EXPECT_EQ(pooled(Pooling::max), (std::vector<float>{5, 2}));
-  EXPECT_NEAR(pooled(Pooling::mean_sqrt_length)[0], 9 / std::sqrt(3.0), 1e-5);
-  EXPECT_NEAR(pooled(Pooling::weighted_mean)[1], (-4 + 4 - 3) / 6.0, 1e-6);
-  std::vector<float> vector{3, 4};
-  normalize(vector);
-  EXPECT_FLOAT_EQ(vector[0], 0.6f);
-  std::vector<float> zero{0, 0};
-  normalize(zero);
-  EXPECT_EQ(zero, (std::vector<float>{0, 0}));
-}
-
 // --- the real model
 // -------------------------------------------------------------------------------
 
@@ -425,7 +339,7 @@ TEST(RealModel, AgreesWithSentenceTransformers) {
   for (const char* name : kKernelNames) {
     const Kernels* kernels = find_kernels(name);
     if (kernels == nullptr) continue;
-    const auto encoder = load_transformer({"all-MiniLM-L6-v2", directory, "directory"}, *kernels);
+    const auto encoder = load_encoder({"all-MiniLM-L6-v2", directory, "directory"}, *kernels);
     ASSERT_TRUE(encoder) << encoder.error().text();
     const EncoderInfo& info = (*encoder)->info();
     EXPECT_EQ(info.dimension, 384u);
@@ -440,7 +354,7 @@ TEST(RealModel, AgreesWithSentenceTransformers) {
     for (const auto& [precision, least] :
          {std::pair{Precision::bf16, 0.9999}, {Precision::int8, 0.99}}) {
       const auto lower =
-          load_transformer({"all-MiniLM-L6-v2", directory, "directory"}, *kernels, precision);
+          load_encoder({"all-MiniLM-L6-v2", directory, "directory"}, *kernels, precision);
       ASSERT_TRUE(lower) << lower.error().text();
       for (const Golden& golden : kGolden) {
         const std::vector<float> got =

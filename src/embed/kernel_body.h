@@ -588,7 +588,7 @@ struct KernelBody {
         }
       }
     }
-    const RowSplit split(tokens);
+    const RowSplit split(call.queries > 0 ? call.queries : tokens);
     AttentionStep step{call, key_panels, value_panels, scores, result, padded, 0};
     for (size_t block = 0; block < split.blocks; ++block) {
       const size_t rows = split.of(block);

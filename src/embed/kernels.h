@@ -80,8 +80,9 @@ struct AttentionCall {
   const float* query = nullptr;
   const float* key = nullptr;
   const float* value = nullptr;
-  size_t stride = 0;  // of query, key and value
-  size_t tokens = 0;
+  size_t stride = 0;   // of query, key and value
+  size_t tokens = 0;   // keys and values
+  size_t queries = 0;  // 0: as many as tokens
   size_t head_size = 0;
   float scale = 1;
   // Null, or for each distance d = key place - query place the term at relative_bias[d].

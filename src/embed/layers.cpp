@@ -68,12 +68,20 @@ Status WeightReader::matrix(const std::string& name, uint64_t outputs, uint64_t 
   return rows(name, shape, inputs, take);
 }
 
+Status Linear::take_rows(WeightReader& reader, const Part& part,
+                         const std::function<void(uint64_t, const float*)>& take) const {
+  const uint64_t all = part.of > 0 ? part.of : part.outputs;
+  return reader.matrix(part.weight, all, inputs_, [&](uint64_t row, const float* values) {
+    if (row >= part.first && row < part.first + part.outputs) take(row - part.first, values);
+  });
+}
+
 Status Linear::pack_halves(WeightReader& reader, const Part& part, uint32_t column) {
   const size_t panel = panel_width_;
   const bool bfloat = precision_ == Precision::bf16;
   std::vector<Half> halves(inputs_);
   bool fits = true;
-  HR_TRY(reader.matrix(part.weight, part.outputs, inputs_, [&](uint64_t row, const float* values) {
+  HR_TRY(take_rows(reader, part, [&](uint64_t row, const float* values) {
     if (bfloat) {
       for (size_t i = 0; i < inputs_; ++i) halves[i] = static_cast<Half>(to_bfloat(values[i]));
     } else {
@@ -93,7 +101,7 @@ size_t Linear::group_depth(size_t group) const {
 
 Status Linear::pack_bytes(WeightReader& reader, const Part& part, uint32_t column) {
   constexpr float kLargest = 63;
-  return reader.matrix(part.weight, part.outputs, inputs_, [&](uint64_t row, const float* values) {
+  return take_rows(reader, part, [&](uint64_t row, const float* values) {
     const size_t place = column + row;
     for (size_t group = 0; group * kInputGroup < inputs_; ++group) {
       const size_t begin = group * kInputGroup;
@@ -138,8 +146,9 @@ Result<Linear> Linear::load(WeightReader& reader, std::span<const Part> parts, u
     HR_TRY(linear.precision_ == Precision::int8 ? linear.pack_bytes(reader, part, column)
                                                 : linear.pack_halves(reader, part, column));
     if (!part.bias.empty()) {
-      HR_ASSIGN(const std::vector<float> bias, reader.vector(part.bias, part.outputs));
-      std::ranges::copy(bias, linear.bias_.data() + column);
+      const uint32_t all = part.of > 0 ? part.of : part.outputs;
+      HR_ASSIGN(const std::vector<float> bias, reader.vector(part.bias, all));
+      std::copy_n(bias.begin() + part.first, part.outputs, linear.bias_.data() + column);
     }
     column += part.outputs;
   }
@@ -225,11 +234,14 @@ void Linear::apply_bytes(const Kernels& kernels, const Rows& rows, size_t begin,
 }
 
 Result<LayerNorm> LayerNorm::load(WeightReader& reader, const std::string& name, uint32_t width,
-                                  float epsilon) {
+                                  float epsilon, bool bias) {
   LayerNorm norm;
   norm.epsilon_ = epsilon;
   HR_ASSIGN(norm.scale_, reader.vector(name + ".weight", width));
-  HR_ASSIGN(norm.shift_, reader.vector(name + ".bias", width));
+  norm.shift_.resize(width);
+  if (bias) {
+    HR_ASSIGN(norm.shift_, reader.vector(name + ".bias", width));
+  }
   return norm;
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -101,6 +102,9 @@ class Linear {
     std::string weight;  // tensor names
     std::string bias;    // empty: none
     uint32_t outputs;
+    // Where the tensors hold more than this part: its first row, and how many rows there are.
+    uint32_t first = 0;
+    uint32_t of = 0;  // 0: as many as outputs
   };
   static Result<Linear> load(WeightReader& reader, std::span<const Part> parts, uint32_t inputs);
 
@@ -131,6 +135,8 @@ class Linear {
 
  private:
   // Adds a part's weights; its outputs begin at `column`.
+  Status take_rows(WeightReader& reader, const Part& part,
+                   const std::function<void(uint64_t, const float*)>& take) const;
   Status pack_halves(WeightReader& reader, const Part& part, uint32_t column);
   Status pack_bytes(WeightReader& reader, const Part& part, uint32_t column);
   size_t group_depth(size_t group) const;
@@ -155,8 +161,9 @@ class Linear {
 
 class LayerNorm {
  public:
+  // Without `bias` rows are scaled only.
   static Result<LayerNorm> load(WeightReader& reader, const std::string& name, uint32_t width,
-                                float epsilon);
+                                float epsilon, bool bias = true);
   // rows = norm(rows + residual); residual may be null and has the same stride.
   void apply(const Kernels& kernels, float* rows, const float* residual, size_t stride,
              size_t count) const;

@@ -9,7 +9,7 @@
 #include <tuple>
 #include <utility>
 
-#include "embed/model_config.h"
+#include "embed/model_json.h"
 
 namespace headrace::embed {
 namespace {

@@ -11,6 +11,7 @@
 
 #include "base/mutex.h"
 #include "embed/model_config.h"
+#include "embed/model_json.h"
 #include "embed/model_places.h"
 
 namespace headrace {

@@ -17,6 +17,8 @@
 
 #include "base/result.h"
 #include "embed/model_config.h"
+#include "embed/model_json.h"
+#include "embed/model_modules.h"
 #include "embed/onnx_runtime.h"
 
 namespace headrace::embed {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash.h"
-#include "embed/model_config.h"
+#include "embed/model_json.h"
 #include "embed/safetensors.h"
 #include "embed/static_model.h"
 

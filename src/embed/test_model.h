@@ -60,8 +60,10 @@ std::string config_json(const TestShape& shape);
 void write_model(const TemporaryFolder& folder, const TestShape& shape, const TestTensors& tensors);
 ModelFiles files_of(const TemporaryFolder& folder);
 
-// The last layer's rows (ids.size() x hidden) by the textbook, in double precision.
+// The last layer's rows (ids.size() x hidden) by the textbook, in double precision. Tokens from
+// `second` on are of the second kind.
 std::vector<double> reference_rows(const ModelConfig& config, const TestTensors& tensors,
-                                   const std::string& prefix, std::span<const int32_t> ids);
+                                   const std::string& prefix, std::span<const int32_t> ids,
+                                   size_t second = SIZE_MAX);
 
 }  // namespace headrace::embed

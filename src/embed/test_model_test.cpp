@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "embed/kernels.h"
+#include "embed/test_family.h"
 #include "embed/test_model.h"
 
 namespace headrace::embed {
@@ -66,36 +67,6 @@ std::string safetensors_bytes(const TestTensors& tensors) {
   return bytes + header + data;
 }
 
-namespace {
-
-struct Names {
-  const char* layer;
-  const char* linear[6];  // query, key, value, attention output, up, down
-  const char* norm[2];    // after attention, after the feed-forward part
-};
-
-Names names_for(Family family) {
-  switch (family) {
-    case Family::distilbert:
-      return {"transformer.layer.{}.",
-              {"attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
-               "ffn.lin1", "ffn.lin2"},
-              {"sa_layer_norm", "output_layer_norm"}};
-    case Family::mpnet:
-      return {"encoder.layer.{}.",
-              {"attention.attn.q", "attention.attn.k", "attention.attn.v", "attention.attn.o",
-               "intermediate.dense", "output.dense"},
-              {"attention.LayerNorm", "output.LayerNorm"}};
-    default:
-      return {"encoder.layer.{}.",
-              {"attention.self.query", "attention.self.key", "attention.self.value",
-               "attention.output.dense", "intermediate.dense", "output.dense"},
-              {"attention.output.LayerNorm", "output.LayerNorm"}};
-  }
-}
-
-}  // namespace
-
 TestTensors random_tensors(const TestShape& shape) {
   TestTensors tensors;
   std::mt19937_64 random(shape.seed);
@@ -113,33 +84,37 @@ TestTensors random_tensors(const TestShape& shape) {
     }
     tensors[shape.prefix + name] = std::move(tensor);
   };
+  const TestFamily family = test_family(shape.family);
   const auto norm = [&](const std::string& name) {
     add(name + ".weight", {shape.hidden}, 0.2f, 1.0f);
-    add(name + ".bias", {shape.hidden}, 0.2f);
+    if (family.norm_bias) add(name + ".bias", {shape.hidden}, 0.2f);
+  };
+  const auto linear = [&](const std::string& name, uint64_t outputs, uint64_t inputs, bool bias) {
+    add(name + ".weight", {outputs, inputs}, 1.5f / std::sqrt(static_cast<float>(inputs)));
+    if (bias) add(name + ".bias", {outputs}, 0.2f);
   };
   const uint64_t hidden = shape.hidden;
-  add("embeddings.word_embeddings.weight", {shape.vocabulary, hidden}, 0.5f);
-  add("embeddings.position_embeddings.weight", {shape.positions, hidden}, 0.3f);
-  if (shape.family == Family::bert)
-    add("embeddings.token_type_embeddings.weight", {2, hidden}, 0.3f);
-  if (shape.family == Family::roberta)
-    add("embeddings.token_type_embeddings.weight", {1, hidden}, 0.3f);
+  const uint64_t inner = shape.intermediate;
+  add(family.words, {shape.vocabulary, hidden}, 0.5f);
+  if (family.position_table)
+    add("embeddings.position_embeddings.weight", {shape.positions, hidden}, 0.3f);
+  if (family.types > 0)
+    add("embeddings.token_type_embeddings.weight", {family.types, hidden}, 0.3f);
   if (shape.family == Family::mpnet)
     add("encoder.relative_attention_bias.weight", {32, shape.heads}, 1.0f);
-  norm("embeddings.LayerNorm");
-  const Names names = names_for(shape.family);
+  norm(family.embedding_norm);
   for (uint32_t i = 0; i < shape.layers; ++i) {
-    const std::string layer = fmt::format(fmt::runtime(names.layer), i);
-    for (int part = 0; part < 6; ++part) {
-      const uint64_t outputs = part == 4 ? shape.intermediate : hidden;
-      const uint64_t inputs = part == 5 ? shape.intermediate : hidden;
-      add(layer + names.linear[part] + ".weight", {outputs, inputs},
-          1.5f / std::sqrt(static_cast<float>(inputs)));
-      add(layer + names.linear[part] + ".bias", {outputs}, 0.2f);
-    }
-    norm(layer + names.norm[0]);
-    norm(layer + names.norm[1]);
+    const std::string layer = fmt::format(fmt::runtime(family.layer), i);
+    for (const std::string& part : family.projection)
+      linear(layer + part, 3 * hidden / family.projection.size(), hidden, family.attention_bias);
+    linear(layer + family.attention_output, hidden, hidden, family.attention_bias);
+    const uint64_t up = (family.gated ? 2 : 1) * inner / family.up.size();
+    for (const std::string& part : family.up) linear(layer + part, up, hidden, family.up_bias);
+    linear(layer + family.down, hidden, inner, family.down_bias);
+    if (i > 0 || family.first_norm) norm(layer + family.attention_norm);
+    norm(layer + family.output_norm);
   }
+  if (!family.final_norm.empty()) norm(family.final_norm);
   return tensors;
 }
 
@@ -151,13 +126,38 @@ std::string config_json(const TestShape& shape) {
         shape.hidden, shape.layers, shape.heads, shape.intermediate, shape.vocabulary,
         shape.positions);
   }
-  return fmt::format(
-      R"({{"model_type":"{}","hidden_size":{},"num_hidden_layers":{},"num_attention_heads":{},)"
-      R"("intermediate_size":{},"vocab_size":{},"max_position_embeddings":{},)"
-      R"("hidden_act":"gelu","layer_norm_eps":1e-6,"type_vocab_size":{}{}}})",
-      family_name(shape.family), shape.hidden, shape.layers, shape.heads, shape.intermediate,
-      shape.vocabulary, shape.positions, shape.family == Family::bert ? 2 : 1,
-      shape.family == Family::bert ? "" : R"(,"pad_token_id":1)");
+  if (shape.family == Family::nomic) {
+    return fmt::format(
+        R"({{"model_type":"nomic_bert","n_embd":{},"n_layer":{},"n_head":{},"n_inner":{},)"
+        R"("vocab_size":{},"n_positions":{},"activation_function":"swiglu",)"
+        R"("layer_norm_epsilon":1e-6,"qkv_proj_bias":false,"mlp_fc1_bias":false,)"
+        R"("mlp_fc2_bias":false,"rotary_emb_fraction":1.0,"rotary_emb_base":1000,)"
+        R"("type_vocab_size":2}})",
+        shape.hidden, shape.layers, shape.heads, shape.intermediate, shape.vocabulary,
+        shape.positions);
+  }
+  const std::string sizes =
+      fmt::format(R"("hidden_size":{},"num_hidden_layers":{},"num_attention_heads":{},)"
+                  R"("intermediate_size":{},"vocab_size":{},"max_position_embeddings":{})",
+                  shape.hidden, shape.layers, shape.heads, shape.intermediate, shape.vocabulary,
+                  shape.positions);
+  if (shape.family == Family::modernbert) {
+    return fmt::format(R"({{"model_type":"modernbert",{},"hidden_activation":"gelu",)"
+                       R"("norm_eps":1e-6,"global_rope_theta":160000.0,"local_rope_theta":10000.0,)"
+                       R"("local_attention":20,"global_attn_every_n_layers":3}})",
+                       sizes);
+  }
+  if (shape.family == Family::gte) {
+    return fmt::format(
+        R"({{"model_type":"new",{},"hidden_act":"gelu","layer_norm_eps":1e-6,)"
+        R"("type_vocab_size":2,"rope_theta":500000,"position_embedding_type":"rope",)"
+        R"("rope_scaling":{{"type":"ntk","factor":2.0}}}})",
+        sizes);
+  }
+  return fmt::format(R"({{"model_type":"{}",{},"hidden_act":"gelu","layer_norm_eps":1e-6,)"
+                     R"("type_vocab_size":{}{}}})",
+                     family_name(shape.family), sizes, shape.family == Family::bert ? 2 : 1,
+                     shape.family == Family::bert ? "" : R"(,"pad_token_id":1)");
 }
 
 void write_model(const TemporaryFolder& folder, const TestShape& shape,
@@ -169,134 +169,6 @@ void write_model(const TemporaryFolder& folder, const TestShape& shape,
 
 ModelFiles files_of(const TemporaryFolder& folder) {
   return {"test", folder.path(), "directory"};
-}
-
-namespace {
-
-using Rows = std::vector<double>;
-
-class Reference {
- public:
-  Reference(const ModelConfig& config, const TestTensors& tensors, const std::string& prefix)
-      : config_(config), tensors_(tensors), prefix_(prefix) {}
-
-  Rows run(std::span<const int32_t> ids) const {
-    const size_t n = ids.size();
-    const size_t h = config_.hidden;
-    Rows x(n * h);
-    const auto& words = at("embeddings.word_embeddings.weight");
-    const auto& places = at("embeddings.position_embeddings.weight");
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t d = 0; d < h; ++d) {
-        x[i * h + d] = static_cast<double>(words[static_cast<size_t>(ids[i]) * h + d]) +
-                       places[(i + config_.position_offset) * h + d];
-        if (config_.token_types > 0)
-          x[i * h + d] += at("embeddings.token_type_embeddings.weight")[d];
-      }
-    }
-    norm(x, "embeddings.LayerNorm");
-    const Names names = names_for(config_.family);
-    for (uint32_t l = 0; l < config_.layers; ++l) {
-      const std::string layer = fmt::format(fmt::runtime(names.layer), l);
-      const auto project = [&](const Rows& rows, int part) {
-        return linear(rows, n, layer + names.linear[part]);
-      };
-      Rows y = linear(attention(project(x, 0), project(x, 1), project(x, 2), n), n,
-                      layer + names.linear[3]);
-      for (size_t i = 0; i < y.size(); ++i) y[i] += x[i];
-      norm(y, layer + names.norm[0]);
-      Rows inner = project(y, 4);
-      for (double& v : inner) v = 0.5 * v * (1 + std::erf(v / std::sqrt(2.0)));
-      x = project(inner, 5);
-      for (size_t i = 0; i < x.size(); ++i) x[i] += y[i];
-      norm(x, layer + names.norm[1]);
-    }
-    return x;
-  }
-
- private:
-  const std::vector<float>& at(const std::string& name) const {
-    return tensors_.at(prefix_ + name).values;
-  }
-
-  Rows linear(const Rows& rows, size_t n, const std::string& name) const {
-    const auto& w = at(name + ".weight");
-    const auto& b = at(name + ".bias");
-    const size_t inputs = rows.size() / n;
-    Rows out(n * b.size());
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t o = 0; o < b.size(); ++o) {
-        double sum = b[o];
-        for (size_t k = 0; k < inputs; ++k) sum += rows[i * inputs + k] * w[o * inputs + k];
-        out[i * b.size() + o] = sum;
-      }
-    }
-    return out;
-  }
-
-  void norm(Rows& rows, const std::string& name) const {
-    const size_t h = config_.hidden;
-    const auto& w = at(name + ".weight");
-    const auto& b = at(name + ".bias");
-    for (size_t i = 0; i < rows.size(); i += h) {
-      double mean = 0;
-      double spread = 0;
-      for (size_t d = 0; d < h; ++d) mean += rows[i + d] / static_cast<double>(h);
-      for (size_t d = 0; d < h; ++d)
-        spread += (rows[i + d] - mean) * (rows[i + d] - mean) / static_cast<double>(h);
-      for (size_t d = 0; d < h; ++d)
-        rows[i + d] = (rows[i + d] - mean) / std::sqrt(spread + config_.epsilon) * w[d] + b[d];
-    }
-  }
-
-  // T5's bucket of a distance, as MPNet uses it: 32 buckets, exact below 8, logarithmic to 128.
-  static int bucket(int distance) {
-    const int away = std::abs(distance);
-    const int side = distance > 0 ? 16 : 0;
-    if (away < 8) return side + away;
-    const int wide = 8 + static_cast<int>(std::log(away / 8.0f) / std::log(128 / 8.0f) * 8);
-    return side + std::min(wide, 15);
-  }
-
-  Rows attention(const Rows& q, const Rows& k, const Rows& v, size_t n) const {
-    const size_t h = config_.hidden;
-    const size_t d = h / config_.heads;
-    Rows out(n * h);
-    for (size_t head = 0; head < config_.heads; ++head) {
-      for (size_t i = 0; i < n; ++i) {
-        Rows weight(n);
-        double top = -1e300;
-        for (size_t j = 0; j < n; ++j) {
-          for (size_t c = head * d; c < (head + 1) * d; ++c)
-            weight[j] += q[i * h + c] * k[j * h + c] / std::sqrt(static_cast<double>(d));
-          if (config_.family == Family::mpnet) {
-            const int b = bucket(static_cast<int>(j) - static_cast<int>(i));
-            weight[j] += at(
-                "encoder.relative_attention_bias.weight")[static_cast<size_t>(b) * config_.heads +
-                                                          head];
-          }
-          top = std::max(top, weight[j]);
-        }
-        double sum = 0;
-        for (double& w : weight) sum += w = std::exp(w - top);
-        for (size_t j = 0; j < n; ++j)
-          for (size_t c = head * d; c < (head + 1) * d; ++c)
-            out[i * h + c] += weight[j] / sum * v[j * h + c];
-      }
-    }
-    return out;
-  }
-
-  const ModelConfig& config_;
-  const TestTensors& tensors_;
-  const std::string& prefix_;
-};
-
-}  // namespace
-
-std::vector<double> reference_rows(const ModelConfig& config, const TestTensors& tensors,
-                                   const std::string& prefix, std::span<const int32_t> ids) {
-  return Reference(config, tensors, prefix).run(ids);
 }
 
 }  // namespace headrace::embed

@@ -4,35 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
-#include <vector>
-
-#include "base/check.h"
-#include "base/hash.h"
-#include "embed/layers.h"
-#include "embed/pooling.h"
-#include "embed/transformer_weights.h"
+#include <limits>
 
 namespace headrace {
-
-// Buffers for one tile; rows are `stride` floats apart.
-class Encoder::Scratch {
- public:
-  embed::AlignedBuffer<float> state;      // tokens x hidden: what enters a layer
-  embed::AlignedBuffer<float> next;       // tokens x hidden: what leaves a block
-  embed::AlignedBuffer<float> context;    // tokens x hidden: attention's result
-  embed::AlignedBuffer<float> projected;  // tokens x (query, key, value)
-  embed::AlignedBuffer<float> inner;      // some tokens x some of the intermediate columns
-  embed::AlignedBuffer<float> attention;  // the kernels' own
-  const std::function<void()>* between = nullptr;
-
-  // A step is done.
-  void step() const {
-    if (between != nullptr && *between) (*between)();
-  }
-  embed::LinearWorkspace linear;
-  embed::LinearWorkspace inner_linear;
-};
 
 void Encoder::ScratchDeleter::operator()(Scratch* scratch) const {
   std::default_delete<Scratch>()(scratch);
@@ -46,87 +20,33 @@ namespace {
 constexpr size_t kStretchBytes = 384 << 10;
 // How many of the intermediate columns exist at a time.
 constexpr size_t kInnerColumns = Linear::kInputGroup;
-constexpr size_t kTileTokens = 256;
+// Local layers are worked off so many queries at a time, each with the keys in reach.
+constexpr size_t kWindowQueries = 64;
 
-class Transformer final : public Encoder {
- public:
-  Transformer(ModelConfig config, const Kernels& kernels, Precision precision)
-      : config_(std::move(config)),
-        kernels_(kernels),
-        precision_(precision),
-        stride_(round_up(config_.hidden, kPanelWidthMax)) {}
+}  // namespace
 
-  Status load(const ModelFiles& files);
-
-  const EncoderInfo& info() const override { return info_; }
-  ScratchPtr new_scratch() const override {
-    return ScratchPtr(std::make_unique<Scratch>().release());
-  }
-  size_t tile_tokens() const override { return kTileTokens; }
-  Status embed(std::span<const std::span<const int32_t>> sequences, std::span<float> out,
-               Scratch& scratch, const std::function<void()>& between) const override;
-
- private:
-  using Sequences = std::span<const std::span<const int32_t>>;
-
-  void set_info(const ModelFiles& files);
-
-  Status check(Sequences sequences, std::span<float> out) const;
-  void embed_tile(Sequences tile, size_t tokens, float* out, Scratch& scratch) const;
-  void look_up(Sequences tile, float* state) const;
-  void attend(const Layer& layer, Sequences tile, size_t tokens, Scratch& scratch) const;
-  void feed_forward(const Layer& layer, size_t tokens, Scratch& scratch) const;
-  size_t stretch(size_t row_floats) const;
-
-  ModelConfig config_;
-  const Kernels& kernels_;
-  Precision precision_;
-  size_t stride_;
-  EncoderInfo info_;
-  TransformerWeights weights_;
-};
-
-Status Transformer::load(const ModelFiles& files) {
-  HR_ASSIGN(weights_, load_weights(files, config_, kernels_, precision_));
-  set_info(files);
-  return {};
+// Windows of queries and of keys: all distances that occur, the queries' own place in the middle.
+void Transformer::make_window_bias() {
+  if (config_.reach == 0) return;
+  const size_t farthest = config_.reach + kWindowQueries;
+  window_bias_.assign(2 * farthest + 1, -std::numeric_limits<float>::infinity());
+  std::fill_n(window_bias_.begin() + kWindowQueries, 2 * size_t{config_.reach} + 1, 0.0f);
 }
 
-// The fingerprint covers everything that decides a vector, but neither kernel nor folder.
-void Transformer::set_info(const ModelFiles& files) {
-  std::string settings = fmt::format(
-      "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", weights_.digest.hex(),
-      family_name(config_.family), config_.hidden, config_.layers, config_.heads,
-      config_.intermediate, config_.vocabulary, config_.positions, config_.position_offset,
-      config_.relative_buckets, config_.epsilon, static_cast<int>(config_.activation),
-      static_cast<int>(config_.pooling), config_.normalize, config_.tokens_max);
-  if (precision_ != Precision::fp32) settings += fmt::format(" {}", precision_name(precision_));
-  info_ = {.name = files.name,
-           .fingerprint = hash128(settings).hex(),
-           .dimension = config_.hidden,
-           .tokens_max = config_.tokens_max,
-           .normalized = config_.normalize,
-           .query_prompt = config_.query_prompt,
-           .passage_prompt = config_.passage_prompt,
-           .precision = precision_,
-           .kernel = kernels_.name};
-}
-
-Status Transformer::check(Sequences sequences, std::span<float> out) const {
-  HR_CHECK(out.size() == sequences.size() * size_t{config_.hidden}, "one row for each sequence");
+Status Transformer::check(Sequences sequences, const std::string& name) const {
   for (size_t i = 0; i < sequences.size(); ++i) {
-    const std::span<const int32_t> ids = sequences[i];
+    const std::span<const int32_t> ids = sequences[i].ids;
     if (ids.empty() || ids.size() > config_.tokens_max) {
       return fail(ErrorCode::invalid_argument,
-                  fmt::format("sequence {} has {} tokens; {} takes 1 to {}", i, ids.size(),
-                              info_.name, config_.tokens_max),
+                  fmt::format("sequence {} has {} tokens; {} takes 1 to {}", i, ids.size(), name,
+                              config_.tokens_max),
                   "chunk or cut the text first");
     }
     for (const int32_t id : ids) {
       if (id < 0 || static_cast<uint32_t>(id) >= config_.vocabulary) {
         return fail(ErrorCode::invalid_argument,
                     fmt::format("sequence {} holds token {}; the vocabulary of {} has {}", i, id,
-                                info_.name, config_.vocabulary),
+                                name, config_.vocabulary),
                     "tokenizer.json belongs to another model than model.safetensors");
       }
     }
@@ -134,28 +54,30 @@ Status Transformer::check(Sequences sequences, std::span<float> out) const {
   return {};
 }
 
-Status Transformer::embed(Sequences sequences, std::span<float> out, Scratch& scratch,
-                          const std::function<void()>& between) const {
-  HR_TRY(check(sequences, out));
+void Transformer::run(
+    Sequences sequences, Encoder::Scratch& scratch, const std::function<void()>& between,
+    const std::function<void(size_t first, size_t count, const float* rows)>& take) const {
   scratch.between = &between;
   for (size_t first = 0; first < sequences.size();) {
     size_t tokens = 0;
     size_t count = 0;
     while (first + count < sequences.size() && tokens < kTileTokens)
-      tokens += sequences[first + count++].size();
-    embed_tile(sequences.subspan(first, count), tokens, out.data() + first * config_.hidden,
-               scratch);
+      tokens += sequences[first + count++].ids.size();
+    run_tile(sequences.subspan(first, count), tokens, scratch);
+    take(first, count, scratch.state.data());
     first += count;
   }
-  return {};
 }
 
 void Transformer::look_up(Sequences tile, float* state) const {
   const size_t hidden = config_.hidden;
-  for (const std::span<const int32_t> ids : tile) {
-    for (size_t place = 0; place < ids.size(); ++place, state += stride_) {
-      kernels_.widen_add(weights_.words.data() + static_cast<size_t>(ids[place]) * hidden,
-                         weights_.places.data() + place * hidden, state, hidden);
+  const size_t place_step = config_.rotary.base != 0 ? 0 : hidden;
+  for (const TokenSequence& sequence : tile) {
+    for (size_t place = 0; place < sequence.ids.size(); ++place, state += stride_) {
+      kernels_.widen_add(weights_.words.data() + static_cast<size_t>(sequence.ids[place]) * hidden,
+                         weights_.places.data() + place * place_step, state, hidden);
+      if (place < sequence.second || weights_.second_type.empty()) continue;
+      for (size_t i = 0; i < hidden; ++i) state[i] += weights_.second_type[i];
     }
   }
 }
@@ -165,47 +87,98 @@ size_t Transformer::stretch(size_t row_floats) const {
   return std::max(rows / kernels_.row_block, size_t{2}) * kernels_.row_block;
 }
 
-void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
-                         Scratch& scratch) const {
+const float* Transformer::entering(const std::optional<LayerNorm>& norm, const float* rows,
+                                   size_t count, Encoder::Scratch& scratch) const {
+  if (!config_.pre_norm || !norm) return rows;
+  std::copy_n(rows, count * stride_, scratch.normed.data());
+  norm->apply(kernels_, scratch.normed.data(), nullptr, stride_, count);
+  return scratch.normed.data();
+}
+
+void Transformer::leave(const std::optional<LayerNorm>& norm, float* rows, const float* entered,
+                        size_t count) const {
+  if (!config_.pre_norm && norm) {
+    norm->apply(kernels_, rows, entered, stride_, count);
+    return;
+  }
+  for (size_t i = 0; i < count * stride_; ++i) rows[i] += entered[i];
+}
+
+// One head of one sequence, whose rows begin at `projected` and `context`.
+void Transformer::attend_head(const Layer& layer, size_t head, size_t tokens,
+                              const float* projected, float* context,
+                              Encoder::Scratch& scratch) const {
   const size_t hidden = config_.hidden;
-  const size_t width = layer.projection.padded_outputs();
   const size_t head_size = hidden / config_.heads;
+  AttentionCall call{.query = projected + head * head_size,
+                     .stride = layer.projection.padded_outputs(),
+                     .tokens = tokens,
+                     .head_size = head_size,
+                     .scale = 1.0f / std::sqrt(static_cast<float>(head_size)),
+                     .output = context + head * head_size,
+                     .output_stride = stride_,
+                     .workspace = scratch.attention.data()};
+  call.key = call.query + hidden;
+  call.value = call.query + 2 * hidden;
+  if (!weights_.relative_bias.empty()) {
+    const size_t bias_width = 2 * size_t{config_.tokens_max} - 1;
+    call.relative_bias = weights_.relative_bias.data() + head * bias_width + config_.tokens_max - 1;
+  }
+  const size_t reach = config_.reach;
+  if (!layer.local || tokens <= reach + 1) {
+    kernels_.attention(call);
+    return;
+  }
+  const AttentionCall all = call;
+  for (size_t begin = 0; begin < tokens; begin += kWindowQueries) {
+    const size_t first = begin - std::min(begin, reach);
+    call.query = all.query + begin * all.stride;
+    call.key = all.key + first * all.stride;
+    call.value = all.value + first * all.stride;
+    call.queries = std::min(kWindowQueries, tokens - begin);
+    call.tokens = std::min(begin + call.queries + reach, tokens) - first;
+    call.output = all.output + begin * all.output_stride;
+    // Keys are counted from `first`, queries from `begin`.
+    call.relative_bias = window_bias_.data() + kWindowQueries + reach - (begin - first);
+    kernels_.attention(call);
+  }
+}
+
+void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
+                         Encoder::Scratch& scratch) const {
+  const size_t width = layer.projection.padded_outputs();
+  const size_t head_size = config_.hidden / config_.heads;
   const size_t step = stretch(stride_);
+  const Rotary& rotary = weights_.rotary[layer.local ? 1 : 0];
   for (size_t row = 0; row < tokens; row += step) {
+    const size_t count = std::min(step, tokens - row);
+    float* const rows = scratch.projected.data() + row * width;
     layer.projection.apply(kernels_,
-                           {.input = scratch.state.data() + row * stride_,
+                           {.input = entering(layer.attention_norm,
+                                              scratch.state.data() + row * stride_, count, scratch),
                             .input_stride = stride_,
-                            .output = scratch.projected.data() + row * width,
+                            .output = rows,
                             .output_stride = width,
-                            .count = std::min(step, tokens - row)},
+                            .count = count},
                            0, width, Activation::none, scratch.linear);
+    if (!rotary.empty()) {
+      // Query and key lie side by side: twice as many heads.
+      for (size_t i = 0; i < count; ++i)
+        rotary.turn(rows + i * width, scratch.places[row + i], 2 * size_t{config_.heads},
+                    head_size);
+    }
     scratch.step();
   }
   const float* projected = scratch.projected.data();
   float* context = scratch.context.data();
-  for (const std::span<const int32_t> ids : tile) {
+  for (const TokenSequence& sequence : tile) {
+    const size_t length = sequence.ids.size();
     for (size_t head = 0; head < config_.heads; ++head) {
-      const float* query = projected + head * head_size;
-      const float* bias = nullptr;
-      if (!weights_.relative_bias.empty()) {
-        const size_t bias_width = 2 * size_t{config_.tokens_max} - 1;
-        bias = weights_.relative_bias.data() + head * bias_width + config_.tokens_max - 1;
-      }
-      kernels_.attention({.query = query,
-                          .key = query + hidden,
-                          .value = query + 2 * hidden,
-                          .stride = width,
-                          .tokens = ids.size(),
-                          .head_size = head_size,
-                          .scale = 1.0f / std::sqrt(static_cast<float>(head_size)),
-                          .relative_bias = bias,
-                          .output = context + head * head_size,
-                          .output_stride = stride_,
-                          .workspace = scratch.attention.data()});
+      attend_head(layer, head, length, projected, context, scratch);
       scratch.step();
     }
-    projected += ids.size() * width;
-    context += ids.size() * stride_;
+    projected += length * width;
+    context += length * stride_;
   }
   for (size_t row = 0; row < tokens; row += step) {
     const size_t count = std::min(step, tokens - row);
@@ -218,20 +191,20 @@ void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
                                   .count = count},
                                  0, layer.attention_output.padded_outputs(), Activation::none,
                                  scratch.linear);
-    layer.attention_norm.apply(kernels_, next, scratch.state.data() + row * stride_, stride_,
-                               count);
+    leave(layer.attention_norm, next, scratch.state.data() + row * stride_, count);
     scratch.step();
   }
 }
 
 // The intermediate columns come into being a slice at a time and are used up at once: they never
 // leave the cache.
-void Transformer::feed_forward(const Layer& layer, size_t tokens, Scratch& scratch) const {
+void Transformer::feed_forward(const Layer& layer, size_t tokens, Encoder::Scratch& scratch) const {
   const size_t step = stretch(stride_ + kInnerColumns);
   const size_t inner = config_.intermediate;
   for (size_t row = 0; row < tokens; row += step) {
     const size_t count = std::min(step, tokens - row);
-    const float* input = scratch.next.data() + row * stride_;
+    const float* entered = scratch.next.data() + row * stride_;
+    const float* input = entering(layer.output_norm, entered, count, scratch);
     float* output = scratch.state.data() + row * stride_;
     for (size_t begin = 0; begin < inner; begin += kInnerColumns) {
       const size_t end = std::min(begin + kInnerColumns, inner);
@@ -242,7 +215,23 @@ void Transformer::feed_forward(const Layer& layer, size_t tokens, Scratch& scrat
                       .output_stride = kInnerColumns,
                       .count = count,
                       .same_input = begin > 0},
-                     begin, round_up(end, kPanelWidthMax), config_.activation, scratch.linear);
+                     begin, round_up(end, kPanelWidthMax),
+                     layer.gate ? Activation::none : config_.activation, scratch.linear);
+      if (layer.gate) {
+        layer.gate->apply(kernels_,
+                          {.input = input,
+                           .input_stride = stride_,
+                           .output = scratch.gate.data(),
+                           .output_stride = kInnerColumns,
+                           .count = count,
+                           .same_input = true},
+                          begin, round_up(end, kPanelWidthMax), config_.activation, scratch.linear);
+        for (size_t i = 0; i < count; ++i) {
+          float* const values = scratch.inner.data() + i * kInnerColumns;
+          const float* const gates = scratch.gate.data() + i * kInnerColumns;
+          for (size_t column = 0; column < end - begin; ++column) values[column] *= gates[column];
+        }
+      }
       layer.down.apply_inputs(kernels_,
                               {.input = scratch.inner.data(),
                                .input_stride = kInnerColumns,
@@ -252,20 +241,26 @@ void Transformer::feed_forward(const Layer& layer, size_t tokens, Scratch& scrat
                               begin, end, scratch.inner_linear);
       scratch.step();
     }
-    layer.output_norm.apply(kernels_, output, input, stride_, count);
+    leave(layer.output_norm, output, entered, count);
   }
 }
 
-void Transformer::embed_tile(Sequences tile, size_t tokens, float* out, Scratch& scratch) const {
+void Transformer::run_tile(Sequences tile, size_t tokens, Encoder::Scratch& scratch) const {
   size_t longest = 0;
-  for (const std::span<const int32_t> ids : tile) longest = std::max(longest, ids.size());
+  for (const TokenSequence& sequence : tile) longest = std::max(longest, sequence.ids.size());
   const size_t step = stretch(stride_ + kInnerColumns);
   scratch.state.grow(tokens * stride_);
   scratch.next.grow(tokens * stride_);
   scratch.context.grow(tokens * stride_);
   scratch.projected.grow(tokens * round_up(3 * size_t{config_.hidden}, kPanelWidthMax));
   scratch.inner.grow(std::min(step, tokens) * kInnerColumns);
+  if (config_.gated) scratch.gate.grow(std::min(step, tokens) * kInnerColumns);
+  if (config_.pre_norm) scratch.normed.grow(std::min(stretch(stride_), tokens) * stride_);
   scratch.attention.grow(attention_workspace(longest, config_.hidden / config_.heads));
+  scratch.places.clear();
+  for (const TokenSequence& sequence : tile) {
+    for (uint32_t place = 0; place < sequence.ids.size(); ++place) scratch.places.push_back(place);
+  }
 
   look_up(tile, scratch.state.data());
   weights_.embedding_norm.apply(kernels_, scratch.state.data(), nullptr, stride_, tokens);
@@ -273,31 +268,9 @@ void Transformer::embed_tile(Sequences tile, size_t tokens, float* out, Scratch&
     attend(layer, tile, tokens, scratch);
     feed_forward(layer, tokens, scratch);
   }
-  const float* rows = scratch.state.data();
-  for (const std::span<const int32_t> ids : tile) {
-    pool(config_.pooling, {.rows = rows, .stride = stride_, .count = ids.size()},
-         std::span(out, config_.hidden));
-    if (config_.normalize) normalize(std::span(out, config_.hidden));
-    rows += ids.size() * stride_;
-    out += config_.hidden;
-  }
-}
-
-}  // namespace
-
-Result<std::unique_ptr<const Encoder>> load_transformer(const ModelFiles& files,
-                                                        const Kernels& kernels,
-                                                        Precision precision) {
-  HR_ASSIGN(ModelConfig config, read_model_config(files.directory));
-  auto transformer = std::make_unique<Transformer>(std::move(config), kernels, precision);
-  HR_TRY(transformer->load(files));
-  return transformer;
+  if (weights_.final_norm)
+    weights_.final_norm->apply(kernels_, scratch.state.data(), nullptr, stride_, tokens);
 }
 
 }  // namespace embed
-
-Result<std::unique_ptr<const Encoder>> Encoder::load(const ModelFiles& files, Precision precision) {
-  return embed::load_transformer(files, embed::kernels(), precision);
-}
-
 }  // namespace headrace

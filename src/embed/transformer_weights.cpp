@@ -4,72 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
-#include "embed/safetensors.h"
-
 namespace headrace::embed {
 namespace {
-
-// Where a family keeps its tensors. "{}" stands for the layer's number.
-struct TensorNames {
-  const char* prefix;  // may stand before every name, or be absent
-  const char* layer;
-  const char* query;
-  const char* key;
-  const char* value;
-  const char* attention_output;
-  const char* attention_norm;
-  const char* up;
-  const char* down;
-  const char* output_norm;
-};
-
-constexpr TensorNames kBertNames = {
-    .prefix = "bert.",
-    .layer = "encoder.layer.{}.",
-    .query = "attention.self.query",
-    .key = "attention.self.key",
-    .value = "attention.self.value",
-    .attention_output = "attention.output.dense",
-    .attention_norm = "attention.output.LayerNorm",
-    .up = "intermediate.dense",
-    .down = "output.dense",
-    .output_norm = "output.LayerNorm",
-};
-
-TensorNames names_of(Family family) {
-  TensorNames names = kBertNames;
-  switch (family) {
-    case Family::bert:
-      break;
-    case Family::roberta:
-      names.prefix = "roberta.";
-      break;
-    case Family::distilbert:
-      names = {.prefix = "distilbert.",
-               .layer = "transformer.layer.{}.",
-               .query = "attention.q_lin",
-               .key = "attention.k_lin",
-               .value = "attention.v_lin",
-               .attention_output = "attention.out_lin",
-               .attention_norm = "sa_layer_norm",
-               .up = "ffn.lin1",
-               .down = "ffn.lin2",
-               .output_norm = "output_layer_norm"};
-      break;
-    case Family::mpnet:
-      names.prefix = "mpnet.";
-      names.query = "attention.attn.q";
-      names.key = "attention.attn.k";
-      names.value = "attention.attn.v";
-      names.attention_output = "attention.attn.o";
-      names.attention_norm = "attention.LayerNorm";
-      break;
-  }
-  return names;
-}
 
 // MPNet: a bias for each head and each bucket of distances; buckets widen logarithmically.
 Status load_relative_bias(WeightReader& reader, const ModelConfig& config,
@@ -101,66 +41,134 @@ Status load_relative_bias(WeightReader& reader, const ModelConfig& config,
   return {};
 }
 
-Status load_embeddings(WeightReader& reader, const ModelConfig& config,
+Status load_embeddings(WeightReader& reader, const ModelConfig& config, const TensorNames& names,
                        TransformerWeights& weights) {
   const uint32_t hidden = config.hidden;
-  HR_ASSIGN(weights.words,
-            reader.half_table("embeddings.word_embeddings.weight", config.vocabulary, hidden));
-  const uint32_t rows = config.positions - config.position_offset;
+  HR_ASSIGN(weights.words, reader.half_table(names.words, config.vocabulary, hidden));
+  const bool rotary = config.rotary.base != 0;
+  const uint32_t rows = rotary ? 1 : config.positions - config.position_offset;
   weights.places.assign(size_t{rows} * hidden, 0.0f);
-  HR_TRY(reader.add_table("embeddings.position_embeddings.weight", config.positions, hidden,
-                          config.position_offset, weights.places));
-  if (config.token_types > 0) {
-    std::vector<float> type(hidden);
-    HR_TRY(reader.add_table("embeddings.token_type_embeddings.weight", config.token_types, hidden,
-                            0, type));
-    for (size_t i = 0; i < weights.places.size(); ++i) weights.places[i] += type[i % hidden];
+  if (!rotary) {
+    HR_TRY(reader.add_table("embeddings.position_embeddings.weight", config.positions, hidden,
+                            config.position_offset, weights.places));
   }
-  HR_ASSIGN(weights.embedding_norm,
-            LayerNorm::load(reader, "embeddings.LayerNorm", hidden, config.epsilon));
+  if (config.token_types > 0) {
+    std::vector<float> types(size_t{config.token_types} * hidden);
+    HR_TRY(reader.add_table("embeddings.token_type_embeddings.weight", config.token_types, hidden,
+                            0, types));
+    for (size_t i = 0; i < weights.places.size(); ++i) weights.places[i] += types[i % hidden];
+    if (config.token_types > 1) {
+      weights.second_type.resize(hidden);
+      for (size_t i = 0; i < hidden; ++i) weights.second_type[i] = types[hidden + i] - types[i];
+    }
+  }
+  HR_ASSIGN(weights.embedding_norm, LayerNorm::load(reader, names.embedding_norm, hidden,
+                                                    config.epsilon, config.norm_bias));
   if (config.relative_buckets > 0) HR_TRY(load_relative_bias(reader, config, weights));
+  if (rotary)
+    weights.rotary[0] = Rotary(config.rotary, config.rotary_dimensions, config.tokens_max);
+  if (config.local_rotary.base != 0)
+    weights.rotary[1] = Rotary(config.local_rotary, config.rotary_dimensions, config.tokens_max);
   return {};
 }
 
-Result<Layer> load_layer(WeightReader& reader, const ModelConfig& config, const TensorNames& names,
-                         uint32_t number) {
-  const uint32_t hidden = config.hidden;
-  const std::string layer = fmt::format(fmt::runtime(names.layer), number);
-  const auto part = [&](const char* name, uint32_t outputs) {
-    return Linear::Part{layer + name + ".weight", layer + name + ".bias", outputs};
-  };
-  const Linear::Part projection[] = {part(names.query, hidden), part(names.key, hidden),
-                                     part(names.value, hidden)};
-  const Linear::Part attention_output[] = {part(names.attention_output, hidden)};
-  const Linear::Part up[] = {part(names.up, config.intermediate)};
-  const Linear::Part down[] = {part(names.down, hidden)};
-  Layer result;
-  HR_ASSIGN(result.projection, Linear::load(reader, projection, hidden));
-  HR_ASSIGN(result.attention_output, Linear::load(reader, attention_output, hidden));
-  HR_ASSIGN(result.attention_norm,
-            LayerNorm::load(reader, layer + names.attention_norm, hidden, config.epsilon));
-  HR_ASSIGN(result.up, Linear::load(reader, up, hidden));
-  HR_ASSIGN(result.down, Linear::load(reader, down, config.intermediate));
-  HR_ASSIGN(result.output_norm,
-            LayerNorm::load(reader, layer + names.output_norm, hidden, config.epsilon));
-  return result;
-}
+// Loads one layer's parts, by the family's names.
+class LayerLoader {
+ public:
+  LayerLoader(WeightReader& reader, const ModelConfig& config, const TensorNames& names,
+              uint32_t number)
+      : reader_(reader),
+        config_(config),
+        names_(names),
+        number_(number),
+        layer_(fmt::format(fmt::runtime(names.layer), number)) {}
+
+  Result<Layer> load() {
+    const uint32_t hidden = config_.hidden;
+    const uint32_t inner = config_.intermediate;
+    Layer result;
+    result.local = config_.is_local(number_);
+    if (names_.projection != nullptr) {
+      HR_ASSIGN(result.projection, linear({part(names_.projection, 3 * hidden, attention())}));
+    } else {
+      HR_ASSIGN(result.projection, linear({part(names_.query, hidden, attention()),
+                                           part(names_.key, hidden, attention()),
+                                           part(names_.value, hidden, attention())}));
+    }
+    HR_ASSIGN(result.attention_output,
+              linear({part(names_.attention_output, hidden, attention())}));
+    if (number_ > 0 || names_.first_norm) {
+      HR_ASSIGN(result.attention_norm, norm(names_.attention_norm));
+    }
+    HR_TRY(load_up(result));
+    const Linear::Part down[] = {part(names_.down, hidden, config_.down_bias)};
+    HR_ASSIGN(result.down, Linear::load(reader_, down, inner));
+    HR_ASSIGN(result.output_norm, norm(names_.output_norm));
+    return result;
+  }
+
+ private:
+  bool attention() const { return config_.attention_bias; }
+
+  Linear::Part part(const char* name, uint32_t outputs, bool bias) const {
+    return {layer_ + name + ".weight", bias ? layer_ + name + ".bias" : std::string(), outputs};
+  }
+  Result<Linear> linear(std::initializer_list<Linear::Part> parts) {
+    return Linear::load(reader_, {parts.begin(), parts.size()}, config_.hidden);
+  }
+  Result<LayerNorm> norm(const char* name) {
+    return LayerNorm::load(reader_, layer_ + name, config_.hidden, config_.epsilon,
+                           config_.norm_bias);
+  }
+
+  Status load_up(Layer& result) {
+    const uint32_t inner = config_.intermediate;
+    if (!config_.gated) {
+      const char* name = config_.family == Family::nomic ? "mlp.fc1" : names_.up;
+      HR_ASSIGN(result.up, linear({part(name, inner, config_.up_bias)}));
+      return {};
+    }
+    Linear::Part up =
+        part(names_.up_gate != nullptr ? names_.up_gate : names_.up, inner, config_.up_bias);
+    Linear::Part gate =
+        part(names_.up_gate != nullptr ? names_.up_gate : names_.gate, inner, config_.up_bias);
+    if (names_.up_gate != nullptr) {
+      up.of = gate.of = 2 * inner;
+      (names_.gate_first ? up : gate).first = inner;
+    }
+    HR_ASSIGN(result.up, linear({up}));
+    HR_ASSIGN(result.gate, linear({gate}));
+    return {};
+  }
+
+  WeightReader& reader_;
+  const ModelConfig& config_;
+  const TensorNames& names_;
+  const uint32_t number_;
+  const std::string layer_;
+};
 
 }  // namespace
 
-Result<TransformerWeights> load_weights(const ModelFiles& files, const ModelConfig& config,
-                                        const Kernels& kernels, Precision precision) {
-  HR_ASSIGN(const SafeTensors file, SafeTensors::open(files.directory + "/model.safetensors"));
-  const TensorNames names = names_of(config.family);
-  const bool prefixed =
-      file.contains(std::string(names.prefix) + "embeddings.word_embeddings.weight");
-  WeightReader reader(file, prefixed ? names.prefix : "", kernels, precision);
+WeightReader reader_of(const SafeTensors& file, const ModelConfig& config, const Kernels& kernels,
+                       Precision precision) {
+  const TensorNames names = tensor_names(config.family);
+  const bool prefixed = file.contains(std::string(names.prefix) + names.words);
+  return {file, prefixed ? names.prefix : "", kernels, precision};
+}
+
+Result<TransformerWeights> load_weights(WeightReader& reader, const ModelConfig& config) {
+  const TensorNames names = tensor_names(config.family);
   TransformerWeights weights;
-  HR_TRY(load_embeddings(reader, config, weights));
+  HR_TRY(load_embeddings(reader, config, names, weights));
   weights.layers.reserve(config.layers);
   for (uint32_t number = 0; number < config.layers; ++number) {
-    HR_ASSIGN(Layer layer, load_layer(reader, config, names, number));
+    HR_ASSIGN(Layer layer, LayerLoader(reader, config, names, number).load());
     weights.layers.push_back(std::move(layer));
+  }
+  if (names.final_norm != nullptr) {
+    HR_ASSIGN(weights.final_norm, LayerNorm::load(reader, names.final_norm, config.hidden,
+                                                  config.epsilon, config.norm_bias));
   }
   weights.digest = reader.digest();
   return weights;
