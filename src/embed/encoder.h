@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "embed/model_store.h"
 #include "embed/precision.h"
+#include "runtime/team.h"
 
 namespace headrace {
 
@@ -53,9 +54,11 @@ class Encoder {
   // Embeds each sequence (ids with special tokens, 1 … tokens_max of them, each < vocabulary) and
   // writes row i to out[i * dimension …]. Bit-identical whatever else is in the call.
   // `between` is called every millisecond or so, between steps: bulk work makes way there.
+  // With a `team` its threads share each step: for a call that would leave cores idle.
   // Errors: invalid_argument for an id or a length out of range.
   virtual Status embed(std::span<const std::span<const int32_t>> sequences, std::span<float> out,
-                       Scratch& scratch, const std::function<void()>& between = {}) const = 0;
+                       Scratch& scratch, const std::function<void()>& between = {},
+                       Team* team = nullptr) const = 0;
 };
 
 }  // namespace headrace

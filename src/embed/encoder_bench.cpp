@@ -5,6 +5,8 @@
 //   HEADRACE_TEST_MODEL=DIR …           that model too
 //   HEADRACE_KERNEL=avx2 …              another kernel than the best
 //
+// query16_shared is a query of 16 tokens as two threads share it, by the wall clock.
+//
 // Columns: tokens_per_s (median call), floor_percent (the fraction of the floor that it reaches)
 // and best_percent (the fastest call, for machines with neighbours). One thread, CPU time. For int8
 // they are fractions of the floor of float arithmetic, so they may exceed 100.
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -28,6 +31,7 @@
 #include "embed/kernels.h"
 #include "embed/model_config.h"
 #include "embed/text_encoder.h"
+#include "runtime/thread_pool.h"
 
 namespace headrace::embed {
 namespace {
@@ -168,6 +172,32 @@ void run(benchmark::State& state, const Model& model, size_t tokens, size_t coun
   state.counters["floor_gflops"] = floor / 1e9;
 }
 
+// One query at a time, as two threads share it.
+void run_shared(benchmark::State& state, const Model& model) {
+  const std::vector<int32_t> ids(16, 2000);
+  const std::span<const int32_t> sequences[] = {ids};
+  std::vector<float> out(model.config.hidden);
+  const Encoder::ScratchPtr scratch = model.encoder->new_scratch();
+  ThreadPool pool(1);
+  std::vector<double> seconds;
+  for (auto iteration : state) {
+    const auto start = std::chrono::steady_clock::now();
+    Team team(2);
+    pool.parallel_for(2, [&](size_t member) {
+      if (member > 0) {
+        team.serve(member);
+        return;
+      }
+      HR_CHECK(model.encoder->embed(sequences, out, *scratch, {}, &team), "the ids are in range");
+      team.finish();
+    });
+    seconds.push_back(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  state.counters["median_ms"] = 1e3 * median(seconds);
+  state.counters["best_ms"] = 1e3 * std::ranges::min(seconds);
+}
+
 void add_model(const std::string& shape, const std::string& folder, Precision precision) {
   const auto model = std::make_shared<const Model>(load(folder, precision));
   const std::string name = fmt::format("{}/{}", shape, precision_name(precision));
@@ -186,6 +216,10 @@ void add_model(const std::string& shape, const std::string& folder, Precision pr
   benchmark::RegisterBenchmark(fmt::format("{}/{}/query16", kernels().name, name).c_str(),
                                [model](benchmark::State& state) { run(state, *model, 16, 1); })
       ->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark(fmt::format("{}/{}/query16_shared", kernels().name, name).c_str(),
+                               [model](benchmark::State& state) { run_shared(state, *model); })
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "embed/pooling.h"
 #include "embed/test_model.h"
 #include "embed/text_encoder.h"
+#include "runtime/thread_pool.h"
 
 namespace headrace::embed {
 namespace {
@@ -120,6 +121,26 @@ TEST_P(FamilyTest, MatchesDoublePrecisionWithEveryKernel) {
         EXPECT_NEAR(got[s * shape.hidden + d], mean, 2e-5) << name << " sequence " << s;
       }
     }
+  }
+}
+
+TEST_P(FamilyTest, ATeamGivesTheSameBits) {
+  const TestShape& shape = GetParam().shape;
+  const TemporaryFolder folder;
+  write_model(folder, shape, random_tensors(shape));
+  const std::vector<Ids> sequences =
+      random_ids({9, 1, 33}, static_cast<int32_t>(shape.vocabulary), 10);
+  for (const Precision precision : {Precision::fp32, Precision::int8}) {
+    const auto encoder = load_encoder(files_of(folder), kernels(), precision);
+    ASSERT_TRUE(encoder) << encoder.error().text();
+    const std::vector<float> alone = embed_all(**encoder, sequences);
+    std::vector<float> out(alone.size());
+    const Encoder::ScratchPtr scratch = (*encoder)->new_scratch();
+    Team team(2);
+    Thread follower([&team] { team.serve(1); });
+    ASSERT_TRUE((*encoder)->embed(spans_of(sequences), out, *scratch, {}, &team));
+    team.finish();
+    EXPECT_EQ(out, alone);
   }
 }
 

@@ -24,6 +24,11 @@ struct KernelBody {
   static constexpr int kRows = V::kRows;
   static constexpr int kVectors = V::kVectors;
   static constexpr size_t kPanel = kWidth * kVectors;
+  // Depth is worked off in slices, so that half the L1 cache holds a slice of a panel.
+  static constexpr size_t kHalfCache = 16 << 10;
+  static constexpr size_t kSlice = kHalfCache / (kPanel * sizeof(float)) < kDepthSlice
+                                       ? kHalfCache / (kPanel * sizeof(float))
+                                       : kDepthSlice;
   static_assert(kPanel <= kPanelWidthMax && kRows <= static_cast<int>(kRowBlockMax));
 
   // --- elementary functions -------------------------------------------------------------------
@@ -267,7 +272,7 @@ struct KernelBody {
   static void linear_of(const LinearCall& call, const Weight* panels) {
     if (call.rows == 0) return;
     const RowSplit split(call.rows);
-    const size_t slices = (call.depth + kDepthSlice - 1) / kDepthSlice;
+    const size_t slices = (call.depth + kSlice - 1) / kSlice;
     const size_t slice_depth = (call.depth + slices - 1) / slices;
     alignas(64) static constexpr float kNoBias[kPanelWidthMax] = {};
     for (size_t column = 0; column < call.columns; column += kPanel) {

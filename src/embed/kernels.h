@@ -124,7 +124,8 @@ struct Kernels {
   uint64_t (*burn)(uint64_t rounds, float* sink) = nullptr;
 };
 
-// Depth is worked off in slices of this many rows, so that a panel's slice stays in the L1 cache.
+// Depth is worked off in slices of at most this many rows, so that a panel's slice stays in the L1
+// cache.
 inline constexpr size_t kDepthSlice = 256;
 inline constexpr size_t kPanelWidthMax = 32;
 inline constexpr size_t kInt8Step = 8;

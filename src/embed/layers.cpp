@@ -174,21 +174,39 @@ void Linear::apply_part(const Kernels& kernels, const Rows& rows, size_t begin, 
     apply_bytes(kernels, rows, begin, end, first, last, activation, workspace);
     return;
   }
-  workspace.panel.grow(linear_workspace());
-  kernels.linear({.input = rows.input,
-                  .input_stride = rows.input_stride,
-                  .rows = rows.count,
-                  .panels = panels_.data() + begin * inputs_ + first * panel_width_,
-                  .bfloat = precision_ == Precision::bf16,
-                  .panel_stride = panel_width_ * inputs_,
-                  .depth = last - first,
-                  .columns = end - begin,
-                  .bias = last == inputs_ ? bias_.data() + begin : nullptr,
-                  .output = rows.output,
-                  .output_stride = rows.output_stride,
-                  .accumulate = first > 0,
-                  .activation = activation,
-                  .workspace = workspace.panel.data()});
+  const size_t members = workspace.team != nullptr ? workspace.team->members() : 1;
+  workspace.panel.grow(members * linear_workspace());
+  share_columns(begin, end, workspace.team, [&](size_t from, size_t to, size_t member) {
+    kernels.linear({.input = rows.input,
+                    .input_stride = rows.input_stride,
+                    .rows = rows.count,
+                    .panels = panels_.data() + from * inputs_ + first * panel_width_,
+                    .bfloat = precision_ == Precision::bf16,
+                    .panel_stride = panel_width_ * inputs_,
+                    .depth = last - first,
+                    .columns = to - from,
+                    .bias = last == inputs_ ? bias_.data() + from : nullptr,
+                    .output = rows.output + (from - begin),
+                    .output_stride = rows.output_stride,
+                    .accumulate = first > 0,
+                    .activation = activation,
+                    .workspace = workspace.panel.data() + member * linear_workspace()});
+  });
+}
+
+void Linear::share_columns(size_t begin, size_t end, Team* team,
+                           const std::function<void(size_t, size_t, size_t)>& body) {
+  if (team == nullptr) {
+    body(begin, end, 0);
+    return;
+  }
+  // Two stretches for each member, so that one who comes late still finds something to do.
+  const size_t panels = (end - begin) / kPanelWidthMax;
+  const size_t parts = std::min(panels, 2 * team->members());
+  team->run(parts, [&](size_t part, size_t member) {
+    body(begin + panels * part / parts * kPanelWidthMax,
+         begin + panels * (part + 1) / parts * kPanelWidthMax, member);
+  });
 }
 
 void Linear::apply_bytes(const Kernels& kernels, const Rows& rows, size_t begin, size_t end,
@@ -215,21 +233,23 @@ void Linear::apply_bytes(const Kernels& kernels, const Rows& rows, size_t begin,
                         .output_stride = kInputGroup,
                         .steps = steps});
     }
-    kernels.linear_int8({.input = bytes,
-                         .input_stride = kInputGroup,
-                         .steps = steps,
-                         .rows = rows.count,
-                         .panels = bytes_.data() + from * padded_ + begin * depth,
-                         .panel_stride = panel_width_ * depth,
-                         .depth = depth,
-                         .columns = end - begin,
-                         .weight_steps = weight_steps_.data() + group * padded_ + begin,
-                         .weight_sums = weight_sums_.data() + group * padded_ + begin,
-                         .bias = to == inputs_ ? bias_.data() + begin : nullptr,
-                         .output = rows.output,
-                         .output_stride = rows.output_stride,
-                         .accumulate = from > 0,
-                         .activation = to == inputs_ ? activation : Activation::none});
+    share_columns(begin, end, workspace.team, [&](size_t left, size_t right, size_t) {
+      kernels.linear_int8({.input = bytes,
+                           .input_stride = kInputGroup,
+                           .steps = steps,
+                           .rows = rows.count,
+                           .panels = bytes_.data() + from * padded_ + left * depth,
+                           .panel_stride = panel_width_ * depth,
+                           .depth = depth,
+                           .columns = right - left,
+                           .weight_steps = weight_steps_.data() + group * padded_ + left,
+                           .weight_sums = weight_sums_.data() + group * padded_ + left,
+                           .bias = to == inputs_ ? bias_.data() + left : nullptr,
+                           .output = rows.output + (left - begin),
+                           .output_stride = rows.output_stride,
+                           .accumulate = from > 0,
+                           .activation = to == inputs_ ? activation : Activation::none});
+    });
   }
 }
 

@@ -20,6 +20,7 @@
 #include "embed/kernels.h"
 #include "embed/precision.h"
 #include "embed/safetensors.h"
+#include "runtime/team.h"
 
 namespace headrace::embed {
 
@@ -86,9 +87,13 @@ class WeightReader {
 
 // Working memory of linear layers: one for each thread, grows to the largest call and stays.
 class LinearWorkspace {
+ public:
+  // The threads that share out the columns of the next calls; null: the caller alone.
+  Team* team = nullptr;
+
  private:
   friend class Linear;
-  AlignedBuffer<float> panel;
+  AlignedBuffer<float> panel;    // linear_workspace() floats for each member of the team
   AlignedBuffer<uint8_t> bytes;  // the rows as bytes, group after group
   AlignedBuffer<float> steps;
 };
@@ -145,6 +150,9 @@ class Linear {
                   size_t last, Activation activation, LinearWorkspace& workspace) const;
   void apply_bytes(const Kernels& kernels, const Rows& rows, size_t begin, size_t end, size_t first,
                    size_t last, Activation activation, LinearWorkspace& workspace) const;
+  // Calls body(first column, last column, member) for stretches of [begin, end) of whole panels.
+  static void share_columns(size_t begin, size_t end, Team* team,
+                            const std::function<void(size_t, size_t, size_t)>& body);
 
   Precision precision_ = Precision::fp32;
   uint32_t inputs_ = 0;

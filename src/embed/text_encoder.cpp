@@ -45,12 +45,13 @@ class TextEncoder final : public Encoder {
   size_t tile_tokens() const override { return Transformer::kTileTokens; }
 
   Status embed(std::span<const std::span<const int32_t>> sequences, std::span<float> out,
-               Scratch& scratch, const std::function<void()>& between) const override {
+               Scratch& scratch, const std::function<void()>& between, Team* team) const override {
     HR_CHECK(out.size() == sequences.size() * size_t{info_.dimension}, "one row for each sequence");
     std::vector<TokenSequence> tokens;
     tokens.reserve(sequences.size());
     for (const auto& ids : sequences) tokens.push_back({.ids = ids});
     HR_TRY(transformer_.check(tokens, info_.name));
+    scratch.share_with(team);
     transformer_.run(tokens, scratch, between, [&](size_t first, size_t count, const float* rows) {
       finish_tile(std::span(tokens).subspan(first, count), rows,
                   out.data() + first * info_.dimension, scratch);

@@ -1,6 +1,7 @@
 #include "embed/transformer.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,9 +17,15 @@ namespace embed {
 namespace {
 
 // The rows of a matrix product are worked off in stretches that stay in the L2 cache together
-// with what they produce.
-constexpr size_t kStretchBytes = 384 << 10;
-// How many of the intermediate columns exist at a time.
+// with what they produce: long ones unpack the weights less often, those that do not fit run from
+// slower memory. The choice does not change a bit of any result.
+size_t stretch_bytes() {
+  constexpr long kLeast = 256 << 10;
+  constexpr long kMost = 2 << 20;
+  static const long bytes = std::clamp(::sysconf(_SC_LEVEL2_CACHE_SIZE) / 4 * 3, kLeast, kMost);
+  return static_cast<size_t>(bytes);
+}
+// The least number of intermediate columns that exist at a time.
 constexpr size_t kInnerColumns = Linear::kInputGroup;
 // Local layers are worked off so many queries at a time, each with the keys in reach.
 constexpr size_t kWindowQueries = 64;
@@ -82,9 +89,18 @@ void Transformer::look_up(Sequences tile, float* state) const {
   }
 }
 
-size_t Transformer::stretch(size_t row_floats) const {
-  const size_t rows = kStretchBytes / (row_floats * sizeof(float));
-  return std::max(rows / kernels_.row_block, size_t{2}) * kernels_.row_block;
+// How many of `tokens` rows are worked off at a time: stretches of nearly the same length.
+size_t Transformer::stretch(size_t row_floats, size_t tokens) const {
+  const size_t most = std::max(stretch_bytes() / (row_floats * sizeof(float)), size_t{1});
+  const size_t stretches = (tokens + most - 1) / most;
+  return round_up((tokens + stretches - 1) / stretches, kernels_.row_block);
+}
+
+// How many of the intermediate columns of `rows` rows exist at a time.
+size_t Transformer::inner_columns(size_t rows) const {
+  const size_t fit = stretch_bytes() / 2 / (rows * sizeof(float));
+  return std::clamp(fit / kInnerColumns * kInnerColumns, kInnerColumns,
+                    round_up(config_.intermediate, kInnerColumns));
 }
 
 const float* Transformer::entering(const std::optional<LayerNorm>& norm, const float* rows,
@@ -106,8 +122,7 @@ void Transformer::leave(const std::optional<LayerNorm>& norm, float* rows, const
 
 // One head of one sequence, whose rows begin at `projected` and `context`.
 void Transformer::attend_head(const Layer& layer, size_t head, size_t tokens,
-                              const float* projected, float* context,
-                              Encoder::Scratch& scratch) const {
+                              const float* projected, float* context, float* workspace) const {
   const size_t hidden = config_.hidden;
   const size_t head_size = hidden / config_.heads;
   AttentionCall call{.query = projected + head * head_size,
@@ -117,7 +132,7 @@ void Transformer::attend_head(const Layer& layer, size_t head, size_t tokens,
                      .scale = 1.0f / std::sqrt(static_cast<float>(head_size)),
                      .output = context + head * head_size,
                      .output_stride = stride_,
-                     .workspace = scratch.attention.data()};
+                     .workspace = workspace};
   call.key = call.query + hidden;
   call.value = call.query + 2 * hidden;
   if (!weights_.relative_bias.empty()) {
@@ -144,11 +159,35 @@ void Transformer::attend_head(const Layer& layer, size_t head, size_t tokens,
   }
 }
 
+// Every head of every sequence, from what was projected into the context.
+void Transformer::attend_heads(const Layer& layer, Sequences tile,
+                               Encoder::Scratch& scratch) const {
+  const float* projected = scratch.projected.data();
+  float* context = scratch.context.data();
+  for (const TokenSequence& sequence : tile) {
+    const size_t length = sequence.ids.size();
+    const auto attend_one = [&](size_t head, size_t member) {
+      attend_head(layer, head, length, projected, context,
+                  scratch.attention.data() + member * scratch.attention_share);
+    };
+    if (scratch.team() != nullptr) {
+      scratch.team()->run(config_.heads, attend_one);
+    } else {
+      for (size_t head = 0; head < config_.heads; ++head) {
+        attend_one(head, 0);
+        scratch.step();
+      }
+    }
+    projected += length * layer.projection.padded_outputs();
+    context += length * stride_;
+  }
+}
+
 void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
                          Encoder::Scratch& scratch) const {
   const size_t width = layer.projection.padded_outputs();
   const size_t head_size = config_.hidden / config_.heads;
-  const size_t step = stretch(stride_);
+  const size_t step = stretch(stride_, tokens);
   const Rotary& rotary = weights_.rotary[layer.local ? 1 : 0];
   for (size_t row = 0; row < tokens; row += step) {
     const size_t count = std::min(step, tokens - row);
@@ -169,17 +208,7 @@ void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
     }
     scratch.step();
   }
-  const float* projected = scratch.projected.data();
-  float* context = scratch.context.data();
-  for (const TokenSequence& sequence : tile) {
-    const size_t length = sequence.ids.size();
-    for (size_t head = 0; head < config_.heads; ++head) {
-      attend_head(layer, head, length, projected, context, scratch);
-      scratch.step();
-    }
-    projected += length * width;
-    context += length * stride_;
-  }
+  attend_heads(layer, tile, scratch);
   for (size_t row = 0; row < tokens; row += step) {
     const size_t count = std::min(step, tokens - row);
     float* next = scratch.next.data() + row * stride_;
@@ -196,23 +225,24 @@ void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
   }
 }
 
-// The intermediate columns come into being a slice at a time and are used up at once: they never
+// The intermediate columns come into being some at a time and are used up at once: they never
 // leave the cache.
 void Transformer::feed_forward(const Layer& layer, size_t tokens, Encoder::Scratch& scratch) const {
-  const size_t step = stretch(stride_ + kInnerColumns);
+  const size_t step = stretch(stride_ + kInnerColumns, tokens);
   const size_t inner = config_.intermediate;
+  const size_t columns = inner_columns(step);
   for (size_t row = 0; row < tokens; row += step) {
     const size_t count = std::min(step, tokens - row);
     const float* entered = scratch.next.data() + row * stride_;
     const float* input = entering(layer.output_norm, entered, count, scratch);
     float* output = scratch.state.data() + row * stride_;
-    for (size_t begin = 0; begin < inner; begin += kInnerColumns) {
-      const size_t end = std::min(begin + kInnerColumns, inner);
+    for (size_t begin = 0; begin < inner; begin += columns) {
+      const size_t end = std::min(begin + columns, inner);
       layer.up.apply(kernels_,
                      {.input = input,
                       .input_stride = stride_,
                       .output = scratch.inner.data(),
-                      .output_stride = kInnerColumns,
+                      .output_stride = columns,
                       .count = count,
                       .same_input = begin > 0},
                      begin, round_up(end, kPanelWidthMax),
@@ -222,19 +252,19 @@ void Transformer::feed_forward(const Layer& layer, size_t tokens, Encoder::Scrat
                           {.input = input,
                            .input_stride = stride_,
                            .output = scratch.gate.data(),
-                           .output_stride = kInnerColumns,
+                           .output_stride = columns,
                            .count = count,
                            .same_input = true},
                           begin, round_up(end, kPanelWidthMax), config_.activation, scratch.linear);
         for (size_t i = 0; i < count; ++i) {
-          float* const values = scratch.inner.data() + i * kInnerColumns;
-          const float* const gates = scratch.gate.data() + i * kInnerColumns;
+          float* const values = scratch.inner.data() + i * columns;
+          const float* const gates = scratch.gate.data() + i * columns;
           for (size_t column = 0; column < end - begin; ++column) values[column] *= gates[column];
         }
       }
       layer.down.apply_inputs(kernels_,
                               {.input = scratch.inner.data(),
-                               .input_stride = kInnerColumns,
+                               .input_stride = columns,
                                .output = output,
                                .output_stride = stride_,
                                .count = count},
@@ -248,15 +278,18 @@ void Transformer::feed_forward(const Layer& layer, size_t tokens, Encoder::Scrat
 void Transformer::run_tile(Sequences tile, size_t tokens, Encoder::Scratch& scratch) const {
   size_t longest = 0;
   for (const TokenSequence& sequence : tile) longest = std::max(longest, sequence.ids.size());
-  const size_t step = stretch(stride_ + kInnerColumns);
+  const size_t step = stretch(stride_ + kInnerColumns, tokens);
   scratch.state.grow(tokens * stride_);
   scratch.next.grow(tokens * stride_);
   scratch.context.grow(tokens * stride_);
   scratch.projected.grow(tokens * round_up(3 * size_t{config_.hidden}, kPanelWidthMax));
-  scratch.inner.grow(std::min(step, tokens) * kInnerColumns);
-  if (config_.gated) scratch.gate.grow(std::min(step, tokens) * kInnerColumns);
-  if (config_.pre_norm) scratch.normed.grow(std::min(stretch(stride_), tokens) * stride_);
-  scratch.attention.grow(attention_workspace(longest, config_.hidden / config_.heads));
+  scratch.inner.grow(step * inner_columns(step));
+  if (config_.gated) scratch.gate.grow(step * inner_columns(step));
+  if (config_.pre_norm) scratch.normed.grow(stretch(stride_, tokens) * stride_);
+  const size_t members = scratch.team() != nullptr ? scratch.team()->members() : 1;
+  scratch.attention_share =
+      round_up(attention_workspace(longest, config_.hidden / config_.heads), kPanelWidthMax);
+  scratch.attention.grow(members * scratch.attention_share);
   scratch.places.clear();
   for (const TokenSequence& sequence : tile) {
     for (uint32_t place = 0; place < sequence.ids.size(); ++place) scratch.places.push_back(place);

@@ -35,7 +35,8 @@ class Encoder::Scratch {
   embed::AlignedBuffer<float> inner;      // some tokens x some of the intermediate columns
   embed::AlignedBuffer<float> gate;       // the same, where they are gated
   embed::AlignedBuffer<float> normed;     // some tokens x hidden, where norms come first
-  embed::AlignedBuffer<float> attention;  // the kernels' own
+  embed::AlignedBuffer<float> attention;  // the kernels' own, for each member of a team
+  size_t attention_share = 0;             // floats
   embed::AlignedBuffer<float> head;       // of what follows the last layer
   embed::AlignedBuffer<float> head_next;
   embed::AlignedBuffer<float> head_slice;
@@ -48,6 +49,13 @@ class Encoder::Scratch {
   }
   embed::LinearWorkspace linear;
   embed::LinearWorkspace inner_linear;
+
+  // The threads that share the work from now on; null: the caller alone.
+  void share_with(Team* team) {
+    linear.team = team;
+    inner_linear.team = team;
+  }
+  Team* team() const { return linear.team; }
 };
 
 namespace embed {
@@ -90,8 +98,9 @@ class Transformer {
   void run_tile(Sequences tile, size_t tokens, Encoder::Scratch& scratch) const;
   void look_up(Sequences tile, float* state) const;
   void attend(const Layer& layer, Sequences tile, size_t tokens, Encoder::Scratch& scratch) const;
+  void attend_heads(const Layer& layer, Sequences tile, Encoder::Scratch& scratch) const;
   void attend_head(const Layer& layer, size_t head, size_t tokens, const float* projected,
-                   float* context, Encoder::Scratch& scratch) const;
+                   float* context, float* workspace) const;
   void feed_forward(const Layer& layer, size_t tokens, Encoder::Scratch& scratch) const;
   // The rows as a part of a layer reads them: themselves, or with norms that come first a copy.
   const float* entering(const std::optional<LayerNorm>& norm, const float* rows, size_t count,
@@ -99,7 +108,8 @@ class Transformer {
   // A part's result: what entered is added, and with norms that come last it is normalised.
   void leave(const std::optional<LayerNorm>& norm, float* rows, const float* entered,
              size_t count) const;
-  size_t stretch(size_t row_floats) const;
+  size_t stretch(size_t row_floats, size_t tokens) const;
+  size_t inner_columns(size_t rows) const;
 
   ModelConfig config_;
   const Kernels& kernels_;

@@ -136,7 +136,7 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
   Mutex failure_mutex;
   std::optional<Error> failure;
   std::atomic<bool> failed = false;
-  pool.parallel_for(tiles.size(), [&](size_t t) {
+  const auto embed_tile = [&](size_t t, Team* team) {
     if (failed.load(std::memory_order_relaxed) || (cancel != nullptr && cancel->requested()))
       return;
     const std::vector<uint32_t>& tile = tiles[t];
@@ -149,7 +149,7 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
     const auto between = [&] {
       if (bulk) bulk->offer();
     };
-    Status status = encoder_->embed(sequences, out, *scratch, between);
+    Status status = encoder_->embed(sequences, out, *scratch, between, team);
     give_scratch(std::move(scratch));
     if (!status) {
       MutexLock lock(failure_mutex);
@@ -161,7 +161,22 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
       std::copy_n(out.begin() + static_cast<std::ptrdiff_t>(i * dimension), dimension,
                   vectors.begin() + static_cast<std::ptrdiff_t>(tile[i] * dimension));
     }
-  });
+  };
+  // A tile without others is shared by the threads that have a CPU to themselves.
+  const size_t members = std::min(pool.size(), way.spare()) + (waited_for ? 1 : 0);
+  if (tiles.size() == 1 && members > 1) {
+    Team team(members);
+    pool.parallel_for(members, [&](size_t member) {
+      if (member > 0) {
+        team.serve(member);
+        return;
+      }
+      embed_tile(0, &team);
+      team.finish();
+    });
+  } else {
+    pool.parallel_for(tiles.size(), [&](size_t t) { embed_tile(t, nullptr); });
+  }
   if (failure) return std::unexpected(std::move(*failure));
   if (cancel != nullptr) HR_TRY(cancel->check());
 

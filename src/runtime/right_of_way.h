@@ -56,6 +56,11 @@ class RightOfWay {
   };
 
   size_t paused() const { return paused_.load(); }
+  // CPUs that neither urgent nor bulk work uses at the moment.
+  size_t spare() const {
+    const size_t used = urgent_.load() + running_.load();
+    return used < cpus_ ? cpus_ - used : 0;
+  }
 
  private:
   void add_urgent() { urgent_.fetch_add(1); }
