@@ -55,7 +55,7 @@ Result<int> run_index(IndexArguments& arguments, bool json) {
     options.on_error = [&](const DocumentError& failed) {
       if (++shown > kErrorsShown) return;
       bar.message(fmt::format("{} {} ({}): {}", yellow("failed", Stream::err), failed.source,
-                              failed.stage, failed.error.text()));
+                              failed.stage, reason_of(failed)));
       if (shown == kErrorsShown) bar.message("… further failures are only counted");
     };
     report = ingest(options, progress, interrupt());

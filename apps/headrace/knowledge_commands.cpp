@@ -94,7 +94,7 @@ Result<int> run_errors(const std::string& kb, bool json) {
   }
   for (const DocumentError& failed : errors) {
     fmt::print("{} ({}, {})\n  {}\n", bold(failed.source), failed.stage,
-               error_code_name(failed.error.code()), failed.error.text());
+               error_code_name(failed.error.code()), reason_of(failed));
   }
   fmt::print("{}\n",
              dim(fmt::format("{} failed documents; the next headrace index tries them again",

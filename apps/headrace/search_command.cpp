@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <fstream>
@@ -113,7 +114,8 @@ void print_hits(const HitPage& page, double took_ms) {
     fmt::print("\n");
   }
   print_facets(page.facets);
-  if (!page.cursor.empty()) fmt::print("{}\n", dim("next page: --cursor " + page.cursor));
+  if (!page.cursor.empty() && ::isatty(STDOUT_FILENO) == 1)
+    fmt::print("{}\n", dim("next page: --cursor " + page.cursor));
   fmt::print("{}\n", dim(fmt::format("{} hits in {:.1f} ms", hits.size(), took_ms)));
 }
 

@@ -101,6 +101,12 @@ Result<uint64_t> parse_bytes(const std::string& text) {
   return static_cast<uint64_t>(value * factor);
 }
 
+std::string reason_of(const DocumentError& failed) {
+  std::string text = failed.error.text();
+  const std::string name = failed.source + ": ";
+  return text.starts_with(name) ? text.substr(name.size()) : text;
+}
+
 void print_error(const Error& error) {
   fmt::print(stderr, "{} {}\n", red("headrace:"), error.message());
   if (!error.hint().empty()) fmt::print(stderr, "  {}\n", error.hint());

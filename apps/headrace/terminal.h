@@ -10,6 +10,7 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
+#include "batch/document.h"
 #include "plan/progress.h"
 #include "runtime/thread_pool.h"
 
@@ -30,6 +31,8 @@ std::string human_seconds(double seconds);  // "1 m 05 s"
 // "512", "64MiB", "1GiB", "2g" → bytes.
 Result<uint64_t> parse_bytes(const std::string& text);
 
+// What is wrong with a document and what to do, without the name that it begins with.
+std::string reason_of(const DocumentError& failed);
 // Prints "headrace: message" and the hint below it.
 void print_error(const Error& error);
 

@@ -79,7 +79,9 @@ TEST(StaticTable, IsKeptWholeOrNotAtAll) {
     const bool saved = save_static_table(disk, "/cache", "me", table).has_value();
     const auto after = disk.after_power_cut(fault);
     const auto found = load_static_table(*after, "/cache", "me");
-    if (!found) EXPECT_EQ(found.error().code(), ErrorCode::not_found) << found.error().text();
+    if (!found) {
+      EXPECT_EQ(found.error().code(), ErrorCode::not_found) << found.error().text();
+    }
     if (saved) break;
   }
   files.fail_all_changes(SimulatedFault::no_space);

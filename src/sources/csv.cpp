@@ -121,7 +121,7 @@ Status read_csv_records(const std::string& file, std::string_view bytes,
       HR_TRY(handlers.on_problem(
           {fmt::format("{}:{}", file, first_line), "read",
            Error(ErrorCode::damaged,
-                 fmt::format("{} line {}: {} cells where the header has {}", file, first_line,
+                 fmt::format("{}:{}: {} cells where the header has {}", file, first_line,
                              cells->size(), header->size()),
                  "mend the quotes or remove the line; the other lines are indexed")}));
       continue;

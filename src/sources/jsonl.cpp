@@ -70,7 +70,7 @@ bool is_one_of(std::string_view name, const std::string& chosen,
 }
 
 Error bad_line(const std::string& file, uint64_t line, std::string_view why) {
-  return Error(ErrorCode::damaged, fmt::format("{} line {}: {}", file, line, why),
+  return Error(ErrorCode::damaged, fmt::format("{}:{}: {}", file, line, why),
                "mend or remove the line; the other lines are indexed");
 }
 

@@ -53,7 +53,7 @@ TEST(Jsonl, BadLinesAreProblemsAndTheOthersAreKept) {
   EXPECT_EQ(got.records[1].source, "f.jsonl#5");
   ASSERT_EQ(got.problems.size(), 3u);
   EXPECT_EQ(got.problems[0].source, "f.jsonl:2");
-  EXPECT_NE(got.problems[0].error.message().find("line 2"), std::string::npos);
+  EXPECT_NE(got.problems[0].error.message().find("f.jsonl:2: "), std::string::npos);
   EXPECT_FALSE(got.problems[0].error.hint().empty());
 }
 
@@ -79,7 +79,7 @@ TEST(Csv, RowsWithQuotesTypesAndDelimiters) {
   EXPECT_EQ(got.records[0].metadata.at("code"), Value(std::string("007")));
   EXPECT_EQ(got.records[1].metadata.at("year"), Value());
   ASSERT_EQ(got.problems.size(), 1u);
-  EXPECT_NE(got.problems[0].error.message().find("line 5"), std::string::npos);
+  EXPECT_NE(got.problems[0].error.message().find("t.csv:5: "), std::string::npos);
 }
 
 TEST(Csv, WithoutATextColumnTheRemedyIsNamed) {
