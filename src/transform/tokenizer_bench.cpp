@@ -104,6 +104,25 @@ void encode_only_ids(benchmark::State& state) {
 }
 BENCHMARK(encode_only_ids)->Unit(benchmark::kMillisecond);
 
+// The whole text once, by a tokenizer that has seen nothing before.
+void encode_new_text(benchmark::State& state) {
+  const Corpus input = corpus();
+  std::vector<int32_t> ids;
+  for (auto _ : state) {
+    state.PauseTiming();
+    const auto tokens = tokenizer(state);
+    if (!tokens) return;
+    tokens->encode_ids("a", 0, ids);  // what a thread sets up once
+    state.ResumeTiming();
+    for (const std::string& document : input.documents) {
+      ids.clear();
+      benchmark::DoNotOptimize(tokens->encode_ids(document, 0, ids));
+    }
+  }
+  state.SetBytesProcessed(state.iterations() * input.bytes);
+}
+BENCHMARK(encode_new_text)->Unit(benchmark::kMillisecond)->Iterations(1);
+
 void without_model(benchmark::State& state) {
   const auto tokens = Tokenizer::without_model();
   encode_all(state, *tokens);

@@ -4,68 +4,24 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
+#include <functional>
 #include <string>
 #include <utility>
 
 #include "base/utf8.h"
 #include "transform/tokenizer_bytes.h"
 #include "transform/tokenizer_index.h"
+#include "transform/tokenizer_merges.h"
 #include "transform/tokenizer_model.h"
 
 namespace headrace {
 namespace {
 
-// Pairs of tokens → rank and merged token: open addressing, at most half full.
-class MergeTable {
- public:
-  struct Merge {
-    uint64_t pair = kEmpty;
-    uint32_t rank = 0;
-    int32_t id = 0;
-  };
-
-  static uint64_t pair(int32_t left, int32_t right) {
-    return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
-  }
-
-  void reserve(size_t count) {
-    slots_.assign(std::bit_ceil(count * 2 + 2), Merge{});
-    shift_ = 64 - std::countr_zero(slots_.size());
-  }
-  // The last merge of a pair counts.
-  void insert(const Merge& merge) {
-    size_t at = slot(merge.pair);
-    while (slots_[at].pair != kEmpty && slots_[at].pair != merge.pair) {
-      at = (at + 1) & (slots_.size() - 1);
-    }
-    slots_[at] = merge;
-  }
-  const Merge* find(int32_t left, int32_t right) const {
-    const uint64_t wanted = pair(left, right);
-    const Merge* slots = slots_.data();
-    const size_t mask = slots_.size() - 1;
-    for (size_t at = slot(wanted);; at = (at + 1) & mask) {
-      if (slots[at].pair == wanted) return slots + at;
-      if (slots[at].pair == kEmpty) return nullptr;
-    }
-  }
-
- private:
-  static constexpr uint64_t kEmpty = UINT64_MAX;  // ids are not negative
-  size_t slot(uint64_t pair) const {
-    const uint64_t mixed = pair * 0x9E3779B97F4A7C15ULL;
-    return static_cast<size_t>((mixed ^ (mixed >> 32)) * 0xD6E8FEB86659FD93ULL >> shift_);
-  }
-
-  std::vector<Merge> slots_;
-  int shift_ = 0;
-};
-
 constexpr size_t kKeptSymbols = 65'536;
+constexpr uint32_t kNoSymbol = UINT32_MAX;
 
 struct Symbol {
-  int32_t id = 0;
+  uint32_t value = 0;
   uint32_t length = 0;  // bytes of the word; 0: merged into the one before
   int32_t before = -1;
   int32_t after = -1;
@@ -75,7 +31,6 @@ struct Symbol {
 struct Candidate {
   uint32_t rank = 0;
   uint32_t place = 0;
-  int32_t id = 0;
   bool operator>(const Candidate& other) const {
     return rank != other.rank ? rank > other.rank : place > other.place;
   }
@@ -91,27 +46,29 @@ class BpeModel final : public TokenModel {
 
   void tokenize(std::string_view word, std::vector<ModelToken>& out) const override {
     if (ignore_merges_) {
-      if (const int32_t id = find(word); id >= 0) {
-        out.push_back({id, 0, static_cast<uint32_t>(word.size())});
+      if (const uint32_t symbol = find(word); symbol != kNoSymbol) {
+        out.push_back({ids_[symbol], 0, static_cast<uint32_t>(word.size())});
         return;
       }
     }
+    if (!pairs_.empty() && word.size() <= ShortWord::kSymbolsMax) return merge_bytes(word, out);
     thread_local std::vector<Symbol> symbols;
     symbols.clear();
     if (byte_level_) {
       for (size_t i = 0; i < word.size(); ++i) {
         const auto byte = static_cast<uint8_t>(word[i]);
-        const int32_t id = i + 1 == word.size() ? last_ids_[byte] : byte_ids_[byte];
-        if (id >= 0) add(symbols, id, 1);
+        const uint32_t symbol = i + 1 == word.size() ? last_bytes_[byte] : bytes_[byte];
+        if (symbol != kNoSymbol) add(symbols, symbol, 1);
       }
     } else {
       add_characters(word, symbols);
     }
+    if (symbols.size() <= ShortWord::kSymbolsMax) return merge_few(symbols, out);
     merge_all(symbols);
     uint32_t at = 0;
     for (const Symbol& symbol : symbols) {
       if (symbol.length == 0) continue;
-      out.push_back({symbol.id, at, at + symbol.length});
+      out.push_back({ids_[symbol.value], at, at + symbol.length});
       at += symbol.length;
     }
     // A word of megabytes must not leave a thread with its memory for ever.
@@ -122,9 +79,22 @@ class BpeModel final : public TokenModel {
   auto name() const {
     return [this](uint32_t place) -> std::string_view { return texts_[place]; };
   }
-  int32_t find(std::string_view text) const {
+  uint32_t find(std::string_view text) const {
     const uint32_t place = index_.find(text, name());
-    return place == TokenIndex::kNone ? -1 : ids_[place];
+    return place == TokenIndex::kNone ? kNoSymbol : symbols_[place];
+  }
+
+  // Numbers the ids that there are.
+  void fill_symbols(const TokenizerConfig& config) {
+    ids_.reserve(config.vocabulary.size());
+    for (const VocabularyEntry& entry : config.vocabulary) ids_.push_back(entry.id);
+    std::sort(ids_.begin(), ids_.end());
+    ids_.erase(std::unique(ids_.begin(), ids_.end()), ids_.end());
+    symbols_.reserve(config.vocabulary.size());
+    for (const VocabularyEntry& entry : config.vocabulary) {
+      const auto at = std::lower_bound(ids_.begin(), ids_.end(), entry.id);
+      symbols_.push_back(static_cast<uint32_t>(at - ids_.begin()));
+    }
   }
 
   Status fill(const TokenizerConfig& config) {
@@ -135,8 +105,8 @@ class BpeModel final : public TokenModel {
     fuse_unknown_ = config.fuse_unknown;
     prefix_ = config.continuing_prefix;
     suffix_ = config.word_suffix;
+    fill_symbols(config);
     texts_.reserve(config.vocabulary.size());
-    ids_.reserve(config.vocabulary.size());
     for (const VocabularyEntry& entry : config.vocabulary) {
       std::string text;
       // What no bytes stand for is never met in a text: a byte that no text holds keeps it apart.
@@ -146,32 +116,41 @@ class BpeModel final : public TokenModel {
         text = "\xFF" + entry.token;
       }
       texts_.push_back(std::move(text));
-      ids_.push_back(entry.id);
     }
     index_.build(texts_.size(), name());
-    if (!config.unknown_token.empty()) {
-      unknown_ = find(config.unknown_token);
-    }
+    if (!config.unknown_token.empty()) unknown_ = find(config.unknown_token);
     for (size_t byte = 0; byte < 256; ++byte) {
       const char c = static_cast<char>(byte);
-      byte_ids_[byte] = byte_level_            ? find({&c, 1})
-                        : config.byte_fallback ? find(byte_token(static_cast<uint8_t>(byte)))
-                                               : -1;
+      bytes_[byte] = byte_level_            ? find({&c, 1})
+                     : config.byte_fallback ? find(byte_token(static_cast<uint8_t>(byte)))
+                                            : kNoSymbol;
+      last_bytes_[byte] = byte_level_ && !suffix_.empty() ? find(c + suffix_) : bytes_[byte];
+      if (byte < characters_.size()) characters_[byte] = find({&c, 1});
     }
-    for (size_t byte = 0; byte < 256; ++byte) {
-      last_ids_[byte] = byte_ids_[byte];
-      if (byte_level_ && !suffix_.empty()) {
-        last_ids_[byte] = find(static_cast<char>(byte) + suffix_);
+    HR_TRY(fill_merges(config));
+    const bool all_bytes = std::all_of(bytes_.begin(), bytes_.end(),
+                                       [](uint32_t symbol) { return symbol != kNoSymbol; });
+    if (byte_level_ && all_bytes && suffix_.empty()) {
+      pairs_.resize(size_t{256} * 256);
+      for (size_t i = 0; i < pairs_.size(); ++i) {
+        pairs_[i] = merges_.rank(bytes_[i >> 8], bytes_[i & 255]);
       }
     }
-    merges_.reserve(config.merges.size());
-    uint32_t rank = 0;
+    return {};
+  }
+
+  Status fill_merges(const TokenizerConfig& config) {
+    if (!merges_.reserve(ids_.size(), config.merges.size())) {
+      return fail(ErrorCode::too_large,
+                  fmt::format("{}: model has more than {} tokens or {} merges", config.path,
+                              MergeTable::kSymbolsMax, MergeTable::kMergesMax));
+    }
     for (const auto& [left, right] : config.merges) {
       std::string text = texts_[left];
       text +=
           std::string_view(texts_[right]).substr(std::min(prefix_.size(), texts_[right].size()));
-      const int32_t id = find(text);
-      if (id < 0) {
+      const uint32_t result = find(text);
+      if (result == kNoSymbol) {
         return fail(
             ErrorCode::damaged,
             fmt::format("{}: model.merges: \"{}\" and \"{}\" make no token of the "
@@ -179,20 +158,52 @@ class BpeModel final : public TokenModel {
                         config.path, config.vocabulary[left].token, config.vocabulary[right].token),
             "get the tokenizer.json of the model again");
       }
-      merges_.insert({MergeTable::pair(ids_[left], ids_[right]), rank++, id});
+      merges_.insert(symbols_[left], symbols_[right], result);
     }
     return {};
   }
 
-  static void add(std::vector<Symbol>& symbols, int32_t id, uint32_t length) {
+  // A short word of a vocabulary that knows all bytes.
+  void merge_bytes(std::string_view word, std::vector<ModelToken>& out) const {
+    ShortWord symbols;
+    const uint32_t* pairs = pairs_.data();
+    uint8_t before = 0;
+    for (const char c : word) {
+      const auto byte = static_cast<uint8_t>(c);
+      symbols.add(bytes_[byte], pairs[size_t{before} << 8 | byte]);
+      before = byte;
+    }
+    symbols.merge(merges_);
+    symbols.each([&](uint32_t symbol, size_t from, size_t to) {
+      out.push_back({ids_[symbol], static_cast<uint32_t>(from), static_cast<uint32_t>(to)});
+    });
+  }
+
+  void merge_few(const std::vector<Symbol>& found, std::vector<ModelToken>& out) const {
+    ShortWord symbols;
+    for (size_t i = 0; i < found.size(); ++i) {
+      symbols.add(found[i].value, i == 0 ? 0 : merges_.rank(found[i - 1].value, found[i].value));
+    }
+    symbols.merge(merges_);
+    uint32_t begin = 0;
+    symbols.each([&](uint32_t symbol, size_t from, size_t to) {
+      uint32_t end = begin;
+      for (size_t i = from; i < to; ++i) end += found[i].length;
+      out.push_back({ids_[symbol], begin, end});
+      begin = end;
+    });
+  }
+
+  static void add(std::vector<Symbol>& symbols, uint32_t value, uint32_t length) {
     const auto place = static_cast<int32_t>(symbols.size());
     if (place > 0) symbols.back().after = place;
-    symbols.push_back({id, length, place - 1, -1});
+    symbols.push_back({value, length, place - 1, -1});
   }
 
   void add_characters(std::string_view word, std::vector<Symbol>& symbols) const {
     // Unknown characters wait: those that follow may be fused with them.
     uint32_t unknown_length = 0;
+    const bool decorates = !prefix_.empty() || !suffix_.empty();
     std::string decorated;
     for (size_t at = 0; at < word.size();) {
       const uint32_t length = decode_code_point(word, at).length;
@@ -200,27 +211,29 @@ class BpeModel final : public TokenModel {
       const bool first = at == 0;
       at += length;
       const bool last = at == word.size();
-      if ((!first && !prefix_.empty()) || (last && !suffix_.empty())) {
+      if (decorates && ((!first && !prefix_.empty()) || (last && !suffix_.empty()))) {
         decorated = first ? "" : prefix_;
         decorated += text;
         if (last) decorated += suffix_;
         text = decorated;
       }
-      if (const int32_t id = find(text); id >= 0) {
+      const auto byte = static_cast<uint8_t>(text[0]);
+      const uint32_t known = text.size() == 1 && byte < 0x80 ? characters_[byte] : find(text);
+      if (known != kNoSymbol) {
         if (unknown_length > 0) add(symbols, unknown_, unknown_length);
         unknown_length = 0;
-        add(symbols, id, length);
+        add(symbols, known, length);
         continue;
       }
       // Bytes are put at once, even when an unknown character waits: so does the original.
       const bool bytes = std::all_of(text.begin(), text.end(), [this](char c) {
-        return byte_ids_[static_cast<uint8_t>(c)] >= 0;
+        return bytes_[static_cast<uint8_t>(c)] != kNoSymbol;
       });
       if (bytes) {
-        for (const char c : text) add(symbols, byte_ids_[static_cast<uint8_t>(c)], 1);
+        for (const char c : text) add(symbols, bytes_[static_cast<uint8_t>(c)], 1);
         continue;
       }
-      if (unknown_ < 0) continue;
+      if (unknown_ == kNoSymbol) continue;
       if (unknown_length > 0 && !fuse_unknown_) {
         add(symbols, unknown_, unknown_length);
         unknown_length = 0;
@@ -234,10 +247,9 @@ class BpeModel final : public TokenModel {
     thread_local std::vector<Candidate> heap;
     heap.clear();
     const auto found = [&](int32_t place, int32_t next) {
-      const MergeTable::Merge* merge = merges_.find(symbols[static_cast<size_t>(place)].id,
-                                                    symbols[static_cast<size_t>(next)].id);
-      if (!merge) return;
-      heap.push_back({merge->rank, static_cast<uint32_t>(place), merge->id});
+      const uint32_t rank = merges_.rank(symbols[static_cast<size_t>(place)].value,
+                                         symbols[static_cast<size_t>(next)].value);
+      if (rank != MergeTable::kNoRank) heap.push_back({rank, static_cast<uint32_t>(place)});
     };
     for (size_t i = 0; i + 1 < symbols.size(); ++i) {
       found(static_cast<int32_t>(i), static_cast<int32_t>(i + 1));
@@ -251,9 +263,8 @@ class BpeModel final : public TokenModel {
       if (left.length == 0 || left.after < 0) continue;
       Symbol& right = symbols[static_cast<size_t>(left.after)];
       // It may have been overtaken by another merge.
-      const MergeTable::Merge* merge = merges_.find(left.id, right.id);
-      if (!merge || merge->id != top.id) continue;
-      left.id = top.id;
+      if (merges_.rank(left.value, right.value) != top.rank) continue;
+      left.value = merges_.result(top.rank);
       left.length += right.length;
       left.after = right.after;
       right.length = 0;
@@ -271,12 +282,15 @@ class BpeModel final : public TokenModel {
   }
 
   std::vector<std::string> texts_;  // bytes, of byte-level vocabularies
-  std::vector<int32_t> ids_;
+  std::vector<uint32_t> symbols_;   // of each text
+  std::vector<int32_t> ids_;        // of each symbol
   TokenIndex index_;
   MergeTable merges_;
-  std::array<int32_t, 256> byte_ids_{};
-  std::array<int32_t, 256> last_ids_{};  // byte-level: of a word's last byte, with the suffix
-  int32_t unknown_ = -1;
+  std::vector<uint32_t> pairs_;  // ranks of two bytes; empty: not byte-level, or bytes are unknown
+  std::array<uint32_t, 256> bytes_{};
+  std::array<uint32_t, 256> last_bytes_{};  // byte-level: of a word's last byte, with the suffix
+  std::array<uint32_t, 128> characters_{};  // of one ASCII character
+  uint32_t unknown_ = kNoSymbol;
   bool byte_level_ = false;
   bool ignore_merges_ = false;
   bool fuse_unknown_ = false;

@@ -15,26 +15,11 @@ ChunkCache& ChunkCache::of_thread(uint64_t serial) {
 
 void ChunkCache::clear() {
   small_.assign(size_t{2} << kSmallBits, {});
+  medium_.assign(size_t{2} << kMediumBits, {});
   long_.assign(kLongSlots, {});
   long_count_ = 0;
   bytes_.clear();
   tokens_.clear();
-}
-
-void ChunkCache::keep(const WordKey& key, std::span<const PlacedToken> tokens) {
-  bool fits = !tokens.empty() && tokens.size() <= SmallChunk::kTokensMax;
-  for (size_t i = 1; fits && i < tokens.size(); ++i) fits = tokens[i].begin == tokens[i - 1].end;
-  if (!fits) return;
-  SmallChunk made;
-  made.key = key;
-  made.places = static_cast<uint32_t>(tokens.size()) | tokens[0].begin << 2;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    made.ids[i] = tokens[i].id;
-    made.places |= tokens[i].end << (7 + 5 * i);
-  }
-  SmallChunk* pair = small_.data() + place(key);
-  pair[1] = pair[0];
-  pair[0] = made;
 }
 
 bool ChunkCache::find_long(std::string_view chunk, std::span<const PlacedToken>& tokens) const {

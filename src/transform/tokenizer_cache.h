@@ -1,9 +1,9 @@
 // ChunkCache: what a tokenizer made of short stretches of text, remembered by the calling thread.
 //
-// Stretches of up to 15 bytes with up to 3 tokens side by side lie in a table of fixed places, two
-// to a set (512 KiB). All, up to 256 bytes, lie in a second table that is emptied when it is full
-// (at most 5 MiB): it answers what the first has given up. A thread's cache forgets when the thread
-// turns to another tokenizer.
+// Three tables, each for what the one before has no room for: stretches of up to 15 bytes with up
+// to 3 tokens (2 MiB) and of up to 31 bytes with up to 6 (1 MiB), in fixed places, two to a set;
+// and stretches of up to 256 bytes in a table that is emptied when it is full (at most 2.5 MiB). A
+// thread's cache forgets when the thread turns to another tokenizer.
 //
 // Owns: its tables. Threads: one object for each thread. Errors: none.
 #pragma once
@@ -26,11 +26,50 @@ struct alignas(32) SmallChunk {
 
   WordKey key;  // the bytes, zeros, and their number in the last byte
   int32_t ids[kTokensMax] = {};
-  uint32_t places = 0;  // 2 bits: how many tokens; 5 bits each: first begin, ends
+  uint32_t places = 0;  // 2 bits: how many tokens; 4 bits each: begin and end of each token
 
   size_t count() const { return places & 3; }
-  uint32_t begin() const { return (places >> 2) & 31; }
-  uint32_t end(size_t i) const { return (places >> (7 + 5 * i)) & 31; }
+  uint32_t begin(size_t i) const { return (places >> (2 + 8 * i)) & 15; }
+  uint32_t end(size_t i) const { return (places >> (6 + 8 * i)) & 15; }
+  void set_places(std::span<const PlacedToken> tokens) {
+    places = static_cast<uint32_t>(tokens.size());
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      places |= tokens[i].begin << (2 + 8 * i) | tokens[i].end << (6 + 8 * i);
+    }
+  }
+};
+
+struct MediumKey {
+  uint64_t parts[4] = {};
+  bool operator==(const MediumKey& other) const {
+    return ((parts[0] ^ other.parts[0]) | (parts[1] ^ other.parts[1]) |
+            (parts[2] ^ other.parts[2]) | (parts[3] ^ other.parts[3])) == 0;
+  }
+  uint64_t hash() const {
+    const uint64_t low = (parts[0] ^ (parts[1] * 0x9FB21C651E98DF25ULL)) * 0x9E3779B97F4A7C15ULL;
+    const uint64_t high = (parts[2] ^ (parts[3] * 0x9FB21C651E98DF25ULL)) * 0xD6E8FEB86659FD93ULL;
+    const uint64_t mixed = (low ^ (low >> 32)) + high;
+    return (mixed ^ (mixed >> 29)) * 0x9E3779B97F4A7C15ULL;
+  }
+};
+
+struct alignas(64) MediumChunk {
+  static constexpr size_t kTokensMax = 6;
+  static constexpr size_t kBytesMax = 31;
+
+  MediumKey key;  // as SmallChunk's
+  int32_t ids[kTokensMax] = {};
+  uint64_t places = 0;  // 3 bits: how many tokens; 5 bits each: begin and end of each token
+
+  size_t count() const { return places & 7; }
+  uint32_t begin(size_t i) const { return static_cast<uint32_t>(places >> (3 + 10 * i)) & 31; }
+  uint32_t end(size_t i) const { return static_cast<uint32_t>(places >> (8 + 10 * i)) & 31; }
+  void set_places(std::span<const PlacedToken> tokens) {
+    places = tokens.size();
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      places |= uint64_t{tokens[i].begin} << (3 + 10 * i) | uint64_t{tokens[i].end} << (8 + 10 * i);
+    }
+  }
 };
 
 class ChunkCache {
@@ -41,13 +80,9 @@ class ChunkCache {
   static ChunkCache& of_thread(uint64_t serial);
 
   // `size` is 1 to 15. Reads 16 bytes at `p` when `roomy`, else `size`.
-  static WordKey key(const char* p, size_t size, bool roomy) {
+  static WordKey small_key(const char* p, size_t size, bool roomy) {
     char bytes[16] = {};
-    if (roomy) {
-      std::memcpy(bytes, p, 16);
-    } else {
-      std::memcpy(bytes, p, size);
-    }
+    std::memcpy(bytes, p, roomy ? 16 : size);
     WordKey out;
     std::memcpy(&out.low, bytes, 8);
     std::memcpy(&out.high, bytes + 8, 8);
@@ -57,15 +92,25 @@ class ChunkCache {
     out.high = (out.high & keep_high) | uint64_t{size} << 56;
     return out;
   }
-
-  const SmallChunk* find(const WordKey& key) const {
-    const SmallChunk* pair = small_.data() + place(key);
-    if (pair[0].key == key) return pair;
-    if (pair[1].key == key) return pair + 1;
-    return nullptr;
+  // `size` is 1 to 31.
+  static MediumKey medium_key(const char* p, size_t size) {
+    MediumKey out;
+    std::memcpy(out.parts, p, size);
+    out.parts[3] |= uint64_t{size} << 56;
+    return out;
   }
-  // Keeps the tokens (offsets relative to the chunk) if they fit.
-  void keep(const WordKey& key, std::span<const PlacedToken> tokens);
+
+  const SmallChunk* find(const WordKey& key) const { return find_in(small_, place(key), key); }
+  const MediumChunk* find(const MediumKey& key) const { return find_in(medium_, place(key), key); }
+  // The set where `key` lies, on its way to the processor's cache.
+  void prefetch(const WordKey& key) const { __builtin_prefetch(small_.data() + place(key)); }
+  // Keeps the tokens (offsets relative to the chunk). False: they do not fit.
+  bool keep(const WordKey& key, std::span<const PlacedToken> tokens) {
+    return keep_in(small_, place(key), key, tokens);
+  }
+  bool keep(const MediumKey& key, std::span<const PlacedToken> tokens) {
+    return keep_in(medium_, place(key), key, tokens);
+  }
 
   // Chunks of any size. The answer is good until the next call of keep_long.
   bool find_long(std::string_view chunk, std::span<const PlacedToken>& tokens) const;
@@ -79,18 +124,40 @@ class ChunkCache {
     uint32_t tokens_at = 0;
     uint32_t count = 0;
   };
-  static constexpr int kSmallBits = 13;  // sets
-  static constexpr size_t kLongSlots = 65'536;
+  static constexpr int kSmallBits = 15;   // sets
+  static constexpr int kMediumBits = 13;  // sets
+  static constexpr size_t kLongSlots = 16'384;
   static constexpr size_t kLongBytes = 1u << 20;
-  static constexpr size_t kLongTokens = (2u << 20) / sizeof(PlacedToken);
+  static constexpr size_t kLongTokens = (1u << 20) / sizeof(PlacedToken);
 
   static size_t place(const WordKey& key) {
     return static_cast<size_t>(key.hash() >> (64 - kSmallBits)) * 2;
+  }
+  static size_t place(const MediumKey& key) {
+    return static_cast<size_t>(key.hash() >> (64 - kMediumBits)) * 2;
+  }
+  template <typename Chunk, typename Key>
+  static const Chunk* find_in(const std::vector<Chunk>& table, size_t place, const Key& key) {
+    const Chunk* pair = table.data() + place;
+    const Chunk* candidate = pair + (pair[0].key == key ? 0 : 1);
+    return candidate->key == key ? candidate : nullptr;
+  }
+  template <typename Chunk, typename Key>
+  static bool keep_in(std::vector<Chunk>& table, size_t place, const Key& key,
+                      std::span<const PlacedToken> tokens) {
+    if (tokens.size() > Chunk::kTokensMax) return false;
+    Chunk* pair = table.data() + place;
+    pair[1] = pair[0];
+    pair[0].key = key;
+    for (size_t i = 0; i < tokens.size(); ++i) pair[0].ids[i] = tokens[i].id;
+    pair[0].set_places(tokens);
+    return true;
   }
   void clear();
 
   uint64_t serial_ = 0;
   std::vector<SmallChunk> small_;
+  std::vector<MediumChunk> medium_;
   std::vector<LongChunk> long_;
   size_t long_count_ = 0;
   std::string bytes_;

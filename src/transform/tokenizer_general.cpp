@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
+#include <span>
 
 #include "base/check.h"
 #include "base/utf8.h"
@@ -153,10 +155,52 @@ class GeneralTokenizer::Run {
     }
     const BytePattern pattern = *tokenizer_.bytes_;
     while (begin < end) {
+      if (end - begin >= BytePattern::kBlock && !(trims && (begin == 0 || sink_.empty()))) {
+        if (const size_t done = encode_block(pattern, begin)) {
+          begin += done;
+          continue;
+        }
+      }
       const size_t next = pattern.next(text, begin);
       word(begin, next, trims);
       begin = next;
     }
+  }
+
+  // Encodes the words in the block at `at` whose ends are certain, and returns how many bytes that
+  // were.
+  size_t encode_block(const BytePattern& pattern, size_t at) {
+    constexpr size_t kBlock = BytePattern::kBlock;
+    const char* block = text_.data() + at;
+    if (static_cast<uint8_t>(block[1]) >= 0x80) return 0;
+    const bool roomy = text_.size() - at >= kBlock + 16;
+    uint64_t starts = pattern.starts(block);
+    starts &= starts - 1;  // the first is `at` itself
+    // All keys first: the table's lines are under way while the others are made.
+    WordKey keys[kBlock];
+    uint8_t ends[kBlock];
+    size_t count = 0;
+    size_t from = 0;
+    for (; starts != 0; starts &= starts - 1) {
+      const auto to = static_cast<size_t>(std::countr_zero(starts));
+      if (to - from <= SmallChunk::kBytesMax) [[likely]] {
+        keys[count] = ChunkCache::small_key(block + from, to - from, roomy);
+        cache_.prefetch(keys[count]);
+      }
+      ends[count++] = static_cast<uint8_t>(to);
+      from = to;
+    }
+    from = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const size_t to = ends[i];
+      if (to - from <= SmallChunk::kBytesMax) [[likely]] {
+        chunk(at + from, at + to, keys[i]);
+      } else {
+        long_chunk(at + from, at + to);
+      }
+      from = to;
+    }
+    return from;
   }
 
   void word(size_t begin, size_t end, bool trims) {
@@ -188,36 +232,59 @@ class GeneralTokenizer::Run {
   // A stretch whose tokens depend on nothing but its bytes.
   void chunk(size_t begin, size_t end) {
     const size_t size = end - begin;
-    const char* bytes = text_.data() + begin;
     if (size <= SmallChunk::kBytesMax) [[likely]] {
-      const WordKey key = ChunkCache::key(bytes, size, text_.size() - begin >= 16);
-      if (const SmallChunk* known = cache_.find(key)) [[likely]] {
+      chunk(begin, end,
+            ChunkCache::small_key(text_.data() + begin, size, text_.size() - begin >= 16));
+    } else {
+      long_chunk(begin, end);
+    }
+  }
+  void chunk(size_t begin, size_t end, const WordKey& key) {
+    if (const SmallChunk* known = cache_.find(key)) [[likely]] {
+      sink_.put(*known, static_cast<uint32_t>(begin));
+    } else {
+      new_chunk(begin, end, key);
+    }
+  }
+
+  [[gnu::noinline]] void new_chunk(size_t begin, size_t end, const WordKey& key) {
+    const MediumKey medium = ChunkCache::medium_key(text_.data() + begin, end - begin);
+    if (const MediumChunk* known = cache_.find(medium)) {
+      sink_.put(*known, static_cast<uint32_t>(begin));
+      return;
+    }
+    make(begin, end);
+    if (!cache_.keep(key, tokens_)) cache_.keep(medium, tokens_);
+    put_made(begin);
+  }
+
+  [[gnu::noinline]] void long_chunk(size_t begin, size_t end) {
+    const std::string_view bytes = text_.substr(begin, end - begin);
+    if (bytes.size() <= MediumChunk::kBytesMax) {
+      const MediumKey key = ChunkCache::medium_key(bytes.data(), bytes.size());
+      if (const MediumChunk* known = cache_.find(key)) {
         sink_.put(*known, static_cast<uint32_t>(begin));
         return;
       }
-      remember(begin, end);
+      make(begin, end);
       cache_.keep(key, tokens_);
+    } else if (bytes.size() > ChunkCache::kLongBytesMax) {
+      make(begin, end);
+    } else if (std::span<const PlacedToken> known; cache_.find_long(bytes, known)) {
+      tokens_.assign(known.begin(), known.end());
     } else {
-      remember(begin, end);
+      make(begin, end);
+      cache_.keep_long(bytes, tokens_);
     }
+    put_made(begin);
+  }
+
+  void put_made(size_t begin) {
     for (PlacedToken token : tokens_) {
       token.begin += static_cast<uint32_t>(begin);
       token.end += static_cast<uint32_t>(begin);
       sink_.put(token);
     }
-  }
-
-  // Fills tokens_ from the cache, or makes them and keeps them there.
-  void remember(size_t begin, size_t end) {
-    const std::string_view bytes = text_.substr(begin, end - begin);
-    std::span<const PlacedToken> known;
-    if (bytes.size() > ChunkCache::kLongBytesMax) return make(begin, end);
-    if (cache_.find_long(bytes, known)) {
-      tokens_.assign(known.begin(), known.end());
-      return;
-    }
-    make(begin, end);
-    cache_.keep_long(bytes, tokens_);
   }
 
   // Fills tokens_, with offsets relative to the stretch.

@@ -36,6 +36,10 @@ size_t trailing_white(std::string_view text) {
   return count;
 }
 
+bool is_continuation(char byte) {
+  return (static_cast<uint8_t>(byte) & 0xC0) == 0x80;
+}
+
 Result<AddedTokens> build_added(const TokenizerConfig& config, std::vector<AddedToken> tokens,
                                 const std::vector<std::string>& patterns) {
   Result<AddedTokens> added = AddedTokens::build(std::move(tokens), patterns);
@@ -107,6 +111,15 @@ Result<TextPipeline> TextPipeline::build(const TokenizerConfig& config) {
   return out;
 }
 
+// Trims a token of a byte-level vocabulary, whose only white character is the blank.
+void TextPipeline::trim_blanks(std::string_view text, std::string_view part, bool first,
+                               PlacedToken& token) const {
+  const size_t from = part.find_first_not_of(' ');
+  const bool all_white = from == std::string_view::npos;
+  trim_.apply(text, all_white ? part.size() : from,
+              all_white ? part.size() : part.size() - 1 - part.find_last_not_of(' '), first, token);
+}
+
 // Appends the tokens of the word aligned.text[begin, end).
 void TextPipeline::put_word(std::string_view text, const AlignedText& aligned, size_t begin,
                             size_t end, bool first, std::vector<PlacedToken>& out) const {
@@ -121,11 +134,7 @@ void TextPipeline::put_word(std::string_view text, const AlignedText& aligned, s
       const std::string_view part = word.substr(made.begin, made.end - made.begin);
       const bool is_first = first && out.empty();
       if (byte_level_) {
-        const size_t from = part.find_first_not_of(' ');
-        const bool all_white = from == std::string_view::npos;
-        trim_.apply(text, all_white ? part.size() : from,
-                    all_white ? part.size() : part.size() - 1 - part.find_last_not_of(' '),
-                    is_first, token);
+        trim_blanks(text, part, is_first, token);
       } else {
         trim_.apply(text, part, is_first, token);
       }
@@ -164,10 +173,24 @@ void TextPipeline::encode(std::string_view text, size_t begin, size_t end, Place
 
 void TextPipeline::encode_word(std::string_view text, size_t begin, size_t end, bool first,
                                std::vector<PlacedToken>& out) const {
-  thread_local AlignedText aligned;
-  aligned.assign(text, begin, end);
-  put_word(text, aligned, 0, aligned.text.size(), first, out);
-  if (aligned.spans.capacity() > kKeptTokens) aligned = AlignedText();
+  thread_local std::vector<ModelToken> tokens;
+  tokens.clear();
+  const std::string_view word = text.substr(begin, end - begin);
+  model_->tokenize(word, tokens);
+  for (const ModelToken& made : tokens) {
+    // A token of some bytes of a character stands for all of it.
+    size_t from = begin + made.begin;
+    size_t to = begin + made.end;
+    while (is_continuation(text[from])) --from;
+    while (to < end && is_continuation(text[to])) ++to;
+    PlacedToken token{made.id, static_cast<uint32_t>(from), static_cast<uint32_t>(to)};
+    if (!trim_.empty()) {
+      trim_blanks(text, word.substr(made.begin, made.end - made.begin), first && out.empty(),
+                  token);
+    }
+    out.push_back(token);
+  }
+  if (tokens.capacity() > kKeptTokens) std::vector<ModelToken>().swap(tokens);
 }
 
 }  // namespace headrace

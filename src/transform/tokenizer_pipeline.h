@@ -63,7 +63,8 @@ class TextPipeline {
   // Appends the tokens of text[begin, end).
   void encode(std::string_view text, size_t begin, size_t end, Place place,
               std::vector<PlacedToken>& out) const;
-  // The same for one word of a byte-level tokenizer, which needs no normalizing or splitting.
+  // The same for one word of a byte-level tokenizer, which needs no normalizing or splitting. The
+  // word is valid UTF-8 and not empty.
   void encode_word(std::string_view text, size_t begin, size_t end, bool first,
                    std::vector<PlacedToken>& out) const;
 
@@ -76,6 +77,8 @@ class TextPipeline {
  private:
   void put_word(std::string_view text, const AlignedText& aligned, size_t begin, size_t end,
                 bool first, std::vector<PlacedToken>& out) const;
+  void trim_blanks(std::string_view text, std::string_view part, bool first,
+                   PlacedToken& token) const;
   explicit TextPipeline(AddedTokens added) : added_(std::move(added)) {}
 
   TextNormalizer normalizer_;

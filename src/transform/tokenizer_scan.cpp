@@ -1,10 +1,13 @@
 #include "transform/tokenizer_scan.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <vector>
 
 #include "base/utf8.h"
+#include "transform/tokenizer_blocks.h"
 #include "transform/tokenizer_characters.h"
 #include "transform/tokenizer_splitter.h"
 
@@ -30,7 +33,7 @@ constexpr std::array<Sort, 128> make_sorts() {
 }
 constexpr std::array<Sort, 128> kSorts = make_sorts();
 
-Sort sort_of(char32_t c) {
+Sort look_up_sort(char32_t c) {
   const TextCharacter& known = text_character(c);
   if (known.category <= unicode::Category::Lo) return Sort::letter;
   if (known.category >= unicode::Category::Nd && known.category <= unicode::Category::No) {
@@ -39,16 +42,30 @@ Sort sort_of(char32_t c) {
   return (known.flags & TextCharacter::kSpace) != 0 ? Sort::space : Sort::other;
 }
 
-// The sort of the character at `at`, and its length.
-Sort sort_at(std::string_view text, size_t at, size_t& length) {
-  const auto byte = static_cast<uint8_t>(text[at]);
-  if (byte < 0x80) [[likely]] {
-    length = 1;
-    return kSorts[byte];
+// The sorts of the first 65,536 code points.
+const Sort* sort_table() {
+  static const std::vector<Sort> table = [] {
+    std::vector<Sort> out(0x10000);
+    for (char32_t c = 0; c < out.size(); ++c) out[c] = look_up_sort(c);
+    return out;
+  }();
+  return table.data();
+}
+
+// The sort of the character at `p`, which is valid UTF-8 and not ASCII, and its length.
+inline Sort sort_beyond(const Sort* table, const char* p, size_t& length) {
+  const auto byte = [p](size_t i) { return static_cast<uint8_t>(p[i]) & 0x3Fu; };
+  const auto lead = static_cast<uint8_t>(*p);
+  if (lead < 0xE0) {
+    length = 2;
+    return table[(lead & 0x1Fu) << 6 | byte(1)];
   }
-  const CodePoint point = decode_code_point(text, at);
-  length = point.length;
-  return sort_of(point.value);
+  if (lead < 0xF0) {
+    length = 3;
+    return table[(lead & 0x0Fu) << 12 | byte(1) << 6 | byte(2)];
+  }
+  length = 4;
+  return look_up_sort((lead & 0x07u) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3));
 }
 
 size_t ascii_letters(std::string_view text, size_t at) {
@@ -72,32 +89,40 @@ size_t ascii_letters(std::string_view text, size_t at) {
   return at;
 }
 
-size_t run_end(std::string_view text, size_t at, Sort sort) {
+// The sort of the character at `at`, and its length.
+inline Sort sort_at(const Sort* table, std::string_view text, size_t at, size_t& length) {
+  const auto byte = static_cast<uint8_t>(text.data()[at]);
+  if (byte < 0x80) [[likely]] {
+    length = 1;
+    return kSorts[byte];
+  }
+  return sort_beyond(table, text.data() + at, length);
+}
+
+size_t run_end(const Sort* table, std::string_view text, size_t at, Sort sort) {
   while (at < text.size()) {
     size_t length = 0;
-    if (sort_at(text, at, length) != sort) break;
+    if (sort_at(table, text, at, length) != sort) break;
     at += length;
   }
   return at;
 }
 
-size_t letters_end(std::string_view text, size_t at) {
+size_t letters_end(const Sort* table, std::string_view text, size_t at) {
   while (true) {
     at = ascii_letters(text, at);
     if (at >= text.size() || static_cast<uint8_t>(text[at]) < 0x80) return at;
-    const size_t from = at;
-    while (at < text.size() && static_cast<uint8_t>(text[at]) >= 0x80) {
-      const CodePoint point = decode_code_point(text, at);
-      if (sort_of(point.value) != Sort::letter) return at;
-      at += point.length;
+    while (at < text.size() && static_cast<uint8_t>(text.data()[at]) >= 0x80) {
+      size_t length = 0;
+      if (sort_beyond(table, text.data() + at, length) != Sort::letter) return at;
+      at += length;
     }
-    if (at == from) return at;
   }
 }
 
 // \s+(?!\S)|\s+ : white space, but for the last before something visible.
-size_t space_end(std::string_view text, size_t at) {
-  const size_t end = run_end(text, at, Sort::space);
+size_t space_end(const Sort* table, std::string_view text, size_t at) {
+  const size_t end = run_end(table, text, at, Sort::space);
   if (end == text.size()) return end;
   const size_t last = code_point_floor(text, end - 1);
   return last == at ? end : last;
@@ -130,7 +155,80 @@ bool is_line_end(char c) {
   return c == '\r' || c == '\n';
 }
 
+// Bits below `count`, which is at most 64.
+uint64_t bits_below(size_t count) {
+  return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
+}
+
+// 's|'t|'re|'ve|'m|'ll|'d|␣?\p{L}+|␣?\p{N}+|␣?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+uint64_t gpt2_starts(const ByteSorts& is) {
+  const uint64_t others = is.others();
+  const uint64_t runs = (is.letters & ~(is.letters << 1)) | (is.digits & ~(is.digits << 1)) |
+                        (others & ~(others << 1));
+  // A blank joins what follows. White space begins a word, and so does its last character when
+  // something visible follows.
+  return (runs & ~(is.blanks << 1)) | (is.white & ~(is.white << 1)) | (is.white & ~(is.white >> 1));
+}
+
+// The parts of Llama 3's pattern but for the contractions. `known` is how many bytes are ASCII;
+// it shrinks where what follows decides.
+uint64_t llama_starts(const ByteSorts& is, bool each_digit, size_t& known) {
+  const uint64_t others = is.others();
+  const uint64_t inner = is.white & ~is.line_ends;
+  // [^\r\n\p{L}\p{N}]?\p{L}+ : white space that ends no line joins the letters behind it, and so
+  // does another character when a match begins with it.
+  const uint64_t other_starts = others & ~(others << 1) & ~(is.blanks << 1);
+  const uint64_t letter_runs = is.letters & ~(is.letters << 1);
+  uint64_t out = other_starts | (letter_runs & ~((inner | other_starts) << 1));
+  // \p{N}{1,3} or \p{N}
+  if (each_digit) {
+    out |= is.digits;
+  } else {
+    const uint64_t third = is.digits & (is.digits << 1) & (is.digits << 2);
+    uint64_t group = is.digits & ~(is.digits << 1);
+    for (; group != 0; group = (group << 3) & third) out |= group;
+  }
+  // ␣?[^\s\p{L}\p{N}]+[\r\n]* : the sum carries through the line ends behind other characters.
+  const uint64_t taken = is.line_ends & ~(is.line_ends + (is.line_ends & (others << 1)));
+  // \s*[\r\n]+|\s+(?!\S)|\s+
+  const uint64_t white = is.white & ~taken;
+  out |= (white & ~(white << 1)) | (inner & ~(is.white >> 1));
+  // Behind the last line end of a run of white space something new begins.
+  for (uint64_t after = inner & (is.line_ends << 1); after != 0; after &= after - 1) {
+    const auto from = static_cast<size_t>(std::countr_zero(after));
+    const size_t end = from + static_cast<size_t>(std::countr_one(inner >> from));
+    if (end >= known) {
+      known = std::min(known, from + 1);
+      break;
+    }
+    if (((is.line_ends >> end) & 1) == 0) out |= uint64_t{1} << from;
+  }
+  return out;
+}
+
 }  // namespace
+
+uint64_t BytePattern::starts(const char* block) const {
+  const ByteSorts is = sorts_of_block(block);
+  auto known = static_cast<size_t>(std::countr_zero(is.beyond));
+  if (known < 2) return 1;
+  const size_t ascii = known;
+  uint64_t out = 1 | (gpt2_ ? gpt2_starts(is) : llama_starts(is, digits_ == 1, known));
+  // The last one depends on what follows.
+  out &= bits_below(known - 1);
+  for (uint64_t quotes = is.quotes & out; quotes != 0; quotes &= quotes - 1) {
+    const auto at = static_cast<size_t>(std::countr_zero(quotes));
+    if (at + 3 > ascii) {
+      out &= bits_below(at + 1);
+      break;
+    }
+    const size_t length = contraction({block, ascii}, at, !gpt2_);
+    if (length == 0) continue;
+    out &= ~(bits_below(at + length) & ~bits_below(at + 1));
+    if (at + length < kBlock) out |= uint64_t{1} << (at + length);
+  }
+  return out;
+}
 
 std::optional<BytePattern> BytePattern::known(std::string_view pattern) {
   if (pattern == kByteLevelPattern) return BytePattern(true, 0);
@@ -140,14 +238,15 @@ std::optional<BytePattern> BytePattern::known(std::string_view pattern) {
 }
 
 size_t BytePattern::next_gpt2(std::string_view text, size_t at) {
+  const Sort* table = sort_table();
   if (text[at] == '\'') {
     if (const size_t length = contraction(text, at, false)) return at + length;
   }
   size_t length = 0;
-  Sort sort = sort_at(text, at, length);
+  Sort sort = sort_at(table, text, at, length);
   size_t from = at;
   if (text[at] == ' ' && at + 1 < text.size()) {
-    const Sort after = sort_at(text, at + 1, length);
+    const Sort after = sort_at(table, text, at + 1, length);
     if (after != Sort::space) {
       sort = after;
       ++from;
@@ -155,25 +254,26 @@ size_t BytePattern::next_gpt2(std::string_view text, size_t at) {
   }
   switch (sort) {
     case Sort::letter:
-      return letters_end(text, from);
+      return letters_end(table, text, from);
     case Sort::space:
-      return space_end(text, at);
+      return space_end(table, text, at);
     default:
-      return run_end(text, from, sort);
+      return run_end(table, text, from, sort);
   }
 }
 
 size_t BytePattern::next_llama(std::string_view text, size_t at) const {
+  const Sort* table = sort_table();
   if (text[at] == '\'') {
     if (const size_t length = contraction(text, at, true)) return at + length;
   }
   size_t length = 0;
-  const Sort sort = sort_at(text, at, length);
-  if (sort == Sort::letter) return letters_end(text, at);
+  const Sort sort = sort_at(table, text, at, length);
+  if (sort == Sort::letter) return letters_end(table, text, at);
   if (sort == Sort::number) {
     size_t end = at;
     for (size_t i = 0; i < digits_ && end < text.size(); ++i) {
-      if (sort_at(text, end, length) != Sort::number) break;
+      if (sort_at(table, text, end, length) != Sort::number) break;
       end += length;
     }
     return end;
@@ -181,20 +281,20 @@ size_t BytePattern::next_llama(std::string_view text, size_t at) const {
   const size_t behind = at + length;
   Sort after = Sort::space;
   if (behind < text.size() && !is_line_end(text[at])) {
-    after = sort_at(text, behind, length);
-    if (after == Sort::letter) return letters_end(text, behind);
+    after = sort_at(table, text, behind, length);
+    if (after == Sort::letter) return letters_end(table, text, behind);
   }
   if (sort == Sort::other || (text[at] == ' ' && behind < text.size() && after == Sort::other)) {
-    size_t end = run_end(text, behind, Sort::other);
+    size_t end = run_end(table, text, behind, Sort::other);
     while (end < text.size() && is_line_end(text[end])) ++end;
     return end;
   }
   // \s*[\r\n]+ : up to the last line end of the white space.
-  const size_t end = run_end(text, at, Sort::space);
+  const size_t end = run_end(table, text, at, Sort::space);
   for (size_t last = end; last > at; --last) {
     if (is_line_end(text[last - 1])) return last;
   }
-  return space_end(text, at);
+  return space_end(table, text, at);
 }
 
 }  // namespace headrace

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -21,6 +22,12 @@ class BytePattern {
   size_t next(std::string_view text, size_t at) const {
     return gpt2_ ? next_gpt2(text, at) : next_llama(text, at);
   }
+
+  // Which of the 64 bytes at `block`, where a word begins, begin words; bit 0 is always set. What
+  // is not certain (near the end, and from the first byte that is not ASCII on) is left out, but
+  // between two of the starts there is no other. Needs 64 bytes of the same text.
+  static constexpr size_t kBlock = 64;
+  uint64_t starts(const char* block) const;
 
   // Whether a line that begins with no white space can be split by itself.
   bool splits_lines() const { return !gpt2_; }

@@ -31,12 +31,12 @@ class ChunkEncodingSink {
       flush();
   }
   // Writes all places and keeps those that count: cheaper than a loop of unpredictable length.
-  void put(const SmallChunk& chunk, uint32_t begin) {
-    begins_[used_] = begin + chunk.begin();
-    for (size_t i = 0; i < SmallChunk::kTokensMax; ++i) {
+  template <typename Chunk>
+  void put(const Chunk& chunk, uint32_t begin) {
+    for (size_t i = 0; i < Chunk::kTokensMax; ++i) {
       ids_[used_ + i] = chunk.ids[i];
+      begins_[used_ + i] = begin + chunk.begin(i);
       ends_[used_ + i] = begin + chunk.end(i);
-      begins_[used_ + i + 1] = begin + chunk.end(i);
     }
     used_ += chunk.count();
     if (used_ >= kBuffer) [[unlikely]]
@@ -52,7 +52,7 @@ class ChunkEncodingSink {
 
  private:
   static constexpr size_t kBuffer = 128;
-  static constexpr size_t kRoom = kBuffer + SmallChunk::kTokensMax + 1;
+  static constexpr size_t kRoom = kBuffer + MediumChunk::kTokensMax;
   Encoding& out_;
   size_t used_ = 0;
   bool flushed_ = false;
@@ -74,8 +74,9 @@ class ChunkIdSink {
     if (++used_ >= kBuffer) [[unlikely]]
       flush();
   }
-  void put(const SmallChunk& chunk, uint32_t) {
-    for (size_t i = 0; i < SmallChunk::kTokensMax; ++i) ids_[used_ + i] = chunk.ids[i];
+  template <typename Chunk>
+  void put(const Chunk& chunk, uint32_t) {
+    for (size_t i = 0; i < Chunk::kTokensMax; ++i) ids_[used_ + i] = chunk.ids[i];
     used_ += chunk.count();
     if (used_ >= kBuffer) [[unlikely]]
       flush();
@@ -95,7 +96,7 @@ class ChunkIdSink {
   size_t count_ = 0;
   std::vector<int32_t>& out_;
   size_t used_ = 0;
-  int32_t ids_[kBuffer + SmallChunk::kTokensMax];
+  int32_t ids_[kBuffer + MediumChunk::kTokensMax];
 };
 
 }  // namespace headrace
