@@ -34,8 +34,12 @@ class AlignedBuffer {
     lines_.resize((count * sizeof(T) + sizeof(Line) - 1) / sizeof(Line));
     count_ = count;
   }
+  // Makes room; what was there is gone. What is too small goes first, and no more comes than asked
+  // for: two buffers at a time, or twice the size, would be what a process is remembered by.
   void grow(size_t count) {
-    if (count > count_) resize(count);
+    if (count <= count_) return;
+    lines_ = std::vector<Line>();
+    resize(count);
   }
   size_t size() const { return count_; }
   T* data() { return reinterpret_cast<T*>(lines_.data()); }
