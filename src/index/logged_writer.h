@@ -69,6 +69,8 @@ class LoggedWriter : public Writer {
   Status add(Change change) HR_REQUIRES(mutex_);
   Status give_up(Status status) HR_REQUIRES(mutex_);
   Status commit_locked() HR_REQUIRES(mutex_);
+  Status write_and_prepare(const std::string& bytes, bool sync, std::vector<Change>&& changes,
+                           Result<std::vector<PreparedChange>>& prepared) HR_REQUIRES(mutex_);
   bool must_sync() const HR_REQUIRES(mutex_);
   void show() HR_REQUIRES(mutex_);
 
@@ -111,6 +113,7 @@ class LoggedWriter : public Writer {
   std::unique_ptr<FileLock> lock_ HR_GUARDED_BY(mutex_);
   std::unique_ptr<StoreState> state_ HR_GUARDED_BY(mutex_);
   std::unique_ptr<LogWriter> log_ HR_GUARDED_BY(mutex_);
+  std::unique_ptr<ThreadPool> pool_ HR_GUARDED_BY(mutex_);  // from the first commit on
   std::vector<Change> pending_ HR_GUARDED_BY(mutex_);
   std::map<std::string, std::optional<DocumentState>, std::less<>> pending_documents_
       HR_GUARDED_BY(mutex_);

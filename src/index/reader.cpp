@@ -70,7 +70,7 @@ class FollowingReader : public Reader {
                             [&](const LogFrame& frame) { return read_change(frame, changes); }));
         applied_ = log_->end();
         changed = changed || !changes.empty();
-        if (!changes.empty()) HR_TRY(state_->apply(std::move(changes)));
+        if (!changes.empty()) HR_TRY(state_->replay(std::move(changes)));
       }
     }
     if (changed || !snapshot_) snapshot_ = state_->view(folder_bytes(files_, path_), log_->end());

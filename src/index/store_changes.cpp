@@ -5,6 +5,7 @@
 #include "index/log_records.h"
 #include "index/row_codec.h"
 #include "index/snapshot.h"
+#include "index/store_changes.h"
 #include "index/store_state.h"
 
 namespace headrace::index {

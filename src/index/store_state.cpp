@@ -3,20 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_set>
+#include <bit>
+#include <utility>
 
-#include "index/row_codec.h"
+#include "base/check.h"
 #include "index/segment_merge.h"
 #include "index/snapshot.h"
-#include "memory/budget.h"
 
 namespace headrace::index {
 
 namespace {
 
-// Memory segments are joined when a newer one has at least half the rows of the one before.
-constexpr size_t kMemorySegmentsMax = 12;
-constexpr uint64_t kLargeBytes = 8ULL << 20;
+// So many memory segments of one size become one, and of all sizes when there are more than the
+// latter.
+constexpr size_t kJoinWidth = 8;
+constexpr size_t kMemorySegmentsMax = 24;
+// Fewer changes of a log are applied faster than threads are made.
+constexpr size_t kChangesWorthThreads = 2048;
 
 }  // namespace
 
@@ -105,50 +108,57 @@ Result<StoreState> StoreState::open(FileSystem& files, const std::string& folder
   state.spaces_ = manifest.spaces;
   state.settings_ = manifest.settings;
   state.manifest_ = std::move(manifest);
-  state.index_documents();
+  for (HeldSegment& held : state.segments_) {
+    held.id = state.next_id_++;
+    state.add_places(held);
+  }
   return state;
 }
 
-void StoreState::index_documents() {
-  documents_.clear();
-  for (uint32_t s = 0; s < segments_.size(); ++s) {
-    const DocumentTable& table = segments_[s].segment->documents();
-    for (uint32_t d = 0; d < table.count(); ++d) {
-      if (!segments_[s].is_stale(d) || segments_[s].live_rows(d) > 0)
-        documents_[table.source_hash(d)].push_back({s, d});
-    }
+void StoreState::add_places(const HeldSegment& held) {
+  const DocumentTable& table = held.segment->documents();
+  for (uint32_t d = 0; d < table.count(); ++d) {
+    if (!held.is_stale(d) || held.live_rows(d) > 0) places_.add(table.source_hash(d), {held.id, d});
   }
 }
 
-std::vector<StoreState::Place>* StoreState::places(std::string_view source) {
-  const auto found = documents_.find(hash64(source));
-  return found == documents_.end() ? nullptr : &found->second;
+void StoreState::remove_places(const HeldSegment& held) {
+  const DocumentTable& table = held.segment->documents();
+  for (uint32_t d = 0; d < table.count(); ++d) places_.remove(table.source_hash(d), {held.id, d});
+}
+
+const HeldSegment& StoreState::held_by_id(uint32_t id) const {
+  const auto found = std::ranges::find(segments_, id, &HeldSegment::id);
+  HR_CHECK(found != segments_.end(), "a document's place names no segment");
+  return *found;
+}
+
+HeldSegment& StoreState::held_by_id(uint32_t id) {
+  return const_cast<HeldSegment&>(std::as_const(*this).held_by_id(id));
+}
+
+void StoreState::push_segment(HeldSegment held) {
+  held.id = next_id_++;
+  segments_.push_back(std::move(held));
+  add_places(segments_.back());
 }
 
 std::optional<DocumentState> StoreState::document(std::string_view source) const {
-  const auto found = documents_.find(hash64(source));
-  if (found == documents_.end()) return std::nullopt;
   std::optional<DocumentState> state;
   uint32_t rows = 0;
-  for (const Place& place : found->second) {
-    const HeldSegment& held = segments_[place.segment];
-    if (held.segment->documents().source(place.document) != source) continue;
+  places_.find(hash64(source), [&](Place place) {
+    const HeldSegment& held = held_by_id(place.segment);
+    if (held.segment->documents().source(place.document) != source) return false;
     rows += held.live_rows(place.document);
     if (!held.is_stale(place.document)) state = held.segment->documents().state(place.document);
-  }
+    return false;
+  });
   if (state) state->row_count = rows;
   return state;
 }
 
-void StoreState::mark_rows(size_t segment, uint32_t begin, uint32_t end) {
-  if (begin == end) return;
-  HeldSegment& held = segments_[segment];
-  mark(held.deleted, held.segment->row_count(), begin, end);
-}
-
-void StoreState::mark_stale(size_t segment, uint32_t document) {
-  HeldSegment& held = segments_[segment];
-  mark(held.stale, held.segment->document_count(), document, document + 1);
+void StoreState::mark_rows(HeldSegment& held, uint32_t begin, uint32_t end) {
+  if (begin != end) mark(held.deleted, held.segment->row_count(), begin, end);
 }
 
 void StoreState::mark(std::shared_ptr<const RowBitmap>& bits, uint32_t size, uint32_t begin,
@@ -166,18 +176,31 @@ void StoreState::mark(std::shared_ptr<const RowBitmap>& bits, uint32_t size, uin
   for (uint32_t i = begin; i < end; ++i) target->set(i);
 }
 
-void StoreState::remove_source(std::string_view source, bool keep_rows) {
-  std::vector<Place>* known = places(source);
-  if (known == nullptr) return;
-  for (const Place& place : *known) {
-    const DocumentTable& table = segments_[place.segment].segment->documents();
-    if (table.source(place.document) != source) continue;
-    mark_stale(place.segment, place.document);
-    if (keep_rows) continue;
+void StoreState::remove_source(std::string_view source, uint64_t hash, bool keep_rows) {
+  std::vector<Place> gone;
+  places_.find(hash, [&](Place place) {
+    HeldSegment& held = held_by_id(place.segment);
+    const DocumentTable& table = held.segment->documents();
+    if (table.source(place.document) != source) return false;
+    mark(held.stale, held.segment->document_count(), place.document, place.document + 1);
+    if (keep_rows) return false;
     const uint32_t begin = table.first_row(place.document);
-    mark_rows(place.segment, begin, begin + table.row_count(place.document));
+    mark_rows(held, begin, begin + table.row_count(place.document));
+    gone.push_back(place);
+    return false;
+  });
+  for (const Place& place : gone) places_.remove(hash, place);
+}
+
+void StoreState::remove_rows(const RemoveRows& change) {
+  for (const Hash128& key : change.keys) {
+    for (HeldSegment& held : segments_) {
+      held.segment->rows().find(key, [&](uint32_t row) {
+        if (!held.is_deleted(row)) mark_rows(held, row, row + 1);
+        return false;
+      });
+    }
   }
-  if (!keep_rows) documents_.erase(hash64(source));
 }
 
 const Space* StoreState::find_space(std::string_view name) const {
@@ -187,41 +210,14 @@ const Space* StoreState::find_space(std::string_view name) const {
   return nullptr;
 }
 
-// Documents of one commit become one memory segment. Of several writes of one source only the last
-// has rows; vectors of its rows that came in the same commit go into the segment itself.
-Status StoreState::add_documents(std::vector<Change>& changes, size_t begin, size_t end) {
-  std::unordered_map<std::string_view, size_t> last;
-  for (size_t i = begin; i < end; ++i) last[std::get<DocumentWrite>(changes[i]).source] = i;
-  SegmentBuilder builder(manifest_.language);
-  std::vector<std::pair<uint64_t, uint32_t>> added;
-  std::string blob;
-  uint32_t row_number = 0;
-  for (size_t i = begin; i < end; ++i) {
-    auto& write = std::get<DocumentWrite>(changes[i]);
-    if (last[write.source] != i) continue;
-    remove_source(write.source, write.error.has_value());
-    const auto rows = static_cast<uint32_t>(write.error ? 0 : write.rows.size());
-    added.emplace_back(hash64(write.source), builder.add_document(write, rows));
-    for (uint32_t r = 0; r < rows; ++r, ++row_number) {
-      Hash128 key;
-      if (!parse_row_key(write.rows[r].key, key))
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("\"{}\" is no row key", write.rows[r].key));
-      blob.clear();
-      encode_row_blob(write.rows[r], blob);
-      builder.add_row(key, write.rows[r], blob);
-      write.rows[r] = Row();  // what follows needs its room
-    }
-  }
-  // A large document's rows are many small pieces, which the allocator would keep.
-  if (builder.memory_bytes() >= kLargeBytes) return_freed_memory();
-  std::map<std::string, VectorSetBuilder> none;
-  HR_ASSIGN(ImageSink image, builder.finish(none));
+// Each source is at most once in the segment, so that the order does not matter.
+Status StoreState::add_documents(std::shared_ptr<const Segment> segment) {
+  const DocumentTable& table = segment->documents();
+  for (uint32_t d = 0; d < table.count(); ++d)
+    remove_source(table.source(d), table.source_hash(d), table.has_error(d));
   HeldSegment held;
-  HR_ASSIGN(held.segment, Segment::open_image(std::move(image)));
-  segments_.push_back(std::move(held));
-  for (const auto& [hash, document] : added)
-    documents_[hash].push_back({static_cast<uint32_t>(segments_.size() - 1), document});
+  held.segment = std::move(segment);
+  push_segment(std::move(held));
   return {};
 }
 
@@ -290,32 +286,15 @@ Status StoreState::apply_vectors(const SetVectors& change) {
   return {};
 }
 
-Status StoreState::apply(std::vector<Change>&& changes, uint64_t join_bytes_max) {
+Status StoreState::apply(std::vector<PreparedChange>&& changes) {
   fresh_.clear();
-  for (size_t i = 0; i < changes.size(); ++i) {
-    Change& change = changes[i];
-    if (std::holds_alternative<DocumentWrite>(change)) {
-      // A failure keeps the rows of the good version before it, so the two are not one run.
-      std::unordered_set<std::string_view> written;
-      size_t end = i;
-      for (; end < changes.size(); ++end) {
-        const auto* write = std::get_if<DocumentWrite>(&changes[end]);
-        if (write == nullptr || (write->error && written.contains(write->source))) break;
-        written.insert(write->source);
-      }
-      HR_TRY(add_documents(changes, i, end));
-      i = end - 1;
+  for (PreparedChange& change : changes) {
+    if (auto* segment = std::get_if<std::shared_ptr<const Segment>>(&change)) {
+      HR_TRY(add_documents(std::move(*segment)));
     } else if (const auto* removed = std::get_if<RemoveSource>(&change)) {
-      remove_source(removed->source, false);
+      remove_source(removed->source, hash64(removed->source), false);
     } else if (const auto* rows = std::get_if<RemoveRows>(&change)) {
-      for (const Hash128& key : rows->keys) {
-        for (size_t s = 0; s < segments_.size(); ++s) {
-          segments_[s].segment->rows().find(key, [&](uint32_t row) {
-            if (!segments_[s].is_deleted(row)) mark_rows(s, row, row + 1);
-            return false;
-          });
-        }
-      }
+      remove_rows(*rows);
     } else if (const auto* vectors = std::get_if<SetVectors>(&change)) {
       HR_TRY(apply_vectors(*vectors));
     } else if (const auto* space = std::get_if<Space>(&change)) {
@@ -326,80 +305,75 @@ Status StoreState::apply(std::vector<Change>&& changes, uint64_t join_bytes_max)
   }
   fresh_.clear();
   changes.clear();
-  // What is about to become a file anyway is not joined before.
-  return memory_bytes() > join_bytes_max ? Status{} : join_memory_segments();
+  return {};
+}
+
+Status StoreState::replay(std::vector<Change>&& changes) {
+  std::optional<ThreadPool> pool;
+  if (changes.size() >= kChangesWorthThreads) pool.emplace();
+  HR_ASSIGN(auto prepared, prepare_changes(std::move(changes), manifest_.language, spaces_,
+                                           pool ? &*pool : nullptr));
+  HR_TRY(apply(std::move(prepared)));
+  return join_memory_segments();
+}
+
+std::optional<StoreState::Range> StoreState::worth_joining() const {
+  const auto level_of = [](const HeldSegment& held) {
+    const uint64_t size = uint64_t{held.segment->row_count()} + held.segment->document_count();
+    return static_cast<int>(std::bit_width(size | 1) - 1) / std::bit_width(kJoinWidth - 1);
+  };
+  for (int level = 0;; ++level) {
+    // The newest ones that are not above this level.
+    size_t first = segments_.size();
+    size_t on_level = 0;
+    bool above = false;
+    while (first > 0 && segments_[first - 1].file == 0) {
+      const int next = level_of(segments_[first - 1]);
+      above = next > level;
+      if (above) break;
+      on_level += next == level;
+      --first;
+    }
+    const size_t count = segments_.size() - first;
+    if (on_level >= kJoinWidth || count > kMemorySegmentsMax) return Range{first, count};
+    if (!above) return std::nullopt;
+  }
 }
 
 Status StoreState::join_memory_segments() {
-  while (true) {
-    size_t first_memory = segments_.size();
-    while (first_memory > 0 && segments_[first_memory - 1].file == 0) --first_memory;
-    const size_t count = segments_.size() - first_memory;
-    if (count < 2) return {};
-    // The last ones, as long as each is not much smaller than all after it.
-    size_t begin = segments_.size() - 1;
-    uint64_t rows =
-        segments_[begin].segment->row_count() + segments_[begin].segment->document_count();
-    while (begin > first_memory) {
-      const Segment& before = *segments_[begin - 1].segment;
-      const uint64_t size = before.row_count() + before.document_count();
-      if (size > 2 * rows && count <= kMemorySegmentsMax) break;
-      rows += size;
-      --begin;
-    }
-    if (segments_.size() - begin < 2) return {};
+  while (const std::optional<Range> range = worth_joining()) {
     std::vector<SegmentMergeInput> inputs;
-    for (size_t i = begin; i < segments_.size(); ++i) inputs.push_back(merge_input(segments_[i]));
+    uint64_t bytes = 0;
+    for (size_t i = range->first; i < range->first + range->count; ++i) {
+      inputs.push_back(merge_input(segments_[i]));
+      bytes += segments_[i].segment->bytes().size();
+    }
     HR_ASSIGN(const SegmentMergeMaps maps, plan_merge(inputs, DeadRows::drop));
     ImageSink image;
-    uint64_t bytes = 0;
-    for (const SegmentMergeInput& input : inputs) bytes += input.segment->bytes().size();
     image.reserve(bytes);
     const std::vector<std::string> spaces = space_names();
     HR_TRY(merge_segments(inputs, maps, spaces, {0, BlobCodec::raw}, image));
-    HeldSegment merged;
-    HR_ASSIGN(merged.segment, Segment::open_image(std::move(image)));
-    std::vector<HeldSegment> result;
-    result.push_back(std::move(merged));
-    replace_segments(begin, segments_.size() - begin, std::move(result));
-    return {};
+    HeldSegment joined;
+    HR_ASSIGN(joined.segment, Segment::open_image(std::move(image)));
+    std::vector<HeldSegment> segments = segments_;
+    const auto begin = segments.begin() + static_cast<std::ptrdiff_t>(range->first);
+    segments.erase(begin, begin + static_cast<std::ptrdiff_t>(range->count));
+    segments.insert(segments.begin() + static_cast<std::ptrdiff_t>(range->first), std::move(joined));
+    set_segments(std::move(segments));
   }
+  return {};
 }
 
 void StoreState::set_segments(std::vector<HeldSegment> segments) {
-  // Those in front that stay (only what is marked in them may differ) keep their places.
-  size_t same = 0;
-  while (same < segments.size() && same < segments_.size() &&
-         segments[same].segment == segments_[same].segment) {
-    segments_[same] = std::move(segments[same]);
-    ++same;
+  for (const HeldSegment& held : segments_) {
+    if (std::ranges::find(segments, held.id, &HeldSegment::id) == segments.end())
+      remove_places(held);
   }
-  const auto changed = segments.begin() + static_cast<std::ptrdiff_t>(same);
-  replace_segments(same, segments_.size() - same,
-                   {std::make_move_iterator(changed), std::make_move_iterator(segments.end())});
-}
-
-void StoreState::replace_segments(size_t first, size_t count, std::vector<HeldSegment> merged) {
-  const auto begin = segments_.begin() + static_cast<std::ptrdiff_t>(first);
-  // Places in segments that stay keep their number when the replaced ones are the last.
-  const bool at_end = first + count == segments_.size();
-  for (auto& [hash, known] : documents_) {
-    if (!at_end) break;
-    std::erase_if(known, [&](const Place& place) { return place.segment >= first; });
-  }
-  segments_.erase(begin, begin + static_cast<std::ptrdiff_t>(count));
-  segments_.insert(segments_.begin() + static_cast<std::ptrdiff_t>(first),
-                   std::make_move_iterator(merged.begin()), std::make_move_iterator(merged.end()));
-  if (!at_end) {
-    index_documents();
-    return;
-  }
-  for (uint32_t s = static_cast<uint32_t>(first); s < segments_.size(); ++s) {
-    const DocumentTable& table = segments_[s].segment->documents();
-    for (uint32_t d = 0; d < table.count(); ++d) {
-      if (!segments_[s].is_stale(d) || segments_[s].live_rows(d) > 0)
-        documents_[table.source_hash(d)].push_back({s, d});
-    }
+  segments_ = std::move(segments);
+  for (HeldSegment& held : segments_) {
+    if (held.id != 0) continue;
+    held.id = next_id_++;
+    add_places(held);
   }
 }
 

@@ -10,31 +10,16 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <unordered_map>
-#include <variant>
 #include <vector>
 
 #include "base/mutex.h"
+#include "index/document_places.h"
 #include "index/knowledge_base.h"
 #include "index/manifest.h"
+#include "index/prepared_changes.h"
 #include "index/segment.h"
 
 namespace headrace::index {
-
-// One committed change, as it stands in the log. Nothing in it needs a predicate evaluated.
-struct RemoveSource {
-  std::string source;
-};
-struct RemoveRows {
-  std::vector<Hash128> keys;
-};
-struct SetVectors {
-  std::string space;
-  std::vector<Hash128> keys;
-  std::vector<float> values;
-};
-using Change =
-    std::variant<DocumentWrite, RemoveSource, RemoveRows, SetVectors, Space, std::string>;
 
 // Vectors that came after their rows: a section in memory or in a file.
 struct LateVectors {
@@ -76,6 +61,7 @@ class SegmentCountCache {
 struct HeldSegment {
   std::shared_ptr<const Segment> segment;
   uint64_t file = 0;  // 0: memory
+  uint32_t id = 0;    // within a StoreState, which gives it
   std::shared_ptr<const RowBitmap> deleted;
   std::shared_ptr<const RowBitmap> stale;  // documents
   std::map<std::string, std::vector<std::shared_ptr<const LateVectors>>, std::less<>> late;
@@ -100,10 +86,17 @@ class StoreState {
   static Result<StoreState> open(FileSystem& files, const std::string& folder, Manifest manifest,
                                  const StoreState* before = nullptr);
 
-  // Applies committed changes, in order, as one memory segment, and joins it with others while all
-  // of them have no more than `join_bytes_max`. Takes the rows' texts out of `changes`.
-  Status apply(std::vector<Change>&& changes, uint64_t join_bytes_max = UINT64_MAX);
-  // Joins small memory segments, so that a snapshot has few.
+  // Applies committed changes, in order. The memory segments among them stay as they are.
+  Status apply(std::vector<PreparedChange>&& changes);
+  // The same for what was read from a log, on several threads, and the segments are few afterwards.
+  Status replay(std::vector<Change>&& changes);
+  // The memory segments that should become one, so that a snapshot has few: neighbours of about one
+  // size, so that a row is written again once a step. Those that follow may be more.
+  struct Range {
+    size_t first = 0;
+    size_t count = 0;
+  };
+  std::optional<Range> worth_joining() const;
   Status join_memory_segments();
 
   std::optional<DocumentState> document(std::string_view source) const;
@@ -120,32 +113,31 @@ class StoreState {
   void set_segments(std::vector<HeldSegment> segments);
   void set_spaces(std::vector<Space> spaces) { spaces_ = std::move(spaces); }
   void set_manifest(Manifest manifest) { manifest_ = std::move(manifest); }
-  HeldSegment& held(size_t i) { return segments_[i]; }
 
  private:
-  struct Place {
-    uint32_t segment;
-    uint32_t document;
-  };
-  void index_documents();
-  void remove_source(std::string_view source, bool keep_rows);
-  void mark_rows(size_t segment, uint32_t begin, uint32_t end);
-  void mark_stale(size_t segment, uint32_t document);
+  using Place = DocumentPlaces::Place;
+  void add_places(const HeldSegment& held);
+  void remove_places(const HeldSegment& held);
+  HeldSegment& held_by_id(uint32_t id);
+  const HeldSegment& held_by_id(uint32_t id) const;
+  void push_segment(HeldSegment held);
+  Status add_documents(std::shared_ptr<const Segment> segment);
+  void remove_source(std::string_view source, uint64_t hash, bool keep_rows);
+  void remove_rows(const RemoveRows& change);
+  void mark_rows(HeldSegment& held, uint32_t begin, uint32_t end);
   Status apply_vectors(const SetVectors& change);
-  void replace_segments(size_t first, size_t count, std::vector<HeldSegment> merged);
   void mark(std::shared_ptr<const RowBitmap>& bits, uint32_t size, uint32_t begin, uint32_t end);
   const Space* find_space(std::string_view name) const;
-  std::vector<Place>* places(std::string_view source);
-  Status add_documents(std::vector<Change>& changes, size_t begin, size_t end);
 
   Manifest manifest_;
   std::vector<Space> spaces_;
   std::string settings_;
   std::vector<HeldSegment> segments_;
+  uint32_t next_id_ = 1;
   // Made while apply() runs and not seen by anybody yet, so that it may change them in place.
   std::vector<std::shared_ptr<RowBitmap>> fresh_;
-  // By hash of the source: entries that hold its state or live rows, oldest first.
-  std::unordered_map<uint64_t, std::vector<Place>> documents_;
+  // Entries that hold the state or live rows of a source.
+  DocumentPlaces places_;
 };
 
 // Adds vectors to a segment as its newest; no row is covered twice afterwards.
@@ -154,11 +146,5 @@ Status add_late_vectors(HeldSegment& held, const std::string& space, VectorSetBu
 // A merge input over a held segment; valid while the segment is held.
 struct SegmentMergeInput;
 SegmentMergeInput merge_input(const HeldSegment& held);
-
-// Changes ↔ log frames.
-class LogWriter;
-struct LogFrame;
-void log_change(const Change& change, LogWriter& log);
-Status read_change(const LogFrame& frame, std::vector<Change>& changes);
 
 }  // namespace headrace::index

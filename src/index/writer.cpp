@@ -324,7 +324,7 @@ Status LoggedWriter::replay() {
   HR_TRY(reader->scan(known.size));
   std::vector<Change> changes;
   HR_TRY(reader->replay(0, [&](const LogFrame& frame) { return read_change(frame, changes); }));
-  if (!changes.empty()) HR_TRY(state_->apply(std::move(changes)));
+  if (!changes.empty()) HR_TRY(state_->replay(std::move(changes)));
   HR_ASSIGN(log_, LogWriter::reopen(files_, path, reader->end(), reader->chain(),
                                     reader->next_transaction()));
   // Only a log of the later version can hold transactions that were acknowledged early.
@@ -381,19 +381,43 @@ bool LoggedWriter::must_sync() const {
          std::chrono::steady_clock::now() - synced_at_ > kUnsyncedTimeMax;
 }
 
+// Making segments of what was put takes about as long as the disk: both at once.
+Status LoggedWriter::write_and_prepare(const std::string& bytes, bool sync,
+                                       std::vector<Change>&& changes,
+                                       Result<std::vector<PreparedChange>>& prepared) {
+  LogWriter& log = *log_;
+  const std::string& language = state_->manifest().language;
+  if (!options_.background) {
+    HR_TRY(log.write_and_sync(bytes, sync));
+    prepared = prepare_changes(std::move(changes), language, state_->spaces(), nullptr);
+    return {};
+  }
+  if (!pool_) pool_ = std::make_unique<ThreadPool>();
+  Status written;
+  TaskScope scope(*pool_);
+  scope.spawn([&] { written = log.write_and_sync(bytes, sync); });
+  prepared = prepare_changes(std::move(changes), language, state_->spaces(), pool_.get());
+  scope.wait();
+  return written;
+}
+
 Status LoggedWriter::commit_locked() {
   if (pending_.empty()) return {};
   HR_TRY(settle_folder());
   HR_TRY(lock_->check());
   const bool sync = must_sync();
-  // What went to the log is let go of before the segment is built.
-  if (Status status = log_->write_and_sync(log_->close_transaction(), sync); !status)
+  const std::string bytes = log_->close_transaction();
+  std::vector<Change> changes = std::exchange(pending_, {});
+  pending_documents_.clear();
+  Result<std::vector<PreparedChange>> prepared;
+  if (Status status = write_and_prepare(bytes, sync, std::move(changes), prepared); !status)
     return give_up(std::move(status));
   log_->acknowledge();
   if (sync) synced_at_ = std::chrono::steady_clock::now();
-  std::vector<Change> changes = std::exchange(pending_, {});
-  pending_documents_.clear();
-  HR_TRY(state_->apply(std::move(changes), options_.memory_bytes_max));
+  if (!prepared) return std::unexpected(std::move(prepared).error());
+  HR_TRY(state_->apply(std::move(*prepared)));
+  // What is about to become a file anyway is not joined before.
+  if (state_->memory_bytes() <= options_.memory_bytes_max) HR_TRY(state_->join_memory_segments());
   show();
   if (state_->memory_bytes() > options_.memory_bytes_max ||
       log_->end() > options_.memory_bytes_max) {

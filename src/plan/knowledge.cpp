@@ -20,6 +20,9 @@ namespace {
 // Texts that may wait for a further space's model.
 constexpr uint64_t kLaneBytes = 16ULL << 20;
 
+// Documents that one thread cuts into rows at a time.
+constexpr size_t kDocumentsPerTask = 64;
+
 constexpr const char* kSpace = "default";
 
 bool has_space(const index::Info& info, const std::string& name) {
@@ -453,21 +456,27 @@ Status Knowledge::add(std::span<const GivenDocument> documents) {
   ChunkOptions chunk{known.chunk_tokens, known.overlap, true};
   HR_ASSIGN(const Chunker chunker,
             Chunker::create(model ? model->tokenizer() : Tokenizer::without_model(), chunk));
-  std::vector<index::DocumentWrite> writes;
+  if (std::ranges::any_of(documents, [](const GivenDocument& given) { return given.id.empty(); }))
+    return fail(ErrorCode::invalid_argument, "a document has no id", "give each an \"id\"");
+  std::vector<index::DocumentWrite> writes(documents.size());
+  const auto write_some = [&](size_t part) {
+    const size_t end = std::min(documents.size(), (part + 1) * kDocumentsPerTask);
+    for (size_t i = part * kDocumentsPerTask; i < end; ++i)
+      writes[i] = write_given_document(documents[i], chunker);
+  };
+  if (documents.size() <= kDocumentsPerTask) {
+    if (!documents.empty()) write_some(0);
+  } else {
+    pool(0).parallel_for((documents.size() + kDocumentsPerTask - 1) / kDocumentsPerTask,
+                         write_some);
+  }
   std::vector<std::string> keys;
   std::vector<std::string> texts;
-  for (const GivenDocument& given : documents) {
-    if (given.id.empty()) {
-      return fail(ErrorCode::invalid_argument, "a document has no id", "give each an \"id\"");
+  for (size_t i = 0; i < writes.size() && model; ++i) {
+    for (const Row& row : writes[i].rows) {
+      keys.push_back(row.key);
+      texts.push_back(chunker.embedded_text(row));
     }
-    index::DocumentWrite write = write_given_document(given, chunker);
-    if (model) {
-      for (const Row& row : write.rows) {
-        keys.push_back(row.key);
-        texts.push_back(chunker.embedded_text(row));
-      }
-    }
-    writes.push_back(std::move(write));
   }
   std::vector<Embeddings> embeddings;
   for (const auto& [space, loaded] : models) {

@@ -1,0 +1,244 @@
+#include "index/prepared_changes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "index/row_codec.h"
+#include "memory/budget.h"
+
+namespace headrace::index {
+
+namespace {
+
+constexpr uint64_t kLargeBytes = 8ULL << 20;
+// Fewer rows are not worth a segment of their own.
+constexpr size_t kRowsPerPartMin = 512;
+
+// Where a row of the run is, by its key.
+struct KeyedRow {
+  Hash128 key;
+  uint32_t part = 0;
+  uint32_t row = 0;
+};
+
+// Some documents of a run, which become one segment.
+struct Part {
+  std::vector<DocumentWrite*> writes;
+  std::vector<Hash128> keys;  // of its rows
+  // By space: numbers of rows, ascending, and where their vectors are.
+  struct Vectors {
+    const Space* space = nullptr;
+    std::vector<std::pair<uint32_t, const float*>> rows;
+  };
+  std::vector<Vectors> vectors;
+  std::shared_ptr<const Segment> segment;
+  Status status;
+};
+
+Status number_rows(Part& part) {
+  for (const DocumentWrite* write : part.writes) {
+    if (write->error) continue;
+    for (const Row& row : write->rows) {
+      if (!parse_row_key(row.key, part.keys.emplace_back()))
+        return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no row key", row.key));
+    }
+  }
+  return {};
+}
+
+Status build(Part& part, std::string_view language) {
+  SegmentBuilder builder(language);
+  std::string blob;
+  size_t number = 0;
+  for (DocumentWrite* write : part.writes) {
+    const size_t rows = write->error ? 0 : write->rows.size();
+    builder.add_document(*write, static_cast<uint32_t>(rows));
+    for (size_t r = 0; r < rows; ++r) {
+      blob.clear();
+      encode_row_blob(write->rows[r], blob);
+      builder.add_row(part.keys[number++], write->rows[r], blob);
+      write->rows[r] = Row();  // what follows needs its room
+    }
+  }
+  // A large document's rows are many small pieces, which the allocator would keep.
+  if (builder.memory_bytes() >= kLargeBytes) return_freed_memory();
+  std::map<std::string, VectorSetBuilder> sets;
+  for (const Part::Vectors& vectors : part.vectors) {
+    VectorSetBuilder set(vectors.space->dimension, vectors.space->metric);
+    for (const auto& [row, values] : vectors.rows) set.add(row, {values, vectors.space->dimension});
+    sets.emplace(vectors.space->name, std::move(set));
+  }
+  HR_ASSIGN(ImageSink image, builder.finish(sets));
+  HR_ASSIGN(part.segment, Segment::open_image(std::move(image)));
+  return {};
+}
+
+// A run of documents of which no source depends on what was before it in the run.
+class Run {
+ public:
+  Run(std::span<Change> changes, ThreadPool* pool) : pool_(pool) {
+    // Of several writes of one source only the last counts.
+    std::unordered_map<std::string_view, size_t> last;
+    for (size_t i = 0; i < changes.size(); ++i)
+      last[std::get<DocumentWrite>(changes[i]).source] = i;
+    size_t rows = 0;
+    std::vector<DocumentWrite*> writes;
+    for (size_t i = 0; i < changes.size(); ++i) {
+      auto& write = std::get<DocumentWrite>(changes[i]);
+      if (last[write.source] != i) continue;
+      writes.push_back(&write);
+      rows += write.rows.size() + 1;
+    }
+    const size_t parts_max = pool_ == nullptr ? 1 : pool_->size();
+    parts_.resize(std::clamp<size_t>(rows / kRowsPerPartMin, 1, parts_max));
+    // About as many rows for each.
+    size_t seen = 0;
+    for (DocumentWrite* write : writes) {
+      const size_t part = seen * parts_.size() / rows;
+      parts_[part].writes.push_back(write);
+      seen += write->rows.size() + 1;
+    }
+    std::erase_if(parts_, [](const Part& part) { return part.writes.empty(); });
+  }
+
+  Status number() { return for_each([](Part& part) { return number_rows(part); }); }
+
+  // Whether the vectors are of rows of this run alone, and go into its segments. They must stay
+  // where they are until build().
+  bool take(const SetVectors& change, const Space* space) {
+    if (space == nullptr || change.values.size() != change.keys.size() * space->dimension)
+      return false;
+    std::vector<Part::Vectors> found(parts_.size());
+    for (Part::Vectors& vectors : found) vectors.space = space;
+    if (!match_in_order(change, space->dimension, found)) {
+      for (Part::Vectors& vectors : found) vectors.rows.clear();
+      if (!match_by_key(change, space->dimension, found)) return false;
+    }
+    for (size_t p = 0; p < parts_.size(); ++p) {
+      const auto known = std::ranges::find(parts_[p].vectors, space, &Part::Vectors::space);
+      if (known == parts_[p].vectors.end()) {
+        parts_[p].vectors.push_back(std::move(found[p]));
+      } else {
+        known->rows.insert(known->rows.end(), found[p].rows.begin(), found[p].rows.end());
+        keep_last(known->rows);
+      }
+    }
+    return true;
+  }
+
+  Status build_all(std::string_view language, std::vector<PreparedChange>& prepared) {
+    HR_TRY(for_each([&](Part& part) { return build(part, language); }));
+    for (Part& part : parts_) prepared.emplace_back(std::move(part.segment));
+    return {};
+  }
+
+ private:
+  template <typename Body>
+  Status for_each(const Body& body) {
+    if (pool_ == nullptr || parts_.size() == 1) {
+      for (Part& part : parts_) HR_TRY(body(part));
+      return {};
+    }
+    pool_->parallel_for(parts_.size(), [&](size_t i) { parts_[i].status = body(parts_[i]); });
+    for (Part& part : parts_) HR_TRY(std::exchange(part.status, Status{}));
+    return {};
+  }
+
+  // The usual case: a vector for every row, in their order.
+  bool match_in_order(const SetVectors& change, size_t dimension,
+                      std::vector<Part::Vectors>& found) const {
+    size_t at = 0;
+    for (size_t p = 0; p < parts_.size(); ++p) {
+      const std::vector<Hash128>& keys = parts_[p].keys;
+      if (keys.size() > change.keys.size() - at) return false;
+      found[p].rows.reserve(keys.size());
+      for (uint32_t row = 0; row < keys.size(); ++row, ++at) {
+        if (keys[row] != change.keys[at]) return false;
+        found[p].rows.emplace_back(row, change.values.data() + at * dimension);
+      }
+    }
+    return at == change.keys.size();
+  }
+
+  bool match_by_key(const SetVectors& change, size_t dimension,
+                    std::vector<Part::Vectors>& found) const {
+    std::vector<KeyedRow> rows;
+    for (uint32_t p = 0; p < parts_.size(); ++p) {
+      for (uint32_t row = 0; row < parts_[p].keys.size(); ++row)
+        rows.push_back({parts_[p].keys[row], p, row});
+    }
+    std::ranges::sort(rows, {}, &KeyedRow::key);
+    const auto twice = std::ranges::adjacent_find(
+        rows, [](const KeyedRow& a, const KeyedRow& b) { return a.key == b.key; });
+    if (twice != rows.end()) return false;
+    for (size_t i = 0; i < change.keys.size(); ++i) {
+      const auto row = std::ranges::lower_bound(rows, change.keys[i], {}, &KeyedRow::key);
+      if (row == rows.end() || row->key != change.keys[i]) return false;
+      found[row->part].rows.emplace_back(row->row, change.values.data() + i * dimension);
+    }
+    for (Part::Vectors& vectors : found) keep_last(vectors.rows);
+    return true;
+  }
+
+  // In order of rows; of a row given twice the last counts.
+  static void keep_last(std::vector<std::pair<uint32_t, const float*>>& rows) {
+    std::ranges::stable_sort(rows, {}, &std::pair<uint32_t, const float*>::first);
+    const auto rest = std::unique(rows.rbegin(), rows.rend(), [](const auto& a, const auto& b) {
+      return a.first == b.first;
+    });
+    rows.erase(rows.begin(), rest.base());
+  }
+
+  ThreadPool* pool_;
+  std::vector<Part> parts_;
+};
+
+}  // namespace
+
+Result<std::vector<PreparedChange>> prepare_changes(std::vector<Change>&& changes,
+                                                    std::string_view language,
+                                                    std::span<const Space> spaces,
+                                                    ThreadPool* pool) {
+  std::vector<PreparedChange> prepared;
+  std::vector<Space> known(spaces.begin(), spaces.end());
+  for (size_t i = 0; i < changes.size();) {
+    if (!std::holds_alternative<DocumentWrite>(changes[i])) {
+      if (const auto* space = std::get_if<Space>(&changes[i])) known.push_back(*space);
+      std::visit(
+          [&](auto& change) {
+            if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(change)>, DocumentWrite>)
+              prepared.emplace_back(std::move(change));
+          },
+          changes[i]);
+      ++i;
+      continue;
+    }
+    // A failure keeps the rows of the good version before it, so the two are not one run.
+    std::unordered_set<std::string_view> written;
+    size_t end = i;
+    for (; end < changes.size(); ++end) {
+      const auto* write = std::get_if<DocumentWrite>(&changes[end]);
+      if (write == nullptr || (write->error && written.contains(write->source))) break;
+      written.insert(write->source);
+    }
+    Run run(std::span<Change>(changes).subspan(i, end - i), pool);
+    HR_TRY(run.number());
+    for (; end < changes.size(); ++end) {
+      const auto* vectors = std::get_if<SetVectors>(&changes[end]);
+      if (vectors == nullptr) break;
+      const auto space = std::ranges::find(known, vectors->space, &Space::name);
+      if (!run.take(*vectors, space == known.end() ? nullptr : &*space)) break;
+    }
+    HR_TRY(run.build_all(language, prepared));
+    i = end;
+  }
+  changes.clear();
+  return prepared;
+}
+
+}  // namespace headrace::index
