@@ -1,7 +1,8 @@
 // LoggedWriter: the Writer of knowledge_base.h. Its code is in writer.cpp (changes and commits),
-// writer_files.cpp (segments and manifests) and writer_merge.cpp (merging beside the writing).
+// writer_files.cpp (segments and manifests), writer_fold.cpp and writer_merge.cpp (what goes on beside
+// the writing).
 //
-// Owns: the lock file, the open log, the state, a thread once there is something to merge.
+// Owns: the lock file, the open log, the state, threads once there is something for them.
 // Threads: mutex_ guards all but the snapshot shown, which has a lock of its own that is never held
 // for long: who reads never waits for who writes. Errors: those of knowledge_base.h.
 #pragma once
@@ -54,8 +55,16 @@ class LoggedWriter : public Writer {
     std::vector<HeldSegment> inputs;
     std::vector<std::string> spaces;
     uint64_t file = 0;
+    bool vector_lists = true;
     SegmentMergeMaps maps;
     std::shared_ptr<const Segment> result;  // null: no row and no document is left
+  };
+  enum class MergeStage : uint8_t { none, wanted, running, done };
+  // A merge at a time, on a thread of its own from the first on.
+  struct Lane {
+    std::unique_ptr<Merge> merge;
+    MergeStage stage = MergeStage::none;
+    std::unique_ptr<Thread> thread;
   };
 
   std::string path_of(FileKind kind, uint64_t number) const {
@@ -83,6 +92,11 @@ class LoggedWriter : public Writer {
   Status publish(std::vector<HeldSegment> segments, Manifest manifest,
                  std::unique_ptr<LogWriter> log) HR_REQUIRES(mutex_);
   Status flush_locked() HR_REQUIRES(mutex_);
+  Status publish_as_is(Manifest manifest) HR_REQUIRES(mutex_);
+  // Whether the manifest names a single log file.
+  bool is_one_log() const HR_REQUIRES(mutex_) {
+    return state_->manifest().first_log == state_->manifest().last_log;
+  }
   Status settle_folder() HR_REQUIRES(mutex_);
   void remove_unreferenced() HR_REQUIRES(mutex_);
 
@@ -102,9 +116,18 @@ class LoggedWriter : public Writer {
   Status merge_all_now() HR_REQUIRES(mutex_);
   void merge_beside() HR_REQUIRES(mutex_);
   Status adopt_if_cheap() HR_REQUIRES(mutex_);
-  void wait_for_merge() HR_REQUIRES(mutex_);
-  void drop_merge() HR_REQUIRES(mutex_);
-  void merge_loop() HR_EXCLUDES(mutex_);
+  void begin(Lane LoggedWriter::*which, Merge merge) HR_REQUIRES(mutex_);
+  void work(Lane LoggedWriter::*which) HR_EXCLUDES(mutex_);
+  void wait_for(const Lane& lane) HR_REQUIRES(mutex_);
+  void drop(Lane& lane) HR_REQUIRES(mutex_);
+  void call_off_merges() HR_REQUIRES(mutex_);
+
+  // writer_fold.cpp: what is in memory goes into a file while commits go on in a further log.
+  Status fold_beside() HR_REQUIRES(mutex_);
+  Status begin_fold() HR_REQUIRES(mutex_);
+  Status finish_fold() HR_REQUIRES(mutex_);
+  void drop_fold() HR_REQUIRES(mutex_);
+  uint64_t memory_bytes_since_fold() const HR_REQUIRES(mutex_);
 
   FileSystem& files_;
   const std::string path_;
@@ -122,16 +145,14 @@ class LoggedWriter : public Writer {
   uint64_t files_bytes_ HR_GUARDED_BY(mutex_) = 0;
   std::chrono::steady_clock::time_point synced_at_ HR_GUARDED_BY(mutex_);
 
-  enum class MergeStage : uint8_t { none, wanted, running, done };
-  std::unique_ptr<Merge> merge_ HR_GUARDED_BY(mutex_);
-  MergeStage stage_ HR_GUARDED_BY(mutex_) = MergeStage::none;
+  Lane merging_ HR_GUARDED_BY(mutex_);  // file segments
+  Lane folding_ HR_GUARDED_BY(mutex_);  // memory segments, into a file
   CondVar merge_changed_;
   bool stopping_ HR_GUARDED_BY(mutex_) = false;
   std::atomic<bool> cancel_merge_ = false;
 
   mutable Mutex shown_mutex_;
   std::shared_ptr<const Snapshot> snapshot_ HR_GUARDED_BY(shown_mutex_);
-  std::unique_ptr<Thread> merger_ HR_GUARDED_BY(mutex_);
 };
 
 }  // namespace headrace::index

@@ -96,6 +96,8 @@ std::string Manifest::encode() const {
   }
   out.u64(deletes_file);
   encode_seal(deletes_seal, out);
+  out.u64(last_log);
+  out.number(published_ms);
   out.patch(16, static_cast<uint64_t>(out.size() + 8));
   out.u64(hash64(out.view()));
   return out.take();
@@ -135,7 +137,10 @@ Result<Manifest> Manifest::decode(std::string_view bytes, std::string_view path)
   decode_segments(in, manifest);
   manifest.deletes_file = in.u64();
   manifest.deletes_seal = decode_seal(in);
-  if (!in.done()) return damaged(path, "the manifest is malformed");
+  manifest.last_log = version >= 2 ? in.u64() : manifest.first_log;
+  manifest.published_ms = version >= 2 ? in.number<int64_t>() : 0;
+  if (!in.done() || manifest.last_log < manifest.first_log)
+    return damaged(path, "the manifest is malformed");
   return manifest;
 }
 

@@ -20,7 +20,7 @@
 
 namespace headrace::index {
 
-inline constexpr uint32_t kManifestVersion = 1;
+inline constexpr uint32_t kManifestVersion = 2;
 
 // A file of vectors for rows of a segment that was written without them.
 struct ManifestPatch {
@@ -45,11 +45,14 @@ struct Manifest {
   std::string language;
   std::string settings;
   std::vector<Space> spaces;
+  // Of the log there are these files, each going on where the one before ends.
   uint64_t first_log = 1;
+  uint64_t last_log = 1;
   uint64_t next_file = 1;                 // for segments, vectors and deletes
   std::vector<ManifestSegment> segments;  // in order of insertion
   uint64_t deletes_file = 0;              // 0: none
   SectionFileSeal deletes_seal;
+  int64_t published_ms = 0;  // since 1970, for people; 0: not known. Nothing is ordered by it
 
   std::string encode() const;
   static Result<Manifest> decode(std::string_view bytes, std::string_view path);

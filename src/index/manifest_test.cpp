@@ -18,6 +18,8 @@ Manifest example() {
   space.dimension = 3;
   manifest.spaces.push_back(space);
   manifest.first_log = 9;
+  manifest.last_log = 11;
+  manifest.published_ms = 1'700'000'000'123;
   manifest.next_file = 12;
   ManifestSegment segment;
   segment.file = 10;

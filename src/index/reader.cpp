@@ -1,7 +1,9 @@
 // The Reader: follows manifests and the log's acknowledged tail without lock, writes or free space.
 #include <fmt/format.h>
 
-#include "index/log.h"
+#include <optional>
+
+#include "index/log_follower.h"
 #include "index/snapshot.h"
 #include "index/store_state.h"
 
@@ -29,6 +31,7 @@ class FollowingReader : public Reader {
                     fmt::format("see `headrace verify {}`; restore a backup, or repair it", path_));
       }
       state_.reset();
+      logs_.reset();
     }
   }
 
@@ -41,51 +44,50 @@ class FollowingReader : public Reader {
     HR_ASSIGN(Manifest manifest, load_newest_manifest(files_, path_));
     bool changed = false;
     if (!state_ || state_->manifest().number != manifest.number) {
-      const uint64_t id = manifest.first_log;
-      HR_ASSIGN(StoreState state,
-                StoreState::open(files_, path_, std::move(manifest), state_.get()));
-      HR_ASSIGN(log_, LogReader::open(files_, log_path(id), id));
-      state_ = std::make_unique<StoreState>(std::move(state));
-      applied_ = 0;
-      log_size_ = 0;
-      changed = true;
-    }
-    HR_ASSIGN(const FileStat known, files_.stat(log_path(state_->manifest().first_log)));
-    if (known.size < log_->end()) {
-      // A commit that was seen before its sync failed is taken back: begin again without it.
-      const Manifest same = state_->manifest();
-      HR_ASSIGN(StoreState state, StoreState::open(files_, path_, same, state_.get()));
-      HR_ASSIGN(log_, LogReader::open(files_, log_path(same.first_log), same.first_log));
-      state_ = std::make_unique<StoreState>(std::move(state));
-      applied_ = log_size_ = 0;
-      changed = true;
-    }
-    if (known.size != log_size_) {
-      const uint64_t before = log_->end();
-      HR_TRY(log_->scan(known.size));
-      log_size_ = known.size;
-      if (log_->end() != before || applied_ == 0) {
-        std::vector<Change> changes;
-        HR_TRY(log_->replay(applied_,
-                            [&](const LogFrame& frame) { return read_change(frame, changes); }));
-        applied_ = log_->end();
-        changed = changed || !changes.empty();
-        if (!changes.empty()) HR_TRY(state_->replay(std::move(changes)));
+      if (state_ && goes_on(state_->manifest(), manifest)) {
+        logs_->extend_to(manifest.last_log);
+        state_->set_manifest(std::move(manifest));
+      } else {
+        HR_TRY(begin(std::move(manifest)));
       }
+      changed = true;
     }
-    if (changed || !snapshot_) snapshot_ = state_->view(folder_bytes(files_, path_), log_->end());
+    HR_ASSIGN(const bool taken_back, logs_->was_taken_back());
+    if (taken_back) {
+      HR_TRY(begin(state_->manifest()));
+      changed = true;
+    }
+    std::vector<Change> changes;
+    HR_TRY(logs_->read([&](const LogFrame& frame) { return read_change(frame, changes); }));
+    changed = changed || !changes.empty();
+    if (!changes.empty()) HR_TRY(state_->replay(std::move(changes)));
+    if (changed || !snapshot_) snapshot_ = state_->view(folder_bytes(files_, path_), logs_->last().end());
     return {};
   }
 
-  std::string log_path(uint64_t id) const { return file_path(path_, FileKind::log, id); }
+  Status begin(Manifest manifest) HR_REQUIRES(mutex_) {
+    logs_.reset();
+    LogFollower logs(files_, path_, manifest);
+    HR_ASSIGN(StoreState state, StoreState::open(files_, path_, std::move(manifest), state_.get()));
+    state_ = std::make_unique<StoreState>(std::move(state));
+    logs_.emplace(std::move(logs));
+    return {};
+  }
+
+  // Whether `next` only names further files of the log.
+  static bool goes_on(const Manifest& now, Manifest next) {
+    next.number = now.number;
+    next.next_file = now.next_file;
+    next.last_log = now.last_log;
+    next.published_ms = now.published_ms;
+    return now.encode() == next.encode();
+  }
 
   FileSystem& files_;
   const std::string path_;
   Mutex mutex_;
   std::unique_ptr<StoreState> state_ HR_GUARDED_BY(mutex_);
-  std::unique_ptr<LogReader> log_ HR_GUARDED_BY(mutex_);
-  uint64_t applied_ HR_GUARDED_BY(mutex_) = 0;
-  uint64_t log_size_ HR_GUARDED_BY(mutex_) = 0;
+  std::optional<LogFollower> logs_ HR_GUARDED_BY(mutex_);
   std::shared_ptr<const Snapshot> snapshot_ HR_GUARDED_BY(mutex_);
 };
 

@@ -60,7 +60,7 @@ class Copier {
     }
     if (manifest.deletes_file != 0)
       HR_TRY(take(FileKind::deletes, manifest.deletes_file, manifest.deletes_seal.size));
-    HR_TRY(copy_log(manifest.first_log));
+    for (uint64_t id = manifest.first_log; id <= manifest.last_log; ++id) HR_TRY(copy_log(id));
     HR_ASSIGN(auto lock, files_.create(target_ + "/LOCK"));
     HR_TRY(lock->close());
     HR_TRY(files_.sync_folder(target_));

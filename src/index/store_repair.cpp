@@ -101,7 +101,9 @@ class Repairer {
     number_ = manifests_.empty() ? 1 : manifests_.front();
     manifest_.language = "en";
     manifest_.knowledge_base = hash128(path_);
-    manifest_.first_log = logs_.empty() ? 1 : *std::max_element(logs_.begin(), logs_.end());
+    manifest_.last_log = logs_.empty() ? 1 : *std::max_element(logs_.begin(), logs_.end());
+    manifest_.first_log = manifest_.last_log;
+    while (goes_on_from_the_one_before(manifest_.first_log)) --manifest_.first_log;
     if (manifests_.empty()) lose(path_ + ": there is no manifest");
     for (const uint64_t file : segments_) {
       ManifestSegment entry;
@@ -110,6 +112,12 @@ class Repairer {
       find_spaces(path_of(FileKind::segment, file));
     }
     return {};
+  }
+
+  bool goes_on_from_the_one_before(uint64_t id) const {
+    if (id <= 1 || !files_.stat(path_of(FileKind::log, id - 1))) return false;
+    const auto log = LogReader::open(files_, path_of(FileKind::log, id), id);
+    return log && (*log)->header().previous_end != 0;
   }
 
   // Without a manifest the model of a space is not known any more, but its vectors are.
@@ -308,14 +316,20 @@ class Repairer {
 
   // What the old log proves, in a new one.
   Status write_log() {
-    const uint64_t old = manifest_.first_log;
-    const std::string old_path = path_of(FileKind::log, old);
-    const uint64_t newest = logs_.empty() ? old : *std::max_element(logs_.begin(), logs_.end());
-    manifest_.first_log = std::max(old, newest) + 1;
+    const uint64_t first = manifest_.first_log;
+    const uint64_t last = manifest_.last_log;
+    const uint64_t newest = logs_.empty() ? last : *std::max_element(logs_.begin(), logs_.end());
+    manifest_.first_log = manifest_.last_log = std::max(last, newest) + 1;
     const std::string path = path_of(FileKind::log, manifest_.first_log);
     HR_ASSIGN(
         const auto log,
         LogWriter::create(files_, path, {manifest_.first_log, 0, 1, manifest_.knowledge_base}));
+    for (uint64_t old = first; old <= last; ++old)
+      HR_TRY(take_log(path_of(FileKind::log, old), *log));
+    return log->sync();
+  }
+
+  Status take_log(const std::string& old_path, LogWriter& log) {
     if (!files_.stat(old_path)) {
       lose(old_path + " is missing: what was written since the last flush");
       return {};
@@ -324,13 +338,12 @@ class Repairer {
         salvage_log(files_, old_path, [&](std::vector<LogFrame>& frames) -> Status {
           std::vector<Change> changes;
           for (const LogFrame& frame : frames) HR_TRY(read_change(frame, changes));
-          for (const LogFrame& frame : frames) log->add(frame.type, frame.payload);
-          HR_TRY(log->write_and_sync(log->close_transaction(), false));
-          log->acknowledge();
+          for (const LogFrame& frame : frames) log.add(frame.type, frame.payload);
+          HR_TRY(log.write_and_sync(log.close_transaction(), false));
+          log.acknowledge();
           return {};
         });
     if (!salvage) return std::unexpected(salvage.error());
-    HR_TRY(log->sync());
     if (salvage->lost == 0) return {};
     damaged_.push_back(old_path);
     lose(fmt::format("{}: {} damaged places; {} later transactions were kept", old_path,

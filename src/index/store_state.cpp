@@ -327,7 +327,7 @@ std::optional<StoreState::Range> StoreState::worth_joining() const {
     size_t first = segments_.size();
     size_t on_level = 0;
     bool above = false;
-    while (first > 0 && segments_[first - 1].file == 0) {
+    while (first > 0 && segments_[first - 1].file == 0 && !segments_[first - 1].is_folding) {
       const int next = level_of(segments_[first - 1]);
       above = next > level;
       if (above) break;
@@ -340,26 +340,35 @@ std::optional<StoreState::Range> StoreState::worth_joining() const {
   }
 }
 
+Result<HeldSegment> StoreState::join(Range range) const {
+  std::vector<SegmentMergeInput> inputs;
+  uint64_t bytes = 0;
+  for (const HeldSegment& held : std::span(segments_).subspan(range.first, range.count)) {
+    inputs.push_back(merge_input(held));
+    bytes += held.segment->bytes().size();
+  }
+  HR_ASSIGN(const SegmentMergeMaps maps, plan_merge(inputs, DeadRows::drop));
+  ImageSink image;
+  image.reserve(bytes);
+  const std::vector<std::string> spaces = space_names();
+  HR_TRY(merge_segments(inputs, maps, spaces, {0, BlobCodec::raw}, image));
+  HeldSegment joined;
+  HR_ASSIGN(joined.segment, Segment::open_image(std::move(image)));
+  return joined;
+}
+
+void StoreState::adopt_join(Range range, HeldSegment joined) {
+  std::vector<HeldSegment> segments = segments_;
+  const auto begin = segments.begin() + static_cast<std::ptrdiff_t>(range.first);
+  *begin = std::move(joined);
+  segments.erase(begin + 1, begin + static_cast<std::ptrdiff_t>(range.count));
+  set_segments(std::move(segments));
+}
+
 Status StoreState::join_memory_segments() {
   while (const std::optional<Range> range = worth_joining()) {
-    std::vector<SegmentMergeInput> inputs;
-    uint64_t bytes = 0;
-    for (size_t i = range->first; i < range->first + range->count; ++i) {
-      inputs.push_back(merge_input(segments_[i]));
-      bytes += segments_[i].segment->bytes().size();
-    }
-    HR_ASSIGN(const SegmentMergeMaps maps, plan_merge(inputs, DeadRows::drop));
-    ImageSink image;
-    image.reserve(bytes);
-    const std::vector<std::string> spaces = space_names();
-    HR_TRY(merge_segments(inputs, maps, spaces, {0, BlobCodec::raw}, image));
-    HeldSegment joined;
-    HR_ASSIGN(joined.segment, Segment::open_image(std::move(image)));
-    std::vector<HeldSegment> segments = segments_;
-    const auto begin = segments.begin() + static_cast<std::ptrdiff_t>(range->first);
-    segments.erase(begin, begin + static_cast<std::ptrdiff_t>(range->count));
-    segments.insert(segments.begin() + static_cast<std::ptrdiff_t>(range->first), std::move(joined));
-    set_segments(std::move(segments));
+    HR_ASSIGN(HeldSegment joined, join(*range));
+    adopt_join(*range, std::move(joined));
   }
   return {};
 }
@@ -377,14 +386,17 @@ void StoreState::set_segments(std::vector<HeldSegment> segments) {
   }
 }
 
+uint64_t HeldSegment::memory_bytes() const {
+  uint64_t bytes = segment->memory_bytes();
+  for (const auto& [space, sets] : late) {
+    for (const auto& set : sets) bytes += set->image.memory_bytes();
+  }
+  return bytes;
+}
+
 uint64_t StoreState::memory_bytes() const {
   uint64_t bytes = 0;
-  for (const HeldSegment& held : segments_) {
-    bytes += held.segment->memory_bytes();
-    for (const auto& [space, sets] : held.late) {
-      for (const auto& set : sets) bytes += set->image.memory_bytes();
-    }
-  }
+  for (const HeldSegment& held : segments_) bytes += held.memory_bytes();
   return bytes;
 }
 

@@ -62,6 +62,7 @@ struct HeldSegment {
   std::shared_ptr<const Segment> segment;
   uint64_t file = 0;  // 0: memory
   uint32_t id = 0;    // within a StoreState, which gives it
+  bool is_folding = false;  // in memory, and on its way into a file: not joined any more
   std::shared_ptr<const RowBitmap> deleted;
   std::shared_ptr<const RowBitmap> stale;  // documents
   std::map<std::string, std::vector<std::shared_ptr<const LateVectors>>, std::less<>> late;
@@ -73,6 +74,7 @@ struct HeldSegment {
     return segment->documents().is_stale(document) || (stale && stale->test(document));
   }
   std::vector<const VectorSet*> vectors(std::string_view space) const;
+  uint64_t memory_bytes() const;
   uint32_t live_rows(uint32_t document) const;
   SegmentCounts counts(std::span<const Space> spaces) const;
   // Its vectors of `space` no longer count. Those inside the segment itself stay there, hidden,
@@ -97,6 +99,8 @@ class StoreState {
     size_t count = 0;
   };
   std::optional<Range> worth_joining() const;
+  Result<HeldSegment> join(Range range) const;
+  void adopt_join(Range range, HeldSegment joined);
   Status join_memory_segments();
 
   std::optional<DocumentState> document(std::string_view source) const;

@@ -1,7 +1,7 @@
 // verify: every byte of every file against its checksums, every structure, every cross reference.
 #include <fmt/format.h>
 
-#include "index/log.h"
+#include "index/log_follower.h"
 #include "index/snapshot.h"
 #include "index/store_state.h"
 
@@ -86,15 +86,11 @@ class Verifier {
   }
 
   void check_log(const Manifest& manifest) {
-    const std::string path = path_of(FileKind::log, manifest.first_log);
-    const auto log = LogReader::open(files_, path, manifest.first_log);
-    if (!log) return problem(log.error());
-    const auto known = files_.stat(path);
-    if (!known) return problem(known.error());
-    report_.checked_bytes += known->size;
-    if (const Status scanned = (*log)->scan(known->size); !scanned) return problem(scanned.error());
+    for (uint64_t id = manifest.first_log; id <= manifest.last_log; ++id)
+      count(path_of(FileKind::log, id));
     std::vector<Change> changes;
-    const Status replayed = (*log)->replay(0, [&](const LogFrame& frame) {
+    LogFollower logs(files_, path_, manifest);
+    const Status replayed = logs.read([&](const LogFrame& frame) {
       changes.clear();
       return read_change(frame, changes);
     });

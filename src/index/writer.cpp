@@ -8,7 +8,7 @@
 #include <chrono>
 #include <set>
 
-#include "index/log.h"
+#include "index/log_follower.h"
 #include "index/row_codec.h"
 #include "index/segment_merge.h"
 #include "index/snapshot.h"
@@ -65,12 +65,14 @@ bool same_space(const Space& a, const Space& b) {
 
 LoggedWriter::~LoggedWriter() {
   std::unique_ptr<Thread> merger;
+  std::unique_ptr<Thread> folder;
   {
     MutexLock guard(mutex_);
     stopping_ = true;
     cancel_merge_ = true;
     merge_changed_.notify_all();
-    merger = std::move(merger_);
+    merger = std::move(merging_.thread);
+    folder = std::move(folding_.thread);
     // Best effort: what was acknowledged early becomes durable when the writer is closed.
     if (log_ && log_->unsynced_bytes() > 0) static_cast<void>(log_->sync());
   }
@@ -216,10 +218,7 @@ Status LoggedWriter::drop_space(std::string_view name) {
   }
   HR_TRY(commit_locked());
   // A merge that began before would bring its vectors back.
-  cancel_merge_ = true;
-  wait_for_merge();
-  cancel_merge_ = false;
-  drop_merge();
+  call_off_merges();
   HR_TRY(flush_locked());
   std::vector<HeldSegment> segments = state_->segments();
   for (HeldSegment& held : segments) held.drop_vectors(name);
@@ -260,7 +259,7 @@ Status LoggedWriter::flush() {
   MutexLock guard(mutex_);
   HR_TRY(ready());
   HR_TRY(commit_locked());
-  wait_for_merge();
+  wait_for(merging_);
   HR_TRY(flush_locked());
   return merge_all_now();
 }
@@ -269,10 +268,7 @@ Status LoggedWriter::optimize() {
   MutexLock guard(mutex_);
   HR_TRY(ready());
   HR_TRY(commit_locked());
-  cancel_merge_ = true;
-  wait_for_merge();
-  cancel_merge_ = false;
-  drop_merge();
+  call_off_merges();
   HR_TRY(flush_locked());
   const auto& segments = state_->segments();
   bool clean = segments.size() <= 1;
@@ -317,18 +313,15 @@ Result<Manifest> LoggedWriter::make_first() {
 }
 
 Status LoggedWriter::replay() {
-  const uint64_t id = state_->manifest().first_log;
-  const std::string path = path_of(FileKind::log, id);
-  HR_ASSIGN(const auto reader, LogReader::open(files_, path, id));
-  HR_ASSIGN(const FileStat known, files_.stat(path));
-  HR_TRY(reader->scan(known.size));
+  LogFollower logs(files_, path_, state_->manifest());
   std::vector<Change> changes;
-  HR_TRY(reader->replay(0, [&](const LogFrame& frame) { return read_change(frame, changes); }));
+  HR_TRY(logs.read([&](const LogFrame& frame) { return read_change(frame, changes); }));
   if (!changes.empty()) HR_TRY(state_->replay(std::move(changes)));
-  HR_ASSIGN(log_, LogWriter::reopen(files_, path, reader->end(), reader->chain(),
-                                    reader->next_transaction()));
+  const LogReader& last = logs.last();
+  HR_ASSIGN(log_, LogWriter::reopen(files_, path_of(FileKind::log, last.header().id), last.end(),
+                                    last.chain(), last.next_transaction()));
   // Only a log of the later version can hold transactions that were acknowledged early.
-  if (options_.durability == Durability::sync || reader->header().version >= kLogVersionAsync)
+  if (options_.durability == Durability::sync || last.header().version >= kLogVersionAsync)
     return {};
   log_->retire();
   return flush_locked();
@@ -381,24 +374,33 @@ bool LoggedWriter::must_sync() const {
          std::chrono::steady_clock::now() - synced_at_ > kUnsyncedTimeMax;
 }
 
-// Making segments of what was put takes about as long as the disk: both at once.
+// Making segments of what was put, and joining earlier ones, takes about as long as the disk: all at
+// once.
 Status LoggedWriter::write_and_prepare(const std::string& bytes, bool sync,
                                        std::vector<Change>&& changes,
                                        Result<std::vector<PreparedChange>>& prepared) {
   LogWriter& log = *log_;
-  const std::string& language = state_->manifest().language;
-  if (!options_.background) {
-    HR_TRY(log.write_and_sync(bytes, sync));
-    prepared = prepare_changes(std::move(changes), language, state_->spaces(), nullptr);
-    return {};
-  }
-  if (!pool_) pool_ = std::make_unique<ThreadPool>();
+  StoreState& state = *state_;
+  const auto range = state.worth_joining();
+  Result<HeldSegment> joined;
   Status written;
-  TaskScope scope(*pool_);
-  scope.spawn([&] { written = log.write_and_sync(bytes, sync); });
-  prepared = prepare_changes(std::move(changes), language, state_->spaces(), pool_.get());
-  scope.wait();
-  return written;
+  const auto write = [&] { written = log.write_and_sync(bytes, sync); };
+  const auto join = [&] { joined = state.join(*range); };
+  if (!options_.background) {
+    write();
+    if (range) join();
+    prepared = prepare_changes(std::move(changes), state.manifest().language, state.spaces(), nullptr);
+  } else {
+    if (!pool_) pool_ = std::make_unique<ThreadPool>();
+    TaskScope scope(*pool_);
+    scope.spawn(write);
+    if (range) scope.spawn(join);
+    prepared = prepare_changes(std::move(changes), state.manifest().language, state.spaces(), &*pool_);
+    scope.wait();
+  }
+  HR_TRY(written);
+  if (range && joined) state.adopt_join(*range, std::move(*joined));  // else by the next commit
+  return {};
 }
 
 Status LoggedWriter::commit_locked() {
@@ -416,15 +418,10 @@ Status LoggedWriter::commit_locked() {
   if (sync) synced_at_ = std::chrono::steady_clock::now();
   if (!prepared) return std::unexpected(std::move(prepared).error());
   HR_TRY(state_->apply(std::move(*prepared)));
-  // What is about to become a file anyway is not joined before.
-  if (state_->memory_bytes() <= options_.memory_bytes_max) HR_TRY(state_->join_memory_segments());
   show();
-  if (state_->memory_bytes() > options_.memory_bytes_max ||
-      log_->end() > options_.memory_bytes_max) {
-    // The commit itself is done: a flush that fails (a full disk) is tried again by the next one.
-    const Status flushed = flush_locked();
-    if (!flushed && state_->memory_bytes() > 4 * options_.memory_bytes_max) return flushed;
-  }
+  // The commit itself is done: a fold that fails (a full disk) is tried again by the next one.
+  const Status folded = fold_beside();
+  if (!folded && state_->memory_bytes() > 4 * options_.memory_bytes_max) return folded;
   merge_beside();
   return {};
 }

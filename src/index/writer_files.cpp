@@ -84,6 +84,7 @@ Status LoggedWriter::publish(std::vector<HeldSegment> segments, Manifest manifes
   manifest.number = state_->manifest().number + 1;
   manifest.spaces = state_->spaces();
   manifest.settings = state_->settings();
+  manifest.published_ms = files_.now_ns() / 1'000'000;
   HR_TRY(files_.sync_folder(path_));
   bool visible = false;
   const Status published = publish_manifest(files_, path_, manifest, visible);
@@ -97,6 +98,20 @@ Status LoggedWriter::publish(std::vector<HeldSegment> segments, Manifest manifes
   return published;
 }
 
+// Publishes `manifest` as the next one of the same segments.
+Status LoggedWriter::publish_as_is(Manifest manifest) {
+  manifest.next_file = next_file_;
+  manifest.number = state_->manifest().number + 1;
+  manifest.published_ms = files_.now_ns() / 1'000'000;
+  bool visible = false;
+  const Status published = publish_manifest(files_, path_, manifest, visible);
+  if (!published && !visible) return published;
+  state_->set_manifest(std::move(manifest));
+  folder_owed_ = !published;
+  if (published) remove_unreferenced();
+  return published;
+}
+
 size_t LoggedWriter::file_segments() const {
   const auto& segments = state_->segments();
   return static_cast<size_t>(std::count_if(segments.begin(), segments.end(),
@@ -105,14 +120,15 @@ size_t LoggedWriter::file_segments() const {
 
 LogHeader LoggedWriter::next_log() const {
   const Manifest& manifest = state_->manifest();
-  LogHeader header{manifest.first_log + 1, 0, log_->next_transaction(), manifest.knowledge_base};
+  LogHeader header{manifest.last_log + 1, 0, log_->next_transaction(), manifest.knowledge_base};
   if (options_.durability == Durability::async) header.version = kLogVersionAsync;
   return header;
 }
 
 Status LoggedWriter::flush_locked() {
   HR_TRY(settle_folder());
-  if (log_->end() <= kLogHeaderBytes && !log_->unfit()) return adopt_if_cheap();
+  HR_TRY(finish_fold());
+  if (log_->end() <= kLogHeaderBytes && !log_->unfit() && is_one_log()) return adopt_if_cheap();
   const Status status = [&]() HR_REQUIRES(mutex_) -> Status {
     std::vector<HeldSegment> kept;
     std::vector<SegmentMergeInput> inputs;
@@ -123,19 +139,19 @@ Status LoggedWriter::flush_locked() {
         inputs.push_back(merge_input(held));
       }
     }
-    const bool adopts = stage_ == MergeStage::done;
-    if (adopts) HR_TRY(adopt(*merge_, kept));
+    const bool adopts = merging_.stage == MergeStage::done;
+    if (adopts) HR_TRY(adopt(*merging_.merge, kept));
     if (!inputs.empty()) {
       HR_ASSIGN(auto written, write_segment(inputs));
       if (written) kept.push_back(std::move(*written));
     }
     const LogHeader header = next_log();
     Manifest manifest = state_->manifest();
-    manifest.first_log = header.id;
+    manifest.first_log = manifest.last_log = header.id;
     HR_ASSIGN(auto log, LogWriter::create(files_, path_of(FileKind::log, header.id), header));
     const uint64_t number = manifest.number;
     const Status published = publish(std::move(kept), std::move(manifest), std::move(log));
-    if (adopts && state_->manifest().number != number) drop_merge();
+    if (adopts && state_->manifest().number != number) drop(merging_);
     return published;
   }();
   if (!status && !folder_owed_) remove_unreferenced();
@@ -156,15 +172,18 @@ Status LoggedWriter::settle_folder() {
 // that have them mapped keep them.
 void LoggedWriter::remove_unreferenced() {
   const Manifest& manifest = state_->manifest();
-  std::set<std::string> named = {"LOCK", file_name(FileKind::manifest, manifest.number),
-                                 file_name(FileKind::log, manifest.first_log)};
+  std::set<std::string> named = {"LOCK", file_name(FileKind::manifest, manifest.number)};
+  for (uint64_t log = manifest.first_log; log <= manifest.last_log; ++log)
+    named.insert(file_name(FileKind::log, log));
   for (const ManifestSegment& segment : manifest.segments) {
     named.insert(file_name(FileKind::segment, segment.file));
     for (const ManifestPatch& patch : segment.patches)
       named.insert(file_name(FileKind::vectors, patch.file));
   }
   if (manifest.deletes_file != 0) named.insert(file_name(FileKind::deletes, manifest.deletes_file));
-  if (merge_) named.insert(file_name(FileKind::segment, merge_->file));
+  for (const Lane* lane : {&merging_, &folding_}) {
+    if (lane->merge) named.insert(file_name(FileKind::segment, lane->merge->file));
+  }
   const auto names = files_.list(path_);
   if (!names) return;
   for (const std::string& name : *names) {

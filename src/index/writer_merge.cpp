@@ -88,7 +88,8 @@ Status LoggedWriter::write_merged(Merge& merge) const {
   HR_ASSIGN(const auto file, FileSink::create(files_, path));
   CancellableSink sink(*file, cancel_merge_);
   HR_TRY(
-      merge_segments(inputs, merge.maps, merge.spaces, {merge.file, BlobCodec::zstd, true}, sink));
+      merge_segments(inputs, merge.maps, merge.spaces,
+                     {merge.file, BlobCodec::zstd, merge.vector_lists}, sink));
   HR_TRY(file->finish());
   HR_ASSIGN(merge.result, Segment::open_file(files_, path, path, kCheckAtOpenBytesMax));
   merge.result->forget();
@@ -103,7 +104,7 @@ Status LoggedWriter::run(Merge& merge) const {
 
 Status LoggedWriter::adopt(const Merge& merge, std::vector<HeldSegment>& segments) {
   const auto begin = std::find_if(segments.begin(), segments.end(), [&](const HeldSegment& held) {
-    return held.file == merge.inputs.front().file;
+    return held.id == merge.inputs.front().id;
   });
   const auto count = static_cast<std::ptrdiff_t>(merge.inputs.size());
   if (segments.end() - begin < count) return fail(ErrorCode::internal, path_ + ": a merge is lost");
@@ -173,65 +174,81 @@ Status LoggedWriter::merge_all_now() {
 }
 
 void LoggedWriter::merge_beside() {
-  if (stage_ == MergeStage::done) static_cast<void>(adopt_if_cheap());
-  if (stage_ == MergeStage::none) {
+  if (merging_.stage == MergeStage::done) static_cast<void>(adopt_if_cheap());
+  if (merging_.stage == MergeStage::none) {
     const auto range = worth_merging();
     if (!range) return;
     if (!options_.background) {
       static_cast<void>(merge_now(*range));  // tried again by the next commit
       return;
     }
-    merge_ = std::make_unique<Merge>(plan(*range));
-    stage_ = MergeStage::wanted;
-    if (!merger_) merger_ = std::make_unique<Thread>([this] { merge_loop(); });
-    merge_changed_.notify_all();
+    begin(&LoggedWriter::merging_, plan(*range));
   }
   // Writing that is faster than merging waits here, before there are too many files.
   if (file_segments() > 3 * options_.segments_max) {
-    wait_for_merge();
+    wait_for(merging_);
     static_cast<void>(adopt_if_cheap());
   }
 }
 
 Status LoggedWriter::adopt_if_cheap() {
-  if (stage_ != MergeStage::done || log_->end() > kCheapReplayBytes || log_->unfit()) return {};
+  if (merging_.stage != MergeStage::done || log_->end() > kCheapReplayBytes || !is_one_log() ||
+      log_->unfit())
+    return {};
   const uint64_t number = state_->manifest().number;
   const Status status = [&]() HR_REQUIRES(mutex_) -> Status {
     std::vector<HeldSegment> segments = state_->segments();
-    HR_TRY(adopt(*merge_, segments));
+    HR_TRY(adopt(*merging_.merge, segments));
     return publish(std::move(segments), state_->manifest(), nullptr);
   }();
   // A merge that cannot be adopted now is tried again, unless nothing could ever be done with it.
-  if (state_->manifest().number != number) drop_merge();
+  if (state_->manifest().number != number) drop(merging_);
   if (!status && !folder_owed_) remove_unreferenced();
   return status;
 }
 
-void LoggedWriter::wait_for_merge() {
-  while (stage_ == MergeStage::wanted || stage_ == MergeStage::running) merge_changed_.wait(mutex_);
+void LoggedWriter::begin(Lane LoggedWriter::*which, Merge merge) {
+  Lane& lane = this->*which;
+  lane.merge = std::make_unique<Merge>(std::move(merge));
+  lane.stage = MergeStage::wanted;
+  if (!lane.thread) lane.thread = std::make_unique<Thread>([this, which] { work(which); });
+  merge_changed_.notify_all();
 }
 
-void LoggedWriter::drop_merge() {
-  merge_.reset();
-  stage_ = MergeStage::none;
+void LoggedWriter::wait_for(const Lane& lane) {
+  while (lane.stage == MergeStage::wanted || lane.stage == MergeStage::running)
+    merge_changed_.wait(mutex_);
 }
 
-void LoggedWriter::merge_loop() {
+void LoggedWriter::drop(Lane& lane) {
+  lane.merge.reset();
+  lane.stage = MergeStage::none;
+}
+
+void LoggedWriter::call_off_merges() {
+  cancel_merge_ = true;
+  wait_for(merging_);
+  cancel_merge_ = false;
+  drop(merging_);
+}
+
+void LoggedWriter::work(Lane LoggedWriter::*which) {
   mutex_.lock();
+  Lane& lane = this->*which;
   while (!stopping_) {
-    if (stage_ != MergeStage::wanted) {
+    if (lane.stage != MergeStage::wanted) {
       merge_changed_.wait(mutex_);
       continue;
     }
-    stage_ = MergeStage::running;
-    Merge& merge = *merge_;
+    lane.stage = MergeStage::running;
+    Merge& merge = *lane.merge;
     mutex_.unlock();
     const Status status = run(merge);
     mutex_.lock();
     if (status) {
-      stage_ = MergeStage::done;
+      lane.stage = MergeStage::done;
     } else {
-      drop_merge();  // the disk may be full: the next commit tries again
+      drop(lane);  // the disk may be full: a later commit tries again
     }
     merge_changed_.notify_all();
   }
