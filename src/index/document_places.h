@@ -1,6 +1,6 @@
 // DocumentPlaces: where the documents of each source are: a flat table from the hash of a source to
-// (segment, document), in which one hash may stand several times. Segments are named by numbers that
-// stay the same when others come and go, so that a merge touches only the documents it moves.
+// (segment, document), in which one hash may stand several times. Segments are named by numbers
+// that stay the same when others come and go, so that a merge touches only the documents it moves.
 //
 // Owns: its table, 16 bytes a slot. Threads: one at a time. Errors: none.
 #pragma once

@@ -24,10 +24,10 @@ Status LogFollower::read(const std::function<Status(const LogFrame&)>& visit) {
     HR_ASSIGN(auto next, LogReader::open(files_, path_of(current_ + 1), current_ + 1));
     if (next->header().previous_end != reader_->end() ||
         next->header().first_transaction != reader_->next_transaction()) {
-      return fail(ErrorCode::damaged,
-                  fmt::format("{} does not end where {} goes on", path_of(current_),
-                              path_of(current_ + 1)),
-                  "headrace repair keeps what both still prove; or restore a backup");
+      return fail(
+          ErrorCode::damaged,
+          fmt::format("{} does not end where {} goes on", path_of(current_), path_of(current_ + 1)),
+          "headrace repair keeps what both still prove; or restore a backup");
     }
     reader_ = std::move(next);
     ++current_;

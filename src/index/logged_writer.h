@@ -1,6 +1,6 @@
 // LoggedWriter: the Writer of knowledge_base.h. Its code is in writer.cpp (changes and commits),
-// writer_files.cpp (segments and manifests), writer_fold.cpp and writer_merge.cpp (what goes on beside
-// the writing).
+// writer_files.cpp (segments and manifests), writer_fold.cpp and writer_merge.cpp (what goes on
+// beside the writing).
 //
 // Owns: the lock file, the open log, the state, threads once there is something for them.
 // Threads: mutex_ guards all but the snapshot shown, which has a lock of its own that is never held
@@ -116,8 +116,8 @@ class LoggedWriter : public Writer {
   Status merge_all_now() HR_REQUIRES(mutex_);
   void merge_beside() HR_REQUIRES(mutex_);
   Status adopt_if_cheap() HR_REQUIRES(mutex_);
-  void begin(Lane LoggedWriter::*which, Merge merge) HR_REQUIRES(mutex_);
-  void work(Lane LoggedWriter::*which) HR_EXCLUDES(mutex_);
+  void begin(Lane LoggedWriter::* which, Merge merge) HR_REQUIRES(mutex_);
+  void work(Lane LoggedWriter::* which) HR_EXCLUDES(mutex_);
   void wait_for(const Lane& lane) HR_REQUIRES(mutex_);
   void drop(Lane& lane) HR_REQUIRES(mutex_);
   void call_off_merges() HR_REQUIRES(mutex_);

@@ -106,7 +106,9 @@ class Run {
     std::erase_if(parts_, [](const Part& part) { return part.writes.empty(); });
   }
 
-  Status number() { return for_each([](Part& part) { return number_rows(part); }); }
+  Status number() {
+    return for_each([](Part& part) { return number_rows(part); });
+  }
 
   // Whether the vectors are of rows of this run alone, and go into its segments. They must stay
   // where they are until build().
@@ -188,9 +190,8 @@ class Run {
   // In order of rows; of a row given twice the last counts.
   static void keep_last(std::vector<std::pair<uint32_t, const float*>>& rows) {
     std::ranges::stable_sort(rows, {}, &std::pair<uint32_t, const float*>::first);
-    const auto rest = std::unique(rows.rbegin(), rows.rend(), [](const auto& a, const auto& b) {
-      return a.first == b.first;
-    });
+    const auto rest = std::unique(rows.rbegin(), rows.rend(),
+                                  [](const auto& a, const auto& b) { return a.first == b.first; });
     rows.erase(rows.begin(), rest.base());
   }
 

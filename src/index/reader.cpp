@@ -61,7 +61,8 @@ class FollowingReader : public Reader {
     HR_TRY(logs_->read([&](const LogFrame& frame) { return read_change(frame, changes); }));
     changed = changed || !changes.empty();
     if (!changes.empty()) HR_TRY(state_->replay(std::move(changes)));
-    if (changed || !snapshot_) snapshot_ = state_->view(folder_bytes(files_, path_), logs_->last().end());
+    if (changed || !snapshot_)
+      snapshot_ = state_->view(folder_bytes(files_, path_), logs_->last().end());
     return {};
   }
 

@@ -60,8 +60,8 @@ class SegmentCountCache {
 
 struct HeldSegment {
   std::shared_ptr<const Segment> segment;
-  uint64_t file = 0;  // 0: memory
-  uint32_t id = 0;    // within a StoreState, which gives it
+  uint64_t file = 0;        // 0: memory
+  uint32_t id = 0;          // within a StoreState, which gives it
   bool is_folding = false;  // in memory, and on its way into a file: not joined any more
   std::shared_ptr<const RowBitmap> deleted;
   std::shared_ptr<const RowBitmap> stale;  // documents

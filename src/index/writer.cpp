@@ -374,8 +374,8 @@ bool LoggedWriter::must_sync() const {
          std::chrono::steady_clock::now() - synced_at_ > kUnsyncedTimeMax;
 }
 
-// Making segments of what was put, and joining earlier ones, takes about as long as the disk: all at
-// once.
+// Making segments of what was put, and joining earlier ones, takes about as long as the disk: all
+// at once.
 Status LoggedWriter::write_and_prepare(const std::string& bytes, bool sync,
                                        std::vector<Change>&& changes,
                                        Result<std::vector<PreparedChange>>& prepared) {
@@ -389,13 +389,15 @@ Status LoggedWriter::write_and_prepare(const std::string& bytes, bool sync,
   if (!options_.background) {
     write();
     if (range) join();
-    prepared = prepare_changes(std::move(changes), state.manifest().language, state.spaces(), nullptr);
+    prepared =
+        prepare_changes(std::move(changes), state.manifest().language, state.spaces(), nullptr);
   } else {
     if (!pool_) pool_ = std::make_unique<ThreadPool>();
     TaskScope scope(*pool_);
     scope.spawn(write);
     if (range) scope.spawn(join);
-    prepared = prepare_changes(std::move(changes), state.manifest().language, state.spaces(), &*pool_);
+    prepared =
+        prepare_changes(std::move(changes), state.manifest().language, state.spaces(), &*pool_);
     scope.wait();
   }
   HR_TRY(written);

@@ -87,9 +87,8 @@ Status LoggedWriter::write_merged(Merge& merge) const {
   const std::string path = path_of(FileKind::segment, merge.file);
   HR_ASSIGN(const auto file, FileSink::create(files_, path));
   CancellableSink sink(*file, cancel_merge_);
-  HR_TRY(
-      merge_segments(inputs, merge.maps, merge.spaces,
-                     {merge.file, BlobCodec::zstd, merge.vector_lists}, sink));
+  HR_TRY(merge_segments(inputs, merge.maps, merge.spaces,
+                        {merge.file, BlobCodec::zstd, merge.vector_lists}, sink));
   HR_TRY(file->finish());
   HR_ASSIGN(merge.result, Segment::open_file(files_, path, path, kCheckAtOpenBytesMax));
   merge.result->forget();
@@ -207,7 +206,7 @@ Status LoggedWriter::adopt_if_cheap() {
   return status;
 }
 
-void LoggedWriter::begin(Lane LoggedWriter::*which, Merge merge) {
+void LoggedWriter::begin(Lane LoggedWriter::* which, Merge merge) {
   Lane& lane = this->*which;
   lane.merge = std::make_unique<Merge>(std::move(merge));
   lane.stage = MergeStage::wanted;
@@ -232,7 +231,7 @@ void LoggedWriter::call_off_merges() {
   drop(merging_);
 }
 
-void LoggedWriter::work(Lane LoggedWriter::*which) {
+void LoggedWriter::work(Lane LoggedWriter::* which) {
   mutex_.lock();
   Lane& lane = this->*which;
   while (!stopping_) {
