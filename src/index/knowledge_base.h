@@ -67,12 +67,30 @@ struct SegmentInfo {
   std::map<std::string, uint64_t> vectors;  // rows covered, by space
 };
 
+// How much of the past is kept with its files: the last `count` whole states before the present
+// one, and those that were published within `seconds` before it. Nothing unless asked for.
+struct History {
+  uint32_t count = 0;
+  uint64_t seconds = 0;
+  bool any() const { return count > 0 || seconds > 0; }
+  bool operator==(const History&) const = default;
+};
+// A state that flush(), optimize() or a merge published, all of it in files.
+struct PastState {
+  uint64_t manifest = 0;
+  int64_t published_ms = 0;  // since 1970; 0: not known
+  uint64_t bytes = 0;        // of its segments, which states share
+};
+// Those that can be read with snapshot_at, newest first.
+Result<std::vector<PastState>> past_states(FileSystem& files, const std::string& path);
+
 struct Info {
   uint64_t rows = 0, documents = 0, failed = 0, segments = 0, bytes_on_disk = 0;
   uint64_t log_bytes = 0, manifest = 0;
   std::vector<SpaceInfo> spaces;
   std::string language;
   std::string settings;  // the knowledge base's own (opaque JSON of the plan room)
+  History history;
 };
 
 // An immutable view. Holds its files open (mapped) as long as it lives.
@@ -101,6 +119,12 @@ class Snapshot {
       std::string_view space,
       const std::function<Status(const ScoredRow&, const Row&)>& visit) const = 0;
 };
+
+// The knowledge base as it was: `at` is the number of a manifest, or a time (the newest state that
+// was published by then). Needs no lock; a writer that stops keeping that state takes nothing from
+// a snapshot. not_found: no such state is kept.
+Result<std::shared_ptr<const Snapshot>> snapshot_at(FileSystem& files, const std::string& path,
+                                                    std::string_view at);
 
 class Reader {
  public:
@@ -147,6 +171,9 @@ class Writer {
   // also for another model. Folds the log first. not_found when there is none of that name.
   virtual Status drop_space(std::string_view name) = 0;
   virtual Status set_settings(const std::string& settings) = 0;
+  // From now on, for every later writer too; durable when it returns. While any is kept, memory is
+  // folded while commits wait, so that every fold gives a state to go back to.
+  virtual Status set_history(const History& history) = 0;
 
   // What was put since the last commit is forgotten: for callers that fail half way.
   virtual void discard() = 0;

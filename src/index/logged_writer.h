@@ -41,6 +41,7 @@ class LoggedWriter : public Writer {
   Status add_space(const Space& space) override;
   Status drop_space(std::string_view name) override;
   Status set_settings(const std::string& settings) override;
+  Status set_history(const History& history) override;
   void discard() override;
   Status commit() override;
   Status flush() override;
@@ -55,7 +56,7 @@ class LoggedWriter : public Writer {
     std::vector<HeldSegment> inputs;
     std::vector<std::string> spaces;
     uint64_t file = 0;
-    bool vector_lists = true;
+    bool is_fold = false;  // of memory segments
     SegmentMergeMaps maps;
     std::shared_ptr<const Segment> result;  // null: no row and no document is left
   };
@@ -118,7 +119,11 @@ class LoggedWriter : public Writer {
   Status adopt_if_cheap() HR_REQUIRES(mutex_);
   void begin(Lane LoggedWriter::* which, Merge merge) HR_REQUIRES(mutex_);
   void work(Lane LoggedWriter::* which) HR_EXCLUDES(mutex_);
+  static bool is_busy(const Lane& lane) {
+    return lane.stage == MergeStage::wanted || lane.stage == MergeStage::running;
+  }
   void wait_for(const Lane& lane) HR_REQUIRES(mutex_);
+  void wait_for_both() HR_REQUIRES(mutex_);
   void drop(Lane& lane) HR_REQUIRES(mutex_);
   void call_off_merges() HR_REQUIRES(mutex_);
 
@@ -150,6 +155,7 @@ class LoggedWriter : public Writer {
   CondVar merge_changed_;
   bool stopping_ HR_GUARDED_BY(mutex_) = false;
   std::atomic<bool> cancel_merge_ = false;
+  std::atomic<bool> cancel_fold_ = false;
 
   mutable Mutex shown_mutex_;
   std::shared_ptr<const Snapshot> snapshot_ HR_GUARDED_BY(shown_mutex_);

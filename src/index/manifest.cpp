@@ -98,6 +98,9 @@ std::string Manifest::encode() const {
   encode_seal(deletes_seal, out);
   out.u64(last_log);
   out.number(published_ms);
+  out.u8(is_whole ? 1 : 0);
+  out.u32(history.count);
+  out.u64(history.seconds);
   out.patch(16, static_cast<uint64_t>(out.size() + 8));
   out.u64(hash64(out.view()));
   return out.take();
@@ -137,8 +140,14 @@ Result<Manifest> Manifest::decode(std::string_view bytes, std::string_view path)
   decode_segments(in, manifest);
   manifest.deletes_file = in.u64();
   manifest.deletes_seal = decode_seal(in);
-  manifest.last_log = version >= 2 ? in.u64() : manifest.first_log;
-  manifest.published_ms = version >= 2 ? in.number<int64_t>() : 0;
+  manifest.last_log = manifest.first_log;
+  if (version >= 2) {
+    manifest.last_log = in.u64();
+    manifest.published_ms = in.number<int64_t>();
+    manifest.is_whole = in.u8() != 0;
+    manifest.history.count = in.u32();
+    manifest.history.seconds = in.u64();
+  }
   if (!in.done() || manifest.last_log < manifest.first_log)
     return damaged(path, "the manifest is malformed");
   return manifest;

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "env/file_system.h"
+#include "index/knowledge_base.h"
 #include "index/section_file.h"
 #include "index/vectors.h"
 
@@ -53,6 +54,8 @@ struct Manifest {
   uint64_t deletes_file = 0;              // 0: none
   SectionFileSeal deletes_seal;
   int64_t published_ms = 0;  // since 1970, for people; 0: not known. Nothing is ordered by it
+  bool is_whole = false;     // nothing of it was in the log only
+  History history;
 
   std::string encode() const;
   static Result<Manifest> decode(std::string_view bytes, std::string_view path);

@@ -19,6 +19,8 @@ Manifest example() {
   manifest.spaces.push_back(space);
   manifest.first_log = 9;
   manifest.last_log = 11;
+  manifest.is_whole = true;
+  manifest.history = {3, 86'400};
   manifest.published_ms = 1'700'000'000'123;
   manifest.next_file = 12;
   ManifestSegment segment;

@@ -58,6 +58,11 @@ class Postings {
   std::unique_ptr<State> state_;
 };
 
+// Written by the first version: phrases and titles of its rows are not found until it is rebuilt.
+inline bool lacks_positions(const Postings& postings) {
+  return postings.row_count() > 0 && !postings.has_positions();
+}
+
 // Streams the merged section; memory stays bounded whatever the size of the inputs.
 Status merge_postings(std::span<const MergeInput<Postings>> inputs, SectionSink& out);
 

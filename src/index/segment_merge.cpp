@@ -68,11 +68,6 @@ Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const Segment
   return merge_vectors(sets, lists, *sink);
 }
 
-bool lacks_positions(const SegmentMergeInput& input) {
-  const Postings& postings = input.segment->postings();
-  return postings.row_count() > 0 && !postings.has_positions();
-}
-
 // Postings of the first version do not say where words stand: the texts are read again.
 Status rebuild_postings(std::span<const SegmentMergeInput> inputs, const SegmentMergeMaps& maps,
                         SectionSink& out) {
@@ -158,7 +153,9 @@ Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs
   HR_ASSIGN(SectionSink * block_sink, writer.begin(SectionKind::blob_blocks));
   HR_TRY(store.write_blob_blocks(*block_sink));
   HR_TRY(write_section(writer, SectionKind::columns, columns, merge_columns));
-  if (std::ranges::any_of(inputs, lacks_positions)) {
+  if (std::ranges::any_of(inputs, [](const SegmentMergeInput& input) {
+        return lacks_positions(input.segment->postings());
+      })) {
     HR_ASSIGN(SectionSink * rebuilt, writer.begin(SectionKind::postings));
     HR_TRY(rebuild_postings(inputs, maps, *rebuilt));
   } else {

@@ -17,6 +17,7 @@ class HeldSnapshot : public Snapshot {
     info_.settings = std::move(settings);
     info_.language = manifest.language;
     info_.manifest = manifest.number;
+    info_.history = manifest.history;
     info_.bytes_on_disk = bytes_on_disk;
     info_.log_bytes = log_bytes;
     for (const HeldSegment& held : held_) {

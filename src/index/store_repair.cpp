@@ -90,6 +90,7 @@ class Repairer {
         manifest_ = std::move(*manifest);
         next_file_ = std::max(next_file_, manifest_.next_file);
         number_ = std::max(number_, manifests_.front());
+        if (number != manifests_.front()) take_what_is_newer();
         return {};
       }
       if (manifest.error().code() == ErrorCode::unsupported)
@@ -101,9 +102,7 @@ class Repairer {
     number_ = manifests_.empty() ? 1 : manifests_.front();
     manifest_.language = "en";
     manifest_.knowledge_base = hash128(path_);
-    manifest_.last_log = logs_.empty() ? 1 : *std::max_element(logs_.begin(), logs_.end());
-    manifest_.first_log = manifest_.last_log;
-    while (goes_on_from_the_one_before(manifest_.first_log)) --manifest_.first_log;
+    find_logs();
     if (manifests_.empty()) lose(path_ + ": there is no manifest");
     for (const uint64_t file : segments_) {
       ManifestSegment entry;
@@ -112,6 +111,26 @@ class Repairer {
       find_spaces(path_of(FileKind::segment, file));
     }
     return {};
+  }
+
+  // A manifest of the past knows the settings, but not the files that came after it.
+  void take_what_is_newer() {
+    find_logs();
+    for (const uint64_t file : segments_) {
+      if (std::ranges::find(manifest_.segments, file, &ManifestSegment::file) !=
+          manifest_.segments.end())
+        continue;
+      ManifestSegment entry;
+      entry.file = file;
+      manifest_.segments.push_back(std::move(entry));
+      find_spaces(path_of(FileKind::segment, file));
+    }
+  }
+
+  void find_logs() {
+    manifest_.last_log = logs_.empty() ? 1 : *std::max_element(logs_.begin(), logs_.end());
+    manifest_.first_log = manifest_.last_log;
+    while (goes_on_from_the_one_before(manifest_.first_log)) --manifest_.first_log;
   }
 
   bool goes_on_from_the_one_before(uint64_t id) const {
@@ -383,6 +402,8 @@ class Repairer {
       HR_TRY(sink->finish());
     }
     manifest_.number = number_ + 1;
+    manifest_.is_whole = false;
+    manifest_.published_ms = files_.now_ns() / 1'000'000;
     manifest_.next_file = next_file_;
     HR_TRY(files_.sync_folder(path_));
     bool visible = false;

@@ -1,6 +1,9 @@
 // verify: every byte of every file against its checksums, every structure, every cross reference.
 #include <fmt/format.h>
 
+#include <set>
+
+#include "index/history.h"
 #include "index/log_follower.h"
 #include "index/snapshot.h"
 #include "index/store_state.h"
@@ -25,10 +28,11 @@ class Verifier {
       return {};
     }
     count(path_of(FileKind::manifest, manifest->number));
-    for (const ManifestSegment& entry : manifest->segments) check_segment(entry);
-    if (manifest->deletes_file != 0)
-      check_section_file(FileKind::deletes, SectionFileType::deletes, manifest->deletes_file,
-                         manifest->deletes_seal);
+    check_files(*manifest);
+    for (const Manifest& kept : kept_manifests(files_, path_, *manifest)) {
+      count(path_of(FileKind::manifest, kept.number));
+      check_files(kept);
+    }
     check_log(*manifest);
     if (!files_.stat(path_ + "/LOCK")) problem(path_ + "/LOCK is missing");
     if (!report_.problems.empty()) return {};
@@ -68,11 +72,26 @@ class Verifier {
     if (const Status whole = file->check_all(); !whole) problem(whole.error());
   }
 
+  void check_files(const Manifest& manifest) {
+    for (const ManifestSegment& entry : manifest.segments) check_segment(entry);
+    if (manifest.deletes_file != 0 && first_time(FileKind::deletes, manifest.deletes_file))
+      check_section_file(FileKind::deletes, SectionFileType::deletes, manifest.deletes_file,
+                         manifest.deletes_seal);
+  }
+
+  // Manifests share files.
+  bool first_time(FileKind kind, uint64_t number) {
+    return checked_.insert(file_name(kind, number)).second;
+  }
+
   void check_segment(const ManifestSegment& entry) {
+    for (const ManifestPatch& patch : entry.patches) {
+      if (first_time(FileKind::vectors, patch.file))
+        check_section_file(FileKind::vectors, SectionFileType::vectors, patch.file, patch.seal);
+    }
+    if (!first_time(FileKind::segment, entry.file)) return;
     const size_t before = report_.problems.size();
     check_section_file(FileKind::segment, SectionFileType::segment, entry.file, entry.seal);
-    for (const ManifestPatch& patch : entry.patches)
-      check_section_file(FileKind::vectors, SectionFileType::vectors, patch.file, patch.seal);
     if (report_.problems.size() != before) return;
     const std::string path = path_of(FileKind::segment, entry.file);
     const auto segment = Segment::open_file(files_, path, path, kCheckAtOpenBytesMax);
@@ -100,6 +119,7 @@ class Verifier {
   FileSystem& files_;
   const std::string& path_;
   VerifyReport& report_;
+  std::set<std::string> checked_;
 };
 
 }  // namespace

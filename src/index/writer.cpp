@@ -27,9 +27,8 @@ constexpr const char* kLockName = "LOCK";
 // One log frame holds a document with all its rows.
 constexpr uint64_t kDocumentBytesMax = 1ULL << 30;
 
-Hash128 new_identity(const std::string& path) {
-  const auto now = std::chrono::system_clock::now().time_since_epoch().count();
-  return hash128(fmt::format("{}|{}|{}", path, now, ::getpid()));
+Hash128 new_identity(FileSystem& files, const std::string& path) {
+  return hash128(fmt::format("{}|{}|{}", path, files.now_ns(), ::getpid()));
 }
 
 // Nothing may reach the log that cannot be read back from it.
@@ -69,7 +68,7 @@ LoggedWriter::~LoggedWriter() {
   {
     MutexLock guard(mutex_);
     stopping_ = true;
-    cancel_merge_ = true;
+    cancel_merge_ = cancel_fold_ = true;
     merge_changed_.notify_all();
     merger = std::move(merging_.thread);
     folder = std::move(folding_.thread);
@@ -243,6 +242,17 @@ Status LoggedWriter::set_settings(const std::string& settings) {
   return commit_locked();
 }
 
+Status LoggedWriter::set_history(const History& history) {
+  MutexLock guard(mutex_);
+  HR_TRY(ready());
+  if (history == state_->manifest().history) return {};
+  HR_TRY(commit_locked());
+  HR_TRY(flush_locked());  // what is kept from here on begins with the present
+  Manifest manifest = state_->manifest();
+  manifest.history = history;
+  return publish_as_is(std::move(manifest));
+}
+
 void LoggedWriter::discard() {
   MutexLock guard(mutex_);
   if (pending_.empty()) return;
@@ -259,7 +269,7 @@ Status LoggedWriter::flush() {
   MutexLock guard(mutex_);
   HR_TRY(ready());
   HR_TRY(commit_locked());
-  wait_for(merging_);
+  wait_for_both();  // what follows must not wait: others would begin something anew
   HR_TRY(flush_locked());
   return merge_all_now();
 }
@@ -273,7 +283,8 @@ Status LoggedWriter::optimize() {
   const auto& segments = state_->segments();
   bool clean = segments.size() <= 1;
   for (const HeldSegment& held : segments)
-    clean = clean && !held.deleted && !held.stale && held.late.empty() && !wants_lists(held);
+    clean = clean && !held.deleted && !held.stale && held.late.empty() && !wants_lists(held) &&
+            !lacks_positions(held.segment->postings());
   return clean ? Status{} : merge_now({0, segments.size()});
 }
 
@@ -299,10 +310,11 @@ std::optional<DocumentState> LoggedWriter::document(std::string_view source) con
 Result<Manifest> LoggedWriter::make_first() {
   Manifest manifest;
   manifest.number = 1;
-  manifest.knowledge_base = new_identity(path_);
+  manifest.knowledge_base = new_identity(files_, path_);
   manifest.language = options_.language;
   manifest.settings = options_.settings;
-  manifest.first_log = 1;
+  manifest.first_log = manifest.last_log = 1;
+  manifest.is_whole = true;
   LogHeader header{1, 0, 1, manifest.knowledge_base};
   if (options_.durability == Durability::async) header.version = kLogVersionAsync;
   HR_ASSIGN(auto log, LogWriter::create(files_, path_of(FileKind::log, 1), header));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "index/history.h"
 #include "index/log.h"
 #include "index/logged_writer.h"
 #include "index/segment_merge.h"
@@ -82,6 +83,7 @@ Status LoggedWriter::publish(std::vector<HeldSegment> segments, Manifest manifes
   }
   manifest.next_file = next_file_;
   manifest.number = state_->manifest().number + 1;
+  manifest.is_whole = log || (log_->end() <= kLogHeaderBytes && is_one_log());
   manifest.spaces = state_->spaces();
   manifest.settings = state_->settings();
   manifest.published_ms = files_.now_ns() / 1'000'000;
@@ -175,12 +177,11 @@ void LoggedWriter::remove_unreferenced() {
   std::set<std::string> named = {"LOCK", file_name(FileKind::manifest, manifest.number)};
   for (uint64_t log = manifest.first_log; log <= manifest.last_log; ++log)
     named.insert(file_name(FileKind::log, log));
-  for (const ManifestSegment& segment : manifest.segments) {
-    named.insert(file_name(FileKind::segment, segment.file));
-    for (const ManifestPatch& patch : segment.patches)
-      named.insert(file_name(FileKind::vectors, patch.file));
+  insert_file_names(manifest, named);
+  for (const Manifest& kept : kept_manifests(files_, path_, manifest)) {
+    named.insert(file_name(FileKind::manifest, kept.number));
+    insert_file_names(kept, named);
   }
-  if (manifest.deletes_file != 0) named.insert(file_name(FileKind::deletes, manifest.deletes_file));
   for (const Lane* lane : {&merging_, &folding_}) {
     if (lane->merge) named.insert(file_name(FileKind::segment, lane->merge->file));
   }

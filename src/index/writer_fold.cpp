@@ -13,8 +13,11 @@ Status LoggedWriter::fold_beside() {
   const uint64_t bytes = std::max(memory_bytes_since_fold(), log_->end());
   if (bytes <= options_.memory_bytes_max / 2) return {};
   HR_TRY(finish_fold());
-  // Without rows in memory (all the log has is marks in files) a manifest says it all.
-  if (state_->segments().empty() || state_->segments().back().file != 0) return flush_locked();
+  // Without rows in memory (all the log has is marks in files) a manifest says it all. A state that
+  // is kept must be whole.
+  if (state_->manifest().history.any() || state_->segments().empty() ||
+      state_->segments().back().file != 0)
+    return flush_locked();
   return begin_fold();
 }
 
@@ -38,6 +41,7 @@ Status LoggedWriter::begin_fold() {
     HR_TRY(files_.sync_folder(path_));
     Manifest manifest = state_->manifest();
     manifest.last_log = header.id;
+    manifest.is_whole = false;
     const Status published = publish_as_is(std::move(manifest));
     if (state_->manifest().number != number) log_ = std::move(log);
     return published;
@@ -54,7 +58,7 @@ Status LoggedWriter::begin_fold() {
   }
   state_->set_segments(std::move(segments));
   Merge merge = plan(range);
-  merge.vector_lists = false;
+  merge.is_fold = true;
   if (options_.background) {
     begin(&LoggedWriter::folding_, std::move(merge));
   } else {

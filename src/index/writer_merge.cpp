@@ -86,9 +86,9 @@ Status LoggedWriter::write_merged(Merge& merge) const {
   if (merge.maps.row_count == 0 && merge.maps.document_count == 0) return {};
   const std::string path = path_of(FileKind::segment, merge.file);
   HR_ASSIGN(const auto file, FileSink::create(files_, path));
-  CancellableSink sink(*file, cancel_merge_);
+  CancellableSink sink(*file, merge.is_fold ? cancel_fold_ : cancel_merge_);
   HR_TRY(merge_segments(inputs, merge.maps, merge.spaces,
-                        {merge.file, BlobCodec::zstd, merge.vector_lists}, sink));
+                        {merge.file, BlobCodec::zstd, !merge.is_fold}, sink));
   HR_TRY(file->finish());
   HR_ASSIGN(merge.result, Segment::open_file(files_, path, path, kCheckAtOpenBytesMax));
   merge.result->forget();
@@ -215,7 +215,12 @@ void LoggedWriter::begin(Lane LoggedWriter::* which, Merge merge) {
 }
 
 void LoggedWriter::wait_for(const Lane& lane) {
-  while (lane.stage == MergeStage::wanted || lane.stage == MergeStage::running)
+  while (is_busy(lane)) merge_changed_.wait(mutex_);
+}
+
+// In non-background mode a fold is run by who finishes it.
+void LoggedWriter::wait_for_both() {
+  while (is_busy(merging_) || (is_busy(folding_) && options_.background))
     merge_changed_.wait(mutex_);
 }
 
@@ -226,7 +231,7 @@ void LoggedWriter::drop(Lane& lane) {
 
 void LoggedWriter::call_off_merges() {
   cancel_merge_ = true;
-  wait_for(merging_);
+  wait_for_both();
   cancel_merge_ = false;
   drop(merging_);
 }
