@@ -322,3 +322,31 @@ def test_hostile_ids_are_kept_or_refused_never_changed_for_another(tmp_path, nam
     kb.optimize()
     assert kb.verify()["ok"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["kb"]
+
+
+def test_the_past_is_kept_by_choice(tmp_path, headrace):
+    (tmp_path / "docs").mkdir()
+    note = tmp_path / "docs" / "note.txt"
+    note.write_text("The pump is painted green.")
+    headrace.run("index", "docs", "--into", "kb", "--model", "none")
+    shown = headrace.json("history", "kb", "--keep", "5")
+    assert shown["keep_states"] == 5
+    first = shown["states"][0]["number"]
+    note.write_text("The pump is painted red.")
+    headrace.run("index", "docs", "--into", "kb")
+    assert [h["text"] for h in headrace.json("search", "kb", "pump")["hits"]] == ["The pump is painted red."]
+    past = headrace.json("search", "kb", "pump", "--at", str(first))["hits"]
+    assert [h["text"] for h in past] == ["The pump is painted green."]
+    assert "2020-01-01" in headrace.run("search", "kb", "pump", "--at", "2020-01-01", code=2).stderr
+
+    kb = hr.open(str(tmp_path / "kb"), at=first)
+    assert kb.search("pump", mode="text")[0].text == "The pump is painted green."
+    with pytest.raises(hr.InvalidArgument, match="the past does not change"):
+        kb.add({"id": "x", "text": "y"})
+    with hr.open(str(tmp_path / "kb")) as now:
+        assert first in [state["number"] for state in now.history()["states"]]
+        now.keep_history()
+        assert len(now.history()["states"]) == 1
+    assert kb.search("pump", mode="text")[0].text == "The pump is painted green."
+    with pytest.raises(hr.NotFound):
+        hr.open(str(tmp_path / "kb"), at=first)

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <chrono>
+#include <optional>
+
 #include "commands.h"
 #include "plan/knowledge.h"
 #include "plan/render.h"
@@ -127,6 +130,47 @@ Result<int> run_backup(const std::string& kb, const std::string& target, bool co
   return 0;
 }
 
+// A moment as people write it, in UTC.
+std::string shown_time(int64_t unix_ms) {
+  if (unix_ms == 0) return "?";
+  const std::chrono::sys_time<std::chrono::milliseconds> moment{std::chrono::milliseconds(unix_ms)};
+  const auto day = std::chrono::floor<std::chrono::days>(moment);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(moment - day));
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     time.hours().count(), time.minutes().count(), time.seconds().count());
+}
+
+Result<int> run_history(const std::string& kb, std::optional<uint32_t> keep,
+                        std::optional<double> days, bool json) {
+  HR_ASSIGN(const auto knowledge, Knowledge::open(kb, {}));
+  HR_ASSIGN(auto snapshot, knowledge->snapshot());
+  index::History history = snapshot->info().history;
+  if (keep || days) {
+    if (keep) history.count = *keep;
+    if (days) history.seconds = static_cast<uint64_t>(*days * 86400);
+    HR_TRY(knowledge->set_history(history));
+  }
+  HR_ASSIGN(const std::vector<index::PastState> states, knowledge->past_states());
+  if (json) {
+    HR_TRY(print_line(history_json(history, states)));
+    return 0;
+  }
+  for (const index::PastState& state : states) {
+    fmt::print("{:>8}  {}  {:>10}\n", state.manifest, shown_time(state.published_ms),
+               human_bytes(state.bytes));
+  }
+  if (!history.any()) {
+    fmt::print("{}\n", dim("only the present is kept; --keep N or --days D changes that"));
+  } else {
+    fmt::print("{}\n",
+               dim(fmt::format("kept: the last {} states, and those of {:.1f} days", history.count,
+                               static_cast<double>(history.seconds) / 86400)));
+  }
+  return 0;
+}
+
 Result<int> run_repair(const std::string& kb, bool json) {
   HR_ASSIGN(const index::RepairReport report, index::repair(FileSystem::real(), kb));
   if (json) {
@@ -186,6 +230,19 @@ void add_knowledge_commands(CLI::App& app, Invocation& invocation) {
   backup->footer(
       "Example:\n  headrace backup kb --to kb-monday\n\n"
       "The copy is a knowledge base itself: search it, or put it in the place of the original.");
+  const auto keep = std::make_shared<std::optional<uint32_t>>();
+  const auto days = std::make_shared<std::optional<double>>();
+  CLI::App* history =
+      add(app, invocation, "history", "The states of the past that are kept, and how many", kb,
+          [kb, keep, days](bool json) { return run_history(*kb, *keep, *days, json); });
+  history->add_option("--keep", *keep, "From now on, keep so many states before the present one");
+  history->add_option("--days", *days, "From now on, keep the states of so many days")
+      ->check(CLI::Range(0.0, 36500.0));
+  history->footer(
+      "Examples:\n  headrace history kb --keep 10\n  headrace search kb rotation --at 17\n\n"
+      "Each `index` run, `optimize` and full memory gives a state. States share their files; "
+      "those\n"
+      "that only old states name take room until the states go.");
   add(app, invocation, "repair",
       "Save what damaged files still prove; lists what is lost and keeps the damaged files", kb,
       [kb](bool json) { return run_repair(*kb, json); });

@@ -19,6 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 struct SearchArguments {
   std::string kb;
+  std::string at;
   std::string query;
   std::string queries_file;
   std::string mode;
@@ -215,7 +216,7 @@ Result<int> run_search(SearchArguments& arguments, bool json) {
     arguments.sort.pop_back();
   }
   HR_TRY(read_options(arguments));
-  HR_ASSIGN(const auto knowledge, Knowledge::open(arguments.kb, {}));
+  HR_ASSIGN(const auto knowledge, Knowledge::open(arguments.kb, {.at = arguments.at}));
   if (!arguments.queries_file.empty()) return run_batch(arguments, *knowledge);
   const auto start = Clock::now();
   HR_ASSIGN(const HitPage page, knowledge->search(arguments.query, arguments.options));
@@ -274,6 +275,9 @@ void add_search_command(CLI::App& app, Invocation& invocation) {
                       "hybrid, vector or text (default: hybrid where there are vectors)");
   command->add_option("--filter", arguments->options.filter, "Only rows for which this is true");
   command->add_option("--space", arguments->options.space, "Which vectors to use");
+  command->add_option(
+      "--at", arguments->at,
+      "As it was: a number of `headrace history`, or a time such as 2026-05-01T12:00Z");
   add_ranking_options(*command, *arguments);
   command->footer(
       "Examples:\n"

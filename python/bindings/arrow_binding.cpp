@@ -44,19 +44,19 @@ nb::object to_python(const Value& value) {
       value);
 }
 
-namespace {
-
-std::string text_of(nb::handle value) {
-  const nb::str text(value);
+std::string text_from_python(nb::handle value) {
   Py_ssize_t size = 0;
-  // Lone surrogates cannot be UTF-8: they become "?" instead of an exception.
+  if (PyUnicode_CheckExact(value.ptr())) {
+    const char* const utf8 = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
+    if (utf8 != nullptr) return std::string(utf8, static_cast<size_t>(size));
+    PyErr_Clear();
+  }
+  const nb::str text(value);
   const nb::object bytes = text.attr("encode")("utf-8", "replace");
   char* data = nullptr;
   if (PyBytes_AsStringAndSize(bytes.ptr(), &data, &size) != 0) throw nb::python_error();
   return std::string(data, static_cast<size_t>(size));
 }
-
-}  // namespace
 
 Value from_python(nb::handle value) {
   if (value.is_none()) return std::monostate{};
@@ -68,24 +68,24 @@ Value from_python(nb::handle value) {
     return nb::cast<double>(value);
   }
   if (nb::isinstance<nb::float_>(value)) return nb::cast<double>(value);
-  if (nb::isinstance<nb::str>(value)) return text_of(value);
+  if (nb::isinstance<nb::str>(value)) return text_from_python(value);
   if (nb::isinstance<nb::list>(value) || nb::isinstance<nb::tuple>(value) ||
       nb::isinstance<nb::set>(value)) {
     std::vector<std::string> items;
-    for (const nb::handle item : nb::iter(value)) items.push_back(text_of(item));
+    for (const nb::handle item : nb::iter(value)) items.push_back(text_from_python(item));
     return items;
   }
   // numpy scalars, dates and the like: as Python itself would print them.
   if (nb::hasattr(value, "item")) return from_python(value.attr("item")());
-  if (nb::hasattr(value, "isoformat")) return text_of(value.attr("isoformat")());
-  return text_of(value);
+  if (nb::hasattr(value, "isoformat")) return text_from_python(value.attr("isoformat")());
+  return text_from_python(value);
 }
 
 Metadata metadata_from_python(nb::handle mapping) {
   Metadata metadata;
   if (!mapping.is_valid() || mapping.is_none()) return metadata;
   for (const nb::handle pair : nb::iter(mapping.attr("items")())) {
-    metadata.insert_or_assign(text_of(pair[0]), from_python(pair[1]));
+    metadata.insert_or_assign(text_from_python(pair[0]), from_python(pair[1]));
   }
   return metadata;
 }

@@ -15,6 +15,8 @@ nanobind::capsule stream_capsule(std::vector<Field> fields, BatchSource next);
 // Calls __arrow_c_stream__ of `object` and takes the stream.
 std::unique_ptr<ArrowReader> open_stream(nanobind::handle object);
 
+// str(value) in UTF-8; lone surrogates, which cannot be, become "?".
+std::string text_from_python(nanobind::handle value);
 nanobind::object to_python(const Value& value);
 Value from_python(nanobind::handle value);
 Metadata metadata_from_python(nanobind::handle mapping);

@@ -145,11 +145,80 @@ nb::object matrix(std::vector<T> values, size_t rows, size_t columns) {
   return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {rows, columns}, owner));
 }
 
+struct GivenIds {
+  std::vector<std::string> names;
+  bool integers = true;
+};
+
+using AnyArray = nb::ndarray<nb::ro, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <typename T>
+std::span<const T> numbers(const AnyArray& array) {
+  return {static_cast<const T*>(array.data()), array.size()};
+}
+
+GivenIds ids_from_python(nb::handle ids) {
+  GivenIds given;
+  AnyArray array;
+  if (nb::try_cast(ids, array) && array.dtype() == nb::dtype<int64_t>()) {
+    given.names.reserve(array.size());
+    for (const int64_t id : numbers<int64_t>(array)) given.names.push_back(std::to_string(id));
+    return given;
+  }
+  for (const nb::handle id : ids) {
+    int overflow = 1;
+    if (PyLong_Check(id.ptr()) && !PyBool_Check(id.ptr())) {
+      const long long whole = PyLong_AsLongLongAndOverflow(id.ptr(), &overflow);
+      if (overflow == 0) given.names.push_back(std::to_string(whole));
+    }
+    if (overflow == 0) continue;
+    given.integers = false;
+    const nb::str name(id);
+    Py_ssize_t size = 0;
+    const char* const utf8 = PyUnicode_AsUTF8AndSize(name.ptr(), &size);
+    if (utf8 == nullptr) {  // replaced by something else it could be another's
+      PyErr_Clear();
+      raise(Error(ErrorCode::invalid_argument, "an id holds half of a surrogate pair",
+                  "ids must be text that UTF-8 can spell"));
+    }
+    given.names.emplace_back(utf8, static_cast<size_t>(size));
+  }
+  return given;
+}
+
+void check_length(const std::string& name, size_t given, size_t rows) {
+  if (given == rows) return;
+  raise(Error(
+      ErrorCode::invalid_argument,
+      name + " has " + std::to_string(given) + " values for " + std::to_string(rows) + " vectors",
+      "give one for each"));
+}
+
+// A column of metadata; arrays of numbers and booleans without an object for each value.
+void add_column(const std::string& name, nb::handle values, std::vector<Metadata>& rows) {
+  AnyArray array;
+  if (nb::try_cast(values, array)) {
+    check_length(name, array.size(), rows.size());
+    const auto fill = [&]<typename T>(std::span<const T> from) {
+      for (size_t i = 0; i < from.size(); ++i) rows[i].insert_or_assign(name, Value(from[i]));
+    };
+    if (array.dtype() == nb::dtype<int64_t>()) return fill(numbers<int64_t>(array));
+    if (array.dtype() == nb::dtype<double>()) return fill(numbers<double>(array));
+    if (array.dtype() == nb::dtype<bool>()) return fill(numbers<bool>(array));
+  }
+  size_t row = 0;
+  for (const nb::handle value : values) {
+    if (row < rows.size()) rows[row].insert_or_assign(name, from_python(value));
+    ++row;
+  }
+  check_length(name, row, rows.size());
+}
+
 class PyKnowledge {
  public:
   PyKnowledge(const std::string& path, bool create, bool own_vectors, const std::string& model,
               uint32_t dimension, const std::string& metric, const Model* given_model,
-              bool durable_at_once) {
+              bool durable_at_once, const std::string& at) {
     KnowledgeOptions options;
     options.create = create;
     options.own_vectors = own_vectors;
@@ -158,6 +227,7 @@ class PyKnowledge {
     options.dimension = dimension;
     options.metric = unwrap(index::parse_metric(metric));
     if (!durable_at_once) options.durability = index::Durability::async;
+    options.at = at;
     knowledge_ = unwrap(Knowledge::open(path, options));
   }
 
@@ -239,15 +309,40 @@ class PyKnowledge {
     unwrap(std::move(status));
   }
 
-  void add_vectors(const std::vector<std::string>& ids, bool integer_ids, const FloatInput& vectors,
-                   const std::vector<std::string>& texts, const nb::list& metadata) {
-    std::vector<Metadata> columns;
-    for (const nb::handle entry : metadata) columns.push_back(metadata_from_python(entry));
+  // `ids`: int64 array or list; `texts`: list or None; `columns`: name → array or list.
+  void add_vectors(const nb::object& ids, const FloatInput& vectors, const nb::object& texts,
+                   const nb::dict& columns) {
+    const size_t rows = vectors.shape(0);
+    const GivenIds names = ids_from_python(ids);
+    check_length("ids", names.names.size(), rows);
+    std::vector<std::string> given_texts;
+    if (!texts.is_none()) {
+      given_texts.reserve(rows);
+      for (const nb::handle text : texts)
+        given_texts.push_back(text.is_none() ? std::string() : text_from_python(text));
+      check_length("text", given_texts.size(), rows);
+    }
+    std::vector<Metadata> metadata(columns.size() == 0 ? 0 : rows);
+    for (const auto& [name, values] : columns) add_column(text_from_python(name), values, metadata);
     CancelToken cancel;
     Status status;
     run_interruptible(cancel, [&] {
-      status = knowledge_->add_vectors(
-          ids, integer_ids, std::span<const float>(vectors.data(), vectors.size()), texts, columns);
+      status = knowledge_->add_vectors(names.names, names.integers,
+                                       std::span<const float>(vectors.data(), vectors.size()),
+                                       given_texts, metadata);
+    });
+    unwrap(std::move(status));
+  }
+
+  std::string history() {
+    const auto snapshot = unwrap(knowledge_->snapshot());
+    return history_json(snapshot->info().history, unwrap(knowledge_->past_states()));
+  }
+  void keep_history(uint32_t states, double days) {
+    CancelToken cancel;
+    Status status;
+    run_interruptible(cancel, [&] {
+      status = knowledge_->set_history({states, static_cast<uint64_t>(days * 86400)});
     });
     unwrap(std::move(status));
   }
@@ -364,10 +459,10 @@ void bind_knowledge(nb::module_& module) {
   });
   nb::class_<PyKnowledge>(module, "Knowledge")
       .def(nb::init<const std::string&, bool, bool, const std::string&, uint32_t,
-                    const std::string&, const Model*, bool>(),
+                    const std::string&, const Model*, bool, const std::string&>(),
            nb::arg("path"), nb::arg("create"), nb::arg("own_vectors"), nb::arg("model"),
            nb::arg("dimension"), nb::arg("metric"), nb::arg("given_model").none() = nb::none(),
-           nb::arg("durable_at_once") = true)
+           nb::arg("durable_at_once") = true, nb::arg("at") = "")
       .def("search", &PyKnowledge::search, nb::arg("query").none(), nb::arg("vector").none(),
            nb::arg("k"), nb::arg("mode").none(), nb::arg("filter"), nb::arg("space"),
            nb::arg("extra"))
@@ -376,7 +471,10 @@ void bind_knowledge(nb::module_& module) {
            nb::arg("mode").none(), nb::arg("filter"), nb::arg("recall"), nb::arg("threads"),
            nb::arg("space"), nb::arg("extra"))
       .def("add", &PyKnowledge::add)
-      .def("add_vectors", &PyKnowledge::add_vectors)
+      .def("add_vectors", &PyKnowledge::add_vectors, nb::arg("ids"), nb::arg("vectors"),
+           nb::arg("texts").none(), nb::arg("columns"))
+      .def("history", &PyKnowledge::history)
+      .def("keep_history", &PyKnowledge::keep_history, nb::arg("states"), nb::arg("days"))
       .def("delete", &PyKnowledge::remove)
       .def("add_space", &PyKnowledge::add_space, nb::arg("model"), nb::arg("name"))
       .def("drop_space", &PyKnowledge::drop_space, nb::arg("name"))

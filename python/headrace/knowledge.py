@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 _DEFAULT_MODEL = "default"
-_INT64 = range(-(2**63), 2**63)
 
 
 class Hit(Mapping[str, Any]):
@@ -138,6 +137,7 @@ class KnowledgeBase:
         metric: str = "cosine",
         create: bool = True,
         durability: str = "sync",
+        at: int | str | None = None,
     ) -> None:
         import os
 
@@ -159,6 +159,7 @@ class KnowledgeBase:
             metric,
             given._native if given is not None else None,
             durability == "sync",
+            "" if at is None else str(at),
         )
 
     def __enter__(self) -> KnowledgeBase:
@@ -318,8 +319,7 @@ class KnowledgeBase:
     ) -> None:
         import numpy as np
 
-        names = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-        integers = all(isinstance(name, int) and not isinstance(name, bool) and name in _INT64 for name in names)
+        names = _column(ids)
         matrix = np.ascontiguousarray(vectors, dtype=np.float32)
         if matrix.ndim != 2 or len(matrix) != len(names):
             raise InvalidArgument(
@@ -329,11 +329,8 @@ class KnowledgeBase:
         for name, values in {"text": text, **columns}.items():
             if values is not None and len(values) != len(names):
                 raise InvalidArgument(f"{name} has {len(values)} values for {len(names)} ids")
-        keys = list(columns)
-        cells = [v.tolist() if hasattr(v, "tolist") else list(v) for v in columns.values()]
-        metadata = [dict(zip(keys, row)) for row in zip(*cells)] if keys else []
-        texts = [_clean(t) or "" for t in text] if text is not None else []
-        self._native.add_vectors([str(name) for name in names], integers, matrix, texts, metadata)
+        cells = {name: _column(values) for name, values in columns.items()}
+        self._native.add_vectors(names, matrix, None if text is None else _column(text), cells)
 
     def delete(self, filter: str) -> int:
         """Removes the rows for which `filter` is true; returns how many."""
@@ -370,6 +367,17 @@ class KnowledgeBase:
     def optimize(self) -> None:
         """Brings everything into its final, fully indexed, durable form."""
         self._native.optimize()
+
+    def history(self) -> dict[str, Any]:
+        """What of the past is kept: {"keep_states", "keep_seconds", "states": [{"number",
+        "published" (seconds since 1970), "bytes"}, …]}, newest first. `headrace.open(path, at=…)`
+        opens one, by its number or by a time."""
+        return json.loads(self._native.history())
+
+    def keep_history(self, states: int = 0, days: float = 0.0) -> None:
+        """From now on the last `states` states before the present one are kept, and those of the
+        last `days`; 0 and 0: none. Each `index` run, `optimize` and full memory gives a state."""
+        self._native.keep_history(states, days)
 
     def info(self) -> dict[str, Any]:
         """rows, documents, failed, segments, bytes_on_disk, spaces."""
@@ -441,6 +449,20 @@ def _clean(text: str | None) -> str | None:
     return None if text is None else str(text).encode("utf-8", "replace").decode("utf-8")
 
 
+def _column(values: Any) -> Any:
+    """Arrays of numbers and booleans as the engine reads them without an object a value; else a list."""
+    import numpy as np
+
+    if isinstance(values, np.ndarray) and values.ndim == 1:
+        if values.dtype.kind == "i" or (values.dtype.kind == "u" and values.dtype.itemsize < 8):
+            return np.ascontiguousarray(values, dtype=np.int64)
+        if values.dtype.kind == "f":
+            return np.ascontiguousarray(values, dtype=np.float64)
+        if values.dtype.kind == "b":
+            return np.ascontiguousarray(values)
+    return values.tolist() if hasattr(values, "tolist") else list(values)
+
+
 def _vector(values: Any) -> np.ndarray:
     import numpy as np
 
@@ -458,6 +480,7 @@ def open(
     metric: str = "cosine",
     create: bool | None = None,
     durability: str = "sync",
+    at: int | str | None = None,
 ) -> KnowledgeBase:
     """Opens a knowledge base.
 
@@ -469,12 +492,15 @@ def open(
         create: make it when it is not there; by default only with own vectors or an explicit model.
         durability: "sync": what `add` acknowledged survives everything. "async": it does not wait for
             the disk; a killed process loses nothing, a power cut at most the last second or so.
+        at: a state of the past, which is read only: a number of `.history()`, or a time such as
+            "2026-05-01T12:00Z" (the newest state of that time).
 
     Raises:
-        NotFound: when it is not there and not to be made.
+        NotFound: when it is not there and not to be made, or the past state is not kept.
     """
     if create is None:
         create = (model is None and dimension is not None) or model not in (None, _DEFAULT_MODEL)
     return KnowledgeBase(
-        path, model=model, dimension=dimension, metric=metric, create=create, durability=durability
+        path, model=model, dimension=dimension, metric=metric, create=create, durability=durability,
+        at=at,
     )

@@ -104,6 +104,10 @@ std::string space_name_of(const VectorModelInfo& model) {
 Result<std::unique_ptr<Knowledge>> Knowledge::open(const std::string& path,
                                                    KnowledgeOptions options, FileSystem& files) {
   auto knowledge = std::make_unique<Knowledge>(path, options, files);
+  if (!options.at.empty()) {
+    HR_ASSIGN(knowledge->past_, index::snapshot_at(files, path, options.at));
+    return knowledge;
+  }
   auto reader = index::Reader::open(files, path);
   if (reader) {
     {
@@ -132,6 +136,12 @@ Result<std::unique_ptr<Knowledge>> Knowledge::open(const std::string& path,
 }
 
 Result<index::Writer*> Knowledge::writer() {
+  if (past_) {
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("{} is open as it was ({}): the past does not change", path_, options_.at),
+        "open it without a past state to write");
+  }
   {
     MutexLock lock(mutex_);
     if (writer_) return writer_.get();
@@ -174,6 +184,7 @@ void Knowledge::close() {
 }
 
 Result<std::shared_ptr<const index::Snapshot>> Knowledge::snapshot() {
+  if (past_) return past_;
   MutexLock lock(mutex_);
   if (writer_) return writer_->snapshot();
   if (!reader_) {
@@ -503,20 +514,20 @@ Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids
                               std::span<const Metadata> metadata) {
   MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
-  const index::Info info = out->snapshot()->info();
-  const auto space = std::find_if(info.spaces.begin(), info.spaces.end(),
-                                  [](const auto& known) { return known.space.name == kSpace; });
-  if (space == info.spaces.end()) {
+  const auto current = out->snapshot();
+  const std::span<const index::Space> spaces = current->spaces();
+  const auto space = std::ranges::find(spaces, kSpace, &index::Space::name);
+  if (space == spaces.end()) {
     return fail(ErrorCode::invalid_argument, fmt::format("{} has no vectors of its own", path_),
                 "make it with hr.open(path, model=None, dimension=…)");
   }
-  const uint32_t dimension = space->space.dimension;
+  const uint32_t dimension = space->dimension;
   if (vectors.size() != ids.size() * dimension) {
     return fail(ErrorCode::invalid_argument, fmt::format("{} ids need vectors of shape [{}, {}]",
                                                          ids.size(), ids.size(), dimension));
   }
-  HR_TRY(index::check_vectors(vectors, dimension, space->space.metric));
-  HR_ASSIGN(Settings known, Settings::from_json(info.settings));
+  HR_TRY(index::check_vectors(vectors, dimension, space->metric));
+  HR_ASSIGN(Settings known, Settings::from_json(std::string(current->settings())));
   if (known.integer_ids && !integer_ids) {
     known.integer_ids = false;
     HR_TRY(out->set_settings(known.to_json()));
@@ -553,6 +564,16 @@ Result<uint64_t> Knowledge::remove_where(const std::string& expression) {
   HR_ASSIGN(const uint64_t removed, out->remove_where(*filter));
   HR_TRY(out->commit());
   return removed;
+}
+
+Status Knowledge::set_history(const index::History& history) {
+  MutexLock lock(write_mutex_);
+  HR_ASSIGN(index::Writer * out, writer());
+  return out->set_history(history);
+}
+
+Result<std::vector<index::PastState>> Knowledge::past_states() {
+  return index::past_states(files_, path_);
 }
 
 Status Knowledge::optimize() {

@@ -37,6 +37,8 @@ struct KnowledgeOptions {
   index::Metric metric = index::Metric::cosine;
   uint64_t memory_bytes = 0;  // of rows not yet in a segment; 0: 64 MiB
   index::Durability durability = index::Durability::sync;
+  // A state of the past instead of the present one (see index::snapshot_at); it cannot be changed.
+  std::string at;
 };
 
 struct SearchOptions {
@@ -122,6 +124,9 @@ class Knowledge {
   // Rows that match are gone for the next search. Returns how many.
   Result<uint64_t> remove_where(const std::string& filter);
   Status optimize();
+  // How much of the past is kept, and what there is to go back to, newest first.
+  Status set_history(const index::History& history);
+  Result<std::vector<index::PastState>> past_states();
   // What searches by vector with this target really find, space by space.
   Result<std::vector<index::RecallReport>> measure_recall(double target);
   void close();
@@ -161,6 +166,7 @@ class Knowledge {
   Mutex write_mutex_;  // who writes waits for who writes; taken before mutex_
   Mutex mutex_;        // never held while anything is written: searches go on
   std::unique_ptr<index::Reader> reader_ HR_GUARDED_BY(mutex_);
+  std::shared_ptr<const index::Snapshot> past_;  // set by open() where a past state is asked for
   std::shared_ptr<index::Writer> writer_ HR_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<const VectorModel>> models_ HR_GUARDED_BY(mutex_);
   std::map<size_t, std::unique_ptr<ThreadPool>> pools_ HR_GUARDED_BY(mutex_);

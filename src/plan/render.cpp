@@ -211,6 +211,17 @@ std::string backup_json(const index::BackupReport& report) {
                {"bytes", report.bytes}});
 }
 
+std::string history_json(const index::History& history, std::span<const index::PastState> states) {
+  Json list = Json::array();
+  for (const index::PastState& state : states) {
+    list.push_back({{"number", state.manifest},
+                    {"published", static_cast<double>(state.published_ms) / 1000},
+                    {"bytes", state.bytes}});
+  }
+  return dump(
+      {{"keep_states", history.count}, {"keep_seconds", history.seconds}, {"states", list}});
+}
+
 std::string repair_json(const index::RepairReport& report) {
   return dump({{"changed", report.changed()},
                {"rows", report.rows},

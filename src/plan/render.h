@@ -27,6 +27,7 @@ std::string info_json(const index::Info& info);
 // With a list of its segments.
 std::string info_json(const index::Info& info, const std::vector<index::SegmentInfo>& segments);
 std::string backup_json(const index::BackupReport& report);
+std::string history_json(const index::History& history, std::span<const index::PastState> states);
 std::string repair_json(const index::RepairReport& report);
 std::string errors_json(const std::vector<DocumentError>& errors);
 // `recall` only where it was measured.
