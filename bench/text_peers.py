@@ -3,15 +3,21 @@ the ten best for each query, on two threads.
 
     .venv/bin/python bench/text_peers.py FOLDER --peers PYTHON [--engines headrace,tantivy,sqlite]
 
-PYTHON is an interpreter with the package tantivy. Every engine runs in a process of its own; each
-stems English and keeps positions. All of it runs several times in turn; medians are printed.
+PYTHON is an interpreter with the package tantivy. Every engine lives in a process of its own, stems
+English, keeps positions, takes any of the words (OR), and is asked for ten hits without their texts.
+Tantivy lets go of the interpreter's lock while it searches, so two threads are two cores. Each builds,
+durable and merged, `--repeat` times in turn; then rounds of all queries are asked in turn. Printed:
+medians by the clock, and by the processor's time (of all threads; what a machine disturbed by others
+still tells), and how many of the ten best are the same as Headrace's on average.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import pathlib
+import resource
 import shutil
 import statistics
 import subprocess
@@ -21,12 +27,111 @@ from concurrent.futures import ThreadPoolExecutor
 
 THREADS = 2
 BATCH = 5000
+COMPARED = 300  # queries whose hits are compared
 
 
-def load(folder: pathlib.Path) -> tuple[list[dict], list[str]]:
+def load(folder: pathlib.Path, limit: int) -> tuple[list[dict], list[str]]:
     with open(folder / "chunks.jsonl") as lines:
         rows = [json.loads(line) for line in lines]
-    return rows, (folder / "queries.txt").read_text().lower().splitlines()
+    return rows[: limit or None], (folder / "queries.txt").read_text().lower().splitlines()
+
+
+def processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+class Headrace:
+    def __init__(self, where: pathlib.Path) -> None:
+        self.where = where
+
+    def build(self, rows: list[dict]) -> None:
+        import headrace as hr
+
+        self.kb = hr.open(str(self.where), model="none")
+        for at in range(0, len(rows), BATCH):
+            self.kb.add(rows[at : at + BATCH])
+        self.kb.optimize()
+
+    def search(self, queries: list[str]) -> list:
+        return self.kb.search_batch(queries, k=10, threads=THREADS, mode="text")[0]
+
+    def ids(self, queries: list[str]) -> list[list[str]]:
+        return [[str(i) for i in found] for found in self.search(queries)]
+
+
+class Tantivy:
+    def __init__(self, where: pathlib.Path) -> None:
+        where.mkdir(parents=True)
+        self.where = where
+
+    def build(self, rows: list[dict]) -> None:
+        import tantivy as tv
+
+        schema = tv.SchemaBuilder()
+        schema.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
+        schema.add_text_field("text", stored=True, tokenizer_name="en_stem")  # with positions
+        schema.add_text_field("folder", stored=True, fast=True, tokenizer_name="raw", index_option="basic")
+        schema.add_integer_field("number", stored=True, fast=True, indexed=True)
+        self.index = tv.Index(schema.build(), path=str(self.where))
+        writer = self.index.writer(heap_size=512 << 20, num_threads=THREADS)
+        for row in rows:
+            writer.add_document(
+                tv.Document(id=row["id"], text=row["text"], folder=row["folder"], number=row["number"])
+            )
+        writer.commit()
+        writer.wait_merging_threads()
+        self.index.reload()
+        self.searcher = self.index.searcher()
+
+    def one(self, query: str):
+        return self.searcher.search(self.index.parse_query(query, ["text"]), 10, count=False)
+
+    def search(self, queries: list[str]) -> None:
+        in_threads(queries, self.one)
+
+    def ids(self, queries: list[str]) -> list[list[str]]:
+        return [[self.searcher.doc(at)["id"][0] for _, at in self.one(q).hits] for q in queries]
+
+
+class Sqlite:
+    def __init__(self, where: pathlib.Path) -> None:
+        import threading
+
+        where.mkdir(parents=True)
+        self.path = str(where / "fts.db")
+        self.local = threading.local()
+
+    def build(self, rows: list[dict]) -> None:
+        import sqlite3
+
+        base = sqlite3.connect(self.path)
+        base.execute("create virtual table t using fts5(text, id unindexed, tokenize='porter unicode61')")
+        base.executemany("insert into t(text, id) values (?, ?)", ((r["text"], r["id"]) for r in rows))
+        base.commit()
+        base.execute("insert into t(t) values ('optimize')")
+        base.commit()
+
+    def one(self, query: str) -> list[str]:
+        import sqlite3
+
+        if not hasattr(self.local, "base"):
+            self.local.base = sqlite3.connect(self.path)
+        words = " OR ".join(f'"{word}"' for word in query.split())
+        found = self.local.base.execute(
+            "select id from t where t match ? order by rank limit 10", (words,)
+        )
+        return [row[0] for row in found]
+
+    def search(self, queries: list[str]) -> None:
+        in_threads(queries, self.one)
+
+    def ids(self, queries: list[str]) -> list[list[str]]:
+        return [self.one(query) for query in queries]
+
+
+ENGINES = {"headrace": Headrace, "tantivy": Tantivy, "sqlite": Sqlite}
+SHARE = {"sqlite": 20}  # asks every twentieth query
 
 
 def in_threads(queries: list[str], search) -> None:
@@ -36,91 +141,33 @@ def in_threads(queries: list[str], search) -> None:
             done.result()
 
 
-def headrace(rows: list[dict], queries: list[str], where: pathlib.Path, rounds: int) -> dict:
-    import headrace as hr
-
-    begin = time.perf_counter()
-    kb = hr.open(str(where), model="none")
-    for at in range(0, len(rows), BATCH):
-        kb.add(rows[at : at + BATCH])
-    added = time.perf_counter() - begin
-    kb.optimize()
-    build = time.perf_counter() - begin
-    kb.search_batch(queries[:200], k=10, threads=THREADS, mode="text")
-    times = []
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        kb.search_batch(queries, k=10, threads=THREADS, mode="text")
-        times.append(time.perf_counter() - begin)
-    return {"build_s": build, "added_s": added, "query_s": times}
-
-
-def tantivy(rows: list[dict], queries: list[str], where: pathlib.Path, rounds: int) -> dict:
-    import tantivy as tv
-
-    where.mkdir(parents=True)
-    schema = tv.SchemaBuilder()
-    schema.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
-    schema.add_text_field("text", stored=True, tokenizer_name="en_stem")
-    schema.add_text_field("folder", stored=True, fast=True, tokenizer_name="raw", index_option="basic")
-    schema.add_integer_field("number", stored=True, fast=True, indexed=True)
-    index = tv.Index(schema.build(), path=str(where))
-    begin = time.perf_counter()
-    writer = index.writer(heap_size=512 << 20, num_threads=THREADS)
-    for row in rows:
-        writer.add_document(
-            tv.Document(id=row["id"], text=row["text"], folder=row["folder"], number=row["number"])
-        )
-    writer.commit()
-    writer.wait_merging_threads()
-    build = time.perf_counter() - begin
-    index.reload()
-    searcher = index.searcher()
-
-    def search(query: str) -> None:
-        searcher.search(index.parse_query(query, ["text"]), 10, count=False)
-
-    in_threads(queries[:200], search)
-    times = []
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        in_threads(queries, search)
-        times.append(time.perf_counter() - begin)
-    return {"build_s": build, "query_s": times, "segments": searcher.num_segments}
-
-
-def sqlite(rows: list[dict], queries: list[str], where: pathlib.Path, rounds: int) -> dict:
-    import sqlite3
-    import threading
-
-    where.mkdir(parents=True)
-    path = str(where / "fts.db")
-    begin = time.perf_counter()
-    base = sqlite3.connect(path)
-    base.execute("create virtual table t using fts5(text, id unindexed, tokenize='porter unicode61')")
-    base.executemany("insert into t(text, id) values (?, ?)", ((r["text"], r["id"]) for r in rows))
-    base.commit()
-    base.execute("insert into t(t) values ('optimize')")
-    base.commit()
-    build = time.perf_counter() - begin
-    local = threading.local()
-
-    def search(query: str) -> None:
-        if not hasattr(local, "base"):
-            local.base = sqlite3.connect(path)
-        words = " OR ".join(f'"{word}"' for word in query.split())
-        local.base.execute(
-            "select id from t where t match ? order by rank limit 10", (words,)
-        ).fetchall()
-
-    some = queries[:200]
-    begin = time.perf_counter()
-    in_threads(some, search)
-    spent = time.perf_counter() - begin
-    return {"build_s": build, "query_s": [spent * len(queries) / len(some)]}
-
-
-ENGINES = {"headrace": headrace, "tantivy": tantivy, "sqlite": sqlite}
+def serve(name: str, folder: pathlib.Path, limit: int) -> None:
+    """The engine's process: answers "build", "search" and "ids" on standard input with a line each."""
+    rows, queries = load(folder, limit)
+    asked = queries[:: SHARE.get(name, 1)]
+    where = folder / f"index-{name}"
+    engine = None
+    for line in sys.stdin:
+        command = line.strip()
+        if command == "build":
+            engine = None
+            shutil.rmtree(where, ignore_errors=True)
+            engine = ENGINES[name](where)
+        clock, processor = time.perf_counter(), processor_seconds()
+        if command == "build":
+            engine.build(rows)
+        elif command == "search":
+            engine.search(asked)
+        answer = {
+            "rate": (len(rows) if command == "build" else len(asked)) / (time.perf_counter() - clock),
+            "each_us": (processor_seconds() - processor)
+            / (len(rows) if command == "build" else len(asked))
+            * 1e6,
+        }
+        if command == "ids":
+            answer["ids"] = engine.ids(queries[:COMPARED])
+            answer["disk"] = sum(f.stat().st_size for f in where.rglob("*") if f.is_file()) / len(rows)
+        print(json.dumps(answer), flush=True)
 
 
 def main() -> None:
@@ -129,33 +176,57 @@ def main() -> None:
     parser.add_argument("--peers", default=sys.executable)
     parser.add_argument("--engines", default="headrace,tantivy,sqlite")
     parser.add_argument("--rows", type=int, default=0)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        rows, queries = load(options.folder)
-        if options.rows:
-            rows = rows[: options.rows]
-        where = options.folder / f"index-{options.one}"
-        shutil.rmtree(where, ignore_errors=True)
-        result = ENGINES[options.one](rows, queries, where, options.rounds)
-        disk = sum(f.stat().st_size for f in where.rglob("*") if f.is_file())
-        print(json.dumps({**result, "rows": len(rows), "queries": len(queries), "disk": disk}))
+        serve(options.one, options.folder, options.rows)
         return
-    found: dict[str, list[dict]] = {}
-    for _ in range(options.repeat):
-        for engine in options.engines.split(","):
-            python = sys.executable if engine == "headrace" else options.peers
-            command = [python, __file__, str(options.folder), "--one", engine]
-            command += ["--rows", str(options.rows), "--rounds", str(options.rounds)]
-            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            found.setdefault(engine, []).append(json.loads(out.splitlines()[-1]))
-    for engine, runs in found.items():
-        qps = statistics.median(r["queries"] / t for r in runs for t in r["query_s"])
-        rate = statistics.median(r["rows"] / r["build_s"] for r in runs)
-        disk = runs[0]["disk"] / runs[0]["rows"]
-        print(f"{engine:9} {qps:9.0f} queries/s {rate:9.0f} chunks/s indexed {disk:6.0f} bytes/chunk")
+    running = {}
+    for name in options.engines.split(","):
+        python = sys.executable if name == "headrace" else options.peers
+        command = [python, __file__, str(options.folder), "--one", name, "--rows", str(options.rows)]
+        running[name] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(name: str, command: str) -> dict:
+        process = running[name]
+        process.stdin.write(command + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{name} ended while asked to {command}")
+        return json.loads(line)
+
+    found: dict[tuple[str, str], list[dict]] = {}
+    rounds = ["build"] * options.repeat + ["warm"] + ["search"] * options.rounds
+    for step in rounds:
+        for name in running:
+            answer = ask(name, "search" if step == "warm" else step)
+            if step != "warm":
+                found.setdefault((name, step), []).append(answer)
+    hits = {name: ask(name, "ids") for name in running}
+    for process in running.values():
+        process.stdin.close()
+        process.wait()
+    first = next(iter(hits.values()))["ids"]
+    cores = min(THREADS, os.cpu_count() or 1)
+    print(
+        "| | queries/s | by processor time | chunks/s indexed | by processor time | bytes/chunk "
+        "| hits alike |\n| --- | --- | --- | --- | --- | --- | --- |"
+    )
+    for name in running:
+        queries, build = found[name, "search"], found[name, "build"]
+
+        def median(runs: list[dict], key: str) -> float:
+            return statistics.median(run[key] for run in runs)
+
+        alike = statistics.mean(len(set(a) & set(b)) for a, b in zip(hits[name]["ids"], first))
+        print(
+            f"| {name} | {median(queries, 'rate'):,.0f} | {cores * 1e6 / median(queries, 'each_us'):,.0f} "
+            f"| {median(build, 'rate'):,.0f} | {cores * 1e6 / median(build, 'each_us'):,.0f} "
+            f"| {hits[name]['disk']:.0f} | {alike:.1f} of 10 |"
+        )
 
 
 if __name__ == "__main__":
