@@ -22,6 +22,8 @@ SPACE, WORD, HAN, NUMERIC, MARK, NO_COMPATIBILITY, PICTOGRAPH = (1 << i for i in
 CLUSTERS = ["Other", "CR", "LF", "Control", "Extend", "ZWJ", "Regional_Indicator", "Prepend",
             "SpacingMark", "L", "V", "T", "LV", "LVT"]
 CONJUNCTS = ["None", "Linker", "Consonant", "Extend"]
+# Marks of a later Unicode, which the package regex knows already and the reference does not.
+TOO_NEW = {0x05C8, 0x05C9}
 SCALARS = [c for c in range(CODE_POINTS) if not 0xD800 <= c <= 0xDFFF]
 
 
@@ -74,6 +76,8 @@ def main():
             flags |= PICTOGRAPH
         cluster = next(i for i, p in enumerate(clusters) if p.match(text))
         conjunct = next(i for i, p in enumerate(conjuncts) if p.match(text))
+        if c in TOO_NEW:
+            cluster = conjunct = 0
         record = (category(sets, c), flags, cluster, conjunct)
         index.append(records.setdefault(record, len(records)))
     stage1, stage2 = two_stage(index)

@@ -34,7 +34,10 @@ Result<std::shared_ptr<const Tokenizer>> GeneralTokenizer::build(TokenizerConfig
 void GeneralTokenizer::choose_way(const TokenizerConfig& config) {
   using Kind = PreTokenizerStep::Kind;
   spaced_ = SpacedChunks::find(config, pipeline_.normalizer());
-  if (spaced_) return;
+  if (spaced_) {
+    spaced_->find_plain(config, pipeline_);
+    return;
+  }
   const auto& steps = config.pre_tokenizers;
   if (steps.empty() || steps.back().kind != Kind::byte_level || pipeline_.has_normalized_added()) {
     return;
@@ -291,7 +294,13 @@ class GeneralTokenizer::Run {
   void make(size_t begin, size_t end) {
     tokens_.clear();
     if (tokenizer_.spaced_) {
-      pipeline_.encode(text_, begin, end, {false, false, false}, tokens_);
+      const size_t plain = tokenizer_.spaced_->plain_from(text_.substr(begin, end - begin));
+      if (plain > 0) {
+        const TextPipeline::Lead lead = tokenizer_.spaced_->lead(text_, begin + plain);
+        pipeline_.encode_plain(text_, begin + plain, end, lead, tokens_);
+      } else {
+        pipeline_.encode(text_, begin, end, {false, false, false}, tokens_);
+      }
     } else {
       pipeline_.encode_word(text_, begin, end, false, tokens_);
     }

@@ -193,4 +193,43 @@ void TextPipeline::encode_word(std::string_view text, size_t begin, size_t end, 
   if (tokens.capacity() > kKeptTokens) std::vector<ModelToken>().swap(tokens);
 }
 
+void TextPipeline::encode_plain(std::string_view text, size_t begin, size_t end, const Lead& lead,
+                                std::vector<PlacedToken>& out) const {
+  thread_local std::vector<ModelToken> tokens;
+  thread_local std::string word;
+  tokens.clear();
+  word.clear();
+  word.append(lead.text).append(text.substr(begin, end - begin));
+  model_->tokenize(word, tokens);
+  const size_t shift = lead.text.size();
+  for (const ModelToken& made : tokens) {
+    size_t from = lead.begin;
+    if (made.begin >= shift) {
+      from = begin + made.begin - shift;
+      while (is_continuation(text[from])) --from;
+    }
+    size_t to = lead.end;
+    if (made.end > shift) {
+      to = begin + made.end - shift;
+      while (to < end && is_continuation(text[to])) ++to;
+    }
+    out.push_back({made.id, static_cast<uint32_t>(from), static_cast<uint32_t>(to)});
+  }
+  if (tokens.capacity() > kKeptTokens) std::vector<ModelToken>().swap(tokens);
+  if (word.capacity() > kKeptTokens) std::string().swap(word);
+}
+
+std::optional<AlignedText> TextPipeline::only_word(std::string_view text, size_t begin,
+                                                   size_t end) const {
+  AlignedText aligned;
+  aligned.assign(text, begin, end);
+  normalizer_.apply(aligned, false, false);
+  std::vector<TextPiece> pieces = {{0, aligned.text.size(), TextPiece::kWord}};
+  splitter_.apply(aligned, pieces, false);
+  if (pieces.size() != 1 || pieces[0].begin != 0 || pieces[0].end != aligned.text.size()) {
+    return std::nullopt;
+  }
+  return aligned;
+}
+
 }  // namespace headrace

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "transform/tokenizer_model.h"
 #include "transform/tokenizer_normalizer.h"
 #include "transform/tokenizer_splitter.h"
+#include "transform/tokenizer_text.h"
 
 namespace headrace {
 
@@ -67,6 +69,18 @@ class TextPipeline {
   // word is valid UTF-8 and not empty.
   void encode_word(std::string_view text, size_t begin, size_t end, bool first,
                    std::vector<PlacedToken>& out) const;
+
+  // The same for a word of which everything is as the model sees it but for its beginning: `lead`
+  // stands for text[lead_begin, lead_end). Valid UTF-8, not empty.
+  struct Lead {
+    std::string_view text;
+    size_t begin = 0;
+    size_t end = 0;
+  };
+  void encode_plain(std::string_view text, size_t begin, size_t end, const Lead& lead,
+                    std::vector<PlacedToken>& out) const;
+  // What the model sees of text[begin, end) in the middle of a piece, when that is one word.
+  std::optional<AlignedText> only_word(std::string_view text, size_t begin, size_t end) const;
 
   // Added tokens that look otherwise in normalized text.
   const std::vector<std::pair<int32_t, std::string>>& normalized() const { return normalized_; }

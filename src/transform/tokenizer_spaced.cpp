@@ -1,6 +1,7 @@
 #include "transform/tokenizer_spaced.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/utf8.h"
 #include "transform/tokenizer_characters.h"
@@ -23,6 +24,12 @@ bool is_local(const NormalizerStep& step) {
   if (step.pattern == " ") return true;
   return std::none_of(step.pattern.begin(), step.pattern.end(),
                       [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); });
+}
+
+// Splitting at blanks does nothing where the normalizer leaves none.
+bool splits_blanks_only(const std::vector<PreTokenizerStep>& steps) {
+  return steps.size() == 1 && steps[0].kind == PreTokenizer::split && !steps[0].regex &&
+         steps[0].pattern == " ";
 }
 
 std::string normalized(const TextNormalizer& normalizer, std::string_view text) {
@@ -49,7 +56,8 @@ std::optional<SpacedChunks> SpacedChunks::find(const TokenizerConfig& config,
   const bool splits =
       (white_first && (steps.size() == 1 || metaspace)) || (metaspace && steps[next].split);
   // Without splitting only BPE can be cut, and only where no token reaches across.
-  const bool whole = (steps.empty() || (metaspace && !white_first && !steps[0].split)) &&
+  const bool unsplit = steps.empty() || splits_blanks_only(steps);
+  const bool whole = (unsplit || (metaspace && !white_first && !steps[0].split)) &&
                      config.model == ModelKind::bpe && !config.ignore_merges &&
                      config.continuing_prefix.empty() && config.word_suffix.empty();
   if (!splits && !whole) return std::nullopt;
@@ -58,6 +66,9 @@ std::optional<SpacedChunks> SpacedChunks::find(const TokenizerConfig& config,
   out.has_map_ = std::any_of(config.normalizers.begin(), config.normalizers.end(),
                              [](const auto& step) { return step.kind == Normalizer::precompiled; });
   std::string space = normalized(normalizer, "a b");
+  if (!steps.empty() && splits_blanks_only(steps) && space.find(' ') != std::string::npos) {
+    return std::nullopt;
+  }
   if (space.size() < 3 || !space.starts_with('a') || !space.ends_with('b')) return std::nullopt;
   space = space.substr(1, space.size() - 2);
   if (metaspace && space == " ") space = steps[next].pattern;
@@ -106,6 +117,115 @@ std::optional<SpacedChunks> SpacedChunks::find(const TokenizerConfig& config,
     if (stays && !joined) out.after_[byte] = After::yes;
   }
   return out;
+}
+
+namespace {
+
+constexpr char32_t kPlainMax = 0x10000;
+
+// Characters with no effect on their neighbours: visible, no marks, clusters of their own.
+bool stands_alone(char32_t c) {
+  if (c <= ' ' || c == 0x7F || c == 0x2581 || c == 0xFFFD) return false;
+  if (c < 0x80) return true;
+  const TextCharacter& known = text_character(c);
+  return known.category <= unicode::Category::So &&
+         !(known.category >= unicode::Category::Mn && known.category <= unicode::Category::Me) &&
+         known.cluster == Cluster::kOther && (known.flags & TextCharacter::kSpace) == 0;
+}
+
+// Whether the model sees `rest` as it is behind a blank, and what it sees of the blank.
+std::optional<AlignedText> plain_word(const TextPipeline& pipeline, std::string_view rest) {
+  std::string text = "xx ";
+  text += rest;
+  std::optional<AlignedText> word = pipeline.only_word(text, 2, text.size());
+  if (!word || !word->text.ends_with(rest)) return std::nullopt;
+  const size_t lead = word->text.size() - rest.size();
+  for (size_t i = lead; i < word->spans.size(); ++i) {
+    const size_t at = 3 + i - lead;
+    const size_t from = code_point_floor(text, at);
+    const Span& span = word->spans[i];
+    if (span.begin != from || span.end != from + decode_code_point(text, from).length) {
+      return std::nullopt;
+    }
+  }
+  return word;
+}
+
+}  // namespace
+
+void SpacedChunks::find_plain(const TokenizerConfig& config, const TextPipeline& pipeline) {
+  std::string replaced;  // characters that a step could look for several of
+  for (const NormalizerStep& step : config.normalizers) {
+    if (step.kind != Normalizer::replace) continue;
+    if (step.regex && step.pattern != " {2,}") return;
+    if (step.regex || step.pattern == " ") continue;
+    if (!is_ascii(step.pattern)) return;
+    replaced += step.pattern;
+  }
+  for (const PreTokenizerStep& step : config.pre_tokenizers) {
+    if (step.kind != PreTokenizer::whitespace_split && step.kind != PreTokenizer::metaspace &&
+        !splits_blanks_only(config.pre_tokenizers)) {
+      return;
+    }
+  }
+  // The blank's stand-in, and whether it stands for the blank or for what follows.
+  const auto narrow = plain_word(pipeline, "ab");
+  const auto wide = plain_word(pipeline, "\u0444b");
+  if (!narrow || !wide) return;
+  lead_ = narrow->text.substr(0, narrow->text.size() - 2);
+  if (wide->text != lead_ + "\u0444b") return;
+  const auto lead_is = [this](const AlignedText& word, uint32_t begin, uint32_t end) {
+    return std::all_of(word.spans.begin(),
+                       word.spans.begin() + static_cast<std::ptrdiff_t>(lead_.size()),
+                       [&](const Span& span) { return span.begin == begin && span.end == end; });
+  };
+  lead_is_character_ = lead_is(*narrow, 3, 4) && lead_is(*wide, 3, 5);
+  if (!lead_is_character_ && !(lead_is(*narrow, 2, 3) && lead_is(*wide, 2, 3))) return;
+
+  plain_.assign(kPlainMax / 64, 0);
+  std::string rest;
+  std::vector<char32_t> group;
+  const auto put = [&](std::span<const char32_t> characters) {
+    rest = "a";
+    for (const char32_t c : characters) {
+      append_code_point(c, rest);
+      rest += 'a';
+    }
+    if (!plain_word(pipeline, rest)) return false;
+    for (const char32_t c : characters) plain_[c / 64] |= uint64_t{1} << (c % 64);
+    return true;
+  };
+  for (char32_t first = 0; first < kPlainMax; first += 64) {
+    group.clear();
+    for (char32_t c = first; c < first + 64; ++c) {
+      const bool looked_for = c < 0x80 && replaced.find(static_cast<char>(c)) != std::string::npos;
+      const bool surrogate = c >= 0xD800 && c < 0xE000;
+      if (stands_alone(c) && !looked_for && !surrogate) group.push_back(c);
+    }
+    if (group.empty() || put(group)) continue;
+    for (const char32_t& c : group) put({&c, 1});
+  }
+}
+
+size_t SpacedChunks::plain_from(std::string_view part) const {
+  if (plain_.empty()) return 0;
+  size_t from = 1;
+  // White space that is dropped may be more than one character.
+  while (lead_is_character_ && from < part.size() && spaces_[static_cast<uint8_t>(part[from])]) {
+    ++from;
+  }
+  if (from == part.size()) return 0;
+  const uint64_t* plain = plain_.data();
+  for (size_t at = from; at < part.size();) {
+    const auto byte = static_cast<uint8_t>(part[at]);
+    CodePoint point{byte, 1, true};
+    if (byte >= 0x80) point = decode_code_point(part, at);
+    if (point.value >= kPlainMax || ((plain[point.value / 64] >> (point.value % 64)) & 1) == 0) {
+      return 0;
+    }
+    at += point.length;
+  }
+  return from;
 }
 
 bool SpacedChunks::may_begin(std::string_view piece, const TextNormalizer& normalizer) const {

@@ -12,11 +12,14 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/utf8.h"
 #include "transform/tokenizer_config.h"
 #include "transform/tokenizer_normalizer.h"
+#include "transform/tokenizer_pipeline.h"
 
 namespace headrace {
 
@@ -25,6 +28,17 @@ class SpacedChunks {
   // Nothing when the settings allow no such cuts.
   static std::optional<SpacedChunks> find(const TokenizerConfig& config,
                                           const TextNormalizer& normalizer);
+
+  // Learns which parts the model sees as they are, but for the blank that they begin with.
+  void find_plain(const TokenizerConfig& config, const TextPipeline& pipeline);
+  // Where in `part`, valid UTF-8 that begins with white space, the characters begin that the model
+  // sees as they are; 0: it does not see all of them so.
+  size_t plain_from(std::string_view part) const;
+  // What the model sees instead of the white space in front of `plain`, a place in `text`.
+  TextPipeline::Lead lead(std::string_view text, size_t plain) const {
+    if (!lead_is_character_) return {lead_, plain - 1, plain};
+    return {lead_, plain, plain + decode_code_point(text, plain).length};
+  }
 
   // Whether a piece that begins so may be cut: what a precompiled map removes at the beginning
   // moves the offsets of all that follows (a quirk of the reference that must be kept).
@@ -67,7 +81,11 @@ class SpacedChunks {
   std::array<bool, 256> spaces_{};
   std::array<char, 4> space_list_{};  // the same, filled up with repeats
   std::array<After, 256> after_{};    // of the byte before
-  std::vector<char32_t> joined_;      // characters that a token holds before a space, sorted
+  // Code points below 65,536 that no step changes, whatever stands around them; empty: none.
+  std::vector<uint64_t> plain_;
+  std::string lead_;
+  bool lead_is_character_ = false;  // it stands for the first character behind the blank
+  std::vector<char32_t> joined_;    // characters that a token holds before a space, sorted
 };
 
 }  // namespace headrace

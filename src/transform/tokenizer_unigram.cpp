@@ -10,12 +10,14 @@
 
 #include "base/utf8.h"
 #include "transform/tokenizer_model.h"
-#include "transform/tokenizer_trie.h"
+#include "transform/tokenizer_score_trie.h"
 
 namespace headrace {
 namespace {
 
 constexpr double kUnknownPenalty = 10.0;
+constexpr size_t kShortBytes = 255;
+constexpr uint32_t kUnknownPlace = UINT32_MAX;
 
 class UnigramModel final : public TokenModel {
  public:
@@ -23,24 +25,16 @@ class UnigramModel final : public TokenModel {
     auto out = std::make_shared<UnigramModel>();
     double least = std::numeric_limits<double>::infinity();
     for (size_t id = 0; id < config.vocabulary.size(); ++id) {
-      const std::string& token = config.vocabulary[id].token;
       least = std::min(least, config.scores[id]);
-      out->longest_ = std::max(out->longest_, token.size());
-      if (token.empty()) continue;
-      if (!out->trie_.insert(token, static_cast<int32_t>(id))) {
-        return fail(ErrorCode::too_large,
-                    fmt::format("{}: model.vocab: the tokens are too long together", config.path));
-      }
+      out->longest_ = std::max(out->longest_, config.vocabulary[id].token.size());
     }
-    out->scores_ = config.scores;
+    out->trie_.build(config.vocabulary, config.scores);
     out->unknown_ = config.unknown_id;
     out->unknown_score_ = least - kUnknownPenalty;
     out->bytes_.fill(-1);
     if (config.byte_fallback) {
       for (size_t byte = 0; byte < 256; ++byte) {
-        const std::string token = byte_token(static_cast<uint8_t>(byte));
-        const ByteTrie::Match match = out->trie_.longest(token.data(), token.size());
-        if (match.length == token.size()) out->bytes_[byte] = match.value;
+        out->bytes_[byte] = out->trie_.find(byte_token(static_cast<uint8_t>(byte)));
       }
     }
     return out;
@@ -49,7 +43,11 @@ class UnigramModel final : public TokenModel {
   void tokenize(std::string_view word, std::vector<ModelToken>& out) const override {
     thread_local std::vector<ModelToken> path;
     path.clear();
-    find_path(word, path);
+    if (word.size() <= kShortBytes) {
+      find_short_path(word, path);
+    } else {
+      find_path(word, path);
+    }
     for (const ModelToken& token : path) {
       if (token.id == unknown_) {
         put_unknown(word, token, out);
@@ -66,6 +64,47 @@ class UnigramModel final : public TokenModel {
     int64_t from = -1;  // -1: no way yet
     int32_t id = 0;
   };
+
+  // The same as find_path(), without a thought for memory.
+  void find_short_path(std::string_view word, std::vector<ModelToken>& path) const {
+    constexpr double kNoWay = -std::numeric_limits<double>::infinity();
+    double scores[kShortBytes + 1];
+    uint32_t places[kShortBytes + 1];  // of the last token, in the trie
+    uint8_t froms[kShortBytes + 1];    // where it begins
+    scores[0] = 0;
+    std::fill(scores + 1, scores + word.size() + 1, kNoWay);
+    for (size_t at = 0; at < word.size();) {
+      const double score = scores[at];
+      const size_t length = character_size(word[at]);
+      bool single = false;
+      const auto offer = [&](size_t end, uint32_t place, double sum) {
+        if (sum > scores[end]) {
+          scores[end] = sum;
+          places[end] = place;
+          froms[end] = static_cast<uint8_t>(at);
+        }
+      };
+      trie_.each_prefix(word.data() + at, word.size() - at,
+                        [&](size_t size, uint32_t place, double own) {
+                          offer(at + size, place, own + score);
+                          single = single || size == length;
+                        });
+      if (!single) offer(at + length, kUnknownPlace, unknown_score_ + score);
+      at += length;
+    }
+    for (size_t at = word.size(); at > 0; at = froms[at]) {
+      const int32_t id = places[at] == kUnknownPlace ? unknown_ : trie_.id(places[at]);
+      path.push_back({id, froms[at], static_cast<uint32_t>(at)});
+    }
+    std::reverse(path.begin(), path.end());
+    fuse_unknown(0, path);
+  }
+
+  // The words of models are valid UTF-8.
+  static size_t character_size(char first) {
+    const auto byte = static_cast<uint8_t>(first);
+    return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+  }
 
   // Nodes live in a ring: no token reaches further than the longest.
   void find_path(std::string_view word, std::vector<ModelToken>& path) const {
@@ -96,10 +135,11 @@ class UnigramModel final : public TokenModel {
       const double score = node(at).score;
       const size_t length = decode_code_point(word, at).length;
       bool single = false;
-      trie_.each_prefix(word.data() + at, word.size() - at, [&](size_t size, int32_t id) {
-        offer(at, at + size, scores_[static_cast<size_t>(id)] + score, id);
-        single = single || size == length;
-      });
+      trie_.each_prefix(word.data() + at, word.size() - at,
+                        [&](size_t size, uint32_t place, double own) {
+                          offer(at, at + size, own + score, trie_.id(place));
+                          single = single || size == length;
+                        });
       if (!single) offer(at, at + length, unknown_score_ + score, unknown_);
       at += length;
     }
@@ -117,6 +157,11 @@ class UnigramModel final : public TokenModel {
       at = from;
     }
     std::reverse(path.begin() + static_cast<std::ptrdiff_t>(first), path.end());
+    fuse_unknown(first, path);
+  }
+
+  // Of path[first] and what follows.
+  void fuse_unknown(size_t first, std::vector<ModelToken>& path) const {
     size_t kept = first;
     for (size_t i = first; i < path.size(); ++i) {
       if (kept > 0 && path[i].id == unknown_ && path[kept - 1].id == unknown_) {
@@ -133,9 +178,8 @@ class UnigramModel final : public TokenModel {
     const std::string_view text = word.substr(token.begin, token.end - token.begin);
     // Several unknown characters may be a token together.
     if (text.size() <= longest_) {
-      const ByteTrie::Match match = trie_.longest(text.data(), text.size());
-      if (match.length == text.size()) {
-        out.push_back({match.value, token.begin, token.end});
+      if (const int32_t id = trie_.find(text); id != ScoreTrie::kNone) {
+        out.push_back({id, token.begin, token.end});
         return;
       }
     }
@@ -150,8 +194,7 @@ class UnigramModel final : public TokenModel {
     }
   }
 
-  ByteTrie trie_;
-  std::vector<double> scores_;
+  ScoreTrie trie_;
   std::array<int32_t, 256> bytes_{};
   size_t longest_ = 0;
   int32_t unknown_ = 0;
