@@ -1,16 +1,20 @@
-# headrace_room(NAME [ROOMS lower rooms] [LIBRARIES external ones])
+# Every room's tests, without the replayed corpora and the commands.
+add_custom_target(room_tests)
+
+# headrace_room(NAME [ROOMS lower rooms] [LIBRARIES external ones] [TEST_PARTS n])
 #
 # One folder under src/ is one static library. In a room's folder x.h, x.cpp, x_test.cpp,
 # x_bench.cpp and x_fuzz.cpp lie together; this function sorts them:
 #   *.cpp         the library headrace_NAME
-#   *_test.cpp    one test executable NAME_tests, run by ctest
+#   *_test.cpp    one test executable NAME_tests, run by ctest in TEST_PARTS parts (rooms whose
+#                 tests take long have several, so that every core has work until the end)
 #   *_bench.cpp   one executable each, with -DHEADRACE_BENCHMARKS=ON
 #   *_fuzz.cpp    one executable each: with -DHEADRACE_FUZZ=ON a libFuzzer target, otherwise a
 #                 replayer that ctest runs over fuzz/corpus/NAME
 #   *_avx2.cpp, *_avx512.cpp, *_avx512vnni.cpp, *_neondot.cpp   compiled for that instruction set;
 #                 only plain functions over pointers may live there, chosen at run time
 function(headrace_room NAME)
-  cmake_parse_arguments(ARG "" "" "ROOMS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "" "TEST_PARTS" "ROOMS;LIBRARIES" ${ARGN})
   set(dir ${CMAKE_SOURCE_DIR}/src/${NAME})
   file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cpp ${dir}/*/*.cpp)
   set(tests ${sources})
@@ -20,6 +24,7 @@ function(headrace_room NAME)
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cpp$")
+  headrace_batches(${sources} ${tests})
   if(NOT sources)
     add_library(headrace_${NAME} INTERFACE)
     set(visibility INTERFACE)
@@ -56,9 +61,21 @@ function(headrace_room NAME)
   if(HEADRACE_TESTS AND tests)
     add_executable(${NAME}_tests ${tests})
     target_link_libraries(${NAME}_tests PRIVATE headrace_${NAME} GTest::gtest GTest::gtest_main)
-    add_test(NAME ${NAME} COMMAND ${NAME}_tests)
-    set_tests_properties(${NAME} PROPERTIES ENVIRONMENT
-      "HEADRACE_WORKER=$<TARGET_FILE:headrace-worker>")
+    if(HEADRACE_SANITIZE)
+      # Half of a sanitizer build would be spent on optimising code that runs once.
+      target_compile_options(${NAME}_tests PRIVATE -O0)
+    endif()
+    add_dependencies(${NAME}_tests headrace-worker)
+    add_dependencies(room_tests ${NAME}_tests)
+    if(NOT ARG_TEST_PARTS)
+      set(ARG_TEST_PARTS 1)
+    endif()
+    math(EXPR last_part "${ARG_TEST_PARTS} - 1")
+    foreach(part RANGE ${last_part})
+      add_test(NAME ${NAME}_${part} COMMAND ${NAME}_tests --gtest_brief=1)
+      set_tests_properties(${NAME}_${part} PROPERTIES LABELS rooms COST ${ARG_TEST_PARTS} ENVIRONMENT
+        "HEADRACE_WORKER=$<TARGET_FILE:headrace-worker>;GTEST_TOTAL_SHARDS=${ARG_TEST_PARTS};GTEST_SHARD_INDEX=${part}")
+    endforeach()
   endif()
   if(HEADRACE_BENCHMARKS)
     foreach(bench ${benches})

@@ -14,7 +14,9 @@ check() {
   flags=(-std=c++23 -Isrc -Iinclude -Iapps/worker -DHEADRACE_VERSION='"0"' -D_GLIBCXX_ASSERTIONS)
   key=$({ cat .clang-tidy; clang++-19 "${flags[@]}" -E -P "$1"; } | sha256sum | cut -c1-40)
   [ -e "$passed/$key" ] && return 0
-  clang-tidy-19 -p "$build" --quiet --warnings-as-errors='*' "$1" 2>/dev/null || return 1
+  # A path analysis that ends after 40,000 nodes a function: half the time of the default.
+  clang-tidy-19 -p "$build" --quiet --warnings-as-errors='*' \
+    --extra-arg={-Xclang,-analyzer-config,-Xclang,max-nodes=40000} "$1" 2>/dev/null || return 1
   touch "$passed/$key"
 }
 export -f check

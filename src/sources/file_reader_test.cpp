@@ -1,6 +1,7 @@
 #include "sources/file_reader.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,7 +10,7 @@ namespace headrace {
 namespace {
 
 std::string temporary(const std::string& name) {
-  return testing::TempDir() + name;
+  return testing::TempDir() + name + "_" + std::to_string(::getpid());
 }
 
 TEST(ReadFile, GivesBytesAndStamp) {
@@ -21,6 +22,7 @@ TEST(ReadFile, GivesBytesAndStamp) {
   EXPECT_EQ(file->stamp.size_bytes, 5u);
   EXPECT_GT(file->stamp.modified_ns, 0);
   EXPECT_EQ(*read_prefix(path, 2), "he");
+  std::filesystem::remove(path);
 }
 
 TEST(ReadFile, RefusesWhatIsTooLargeWithoutReadingIt) {
