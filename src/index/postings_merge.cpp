@@ -12,7 +12,26 @@ struct Input {
   const Postings::State* state = nullptr;
   std::span<const uint32_t> row_map;
   TermWalker walker;
+  bool keeps_all = false;  // every row is kept, in a row: lists are taken over whole
 };
+
+bool keeps_all(std::span<const uint32_t> row_map) {
+  for (size_t row = 0; row < row_map.size(); ++row) {
+    if (row_map[row] == kDroppedRow || row_map[row] - row_map[0] != row) return false;
+  }
+  return true;
+}
+
+// Appends a list of an input that keeps all rows.
+void append_whole(const ListContents& from, uint32_t first_row, ListContents& to) {
+  to.rows.reserve(to.rows.size() + from.rows.size());
+  for (const uint32_t row : from.rows) to.rows.push_back(row + first_row);
+  to.tfs.insert(to.tfs.end(), from.tfs.begin(), from.tfs.end());
+  const uint64_t before = to.positions.size();
+  to.positions += from.positions;
+  to.position_ends.reserve(to.position_ends.size() + from.position_ends.size());
+  for (const uint64_t end : from.position_ends) to.position_ends.push_back(before + end);
+}
 
 Result<std::vector<uint8_t>> merged_lengths(std::span<const MergeInput<Postings>> inputs) {
   std::vector<uint8_t> lengths;
@@ -43,7 +62,8 @@ Status merge_postings(std::span<const MergeInput<Postings>> inputs, SectionSink&
   for (const auto& input : inputs) {
     if (input.part->row_count() > 0 || walks.empty()) language = input.part->language();
     has_positions = has_positions && (input.part->has_positions() || input.part->row_count() == 0);
-    walks.push_back({&input.part->state(), input.row_map, TermWalker(input.part->state())});
+    walks.push_back({&input.part->state(), input.row_map, TermWalker(input.part->state()),
+                     keeps_all(input.row_map)});
   }
   const auto after = [&](size_t a, size_t b) {
     const int order = walks[a].walker.term().compare(walks[b].walker.term());
@@ -64,6 +84,13 @@ Status merge_postings(std::span<const MergeInput<Postings>> inputs, SectionSink&
       queue.pop();
       Input& input = walks[i];
       HR_TRY(read_list(input.walker.list(), input.state->row_limit, has_positions, contents));
+      if (input.keeps_all && !contents.rows.empty()) {
+        if (contents.rows.back() >= input.row_map.size() ||
+            input.row_map[contents.rows.back()] >= lengths.size())
+          return std::unexpected<Error>(damaged_postings("a row with terms has no length"));
+        append_whole(contents, input.row_map[0], merged);
+        contents.clear();
+      }
       for (size_t at = 0; at < contents.rows.size(); ++at) {
         const uint32_t target = input.row_map[contents.rows[at]];
         if (target == kDroppedRow) continue;
