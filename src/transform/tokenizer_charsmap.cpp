@@ -3,10 +3,17 @@
 #include <cstring>
 
 #include "base/utf8.h"
+#include "transform/tokenizer_characters.h"
 #include "transform/tokenizer_graphemes.h"
 
 namespace headrace {
 namespace {
+
+constexpr char32_t kTableSize = 0x10000;
+
+bool has_bit(const std::vector<uint64_t>& bits, char32_t c) {
+  return c < kTableSize && ((bits[c / 64] >> (c % 64)) & 1) != 0;
+}
 
 constexpr size_t kClusterBytes = 6;  // clusters from this size on are mapped by character
 
@@ -47,6 +54,15 @@ Result<CharsMap> CharsMap::build(std::string_view bytes) {
     const char byte = static_cast<char>(c);
     out.changes_[c] = out.find({&byte, 1}).has_value();
   }
+  out.alone_.assign(kTableSize / 64, 0);
+  out.known_.assign(kTableSize / 64, 0);
+  for (char32_t c = 0; c < kTableSize; ++c) {
+    if (c >= 0xD800 && c < 0xE000) continue;
+    char text[4];
+    const uint64_t bit = uint64_t{1} << (c % 64);
+    if (text_character(c).cluster == Cluster::kOther) out.alone_[c / 64] |= bit;
+    if (out.find({text, encode_code_point(c, text)})) out.known_[c / 64] |= bit;
+  }
   return out;
 }
 
@@ -85,7 +101,17 @@ void CharsMap::apply(AlignedText& text) const {
       ++at;
       continue;
     }
-    const size_t end = grapheme_end(all, at);
+    const CodePoint first = decode_code_point(all, at);
+    const size_t behind = at + first.length;
+    const bool single =
+        has_bit(alone_, first.value) &&
+        (behind == all.size() || has_bit(alone_, decode_code_point(all, behind).value));
+    if (single && !has_bit(known_, first.value)) {
+      out.push_back({first.value, 0});
+      at = behind;
+      continue;
+    }
+    const size_t end = single ? behind : grapheme_end(all, at);
     const std::string_view cluster = all.substr(at, end - at);
     if (cluster.size() < kClusterBytes) {
       if (const auto mapped = find(cluster)) {

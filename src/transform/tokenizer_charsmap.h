@@ -30,6 +30,10 @@ class CharsMap {
   std::vector<uint32_t> units_;
   std::string strings_;              // each ends with NUL
   std::array<bool, 128> changes_{};  // ASCII characters that the map knows
+  // Of the code points below 65,536: those that join no others of them in a cluster, and those that
+  // the map knows.
+  std::vector<uint64_t> alone_;
+  std::vector<uint64_t> known_;
 };
 
 }  // namespace headrace

@@ -173,36 +173,18 @@ class GeneralTokenizer::Run {
   // Encodes the words in the block at `at` whose ends are certain, and returns how many bytes that
   // were.
   size_t encode_block(const BytePattern& pattern, size_t at) {
-    constexpr size_t kBlock = BytePattern::kBlock;
     const char* block = text_.data() + at;
     if (static_cast<uint8_t>(block[1]) >= 0x80) return 0;
-    const bool roomy = text_.size() - at >= kBlock + 16;
     uint64_t starts = pattern.starts(block);
     starts &= starts - 1;  // the first is `at` itself
-    // All keys first: the table's lines are under way while the others are made.
-    WordKey keys[kBlock];
-    uint8_t ends[kBlock];
-    size_t count = 0;
     size_t from = 0;
+    Waiting waiting(*this);
     for (; starts != 0; starts &= starts - 1) {
       const auto to = static_cast<size_t>(std::countr_zero(starts));
-      if (to - from <= SmallChunk::kBytesMax) [[likely]] {
-        keys[count] = ChunkCache::small_key(block + from, to - from, roomy);
-        cache_.prefetch(keys[count]);
-      }
-      ends[count++] = static_cast<uint8_t>(to);
+      waiting.add(at + from, at + to);
       from = to;
     }
-    from = 0;
-    for (size_t i = 0; i < count; ++i) {
-      const size_t to = ends[i];
-      if (to - from <= SmallChunk::kBytesMax) [[likely]] {
-        chunk(at + from, at + to, keys[i]);
-      } else {
-        long_chunk(at + from, at + to);
-      }
-      from = to;
-    }
+    waiting.flush();
     return from;
   }
 
@@ -221,14 +203,16 @@ class GeneralTokenizer::Run {
     if (!tokenizer_.spaced_->may_begin(text_.substr(begin, end - begin), pipeline_.normalizer())) {
       return encode_slowly(begin, end, {});
     }
+    Waiting waiting(*this);
     tokenizer_.spaced_->each_cut(text_, begin, end, [&](size_t at) {
       if (from == begin) {
         encode_slowly(from, at, {true, false, false});
       } else {
-        chunk(from, at);
+        waiting.add(from, at);
       }
       from = at;
     });
+    waiting.flush();
     encode_slowly(from, end, {from == begin, true, false});
   }
 
@@ -309,6 +293,40 @@ class GeneralTokenizer::Run {
       token.end -= static_cast<uint32_t>(begin);
     }
   }
+
+  // Stretches whose places in the table are on their way to the processor's cache.
+  class Waiting {
+   public:
+    explicit Waiting(Run& run) : run_(run) {}
+    void add(size_t begin, size_t end) {
+      begins_[count_] = begin;
+      ends_[count_] = end;
+      if (end - begin <= SmallChunk::kBytesMax) [[likely]] {
+        keys_[count_] = ChunkCache::small_key(run_.text_.data() + begin, end - begin,
+                                              run_.text_.size() - begin >= 16);
+        run_.cache_.prefetch(keys_[count_]);
+      }
+      if (++count_ == kMost) flush();
+    }
+    void flush() {
+      for (size_t i = 0; i < count_; ++i) {
+        if (ends_[i] - begins_[i] <= SmallChunk::kBytesMax) [[likely]] {
+          run_.chunk(begins_[i], ends_[i], keys_[i]);
+        } else {
+          run_.long_chunk(begins_[i], ends_[i]);
+        }
+      }
+      count_ = 0;
+    }
+
+   private:
+    static constexpr size_t kMost = 16;
+    Run& run_;
+    size_t count_ = 0;
+    size_t begins_[kMost];
+    size_t ends_[kMost];
+    WordKey keys_[kMost];
+  };
 
   const GeneralTokenizer& tokenizer_;
   const TextPipeline& pipeline_;

@@ -41,16 +41,26 @@ struct AlignedText {
     char bytes[4];
     const size_t size = encode_code_point(value, bytes);
     text.append(bytes, size);
-    spans.insert(spans.end(), size, span);
+    for (size_t i = 0; i < size; ++i) spans.push_back(span);
   }
 
   // `original[begin, end)` as it stands; bad bytes become U+FFFD.
   void assign(std::string_view original, size_t begin, size_t end) {
     clear();
     origin = static_cast<uint32_t>(begin);
+    const std::string_view within = original.substr(0, end);
+    if (is_valid_utf8(within.substr(begin))) {
+      text.assign(within.substr(begin));
+      spans.resize(end - begin);
+      for (size_t at = begin; at < end;) {
+        const size_t next = at + decode_code_point(within, at).length;
+        const Span span{static_cast<uint32_t>(at), static_cast<uint32_t>(next)};
+        for (; at < next; ++at) spans[at - begin] = span;
+      }
+      return;
+    }
     text.reserve(end - begin);
     spans.reserve(end - begin);
-    const std::string_view within = original.substr(0, end);
     for (size_t at = begin; at < end;) {
       const CodePoint point = decode_code_point(within, at);
       append(point.value, {static_cast<uint32_t>(at), static_cast<uint32_t>(at + point.length)});
