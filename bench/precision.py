@@ -49,7 +49,7 @@ def main() -> None:
     ids = [d["_id"] for d in corpus]
     wanted = [relevant.get(q["_id"], {}) for q in queries]
     reference = None
-    for precision in ("fp32", "bf16", "int8"):
+    for precision in ("fp32", "bf16", "int16", "int8"):
         model = headrace.Model(precision=precision)
         vectors = model.embed(texts)
         asked = model.embed([q["text"] for q in queries])

@@ -8,8 +8,8 @@
 // query16_shared is a query of 16 tokens as two threads share it, by the wall clock.
 //
 // Columns: tokens_per_s (median call), floor_percent (the fraction of the floor that it reaches)
-// and best_percent (the fastest call, for machines with neighbours). One thread, CPU time. For int8
-// they are fractions of the floor of float arithmetic, so they may exceed 100.
+// and best_percent (the fastest call, for machines with neighbours). One thread, CPU time. For
+// whole numbers they are fractions of the floor of float arithmetic, so they may exceed 100.
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
 
@@ -232,7 +232,8 @@ int main(int argc, char** argv) {
   HR_CHECK(::mkdtemp(pattern.data()) != nullptr, "a temporary folder can be made");
   embed::write_random_model(pattern + "/minilm", 6);
   embed::write_random_model(pattern + "/bge", 12);
-  for (const auto precision : {headrace::Precision::fp32, headrace::Precision::int8}) {
+  for (const auto precision :
+       {headrace::Precision::fp32, headrace::Precision::int16, headrace::Precision::int8}) {
     embed::add_model("minilm-shape", pattern + "/minilm", precision);
     embed::add_model("bge-small-shape", pattern + "/bge", precision);
     if (const char* folder = std::getenv("HEADRACE_TEST_MODEL"); folder != nullptr)

@@ -130,7 +130,7 @@ TEST_P(FamilyTest, ATeamGivesTheSameBits) {
   write_model(folder, shape, random_tensors(shape));
   const std::vector<Ids> sequences =
       random_ids({9, 1, 33}, static_cast<int32_t>(shape.vocabulary), 10);
-  for (const Precision precision : {Precision::fp32, Precision::int8}) {
+  for (const Precision precision : {Precision::fp32, Precision::int16, Precision::int8}) {
     const auto encoder = load_encoder(files_of(folder), kernels(), precision);
     ASSERT_TRUE(encoder) << encoder.error().text();
     const std::vector<float> alone = embed_all(**encoder, sequences);
@@ -154,7 +154,7 @@ TEST_P(FamilyTest, LowerPrecisionsStayNear) {
   const std::vector<Ids> sequences =
       random_ids({1, 7, config->tokens_max, 2, 33}, static_cast<int32_t>(shape.vocabulary), 9);
   for (const auto& [precision, least] :
-       {std::pair{Precision::bf16, 0.9999}, {Precision::int8, 0.99}}) {
+       {std::pair{Precision::bf16, 0.9999}, {Precision::int16, 0.99999}, {Precision::int8, 0.99}}) {
     std::vector<float> first;
     for (const char* name : kKernelNames) {
       const Kernels* kernels = find_kernels(name);
@@ -231,7 +231,7 @@ TEST(Encoder, DenseModulesFollowPooling) {
   ASSERT_TRUE(config) << config.error().text();
   EXPECT_EQ(config->dimension(), 20u);
   const std::vector<Ids> sequences = random_ids({5, 1, 70, 30}, 50, 3);
-  for (const Precision precision : {Precision::fp32, Precision::int8}) {
+  for (const Precision precision : {Precision::fp32, Precision::int16, Precision::int8}) {
     const auto encoder = load_encoder(files_of(folder), kernels(), precision);
     ASSERT_TRUE(encoder) << encoder.error().text();
     ASSERT_EQ((*encoder)->info().dimension, 20u);
@@ -372,8 +372,9 @@ TEST(RealModel, AgreesWithSentenceTransformers) {
       const std::vector<double> want(golden.vector.begin(), golden.vector.end());
       EXPECT_GE(cosine(got, want), 0.99999) << golden.text;
     }
-    for (const auto& [precision, least] :
-         {std::pair{Precision::bf16, 0.9999}, {Precision::int8, 0.99}}) {
+    for (const auto& [precision, least] : {std::pair{Precision::bf16, 0.9999},
+                                           {Precision::int16, 0.99999},
+                                           {Precision::int8, 0.99}}) {
       const auto lower =
           load_encoder({"all-MiniLM-L6-v2", directory, "directory"}, *kernels, precision);
       ASSERT_TRUE(lower) << lower.error().text();

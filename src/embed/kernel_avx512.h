@@ -54,6 +54,26 @@ struct Vector {
                             _mm512_madd_epi16(_mm512_add_epi16(one, two), _mm512_set1_epi16(1)));
 #endif
   }
+  using Pair = __m512i;
+  using Words = __m512i;
+  // Two numbers, for every column.
+  static HR_INLINE Pair pair(const int16_t* p) {
+    int both;
+    __builtin_memcpy(&both, p, sizeof(both));
+    return _mm512_set1_epi32(both);
+  }
+  static HR_INLINE Words load_words(const int16_t* p) { return _mm512_loadu_si512(p); }
+  static HR_INLINE Int dot_words(Int sum, Pair pair, Words column) {
+#if defined(__AVX512VNNI__)
+    return _mm512_dpwssd_epi32(sum, pair, column);
+#else
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(pair, column));
+#endif
+  }
+  static HR_INLINE void store_words(int16_t* p, Reg x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x)));
+  }
   // kWidth floats of 0 … 127, rounded to bytes.
   static HR_INLINE void store_bytes(uint8_t* p, Reg x) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(x)));

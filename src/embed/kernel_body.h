@@ -17,6 +17,9 @@
 
 namespace headrace::embed {
 
+template <class V, class Body>
+struct Int16Body;  // kernel_int16.h
+
 template <class V>
 struct KernelBody {
   using Reg = typename V::Reg;
@@ -690,6 +693,8 @@ struct KernelBody {
             .linear = linear,
             .quantise = quantise,
             .linear_int8 = linear_int8,
+            .quantise_words = Int16Body<V, KernelBody>::quantise,
+            .linear_int16 = Int16Body<V, KernelBody>::linear,
             .attention = attention,
             .layer_norm = layer_norm,
             .widen_add = widen_add,
@@ -700,3 +705,5 @@ struct KernelBody {
 };
 
 }  // namespace headrace::embed
+
+#include "embed/kernel_int16.h"

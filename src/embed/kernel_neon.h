@@ -74,6 +74,22 @@ struct Vector {
     return vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
 #endif
   }
+  using Pair = int16x8_t;
+  using Words = int16x8_t;
+  // Two numbers, for every column.
+  static HR_INLINE Pair pair(const int16_t* p) {
+    uint32_t both;
+    __builtin_memcpy(&both, p, sizeof(both));
+    return vreinterpretq_s16_u32(vdupq_n_u32(both));
+  }
+  static HR_INLINE Words load_words(const int16_t* p) { return vld1q_s16(p); }
+  static HR_INLINE Int dot_words(Int sum, Pair pair, Words column) {
+    const int32x4_t low = vmull_s16(vget_low_s16(column), vget_low_s16(pair));
+    return vaddq_s32(sum, vpaddq_s32(low, vmull_high_s16(column, pair)));
+  }
+  static HR_INLINE void store_words(int16_t* p, Reg x) {
+    vst1_s16(p, vqmovn_s32(vcvtnq_s32_f32(x)));
+  }
   // kWidth floats of 0 … 127, rounded to bytes.
   static HR_INLINE void store_bytes(uint8_t* p, Reg x) {
     const uint16x4_t words = vqmovn_u32(vcvtnq_u32_f32(x));

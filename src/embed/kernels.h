@@ -75,6 +75,39 @@ struct LinearInt8Call {
   Activation activation = Activation::none;
 };
 
+// Rows as numbers of -kInt16InputMax … kInt16InputMax: input[r, k] is about
+// steps[r] * output[r, k].
+struct QuantiseWordsCall {
+  const float* input = nullptr;
+  size_t input_stride = 0;
+  size_t rows = 0;
+  size_t depth = 0;
+  int16_t* output = nullptr;  // zeros follow up to a multiple of kInt16Step
+  size_t output_stride = 0;
+  float* steps = nullptr;  // one a row
+};
+
+// output[r, n] = activation(bias[n] + sum over k of what input[r, k] and weights[k, n] stand for).
+// The sizes of a column's weights must not add up to more than kInt16WeightsMax: then no sum leaves
+// 32 bits whatever the inputs are, and sums are exact and equal with every table.
+// Panels hold, for each two rows of depth, each column's two weights side by side.
+struct LinearInt16Call {
+  const int16_t* input = nullptr;
+  size_t input_stride = 0;
+  const float* steps = nullptr;  // of the rows, as QuantiseWordsCall leaves them
+  size_t rows = 0;
+  const int16_t* panels = nullptr;
+  size_t panel_stride = 0;
+  size_t depth = 0;    // a multiple of kInt16Step
+  size_t columns = 0;  // a multiple of the panel width
+  const float* weight_steps = nullptr;
+  const float* bias = nullptr;  // or null
+  float* output = nullptr;
+  size_t output_stride = 0;
+  bool accumulate = false;
+  Activation activation = Activation::none;
+};
+
 // One head of one sequence: output = softmax(scale * query * key^T + bias) * value.
 struct AttentionCall {
   const float* query = nullptr;
@@ -111,6 +144,8 @@ struct Kernels {
   void (*linear)(const LinearCall&) = nullptr;
   void (*quantise)(const QuantiseCall&) = nullptr;
   void (*linear_int8)(const LinearInt8Call&) = nullptr;
+  void (*quantise_words)(const QuantiseWordsCall&) = nullptr;
+  void (*linear_int16)(const LinearInt16Call&) = nullptr;
   void (*attention)(const AttentionCall&) = nullptr;
   void (*layer_norm)(const LayerNormCall&) = nullptr;
   // output[i] = widened halves[i] + addend[i]
@@ -129,6 +164,9 @@ struct Kernels {
 inline constexpr size_t kDepthSlice = 256;
 inline constexpr size_t kPanelWidthMax = 32;
 inline constexpr size_t kInt8Step = 8;
+inline constexpr size_t kInt16Step = 8;
+inline constexpr int kInt16InputMax = 8191;
+inline constexpr int kInt16WeightsMax = INT32_MAX / kInt16InputMax;
 inline constexpr size_t kRowBlockMax = 16;
 
 constexpr size_t round_up(size_t value, size_t multiple) {

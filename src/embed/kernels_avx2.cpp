@@ -46,6 +46,26 @@ struct Vector {
     return _mm256_add_epi32(sum,
                             _mm256_madd_epi16(_mm256_add_epi16(one, two), _mm256_set1_epi16(1)));
   }
+  using Pair = __m256i;
+  using Words = __m256i;
+  // Two numbers, for every column.
+  static HR_INLINE Pair pair(const int16_t* p) {
+    int both;
+    __builtin_memcpy(&both, p, sizeof(both));
+    return _mm256_set1_epi32(both);
+  }
+  static HR_INLINE Words load_words(const int16_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static HR_INLINE Int dot_words(Int sum, Pair pair, Words column) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pair, column));
+  }
+  static HR_INLINE void store_words(int16_t* p, Reg x) {
+    const __m256i whole = _mm256_cvtps_epi32(x);
+    _mm_storeu_si128(
+        reinterpret_cast<__m128i*>(p),
+        _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1)));
+  }
   // kWidth floats of 0 … 127, rounded to bytes.
   static HR_INLINE void store_bytes(uint8_t* p, Reg x) {
     const __m256i whole = _mm256_cvtps_epi32(x);

@@ -40,6 +40,18 @@ struct Vector {
         sum[column] += first[k] * b[4 * column + k] + second[k] * next[4 * column + k];
     return sum;
   }
+  using Pair = const int16_t*;
+  using Words = const int16_t*;
+  static HR_INLINE Pair pair(const int16_t* p) { return p; }
+  static HR_INLINE Words load_words(const int16_t* p) { return p; }
+  static HR_INLINE Int dot_words(Int sum, Pair pair, Words column) {
+    for (int i = 0; i < 4; ++i) sum[i] += pair[0] * column[2 * i] + pair[1] * column[2 * i + 1];
+    return sum;
+  }
+  static HR_INLINE void store_words(int16_t* p, Reg x) {
+    const Reg whole = round(x);
+    for (int i = 0; i < 4; ++i) p[i] = static_cast<int16_t>(whole[i]);
+  }
   static HR_INLINE void store_bytes(uint8_t* p, Reg x) {
     const Reg whole = round(x);
     for (int i = 0; i < 4; ++i)

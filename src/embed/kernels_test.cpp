@@ -258,6 +258,97 @@ TEST_P(KernelsTest, Int8SumsAreExact) {
   }
 }
 
+TEST_P(KernelsTest, WordsAreWithinHalfAStep) {
+  for (const size_t depth : {1, 7, 16, 37, 384}) {
+    const size_t rows = 3;
+    std::vector<float> input = random(rows * depth, 3.0f);
+    std::fill_n(input.begin(), depth, 0.0f);
+    const size_t stride = round_up(depth, kInt16Step) + 3;
+    std::vector<int16_t> words(rows * stride, 9000);
+    std::vector<float> steps(rows);
+    kernels_->quantise_words({.input = input.data(),
+                              .input_stride = depth,
+                              .rows = rows,
+                              .depth = depth,
+                              .output = words.data(),
+                              .output_stride = stride,
+                              .steps = steps.data()});
+    for (size_t r = 0; r < rows; ++r) {
+      for (size_t i = 0; i < depth; ++i) {
+        const int word = words[r * stride + i];
+        ASSERT_LE(std::abs(word), kInt16InputMax);
+        ASSERT_NEAR(steps[r] * static_cast<float>(word), input[r * depth + i],
+                    0.501f * steps[r] + 1e-6f);
+      }
+      for (size_t i = depth; i < round_up(depth, kInt16Step); ++i)
+        EXPECT_EQ(words[r * stride + i], 0);
+      EXPECT_EQ(words[r * stride + round_up(depth, kInt16Step)], 9000) << "wrote beyond the row";
+    }
+  }
+}
+
+// The largest inputs and weights whose sizes add up to the bound too: sums just within 32 bits.
+TEST_P(KernelsTest, Int16SumsAreExact) {
+  const size_t width = kernels_->panel_width;
+  for (const size_t rows : {1, 2, 5, 6, 7, 13, 40}) {
+    for (const size_t depth : {8, 40, 384}) {
+      for (const bool extreme : {false, true}) {
+        const size_t columns = 64;
+        const int most = std::min<int>(32767, kInt16WeightsMax / static_cast<int>(depth));
+        std::vector<int16_t> input(rows * depth);
+        for (int16_t& word : input)
+          word = static_cast<int16_t>(extreme ? -kInt16InputMax
+                                              : static_cast<int>(random_() % 16383) - 8191);
+        std::vector<int16_t> weights(columns * depth);
+        for (int16_t& weight : weights)
+          weight = static_cast<int16_t>(
+              extreme ? -most
+                      : static_cast<int>(random_() % (2 * static_cast<unsigned>(most))) - most);
+        AlignedBuffer<int16_t> panels(columns * depth);
+        for (size_t n = 0; n < columns; ++n)
+          for (size_t k = 0; k < depth; ++k)
+            panels.data()[n / width * width * depth + (k / 2 * width + n % width) * 2 + k % 2] =
+                weights[n * depth + k];
+        const std::vector<float> steps = random(rows, 1e-3f);
+        const std::vector<float> weight_steps = random(columns, 1e-3f);
+        const std::vector<float> bias = random(columns);
+        const std::vector<float> before = random(rows * columns);
+        for (const bool accumulate : {false, true}) {
+          std::vector<float> output = before;
+          kernels_->linear_int16({.input = input.data(),
+                                  .input_stride = depth,
+                                  .steps = steps.data(),
+                                  .rows = rows,
+                                  .panels = panels.data(),
+                                  .panel_stride = depth * width,
+                                  .depth = depth,
+                                  .columns = columns,
+                                  .weight_steps = weight_steps.data(),
+                                  .bias = accumulate ? nullptr : bias.data(),
+                                  .output = output.data(),
+                                  .output_stride = columns,
+                                  .accumulate = accumulate,
+                                  .activation = accumulate ? Activation::none : Activation::gelu});
+          for (size_t r = 0; r < rows; ++r) {
+            for (size_t n = 0; n < columns; ++n) {
+              int64_t sum = 0;
+              for (size_t k = 0; k < depth; ++k)
+                sum += input[r * depth + k] * weights[n * depth + k];
+              const double scaled =
+                  static_cast<double>(steps[r]) * weight_steps[n] * static_cast<double>(sum);
+              const double start = accumulate ? before[r * columns + n] : bias[n];
+              ASSERT_NEAR(output[r * columns + n],
+                          accumulate ? start + scaled : exact(Activation::gelu, start + scaled),
+                          2e-6 * (1 + std::abs(start) + std::abs(scaled)))
+                  << rows << " x " << depth;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_P(KernelsTest, LinearAccumulatesPartsOfTheDepth) {
   Problem p{.rows = 9, .depth = 100, .columns = 64};
   p.input = random(p.rows * p.depth);

@@ -125,6 +125,48 @@ Status Linear::pack_bytes(WeightReader& reader, const Part& part, uint32_t colum
   });
 }
 
+// A column's step is as small as 16 bits and the bound on the sum of the sizes allow; rounding adds
+// half a step to each size at the most.
+Status Linear::pack_words(WeightReader& reader, const Part& part, uint32_t column) {
+  constexpr float kLargest = 32767;
+  return take_rows(reader, part, [&](uint64_t row, const float* values) {
+    const size_t place = column + row;
+    for (size_t group = 0; group * kInputGroup < inputs_; ++group) {
+      const size_t begin = group * kInputGroup;
+      const size_t count = std::min(kInputGroup, inputs_ - begin);
+      float largest = 0;
+      double sum = 0;
+      for (size_t i = begin; i < begin + count; ++i) {
+        largest = std::max(largest, std::abs(values[i]));
+        sum += std::abs(values[i]);
+      }
+      const double bound = kInt16WeightsMax - static_cast<double>(count);
+      const float step = std::max(largest / kLargest, static_cast<float>(sum / bound));
+      const float inverse = step > 0 ? 1 / step : 0.0f;
+      const size_t depth = group_depth(group);
+      int16_t* panel =
+          words_.data() + begin * padded_ + place / panel_width_ * panel_width_ * depth;
+      for (size_t i = 0; i < count; ++i) {
+        const float level = std::clamp(values[begin + i] * inverse, -kLargest, kLargest);
+        panel[(i / 2 * panel_width_ + place % panel_width_) * 2 + i % 2] =
+            static_cast<int16_t>(std::lround(level));
+      }
+      weight_steps_.data()[group * padded_ + place] = step;
+    }
+  });
+}
+
+Status Linear::pack(WeightReader& reader, const Part& part, uint32_t column) {
+  switch (precision_) {
+    case Precision::int8:
+      return pack_bytes(reader, part, column);
+    case Precision::int16:
+      return pack_words(reader, part, column);
+    default:
+      return pack_halves(reader, part, column);
+  }
+}
+
 Result<Linear> Linear::load(WeightReader& reader, std::span<const Part> parts, uint32_t inputs) {
   Linear linear;
   linear.inputs_ = inputs;
@@ -132,19 +174,21 @@ Result<Linear> Linear::load(WeightReader& reader, std::span<const Part> parts, u
   linear.panel_width_ = reader.kernels().panel_width;
   for (const Part& part : parts) linear.outputs_ += part.outputs;
   linear.padded_ = round_up(linear.outputs_, kPanelWidthMax);
+  const size_t groups = (inputs + kInputGroup - 1) / kInputGroup;
   if (linear.precision_ == Precision::int8) {
-    const size_t groups = (inputs + kInputGroup - 1) / kInputGroup;
     linear.bytes_.resize(linear.padded_ * round_up(inputs, kInt8Step));
     linear.weight_steps_.resize(linear.padded_ * groups);
     linear.weight_sums_.resize(linear.padded_ * groups);
+  } else if (linear.precision_ == Precision::int16) {
+    linear.words_.resize(linear.padded_ * round_up(inputs, kInt16Step));
+    linear.weight_steps_.resize(linear.padded_ * groups);
   } else {
     linear.panels_.resize(linear.padded_ * inputs);
   }
   linear.bias_.resize(linear.padded_);
   uint32_t column = 0;
   for (const Part& part : parts) {
-    HR_TRY(linear.precision_ == Precision::int8 ? linear.pack_bytes(reader, part, column)
-                                                : linear.pack_halves(reader, part, column));
+    HR_TRY(linear.pack(reader, part, column));
     if (!part.bias.empty()) {
       const uint32_t all = part.of > 0 ? part.of : part.outputs;
       HR_ASSIGN(const std::vector<float> bias, reader.vector(part.bias, all));
@@ -172,6 +216,10 @@ void Linear::apply_part(const Kernels& kernels, const Rows& rows, size_t begin, 
   HR_CHECK(first < last && last <= inputs_, "inputs are in the matrix");
   if (precision_ == Precision::int8) {
     apply_bytes(kernels, rows, begin, end, first, last, activation, workspace);
+    return;
+  }
+  if (precision_ == Precision::int16) {
+    apply_words(kernels, rows, begin, end, first, last, activation, workspace);
     return;
   }
   const size_t members = workspace.team != nullptr ? workspace.team->members() : 1;
@@ -249,6 +297,49 @@ void Linear::apply_bytes(const Kernels& kernels, const Rows& rows, size_t begin,
                            .output_stride = rows.output_stride,
                            .accumulate = from > 0,
                            .activation = to == inputs_ ? activation : Activation::none});
+    });
+  }
+}
+
+void Linear::apply_words(const Kernels& kernels, const Rows& rows, size_t begin, size_t end,
+                         size_t first, size_t last, Activation activation,
+                         LinearWorkspace& workspace) const {
+  HR_CHECK(first % kInputGroup == 0 && (last % kInputGroup == 0 || last == inputs_),
+           "whole groups of inputs");
+  const size_t groups = (last - first + kInputGroup - 1) / kInputGroup;
+  workspace.words.grow(groups * rows.count * kInputGroup);
+  workspace.steps.grow(groups * rows.count);
+  for (size_t i = 0; i < groups; ++i) {
+    const size_t from = first + i * kInputGroup;
+    const size_t to = std::min(from + kInputGroup, last);
+    const size_t group = from / kInputGroup;
+    const size_t depth = group_depth(group);
+    int16_t* words = workspace.words.data() + i * rows.count * kInputGroup;
+    float* steps = workspace.steps.data() + i * rows.count;
+    if (!rows.same_input) {
+      kernels.quantise_words({.input = rows.input + (from - first),
+                              .input_stride = rows.input_stride,
+                              .rows = rows.count,
+                              .depth = to - from,
+                              .output = words,
+                              .output_stride = kInputGroup,
+                              .steps = steps});
+    }
+    share_columns(begin, end, workspace.team, [&](size_t left, size_t right, size_t) {
+      kernels.linear_int16({.input = words,
+                            .input_stride = kInputGroup,
+                            .steps = steps,
+                            .rows = rows.count,
+                            .panels = words_.data() + from * padded_ + left * depth,
+                            .panel_stride = panel_width_ * depth,
+                            .depth = depth,
+                            .columns = right - left,
+                            .weight_steps = weight_steps_.data() + group * padded_ + left,
+                            .bias = to == inputs_ ? bias_.data() + left : nullptr,
+                            .output = rows.output + (left - begin),
+                            .output_stride = rows.output_stride,
+                            .accumulate = from > 0,
+                            .activation = to == inputs_ ? activation : Activation::none});
     });
   }
 }

@@ -99,12 +99,13 @@ class LinearWorkspace {
   friend class Linear;
   AlignedBuffer<float> panel;    // linear_workspace() floats for each member of the team
   AlignedBuffer<uint8_t> bytes;  // the rows as bytes, group after group
+  AlignedBuffer<int16_t> words;  // or as numbers of 16 bits
   AlignedBuffer<float> steps;
 };
 
-// y = x W + b, W packed in panels: halves, bfloats or bytes, as the precision wants. Several
-// matrices with the same input may lie side by side (query, key and value), so that one call
-// computes them all.
+// y = x W + b, W packed in panels: halves, bfloats or whole numbers, as the precision wants.
+// Several matrices with the same input may lie side by side (query, key and value), so that one
+// call computes them all.
 class Linear {
  public:
   struct Part {
@@ -139,7 +140,8 @@ class Linear {
   // the bias is added with the last.
   void apply_inputs(const Kernels& kernels, const Rows& rows, size_t begin, size_t end,
                     LinearWorkspace& workspace) const;
-  // With int8, so many inputs of a row share a step: a multiple of kInt8Step.
+  // With whole numbers, so many inputs of a row share a step: a multiple of kInt8Step and
+  // kInt16Step.
   static constexpr size_t kInputGroup = 384;
 
  private:
@@ -148,11 +150,16 @@ class Linear {
                    const std::function<void(uint64_t, const float*)>& take) const;
   Status pack_halves(WeightReader& reader, const Part& part, uint32_t column);
   Status pack_bytes(WeightReader& reader, const Part& part, uint32_t column);
+  Status pack_words(WeightReader& reader, const Part& part, uint32_t column);
+  // The above that the precision asks for.
+  Status pack(WeightReader& reader, const Part& part, uint32_t column);
   size_t group_depth(size_t group) const;
   // Columns [begin, end) of the product of inputs [first, last); rows.input is input `first`.
   void apply_part(const Kernels& kernels, const Rows& rows, size_t begin, size_t end, size_t first,
                   size_t last, Activation activation, LinearWorkspace& workspace) const;
   void apply_bytes(const Kernels& kernels, const Rows& rows, size_t begin, size_t end, size_t first,
+                   size_t last, Activation activation, LinearWorkspace& workspace) const;
+  void apply_words(const Kernels& kernels, const Rows& rows, size_t begin, size_t end, size_t first,
                    size_t last, Activation activation, LinearWorkspace& workspace) const;
   // Calls body(first column, last column, member) for stretches of [begin, end) of whole panels.
   static void share_columns(size_t begin, size_t end, Team* team,
@@ -165,8 +172,10 @@ class Linear {
   size_t panel_width_ = 0;
   AlignedBuffer<Half> panels_;  // or Bfloats
   AlignedBuffer<float> bias_;
-  // int8: for each group of inputs the panels of its depth, and each column's step and sum.
+  // int8 and int16: for each group of inputs the panels of its depth and each column's step; with
+  // int8 also each column's sum.
   AlignedBuffer<int8_t> bytes_;
+  AlignedBuffer<int16_t> words_;
   AlignedBuffer<float> weight_steps_;
   AlignedBuffer<float> weight_sums_;
 };

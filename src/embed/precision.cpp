@@ -10,6 +10,8 @@ std::string_view precision_name(Precision precision) {
       return "fp32";
     case Precision::bf16:
       return "bf16";
+    case Precision::int16:
+      return "int16";
     case Precision::int8:
       return "int8";
   }
@@ -18,10 +20,12 @@ std::string_view precision_name(Precision precision) {
 
 Result<Precision> parse_precision(std::string_view name) {
   if (name.empty()) return Precision::fp32;
-  for (const Precision precision : {Precision::fp32, Precision::bf16, Precision::int8})
+  for (const Precision precision :
+       {Precision::fp32, Precision::bf16, Precision::int16, Precision::int8}) {
     if (name == precision_name(precision)) return precision;
+  }
   return fail(ErrorCode::invalid_argument, fmt::format("there is no precision \"{}\"", name),
-              "the precisions are fp32, bf16 and int8");
+              "the precisions are fp32, bf16, int16 and int8");
 }
 
 }  // namespace headrace

@@ -11,9 +11,10 @@
 namespace headrace {
 
 enum class Precision : uint8_t {
-  fp32,  // float arithmetic over half-precision weights
-  bf16,  // float arithmetic over bfloat16 weights: less exact, but for weights of any size
-  int8,  // whole-number products: weights per column, inputs per row, each in 7 bits
+  fp32,   // float arithmetic over half-precision weights
+  bf16,   // float arithmetic over bfloat16 weights: less exact, but for weights of any size
+  int16,  // whole-number products: weights per column in up to 16 bits, inputs per row in 14
+  int8,   // whole-number products: weights per column, inputs per row, each in 7 bits
 };
 
 std::string_view precision_name(Precision precision);
