@@ -80,6 +80,11 @@ void FramedTokenizer::encode_pair(std::string_view first, std::string_view secon
   put_template(pair_, first, second, true, out);
 }
 
+void FramedTokenizer::end_cut(size_t count, size_t limit, std::vector<int32_t>& out) const {
+  if (limit == 0 || count <= limit || limit < special_count()) return;
+  std::ranges::copy_backward(special_after_, out.end());
+}
+
 std::string FramedTokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
   std::vector<std::string> tokens;
   tokens.reserve(ids.size());

@@ -36,6 +36,9 @@ class FramedTokenizer : public Tokenizer {
 
   std::span<const int32_t> special_before() const { return special_before_; }
   std::span<const int32_t> special_after() const { return special_after_; }
+  // A text cut to `limit` of its `count` ids ends as a whole one does: the last of them give way to
+  // the special tokens that come after a text.
+  void end_cut(size_t count, size_t limit, std::vector<int32_t>& out) const;
 
  private:
   void put_special(const TemplatePart& part, bool typed, Encoding& out) const;

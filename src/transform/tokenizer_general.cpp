@@ -406,6 +406,7 @@ size_t GeneralTokenizer::encode_ids(std::string_view text, size_t limit,
   }
   for (const int32_t id : special_after()) sink.put({id, 0, 0});
   sink.flush();
+  end_cut(sink.count(), limit, out);
   return sink.count();
 }
 

@@ -102,6 +102,7 @@ size_t WordPieceTokenizer::encode_ids(std::string_view text, size_t limit,
   Run<IdSink>(*this, text, sink).encode();
   for (const int32_t id : special_after()) sink.put(id, 0, 0);
   sink.flush();
+  end_cut(sink.count(), limit, out);
   return sink.count();
 }
 

@@ -134,6 +134,25 @@ TEST(WordPiece, CountsPastTheLimit) {
   }
 }
 
+TEST(WordPiece, ACutTextEndsWithItsSpecialTokens) {
+  const auto tokenizer = build(json());
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "the cat. ";
+  std::vector<int32_t> whole;
+  tokenizer->encode_ids(text, 0, whole);
+  for (const size_t limit : {2, 3, 17, 256, 301, 302, 303}) {
+    std::vector<int32_t> ids{77};  // what was there stays
+    EXPECT_EQ(tokenizer->encode_ids(text, limit, ids), 302u);
+    std::vector<int32_t> want = whole;
+    if (limit < whole.size()) {
+      want.resize(limit - 1);
+      want.push_back(whole.back());
+    }
+    want.insert(want.begin(), 77);
+    EXPECT_EQ(ids, want) << limit;
+  }
+}
+
 TEST(WordPiece, AppendsToWhatIsThere) {
   const auto tokenizer = build(json());
   Encoding got;
