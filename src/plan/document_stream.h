@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -66,10 +67,13 @@ struct Outcome {
   index::DocumentWrite document;
   uint64_t bytes = 0;
   uint64_t count = 1;
-  // The sources that are in this container now (container_end, or a document with attachments):
-  // others that the knowledge base has of it are to be removed.
+  // Everything in this container is known now: others that the knowledge base has of it are to be
+  // removed. For a document with attachments these are its `members`, for a container_end what was
+  // delivered of it.
   bool has_members = false;
   std::vector<std::string> members;
+  // Some of what is in its container could not be listed: nothing may be taken for removed.
+  bool incomplete = false;
 };
 
 // What is already known, so that unchanged documents are skipped: by their stamp without opening
@@ -81,6 +85,9 @@ class KnownDocuments {
   // The sources that came out of a container (archive, JSONL, mail) when it was last read; null
   // when it held none.
   virtual const std::vector<std::string>* members(const std::string& container) const = 0;
+  // Those of them that came out of one of its members (a mail's attachments).
+  virtual std::span<const std::string> beneath(const std::string& container,
+                                               const std::string& source) const = 0;
   // One of them failed: the container is read again, so that it is tried again.
   virtual bool has_failures(const std::string& container) const = 0;
 };

@@ -83,6 +83,10 @@ class Task {
       decoded.document = document_of_record(std::move(raw));
     } else {
       const Format format = detect_format(raw.bytes, source);
+      if (is_archive(format) && depth >= kNestingMax) {
+        return add_too_deep(source, container,
+                            fmt::format("{} is an archive more than {} deep", source, kNestingMax));
+      }
       if (is_archive(format)) return expand(std::move(raw), container, format, depth);
       auto result = context_.decoder.decode(std::move(raw), format, &context_.parts.cancel);
       if (!result) {
@@ -107,7 +111,10 @@ class Task {
     }
   }
 
-  std::vector<Outcome> take() { return std::move(outcomes_); }
+  std::vector<Outcome> take() {
+    for (Outcome& outcome : outcomes_) outcome.incomplete = damaged_;
+    return std::move(outcomes_);
+  }
 
  private:
   void add_members(const std::string& outer, Decoded&& decoded, int depth) {
@@ -126,14 +133,16 @@ class Task {
     raw.stamp.size_bytes = member.bytes.size();
     raw.bytes = std::move(member.bytes);
     if (depth + 1 > kNestingMax) {
-      outcomes_.push_back(failed_outcome(
-          raw.source, top_, "decode",
-          Error(ErrorCode::too_large,
-                fmt::format("{} is nested more than {} deep", raw.source, kNestingMax),
-                "unpack it and index the files")));
-      return;
+      return add_too_deep(raw.source, top_,
+                          fmt::format("{} is nested more than {} deep", raw.source, kNestingMax));
     }
     run(std::move(raw), top_, depth + 1);
+  }
+
+  void add_too_deep(const std::string& source, const std::string& container, std::string message) {
+    outcomes_.push_back(failed_outcome(
+        source, container, "decode",
+        Error(ErrorCode::too_large, std::move(message), "unpack it and index the files")));
   }
 
   // An archive inside a document (a mail's attachment): expanded here, on this thread.
@@ -212,9 +221,9 @@ bool is_unchanged(const DocumentContext& context, const std::string& source,
 }
 
 std::vector<Outcome> run_document_task(const DocumentContext& context, RawDocument raw,
-                                       const std::string& container) {
+                                       const std::string& container, int depth) {
   Task task(context, container.empty() ? raw.source : container);
-  task.run(std::move(raw), container, 0);
+  task.run(std::move(raw), container, depth);
   return task.take();
 }
 

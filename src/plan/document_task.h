@@ -20,8 +20,8 @@ struct GivenDocument {
   Metadata metadata;
 };
 
-// How deep archives and attachments may nest.
-inline constexpr int kNestingMax = 4;
+// How many archives and mails may be around a document, the outermost file included.
+inline constexpr int kNestingMax = 8;
 
 // Worker processes that `threads` and the feeder may need at once: an archive keeps its own while
 // its members, which may be archives again, are read. With fewer, all could wait for one another.
@@ -50,9 +50,9 @@ bool is_unchanged(const DocumentContext& context, const std::string& source,
                   const Hash128& content_hash);
 
 // Decodes and cuts `raw`; its attachments become outcomes of their own. `container` is empty for a
-// file that is its own document.
+// file that is its own document; `depth` archives and mails are around it.
 std::vector<Outcome> run_document_task(const DocumentContext& context, RawDocument raw,
-                                       const std::string& container);
+                                       const std::string& container, int depth = 0);
 // Reads the file first.
 std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEntry& entry);
 

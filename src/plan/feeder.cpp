@@ -178,8 +178,8 @@ Status Feeder::feed_file(const FileEntry& entry) {
 Status Feeder::feed_standard_input() {
   auto bytes = read_standard_input(context_.options.document_bytes_max);
   if (!bytes) return deliver(failed_outcome("-", "", "read", std::move(bytes).error()));
-  Container container{"-", {}, hash128(*bytes), {}};
-  return feed_member(Member{"", std::move(*bytes), 0}, "-", container, -1);
+  Container container{"-", {}, hash128(*bytes)};
+  return feed_member(Member{"", std::move(*bytes), 0}, "-", container, 0);
 }
 
 Status Feeder::feed_given_records() {
@@ -204,31 +204,32 @@ Status Feeder::feed_given_records() {
   }
 }
 
-Status Feeder::feed_record(RawDocument&& raw, Format format, Container& container) {
-  container.members.push_back(raw.source);
+Status Feeder::feed_record(RawDocument&& raw, Format format, const Container& container,
+                           int depth) {
   context_.parts.progress.documents_found.fetch_add(1, std::memory_order_relaxed);
   if (is_unchanged(context_, raw.source, raw.content_hash)) {
     Outcome unchanged;
     unchanged.kind = OutcomeKind::unchanged;
     unchanged.document.source = raw.source;
+    unchanged.document.container = container.source;
     unchanged.bytes = raw.stamp.size_bytes;
+    unchanged.count += context_.parts.known->beneath(container.source, raw.source).size();
     return deliver(std::move(unchanged));
   }
   const uint64_t size = raw.bytes.size();
   auto shared = std::make_shared<RawDocument>(std::move(raw));
-  return submit(size, format, [&context = context_, shared, top = container.source] {
-    return run_document_task(context, std::move(*shared), top);
+  return submit(size, format, [&context = context_, shared, top = container.source, depth] {
+    return run_document_task(context, std::move(*shared), top, depth);
   });
 }
 
-Status Feeder::container_problem(DocumentError problem, Container& container) {
+Status Feeder::container_problem(DocumentError problem, const Container& container) {
   const std::string source = problem.source;
-  if (source != container.source) container.members.push_back(source);
   return deliver(failed_outcome(source, source == container.source ? "" : container.source,
                                 problem.stage, std::move(problem.error), container.stamp));
 }
 
-Status Feeder::end_container(Container&& container) {
+Status Feeder::end_container(const Container& container) {
   if (container.damaged) return {};
   Outcome end;
   end.kind = OutcomeKind::container_end;
@@ -238,7 +239,6 @@ Status Feeder::end_container(Container&& container) {
   end.document.settings = context_.options.settings;
   end.document.is_container = true;
   end.has_members = true;
-  end.members = std::move(container.members);
   return deliver(std::move(end));
 }
 
@@ -270,7 +270,7 @@ Status Feeder::feed_member(Member&& member, const std::string& outer, Container&
   raw.content_hash = hash128(member.bytes);
   raw.stamp = {member.bytes.size(), member.modified_ns, 0};
   raw.bytes = std::move(member.bytes);
-  return feed_record(std::move(raw), format, container);
+  return feed_record(std::move(raw), format, container, depth);
 }
 
 Status Feeder::feed_records(std::string_view name, const std::string& bytes, Container& container) {
@@ -281,7 +281,7 @@ Status Feeder::feed_records(std::string_view name, const std::string& bytes, Con
 }
 
 Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
-  Container container{entry.source, entry.stamp, {}, {}};
+  Container container{entry.source, entry.stamp, {}};
   if (context_.parts.workers == nullptr) {
     return deliver(failed_outcome(
         entry.source, "", "read",
@@ -311,7 +311,7 @@ Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
     if (status.error().code() == ErrorCode::cancelled) return status;
     return deliver(failed_outcome(entry.source, "", "read", status.error(), entry.stamp));
   }
-  return end_container(std::move(container));
+  return end_container(container);
 }
 
 Status Feeder::feed_csv_file(const FileEntry& entry) {
@@ -320,13 +320,13 @@ Status Feeder::feed_csv_file(const FileEntry& entry) {
   if (!file) {
     return deliver(failed_outcome(entry.source, "", "read", std::move(file).error(), entry.stamp));
   }
-  Container container{entry.source, file->stamp, hash128(file->bytes), {}};
+  Container container{entry.source, file->stamp, hash128(file->bytes)};
   HR_TRY(read_csv_records(
       entry.source, file->bytes, context_.options.columns,
       {[&](RawDocument&& raw) { return feed_record(std::move(raw), Format::text, container); },
        [&](DocumentError problem) { return container_problem(std::move(problem), container); }}));
   reading_.release();
-  return end_container(std::move(container));
+  return end_container(container);
 }
 
 // Read in pieces, so that a file of any size needs the memory of its longest line.
@@ -337,7 +337,7 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
                                   os_error(errno, fmt::format("open {}", entry.source)),
                                   entry.stamp));
   }
-  Container container{entry.source, entry.stamp, {}, {}};
+  Container container{entry.source, entry.stamp, {}};
   Hasher128 hasher;
   std::string buffer;
   uint64_t line = 0;
@@ -385,7 +385,7 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
   if (!buffer.empty()) HR_TRY(feed_line(buffer));
   reading_.release();
   container.content_hash = hasher.digest();
-  return end_container(std::move(container));
+  return end_container(container);
 }
 
 }  // namespace headrace

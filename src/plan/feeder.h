@@ -27,7 +27,6 @@ class Feeder {
     std::string source;
     SourceStamp stamp;
     Hash128 content_hash;
-    std::vector<std::string> members;
     // Some of its members are not known: nothing may be taken for removed.
     bool damaged = false;
   };
@@ -39,10 +38,10 @@ class Feeder {
   Status feed_csv_file(const FileEntry& entry);
   Status feed_records(std::string_view name, const std::string& bytes, Container& container);
   Status feed_member(Member&& member, const std::string& outer, Container& container, int depth);
-  Status feed_record(RawDocument&& raw, Format format, Container& container);
+  Status feed_record(RawDocument&& raw, Format format, const Container& container, int depth = 1);
   Status feed_given_records();
-  Status end_container(Container&& container);
-  Status container_problem(DocumentError problem, Container& container);
+  Status end_container(const Container& container);
+  Status container_problem(DocumentError problem, const Container& container);
 
   // Waits for room for what the feeder holds itself; reading_ has it until released.
   Status reserve_reading(uint64_t bytes);

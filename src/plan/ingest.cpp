@@ -76,7 +76,8 @@ class Run {
   Status stream_once();
   Status take(Outcome&& outcome);
   Status write_group();
-  Status remove_stale(const std::string& container, const std::vector<std::string>& now);
+  void note_met(const Outcome& outcome);
+  Status remove_stale(const std::string& container, const std::unordered_set<std::string>& now);
   Status prune();
   Status follow();
   Status forget(const std::string& source, bool counted);
@@ -104,6 +105,8 @@ class Run {
   uint64_t group_bytes_ = 0;
   Clock::time_point group_start_;
   std::unordered_set<std::string> seen_;    // files met in this run
+  std::unordered_set<std::string> met_;     // what is in the container that is being delivered
+  std::unordered_set<std::string> partly_;  // containers of which not everything could be listed
   std::vector<std::string> unreadable_;     // folders whose content is not known
   std::unordered_set<std::string> failed_;  // counted once, also when watched repeatedly
 };
@@ -273,14 +276,30 @@ Status Run::forget(const std::string& source, bool counted) {
   return writer_->remove(source);
 }
 
-Status Run::remove_stale(const std::string& container, const std::vector<std::string>& now) {
+// What is beneath a member that was not taken apart again (a mail that is as it was, or cannot be
+// read now) is there as well.
+void Run::note_met(const Outcome& outcome) {
+  const index::DocumentWrite& document = outcome.document;
+  if (document.container.empty()) return;
+  met_.insert(document.source);
+  if (outcome.incomplete) partly_.insert(document.container);
+  if (outcome.kind == OutcomeKind::document) return;
+  const auto beneath = known_->beneath(document.container, document.source);
+  met_.insert(beneath.begin(), beneath.end());
+}
+
+Status Run::remove_stale(const std::string& container, const std::unordered_set<std::string>& now) {
   const auto* before = known_->members(container);
   if (before == nullptr) return {};
-  const std::unordered_set<std::string_view> present(now.begin(), now.end());
   for (const std::string& source : *before) {
-    if (present.contains(source)) continue;
+    if (now.contains(source)) continue;
     const auto state = writer_->document(source);
-    HR_TRY(forget(source, state && (!state->error || state->row_count > 0)));
+    const bool counted = state && (!state->error || state->row_count > 0);
+    if (!options_.dry_run) {
+      HR_TRY(forget(source, counted));
+    } else if (counted) {
+      ++report_.removed;
+    }
   }
   return {};
 }
@@ -290,6 +309,7 @@ Status Run::take(Outcome&& outcome) {
   if (options_.prune) {
     seen_.insert(document.container.empty() ? document.source : document.container);
   }
+  note_met(outcome);
   report_.bytes_in += outcome.kind == OutcomeKind::unchanged ? 0 : outcome.bytes;
   switch (outcome.kind) {
     case OutcomeKind::unchanged:
@@ -308,6 +328,7 @@ Status Run::take(Outcome&& outcome) {
       break;
     }
     case OutcomeKind::container_end:
+      if (partly_.contains(document.source)) return {};
       break;
   }
   if (group_.empty()) group_start_ = Clock::now();
@@ -316,7 +337,11 @@ Status Run::take(Outcome&& outcome) {
   if (outcome.has_members) {
     const std::string container = group_.back().source;
     HR_TRY(write_group());
-    HR_TRY(remove_stale(container, outcome.members));
+    if (outcome.kind == OutcomeKind::container_end) {
+      HR_TRY(remove_stale(container, std::exchange(met_, {})));
+    } else {
+      HR_TRY(remove_stale(container, {outcome.members.begin(), outcome.members.end()}));
+    }
   }
   if (group_.size() >= kGroupDocumentsMax || group_bytes_ >= MemoryShares(memory_).group ||
       Clock::now() - group_start_ >= kGroupTimeMax)
@@ -381,6 +406,8 @@ Status Run::prune() {
 Status Run::stream_once() {
   Budget budget(in_flight_);
   seen_.clear();
+  met_.clear();
+  partly_.clear();
   unreadable_.clear();
   const StreamOptions stream = stream_options();
   HR_TRY(run_document_stream(

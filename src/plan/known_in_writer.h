@@ -4,6 +4,8 @@
 // writer takes turns). Errors: none.
 #pragma once
 
+#include <algorithm>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -19,13 +21,15 @@ class KnownInWriter : public KnownDocuments {
   explicit KnownInWriter(const index::Writer& writer) : writer_(writer) {}
 
   Status load() {
-    return writer_.snapshot()->for_each_document(
-        [this](const index::DocumentState& state) -> Status {
+    HR_TRY(
+        writer_.snapshot()->for_each_document([this](const index::DocumentState& state) -> Status {
           if (state.container.empty()) return {};
           members_[state.container].push_back(state.source);
           if (state.error) failed_.insert(state.container);
           return {};
-        });
+        }));
+    for (auto& [container, members] : members_) std::sort(members.begin(), members.end());
+    return {};
   }
 
   std::optional<index::DocumentState> document(const std::string& source) const override {
@@ -34,6 +38,16 @@ class KnownInWriter : public KnownDocuments {
   const std::vector<std::string>* members(const std::string& container) const override {
     const auto found = members_.find(container);
     return found == members_.end() ? nullptr : &found->second;
+  }
+  std::span<const std::string> beneath(const std::string& container,
+                                       const std::string& source) const override {
+    const auto* all = members(container);
+    if (all == nullptr) return {};
+    const std::string prefix = source + "!";
+    const auto first = std::lower_bound(all->begin(), all->end(), prefix);
+    const auto last = std::find_if(
+        first, all->end(), [&](const std::string& member) { return !member.starts_with(prefix); });
+    return {first, last};
   }
   bool has_failures(const std::string& container) const override {
     return failed_.contains(container);

@@ -1,0 +1,71 @@
+"""Archives, mails and record files: what is inside them is kept and removed with what holds it."""
+
+import json
+
+import pytest
+
+import documents
+from test_index import counts
+
+GOOD = "perfectly good words"
+
+
+def write(folder, files: dict[str, bytes]) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+
+
+def sources(headrace) -> set[str]:
+    return {row["source"] for row in headrace.rows()}
+
+
+def errors(headrace) -> dict[str, dict]:
+    return {error["source"]: error for error in headrace.json("errors", "kb")["errors"]}
+
+
+@pytest.mark.parametrize("pack", [documents.packed, documents.tar])
+def test_attachments_of_mails_in_an_archive_stay(headrace, tmp_path, pack):
+    mails = {
+        f"{n}.eml": documents.eml_with_attachment(f"{GOOD} {n}", "note.txt", f"note {n}".encode())
+        for n in range(4)
+    }
+    mails["3.eml"] = documents.eml_with_attachment(GOOD, "bad.pdf", b"%PDF-1.4\n" + bytes(range(256)) * 8)
+    write(tmp_path / "docs", {"mails": pack(mails)})
+    headrace.index("docs")
+    everything = sources(headrace)
+    assert {f"docs/mails!{n}.eml!note.txt" for n in range(3)} <= everything
+    assert set(errors(headrace)) == {"docs/mails!3.eml!bad.pdf"}
+    # A mail more, one changed, the others as they were.
+    mails["4.eml"] = documents.eml(GOOD)
+    mails["0.eml"] = documents.eml_with_attachment("other words", "note.txt", b"note 0")
+    write(tmp_path / "docs", {"mails": pack(mails)})
+    report = headrace.index("docs")
+    assert report["documents"]["removed"] == 0
+    assert sources(headrace) == everything | {"docs/mails!4.eml"}
+    assert set(errors(headrace)) == {"docs/mails!3.eml!bad.pdf"}
+    # What a mail no longer has goes, and what a mail had that is gone.
+    mails["0.eml"] = documents.eml("other words")
+    del mails["1.eml"], mails["3.eml"]
+    write(tmp_path / "docs", {"mails": pack(mails)})
+    would = headrace.index("docs", "--dry-run")
+    report = headrace.index("docs")
+    assert would["documents"]["removed"] == report["documents"]["removed"] == 4
+    assert sources(headrace) == {
+        "docs/mails!0.eml", "docs/mails!2.eml", "docs/mails!2.eml!note.txt", "docs/mails!4.eml",
+    }
+    assert errors(headrace) == {}
+
+
+def test_what_is_nested_too_deep_stays_listed(headrace, tmp_path):
+    package = documents.packed({"deep.txt": GOOD})
+    for _ in range(8):
+        package = documents.packed({"in.zip": package, "beside.txt": GOOD})
+    write(tmp_path / "docs", {"a.zip": package})
+    inner = "docs/a.zip" + "!in.zip" * 8
+    for _ in range(2):
+        assert headrace.index("docs")["documents"]["failed"] == 1
+        found = errors(headrace)
+        assert set(found) == {inner}
+        assert "8 deep" in found[inner]["message"] and "unpack" in found[inner]["hint"]
+        assert len(sources(headrace)) == 8
