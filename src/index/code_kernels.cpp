@@ -99,11 +99,15 @@ const CodeKernels& code_kernels_scalar() {
 const CodeKernels* code_kernels_avx2() {
   return nullptr;
 }
+const CodeKernels* code_kernels_avx512() {
+  return nullptr;
+}
 #endif
 
 const CodeKernels& code_kernels() {
-  static const CodeKernels& best =
-      code_kernels_avx2() != nullptr ? *code_kernels_avx2() : code_kernels_scalar();
+  static const CodeKernels& best = code_kernels_avx512() != nullptr ? *code_kernels_avx512()
+                                   : code_kernels_avx2() != nullptr ? *code_kernels_avx2()
+                                                                    : code_kernels_scalar();
   return best;
 }
 

@@ -53,5 +53,6 @@ const CodeKernels& code_kernels();
 const CodeKernels& code_kernels_scalar();
 // Null where the build or the CPU has no such instructions.
 const CodeKernels* code_kernels_avx2();
+const CodeKernels* code_kernels_avx512();
 
 }  // namespace headrace::index

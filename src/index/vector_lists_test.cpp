@@ -115,9 +115,13 @@ double recall_of(Both& both, std::span<const float> queries, size_t k, double ta
   return static_cast<double>(hits) / static_cast<double>(all);
 }
 
-TEST(CodeKernels, FastOnesAgreeWithPlainOnes) {
-  const CodeKernels* const fast = code_kernels_avx2();
-  if (fast == nullptr) GTEST_SKIP() << "this CPU has no AVX2";
+class FastCodeKernels : public testing::TestWithParam<const CodeKernels* (*)()> {};
+INSTANTIATE_TEST_SUITE_P(CodeKernels, FastCodeKernels,
+                         testing::Values(&code_kernels_avx2, &code_kernels_avx512));
+
+TEST_P(FastCodeKernels, AgreeWithPlainOnes) {
+  const CodeKernels* const fast = GetParam()();
+  if (fast == nullptr) GTEST_SKIP() << "this CPU does not have them";
   const CodeKernels& plain = code_kernels_scalar();
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
@@ -138,7 +142,7 @@ TEST(CodeKernels, FastOnesAgreeWithPlainOnes) {
     EXPECT_NEAR(x.scale, y.scale, 1e-4f);
     EXPECT_NEAR(x.offset, y.offset, 1e-2f);
     for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1);
-    constexpr size_t kBlocks = 5;
+    constexpr size_t kBlocks = 7;
     std::vector<uint8_t> blocks(kBlocks * code_block_bytes(pairs));
     for (size_t block = 0; block < kBlocks; ++block) {
       uint8_t* const at = blocks.data() + block * code_block_bytes(pairs);
