@@ -7,7 +7,7 @@ namespace headrace::index {
 namespace {
 
 // The queries that share one pass over the vectors.
-constexpr size_t kQueriesPerPass = 64;
+constexpr size_t kQueriesPerPass = 256;
 
 size_t vector_depth(SearchKind kind, size_t depth) {
   return kind == SearchKind::hybrid ? std::max(depth, kFusionDepth) : depth;

@@ -54,8 +54,9 @@ ListsTrailer read_trailer(std::string_view section) {
 }  // namespace
 
 ListBounds::ListBounds(const VectorEpoch& epoch, Metric space_metric,
-                       std::span<const float> residuals)
+                       std::span<const float> residuals, uint32_t version)
     : metric(space_metric),
+      angles(version >= 3 && space_metric == Metric::cosine),
       scale(1.0f / std::sqrt(static_cast<float>(epoch.dimension))),
       coarse_size(std::min(kCoarseMax, padded_length(epoch.basis_size))) {
   const size_t lists = epoch.list_count;
@@ -63,20 +64,29 @@ ListBounds::ListBounds(const VectorEpoch& epoch, Metric space_metric,
   coarse.resize(padded_length(lists) * coarse_size);
   shift.assign(padded_length(lists), -std::numeric_limits<float>::infinity());
   reach.resize(padded_length(lists));
-  double spread = 0;
+  spread.resize(padded_length(lists));
+  double residual = 0;
   double left = 0;
   for (size_t i = 0; i < epoch.spread.size(); ++i) {
     const double times =
         i + 1 < epoch.spread.size() ? 1.0 : static_cast<double>(epoch.dimension - epoch.basis_size);
-    spread += epoch.spread[i] * times;
+    residual += epoch.spread[i] * times;
     left += epoch.noise[i] * times;
   }
-  noise = spread > 0 ? static_cast<float>(std::sqrt(left / spread)) : 0.0f;
+  noise = residual > 0 ? static_cast<float>(std::sqrt(left / residual)) : 0.0f;
   for (size_t list = 0; list < lists; ++list) {
     const float* const centroid = epoch.centroids.data() + list * stride;
     std::copy_n(centroid, coarse_size, coarse.data() + list * coarse_size);
-    reach[list] = std::sqrt(residuals[list]);
+    spread[list] = std::sqrt(residuals[list]);
+    reach[list] = angles ? 1 : spread[list];
     shift[list] = 0;
+    if (angles) {
+      const float length = std::sqrt(vector_kernels().dot_f32(centroid, centroid, stride));
+      for (size_t i = 0; length > 0 && i < coarse_size; ++i) {
+        coarse[list * coarse_size + i] /= length;
+      }
+      continue;
+    }
     if (metric == Metric::cosine) shift[list] = residuals[list];
     if (metric == Metric::l2) {
       const float square = vector_kernels().dot_f32(centroid, centroid, stride);
@@ -173,7 +183,8 @@ Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section)
   if (sizes.failed() || lists->begins_.back() != trailer.count || !all_finite(residuals)) {
     return damaged("its lists make no sense");
   }
-  lists->bounds_ = std::make_unique<ListBounds>(epoch, lists->metric_, residuals);
+  lists->bounds_ = std::make_unique<ListBounds>(epoch, lists->metric_, residuals,
+                                                load<uint32_t>(section.data() + 4));
 
   lists->codes_ = part(ListsPart::codes);
   lists->bytes_ = part(ListsPart::bytes);
@@ -247,7 +258,9 @@ void VectorLists::decode(uint32_t place, std::span<float> out) const {
 }
 
 ListEfforts VectorLists::efforts(double recall, size_t k) const {
-  const auto loss = static_cast<float>(1.0 - recall);
+  // The fewer answers, the less the last of them leaves to the first.
+  const double few_answers = k < 10 ? 0.6 + 0.04 * static_cast<double>(k) : 1.0;
+  const auto loss = static_cast<float>((1.0 - recall) * few_answers);
   // The entry that loses no more than allowed; in between, by the logarithm of the loss.
   const auto entry = [&](const std::vector<ListEffort>& table) {
     for (size_t i = 0; i < table.size(); ++i) {

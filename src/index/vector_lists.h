@@ -24,36 +24,49 @@
 
 namespace headrace::index {
 
-inline constexpr uint32_t kListsVersion = 2;
+inline constexpr uint32_t kListsVersion = 3;
+inline constexpr uint32_t kListsVersionOldest = 2;
 // A vector is stored as scale · v, |v| at most this; v = 8 · high + low - 4.
 inline constexpr int kSplitMax = 1019;
 // Sets of vectors that this would round by more than 1/128 of their length stay in version 1.
 inline constexpr float kSplitErrorMax = 1.0f / 128;
 
+// A query looks through the lists that look best in any case, one after the other, for a first
+// bound; then through the next best, then through all that may hold something better. Efforts are
+// measured for this order.
+inline constexpr size_t kFirstLists = 3;
+inline constexpr size_t kNextLists = 12;
+
 // How far a search must look so that it misses no more than `loss` of the best rows: measured when
 // the lists are made.
 struct ListEffort {
   float loss = 0;
-  float reach = 0;   // of a list's spread: which lists are scanned
+  float reach = 0;   // in the unit of ListBounds: which lists are scanned
   float margin = 0;  // of the codes' noise: which candidates are reranked
 };
 
-// Which lists may hold rows near a query, shared by search and by the measuring of efforts. For a
-// row x of a list with centroid c, near to a query q at distance d, x - c is no accident: q·x is
-// about q·c + |x - c|², and scatters by d · |x - c|. (Inner products of queries that are near
+// Which lists may hold rows near a query, shared by search and by the measuring of efforts. Under
+// cosine a list's bound is the cosine of the query and the centroid, plus the effort's reach. In
+// other metrics (and under cosine in version 2) it is q·c + shift and scatters by d · |x - c| for a
+// row x at distance d: that is the unit of the reach. (Inner products of queries that are near
 // nothing scatter by |q| · |x - c|.)
 struct ListBounds {
-  ListBounds(const VectorEpoch& epoch, Metric metric, std::span<const float> residuals);
+  ListBounds(const VectorEpoch& epoch, Metric metric, std::span<const float> residuals,
+             uint32_t version);
   size_t size() const { return shift.size(); }
   // What the distance of the k-th best row with this score counts for.
   float distance(float square, float score) const;
+  // What a reach of 1 adds to the bound of a list with `reach` 1, for a query of this length.
+  float unit(float length, float distance) const { return angles ? length : distance * scale; }
 
   Metric metric;
+  bool angles = false;
   float noise = 0;         // of codes, as a share of the residuals' length
   float scale = 0;         // 1 / sqrt(dimension)
   size_t coarse_size = 0;  // leading directions of the centroids, a multiple of 16
   // All of a number of lists that is filled up to a multiple of 16.
   std::vector<float> coarse, shift, reach;
+  std::vector<float> spread;  // the residuals' mean length
 };
 
 // The effort depends on how near the query is to the rows: beyond a distance at which nearly all

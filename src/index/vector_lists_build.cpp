@@ -1,6 +1,7 @@
 // Makes a section of version 2: sample, epoch, lists, measured efforts, then the planes in the
 // order of the lists. Memory: the sample, the epoch and 12 bytes a vector.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -19,10 +20,13 @@ namespace {
 constexpr size_t kBlockRows = 64;
 constexpr size_t kSamplePerList = 48;
 constexpr size_t kSampleBytesMax = 128 << 20;
-constexpr size_t kQueriesPerKind = 160;
+constexpr size_t kQueries = 800;
 // Rows, rows with noise; then those unlike the rows: rows between others, random directions.
-constexpr size_t kKinds = 4;
-constexpr size_t kNearKinds = 2;
+enum Kind : size_t { kRow, kNoisy, kBetween, kRandom, kKinds };
+constexpr Kind kKindOf[] = {kRow, kNoisy, kRow, kBetween, kRow, kNoisy, kRow, kRandom};
+Kind kind_of(size_t query) {
+  return kKindOf[query % std::size(kKindOf)];
+}
 // The share of queries like the rows whose distance counts as near.
 constexpr float kBeyondNear = 0.05f;
 constexpr size_t kEffortK[kEffortDepths] = {10, 100};
@@ -30,8 +34,12 @@ constexpr float kLosses[] = {0.5f,  0.3f,  0.2f,   0.1f,   0.05f, 0.03f,
                              0.02f, 0.01f, 0.005f, 0.002f, 0.001f};
 // Of the misses allowed, the part that the choice of lists may cause; the codes get the rest.
 constexpr float kListShare = 0.6f;
-// An effort that rules nothing out.
-constexpr float kFar = 1e6f;
+// A measured share of misses is that of a sample: so much of the loss allowed is made use of.
+constexpr float kLossUsed = 0.95f;
+// An effort that rules everything out.
+constexpr float kNothing = -1e6f;
+// From fewer answers of a kind no share of misses can be read.
+constexpr size_t kNeedsMin = 100;
 
 class ListsBuilder {
  public:
@@ -67,8 +75,12 @@ class ListsBuilder {
 
  private:
   // Of the answers of some queries: see measure_efforts.
+  struct Need {
+    float reach, margin;
+  };
   struct Measured {
-    std::vector<float> reaches, margins, distances;
+    std::vector<Need> needs;
+    float distance = 0;
   };
   struct CalibrationQuery {
     uint32_t self = UINT32_MAX;
@@ -105,7 +117,7 @@ class ListsBuilder {
   void choose_queries() {
     std::mt19937 random(41);
     std::normal_distribution<float> normal;
-    const size_t count = kQueriesPerKind * kKinds;
+    const size_t count = kQueries;
     queries_.assign(count, {});
     query_values_.assign(count * padded_, 0);
     std::vector<float> other(dimension_);
@@ -113,15 +125,16 @@ class ListsBuilder {
       float* const row = query_values_.data() + q * padded_;
       const auto self = static_cast<uint32_t>(random() % rows_.size());
       vector_(self, {row, dimension_});
-      if (q % kKinds == 0) {
+      const Kind kind = kind_of(q);
+      if (kind == kRow) {
         queries_[q].self = self;
         continue;
       }
-      if (q % kKinds == 1) {
+      if (kind == kNoisy) {
         const float length = std::sqrt(vector_kernels().dot_f32(row, row, dimension_));
         const float scale = 0.5f * length / std::sqrt(static_cast<float>(dimension_));
         for (uint32_t d = 0; d < dimension_; ++d) row[d] += scale * normal(random);
-      } else if (q % kKinds == 3) {
+      } else if (kind == kRandom) {
         const float length = std::sqrt(vector_kernels().dot_f32(row, row, dimension_));
         const float scale = length / std::sqrt(static_cast<float>(dimension_));
         for (uint32_t d = 0; d < dimension_; ++d) row[d] = scale * normal(random);
@@ -221,50 +234,60 @@ class ListsBuilder {
   // estimate of its code, must be stretched to reach the last answer's score. Efforts are quantiles
   // of these, the worst of the kinds of queries.
   void measure_efforts() {
-    const ListBounds bounds(epoch_, metric_, list_residuals_);
+    const ListBounds bounds(epoch_, metric_, list_residuals_, kListsVersion);
     for (size_t depth = 0; depth < kEffortDepths; ++depth) {
       std::vector<Measured> measured(queries_.size());
       pool_.parallel_for(queries_.size(),
                          [&](size_t q) { measure_query(q, kEffortK[depth], bounds, measured[q]); });
-      Measured kinds[kKinds];
+      std::vector<float> distances;
       for (size_t q = 0; q < measured.size(); ++q) {
-        Measured& all = kinds[q % kKinds];
-        const Measured& one = measured[q];
-        all.reaches.insert(all.reaches.end(), one.reaches.begin(), one.reaches.end());
-        all.margins.insert(all.margins.end(), one.margins.begin(), one.margins.end());
-        all.distances.insert(all.distances.end(), one.distances.begin(), one.distances.end());
+        if (kind_of(q) == kRow) distances.push_back(measured[q].distance);
       }
-      for (Measured& kind : kinds) {
-        std::ranges::sort(kind.reaches);
-        std::ranges::sort(kind.margins);
-        std::ranges::sort(kind.distances);
+      std::ranges::sort(distances);
+      near_distances_[depth] = quantile(distances, kBeyondNear);
+      // Near ones and others of each kind. Inner products tell no distance: all are near.
+      std::vector<Need> kinds[2][kKinds];
+      for (size_t q = 0; q < measured.size(); ++q) {
+        const bool far = metric_ != Metric::ip && measured[q].distance > near_distances_[depth];
+        std::vector<Need>& all = kinds[far ? 1 : 0][kind_of(q)];
+        all.insert(all.end(), measured[q].needs.begin(), measured[q].needs.end());
       }
-      near_distances_[depth] = 0;
-      for (size_t kind = 0; kind < kNearKinds; ++kind) {
-        near_distances_[depth] =
-            std::max(near_distances_[depth], quantile(kinds[kind].distances, kBeyondNear));
+      for (auto& half : kinds) {
+        for (std::vector<Need>& needs : half) std::ranges::sort(needs, {}, &Need::reach);
       }
-      // Inner products tell no distance: there the worst kind counts for all.
-      const bool apart = metric_ != Metric::ip;
       for (const float loss : kLosses) {
-        efforts_[depth][0].push_back(worst(kinds, apart ? kNearKinds : kKinds, loss));
-        efforts_[depth][1].push_back(worst(kinds, kKinds, loss));
+        const ListEffort near = worst(kinds[0], loss);
+        const ListEffort far = worst(kinds[1], loss);
+        efforts_[depth][0].push_back(near);
+        efforts_[depth][1].push_back(
+            {loss, std::max(near.reach, far.reach), std::max(near.margin, far.margin)});
       }
     }
   }
 
-  static ListEffort worst(const Measured* kinds, size_t count, float loss) {
-    ListEffort effort{loss, -kFar, -kFar};
-    for (size_t kind = 0; kind < count; ++kind) {
-      effort.reach = std::max(effort.reach, quantile(kinds[kind].reaches, loss * kListShare));
-      effort.margin =
-          std::max(effort.margin, quantile(kinds[kind].margins, loss * (1 - kListShare)));
+  // What misses no more than the share `loss` of the answers of each kind: a part of them by the
+  // choice of lists, the rest by the codes of those that were in a chosen list.
+  static ListEffort worst(std::span<const std::vector<Need>> kinds, float loss) {
+    ListEffort effort{loss, kNothing, kNothing};
+    for (const std::vector<Need>& needs : kinds) {
+      if (needs.size() < kNeedsMin) continue;  // too few to tell
+      const auto all = static_cast<float>(needs.size());
+      const auto beyond = static_cast<size_t>(loss * kLossUsed * kListShare * all);
+      const auto missed = static_cast<size_t>(loss * kLossUsed * all);
+      std::vector<float> margins;
+      for (const Need& need : std::span(needs).first(needs.size() - beyond)) {
+        margins.push_back(need.margin);
+      }
+      const auto last = margins.end() - 1 - static_cast<std::ptrdiff_t>(missed - beyond);
+      std::ranges::nth_element(margins, last);
+      effort.reach = std::max(effort.reach, needs[needs.size() - 1 - beyond].reach);
+      effort.margin = std::max(effort.margin, *last);
     }
     return effort;
   }
 
   static float quantile(const std::vector<float>& sorted, float loss) {
-    if (sorted.empty()) return kFar;
+    if (sorted.empty()) return 0;
     const auto missed = static_cast<size_t>(loss * static_cast<float>(sorted.size()));
     return sorted[sorted.size() - 1 - std::min(missed, sorted.size() - 1)];
   }
@@ -279,24 +302,31 @@ class ListsBuilder {
     const bool euclidean = metric_ == Metric::l2;
     std::vector<float> rotated(stride_);
     epoch_.rotate(query, 1, rotated.data());
-    out.distances.push_back(bounds.distance(square, last));
-    const float distance = out.distances.back() * bounds.scale;
+    const float distance = bounds.distance(square, last);
+    out.distance = distance;
+    const float unit = bounds.unit(std::sqrt(square), distance);
     std::vector<float> products(epoch_.widths.size() * kCodeWords);
     std::vector<uint8_t> table(products.size());
     std::vector<uint8_t> words(epoch_.widths.size());
     const CodeTable kind =
         code_kernels().make_table(rotated.data(), epoch_.codebook.data(), epoch_.widths.data(),
                                   epoch_.widths.size(), products.data(), table.data());
+    std::vector<float> list_bound(epoch_.list_count);
+    for (uint32_t list = 0; list < epoch_.list_count; ++list) {
+      list_bound[list] = bounds.shift[list] +
+                         vector_kernels().dot_f32(bounds.coarse.data() + list * bounds.coarse_size,
+                                                  rotated.data(), bounds.coarse_size);
+    }
+    const std::vector<float> floors = visit_floors(best, k, list_bound);
     std::vector<float> values(padded_);
     std::vector<float> turned(stride_);
     for (size_t i = 0; i < k; ++i) {
       const uint32_t number = best[i].row;
       const uint32_t list = list_of_[number];
       const float* const centroid = epoch_.centroid(list).data();
-      const float coarse = vector_kernels().dot_f32(
-          bounds.coarse.data() + list * bounds.coarse_size, rotated.data(), bounds.coarse_size);
-      const float spread = distance * bounds.reach[list];
-      out.reaches.push_back(spread > 0 ? (last - coarse - bounds.shift[list]) / spread : 0.0f);
+      const float spread = unit * bounds.reach[list];
+      Need need{kNothing, kNothing};
+      need.reach = spread > 0 ? (floors[i] - list_bound[list]) / spread : 0.0f;
       vector_(number, {values.data(), dimension_});
       epoch_.rotate(values.data(), 1, turned.data());
       const float length = vector_kernels().dot_f32(values.data(), values.data(), padded_);
@@ -307,9 +337,41 @@ class ListsBuilder {
       const float exact = vector_kernels().dot_f32(centroid, rotated.data(), stride_);
       const float estimate =
           exact + code.slope * (kind.scale * static_cast<float>(sum) + kind.offset) + code.shift;
-      const float noise = spread * bounds.noise;
-      out.margins.push_back(noise > 0 ? (last - estimate) / noise : 0.0f);
+      const float noise = distance * bounds.scale * bounds.spread[list] * bounds.noise;
+      need.margin = noise > 0 ? (floors[i] - estimate) / noise : 0.0f;
+      out.needs.push_back(need);
     }
+  }
+
+  // What each of the k best must reach when its list's turn comes, as a search goes about it
+  // (search_lists_pass.h): the k-th best in the lists until then. Of those only the rows among the
+  // true answers are known, and not all of one stage come before: a floor is rather too high.
+  std::vector<float> visit_floors(std::span<const TopRows<float>::Entry> best, size_t k,
+                                  std::span<const float> list_bound) const {
+    const size_t early = std::min<size_t>(kFirstLists + kNextLists, list_bound.size());
+    std::vector<float> order(early);
+    std::ranges::partial_sort_copy(list_bound, order, std::greater<>());
+    // The first lists are a stage each, then the next ones, then all others.
+    const auto stage = [&](uint32_t list) {
+      const auto rank = static_cast<size_t>(
+          std::ranges::lower_bound(order, list_bound[list], std::greater<>()) - order.begin());
+      return rank < kFirstLists ? rank : rank < early ? kFirstLists : kFirstLists + 1;
+    };
+    std::array<float, kFirstLists + 2> after;  // what a stage and those before it have found
+    after.fill(best.size() > k ? best.back().score : best[k - 1].score);
+    for (size_t s = 0; s < after.size(); ++s) {
+      size_t found = 0;
+      for (const auto& entry : best) {
+        if (stage(list_of_[entry.row]) > s || ++found < k) continue;
+        after[s] = entry.score;
+        break;
+      }
+    }
+    std::vector<float> out;
+    for (const auto& entry : best.first(k)) {
+      out.push_back(after[stage(list_of_[entry.row])]);
+    }
+    return out;
   }
 
   Status append(std::string_view bytes) {

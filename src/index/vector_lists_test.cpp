@@ -6,6 +6,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <set>
 
@@ -219,6 +222,77 @@ TEST(VectorLists, KeepVectorsAndRows) {
     EXPECT_NEAR(*score, 1, 0.01);
   }
   EXPECT_FALSE(both.listed->covers(kRows));
+}
+
+// Sections as every released version wrote them stay readable: 120 made rows, numbered 0, 2, 4 …
+TEST(VectorLists, GoldenSectionsStayReadable) {
+  constexpr uint32_t kDimension = 16;
+  constexpr uint32_t kCount = 120;
+  std::vector<float> rows(kCount * kDimension);
+  for (uint32_t i = 0; i < kCount; ++i) {
+    float squares = 0;
+    for (uint32_t d = 0; d < kDimension; ++d) {
+      float& x = rows[i * kDimension + d];
+      x = static_cast<float>((i * 37 + d * 101 + i * i % 13 * d) % 97) / 97.0f - 0.5f;
+      squares += x * x;
+    }
+    for (uint32_t d = 0; d < kDimension; ++d) rows[i * kDimension + d] /= std::sqrt(squares);
+  }
+  const auto beside = std::filesystem::path(__FILE__).parent_path() / "golden_vectors";
+  const auto folder = std::filesystem::exists(beside) ? beside : "src/index/golden_vectors";
+  for (const uint32_t version : {2U, 3U}) {
+    SCOPED_TRACE(version);
+    std::ifstream file(folder / ("lists-" + std::to_string(version)), std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    ASSERT_FALSE(bytes.empty());
+    auto set = VectorSet::open(bytes);
+    ASSERT_TRUE(set) << set.error().message();
+    EXPECT_TRUE(set->check());
+    ASSERT_EQ(set->count(), kCount);
+    VectorSpace space{kDimension, Metric::cosine, {{&*set}}, {}};
+    const std::vector<std::vector<uint64_t>> all(1);
+    resolve_filters(space, all);
+    std::vector<float> values(kDimension);
+    size_t own = 0;
+    for (uint32_t i = 0; i < kCount; ++i) {
+      const std::span<const float> row(rows.data() + size_t{i} * kDimension, kDimension);
+      ASSERT_TRUE(set->vector(2 * i, values));
+      EXPECT_LT(vector_kernels().l2_f32(values.data(), row.data(), kDimension), 1e-4f);
+      auto tops = best_vectors(space, all, {{row}}, 1, 0.999);
+      if (tops[0].take().at(0).row == 2 * i) ++own;
+    }
+    EXPECT_GE(own, kCount - 3);  // a few of the made rows are equal
+  }
+}
+
+TEST(VectorLists, BatchesGiveWhatSingleQueriesGiveAndRecallOneIsExact) {
+  constexpr uint32_t kDimension = 48;
+  const auto rows = made_rows(kRows, kDimension, 8, true);
+  Both both(rows, kDimension, Metric::cosine);
+  const VectorLists& lists = *both.listed->state().lists;
+  const std::vector<std::vector<uint64_t>> all(1);
+  resolve_filters(both.fast, all);
+  const auto queries = made_rows(300, kDimension, 9, true);
+  std::vector<std::span<const float>> spans;
+  for (size_t q = 0; q < 300; ++q) spans.push_back(std::span(queries).subspan(q * 48, 48));
+  auto together = best_vectors(both.fast, all, spans, 7, 0.9);
+  auto exact = best_vectors(both.fast, all, std::span(spans).first(20), 7, 1.0);
+  for (size_t q = 0; q < spans.size(); q += 11) {
+    auto alone = best_vectors(both.fast, all, {{spans[q]}}, 7, 0.9)[0].take();
+    auto shared = together[q].take();
+    ASSERT_EQ(alone.size(), shared.size());
+    for (size_t i = 0; i < alone.size(); ++i) EXPECT_EQ(alone[i].row, shared[i].row);
+  }
+  for (size_t q = 0; q < exact.size(); ++q) {
+    TopRows<float> truth(7);
+    for (uint32_t place = 0; place < lists.count(); ++place) {
+      truth.add(list_score(lists, place, spans[q].data(), 1), 0, lists.row(place));
+    }
+    auto wanted = truth.take();
+    auto found = exact[q].take();
+    ASSERT_EQ(found.size(), wanted.size());
+    for (size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i].row, wanted[i].row);
+  }
 }
 
 TEST(VectorLists, EstimatesAreUnbiasedAndExactAlongResiduals) {

@@ -217,7 +217,7 @@ Result<VectorSet> VectorSet::open_lists(std::string_view section) {
   const auto features = end.number<uint32_t>();
   const auto version = end.number<uint32_t>();
   if (end.number<uint32_t>() != kVectorsMagic) return damaged("no trailer");
-  if (version != kListsVersion || features != 0) {
+  if (version < kListsVersionOldest || version > kListsVersion || features != 0) {
     return fail(ErrorCode::unsupported, "the vectors of a segment were written by a newer version",
                 "open it with that version of headrace");
   }
@@ -232,7 +232,7 @@ Result<VectorSet> VectorSet::open_lists(std::string_view section) {
 Result<VectorSet> VectorSet::open(std::string_view section) {
   if (section.size() < kVectorsHeadBytes + kVectorsTrailerBytes) return damaged("too short");
   if (load<uint32_t>(section.data()) != kVectorsMagic) return damaged("no head");
-  if (load<uint32_t>(section.data() + 4) == kListsVersion) return open_lists(section);
+  if (load<uint32_t>(section.data() + 4) >= kListsVersionOldest) return open_lists(section);
   ByteReader trailer(section.substr(section.size() - kVectorsTrailerBytes));
   auto state = std::make_unique<State>();
   state->dimension = trailer.number<uint32_t>();

@@ -1,0 +1,381 @@
+#include "index/search_lists_pass.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "index/vector_kernels.h"
+
+namespace headrace::index {
+namespace {
+
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
+// Queries whose forms stay in the second-level cache together.
+constexpr size_t kTogether = 256;
+// A row's score by its byte plane is wrong by about this much of its scale, for a query of length
+// 1: the standard deviation of what the low bits hold.
+constexpr float kByteError = 2.3f;
+// And by no more than this for a query whose components sum up to 1.
+constexpr float kByteErrorMax = 3.5f;
+
+// What a row must reach to be among the best known from other sets.
+float known_floor(Metric metric, float square, const TopRows<float>& top) {
+  if (!top.full()) return kLowest;
+  const float score = top.threshold();
+  return metric == Metric::l2 ? (square - score * score) / 2 : score;
+}
+
+}  // namespace
+
+ListPass::ListPass(const VectorLists& lists, uint32_t segment, const ListFilter& filter, size_t k,
+                   double recall)
+    : lists_(lists),
+      epoch_(lists.epoch()),
+      bounds_(lists.bounds()),
+      filter_(filter),
+      segment_(segment),
+      k_(std::min<size_t>(k, lists.count())),
+      efforts_(lists.efforts(recall, k)),
+      dimension_(epoch_.dimension),
+      shift_(bounds_.shift) {}
+
+void ListPass::prepare(Query& query, const float* values, const TopRows<float>& top) const {
+  query.values = values;
+  float most = 0;
+  query.sum = 0;
+  for (size_t i = 0; i < dimension_; ++i) {
+    most = std::max(most, std::fabs(values[i]));
+    query.sum += values[i];
+  }
+  query.square = vector_kernels().dot_f32(values, values, dimension_);
+  query.length = std::sqrt(query.square);
+  // The largest whole number for which no sum of products leaves 32 bits.
+  const auto limit =
+      static_cast<float>(std::min<uint64_t>(32767, (uint64_t{1} << 31) / (128 * dimension_) - 1));
+  query.step = most > 0 ? most / limit : 0;
+  const float inverse = most > 0 ? limit / most : 0;
+  query.whole.resize(dimension_);
+  for (size_t i = 0; i < dimension_; ++i) {
+    query.whole[i] = static_cast<int16_t>(std::lrintf(values[i] * inverse));
+  }
+  query.best.reset(known_floor(lists_.metric(), query.square, top),
+                   kByteError * lists_.scale(0) * query.length);
+  query.threshold = std::numeric_limits<float>::quiet_NaN();
+}
+
+// Higher is better; under the Euclidean metric q·x - |x|²/2.
+float ListPass::byte_score(const Query& query, uint32_t place) const {
+  const auto product = static_cast<float>(
+      code_kernels().dot_bytes(lists_.high(place), query.whole.data(), dimension_));
+  const float score = lists_.scale(place) * (8 * query.step * product - 0.5f * query.sum);
+  return lists_.metric() == Metric::l2 ? score - lists_.square(place) / 2 : score;
+}
+
+void ListPass::prefetch(uint32_t place) const {
+  const char* const row = lists_.bytes_row(place);
+  for (size_t at = 0; at < lists_.bytes_stride() && at < 1024; at += 64) {
+    __builtin_prefetch(row + at);
+  }
+}
+
+bool ListPass::passes(uint32_t list, uint32_t at) const {
+  if (filter_.all) return true;
+  if (!filter_.rows.empty()) {
+    const uint32_t row = lists_.row(lists_.list_begin(list) + at);
+    return row / 64 < filter_.rows.size() && ((filter_.rows[row / 64] >> (row % 64)) & 1) != 0;
+  }
+  const size_t block = lists_.block_begin(list) + at / kCodesPerBlock;
+  return ((filter_.blocks[block] >> (at % kCodesPerBlock)) & 1) != 0;
+}
+
+// The byte plane rules out what it can prove to be worse; all else is compared in full.
+void ListPass::compare(std::span<const std::span<const float>> queries,
+                       std::span<const uint32_t> places, std::span<TopRows<float>> tops) {
+  struct Bound {
+    float floor = kLowest;
+    float error = 0;  // in units of a row's scale
+  };
+  std::vector<Bound> bounds(queries.size());
+  while (queries_.size() < queries.size()) queries_.emplace_back(k_);
+  for (size_t q = 0; q < queries.size(); ++q) {
+    Query& query = queries_[q];
+    prepare(query, queries[q].data(), tops[q]);
+    float sum = 0;
+    for (const float x : queries[q]) sum += std::fabs(x);
+    bounds[q].floor = known_floor(lists_.metric(), query.square, tops[q]);
+    // Of the low bits, of the query's whole numbers, and of sums of floats.
+    bounds[q].error = kByteErrorMax * sum +
+                      (512 * query.step + 0.01f * query.length) * static_cast<float>(dimension_);
+  }
+  constexpr size_t kTile = 32;
+  for (size_t begin = 0; begin < places.size(); begin += kTile) {
+    const size_t end = std::min(begin + kTile, places.size());
+    for (size_t i = end; i < std::min(end + kTile, places.size()); ++i) prefetch(places[i]);
+    for (size_t q = 0; q < queries.size(); ++q) {
+      for (size_t i = begin; i < end; ++i) {
+        const uint32_t place = places[i];
+        if (byte_score(queries_[q], place) + bounds[q].error * lists_.scale(place) <
+            bounds[q].floor) {
+          continue;
+        }
+        const float score = list_score(lists_, place, queries[q].data(), queries_[q].square);
+        if (tops[q].full() && score < tops[q].threshold()) continue;
+        tops[q].add(score, segment_, lists_.row(place));
+        bounds[q].floor = known_floor(lists_.metric(), queries_[q].square, tops[q]);
+      }
+    }
+  }
+}
+
+void ListPass::compare_all(std::span<const std::span<const float>> queries,
+                           std::span<TopRows<float>> tops) {
+  std::vector<uint32_t> places;
+  for (uint32_t list = 0; list < epoch_.list_count; ++list) {
+    const uint32_t begin = lists_.list_begin(list);
+    for (uint32_t place = begin; place < lists_.list_end(list); ++place) {
+      if (passes(list, place - begin)) places.push_back(place);
+    }
+  }
+  compare(queries, places, tops);
+}
+
+void ListPass::run(std::span<const std::span<const float>> queries,
+                   std::span<TopRows<float>> tops) {
+  for (size_t begin = 0; begin < queries.size(); begin += kTogether) {
+    const size_t count = std::min(kTogether, queries.size() - begin);
+    run_together(queries.subspan(begin, count), tops.subspan(begin, count));
+  }
+}
+
+void ListPass::run_together(std::span<const std::span<const float>> queries,
+                            std::span<TopRows<float>> tops) {
+  const size_t count = queries.size();
+  const size_t padded = padded_length(epoch_.dimension);
+  const size_t stride = padded_length(epoch_.basis_size);
+  const size_t groups = epoch_.widths.size();
+  values_.assign(count * padded, 0);
+  for (size_t q = 0; q < count; ++q) {
+    std::copy(queries[q].begin(), queries[q].end(), values_.data() + q * padded);
+  }
+  rotated_.resize(count * stride);
+  epoch_.rotate(values_.data(), count, rotated_.data());
+  table_products_.resize(groups * kCodeWords);
+  tables_.resize(count * groups * kCodeWords);
+  limits_.resize(bounds_.size());
+  maxima_.resize(bounds_.size() / 16);
+  while (queries_.size() < count) queries_.emplace_back(k_);
+  first_visits_.clear();
+  visits_.clear();
+  // As many as have their products with all centroids in the second-level cache.
+  constexpr size_t kSome = 64;
+  for (size_t begin = 0; begin < count; begin += kSome) {
+    const size_t some = std::min(kSome, count - begin);
+    leading_.resize(some * bounds_.coarse_size);
+    for (size_t q = 0; q < some; ++q) {
+      std::copy_n(rotated_.data() + (begin + q) * stride, bounds_.coarse_size,
+                  leading_.data() + q * bounds_.coarse_size);
+    }
+    products_.resize(some * bounds_.size());
+    multiply_rows(bounds_.coarse.data(), bounds_.size(), leading_.data(), some, bounds_.coarse_size,
+                  products_.data(), bounds_.size());
+    for (size_t q = begin; q < begin + some; ++q) {
+      Query& query = queries_[q];
+      prepare(query, queries[q].data(), tops[q]);
+      query.rotated = rotated_.data() + q * stride;
+      uint8_t* const table = tables_.data() + q * groups * kCodeWords;
+      query.kind =
+          code_kernels().make_table(query.rotated, epoch_.codebook.data(), epoch_.widths.data(),
+                                    groups, table_products_.data(), table);
+      query.table = table;
+      const float* const products = products_.data() + (q - begin) * bounds_.size();
+      look_first(query, products);
+      plan_visits(query, static_cast<uint32_t>(q), products);
+      for (const uint32_t list : looked_at_) shift_[list] = bounds_.shift[list];
+    }
+  }
+  make_visits(first_visits_);
+  make_visits(visits_);
+  for (size_t q = 0; q < count; ++q) finish(queries_[q], tops[q]);
+}
+
+void ListPass::find_limits(const float* products, float factor) {
+  code_kernels().list_bounds(products, shift_.data(), bounds_.reach.data(), bounds_.size(), factor,
+                             limits_.data(), maxima_.data());
+}
+
+// The lists with a bound of at least this, best first.
+void ListPass::collect(float from) {
+  chosen_.clear();
+  for (uint32_t group = 0; group < maxima_.size(); ++group) {
+    if (!(maxima_[group] >= from)) continue;
+    const uint32_t end = std::min(group * 16 + 16, epoch_.list_count);
+    for (uint32_t list = group * 16; list < end; ++list) {
+      if (limits_[list] >= from && limits_[list] > kLowest) {
+        chosen_.push_back({limits_[list], list});
+      }
+    }
+  }
+  std::ranges::sort(chosen_,
+                    [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
+}
+
+// The few lists that look best, on its own; where a filter leaves too few rows in them, as many as
+// it takes to find enough.
+void ListPass::look_first(Query& query, const float* products) {
+  looked_at_.clear();
+  find_limits(products, 0);
+  const auto look = [&](size_t most) {
+    for (const Candidate& list : chosen_) {
+      if (most-- == 0) break;
+      visit(query, list.place);
+      looked_at_.push_back(list.place);
+      shift_[list.place] = kLowest;
+      limits_[list.place] = kLowest;
+      if (most > kFirstLists && query.best.threshold() > kLowest) break;
+    }
+  };
+  sorted_maxima_ = maxima_;
+  const size_t nth = std::min(kFirstLists, sorted_maxima_.size()) - 1;
+  std::ranges::nth_element(
+      sorted_maxima_, sorted_maxima_.begin() + static_cast<std::ptrdiff_t>(nth), std::greater<>());
+  collect(sorted_maxima_[nth]);
+  look(kFirstLists);
+  if (query.best.threshold() > kLowest) return;
+  collect(kLowest);
+  look(std::numeric_limits<size_t>::max());
+}
+
+void ListPass::plan_visits(Query& query, uint32_t number, const float* products) {
+  update(query);
+  query.asked_reach = query.reach;
+  find_limits(products, query.reach);
+  const float from = query.threshold;
+  const size_t begin = visits_.size();
+  for (uint32_t group = 0; group < maxima_.size(); ++group) {
+    if (!(maxima_[group] >= from)) continue;
+    const uint32_t end = std::min(group * 16 + 16, epoch_.list_count);
+    for (uint32_t list = group * 16; list < end; ++list) {
+      if (limits_[list] >= from && limits_[list] > kLowest) {
+        visits_.push_back({list, number, limits_[list]});
+      }
+    }
+  }
+  const size_t next = std::min(kNextLists, visits_.size() - begin);
+  const auto last = visits_.end() - static_cast<std::ptrdiff_t>(next);
+  std::nth_element(visits_.begin() + static_cast<std::ptrdiff_t>(begin), last, visits_.end(),
+                   [](const Visit& a, const Visit& b) { return a.bound < b.bound; });
+  first_visits_.insert(first_visits_.end(), last, visits_.end());
+  visits_.erase(last, visits_.end());
+}
+
+// List after list.
+void ListPass::make_visits(std::vector<Visit>& visits) {
+  starts_.assign(size_t{epoch_.list_count} + 1, 0);
+  for (const Visit& visit : visits) ++starts_[visit.list + 1];
+  for (size_t i = 1; i < starts_.size(); ++i) starts_[i] += starts_[i - 1];
+  sorted_.resize(visits.size());
+  for (const Visit& visit : visits) sorted_[starts_[visit.list]++] = visit;
+  for (const Visit& planned : sorted_) {
+    Query& query = queries_[planned.query];
+    update(query);
+    const float sharper = (query.asked_reach - query.reach) * bounds_.reach[planned.list];
+    if (planned.bound - sharper < query.threshold) continue;
+    visit(query, planned.list);
+  }
+}
+
+// What follows from a query's threshold.
+void ListPass::update(Query& query) const {
+  const float threshold = query.best.threshold();
+  if (threshold == query.threshold) return;
+  query.threshold = threshold;
+  query.distance = threshold > kLowest ? bounds_.distance(query.square, threshold) : 0;
+  const ListEffort& effort = efforts_.at(query.distance);
+  query.margin = effort.margin * query.distance;
+  query.reach = effort.reach * bounds_.unit(query.length, query.distance);
+}
+
+// Keeps of found_places_, which count from `first` of the list, those that the filter lets through.
+size_t ListPass::filtered(size_t found, uint32_t list, uint32_t first) {
+  size_t kept = 0;
+  for (size_t i = 0; i < found; ++i) {
+    if (!passes(list, first + found_places_[i])) continue;
+    found_places_[kept] = found_places_[i];
+    found_values_[kept++] = found_values_[i];
+  }
+  return kept;
+}
+
+void ListPass::visit(Query& query, uint32_t list) {
+  const uint32_t begin = lists_.block_begin(list);
+  const uint32_t end = lists_.block_begin(list + 1);
+  if (begin == end) return;
+  const float product = vector_kernels().dot_f32(epoch_.centroid(list).data(), query.rotated,
+                                                 padded_length(epoch_.basis_size));
+  const float noise = bounds_.spread[list] * bounds_.scale * bounds_.noise;
+  const uint32_t first_place = lists_.list_begin(list);
+  if (found_places_.size() < size_t{end - begin} * kCodesPerBlock) {
+    found_places_.resize(size_t{end - begin} * kCodesPerBlock);
+    found_values_.resize(found_places_.size());
+  }
+  for (uint32_t block = begin; block < end;) {
+    uint32_t stop = end;
+    if (!filter_.blocks.empty()) {
+      if (filter_.blocks[block] == 0) {
+        ++block;
+        continue;
+      }
+      stop = block + 1;
+      while (stop < end && filter_.blocks[stop] != 0) ++stop;
+    }
+    update(query);
+    // Places that only fill a block up have minus infinity: no floor is as low.
+    const float floor = query.threshold > kLowest ? query.threshold - product - query.margin * noise
+                                                  : std::numeric_limits<float>::lowest();
+    size_t found =
+        code_kernels().scan(lists_.block(block), stop - block, epoch_.pairs(), query.table,
+                            query.kind, floor, found_places_.data(), found_values_.data());
+    if (!filter_.all) {
+      found = filtered(found, list, (block - begin) * uint32_t{kCodesPerBlock});
+    }
+    rerank(query, found, first_place + (block - begin) * uint32_t{kCodesPerBlock}, product, noise);
+    block = stop;
+  }
+}
+
+void ListPass::rerank(Query& query, size_t found, uint32_t first_place, float product,
+                      float noise) {
+  // Without a bound the best estimates come first, so that one is known for the others.
+  if (!query.best.full() && found > 64) {
+    order_.clear();
+    for (size_t i = 0; i < found; ++i) order_.push_back({found_values_[i], found_places_[i]});
+    std::ranges::nth_element(
+        order_, order_.begin() + 48,
+        [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
+    for (size_t i = 0; i < found; ++i) {
+      found_values_[i] = order_[i].score;
+      found_places_[i] = order_[i].place;
+    }
+  }
+  constexpr size_t kAhead = 4;
+  for (size_t i = 0; i < std::min(kAhead, found); ++i) prefetch(first_place + found_places_[i]);
+  for (size_t i = 0; i < found; ++i) {
+    if (i + kAhead < found) prefetch(first_place + found_places_[i + kAhead]);
+    update(query);
+    if (found_values_[i] + product + query.margin * noise < query.threshold) continue;
+    const uint32_t place = first_place + found_places_[i];
+    query.best.add(byte_score(query, place), place);
+  }
+}
+
+void ListPass::finish(Query& query, TopRows<float>& top) const {
+  const auto add = [&](const ScoredPlace& entry) {
+    const float score = list_score(lists_, entry.place, query.values, query.square);
+    if (!top.full() || score >= top.threshold()) {
+      top.add(score, segment_, lists_.row(entry.place));
+    }
+  };
+  for (const ScoredPlace& entry : query.best.best()) add(entry);
+  for (const ScoredPlace& entry : query.best.behind()) add(entry);
+}
+
+}  // namespace headrace::index
