@@ -181,19 +181,28 @@ float dot_split(const int8_t* high, const uint8_t* low, const float* query, size
   const __m512i mask = _mm512_set1_epi32(7);
   const __m512i four = _mm512_set1_epi32(4);
   __m512 sum = _mm512_setzero_ps();
-  for (size_t i = 0; i < dimension; i += 16, low += 6) {
-    const size_t left = dimension - i < 16 ? dimension - i : 16;
-    const auto some = static_cast<__mmask16>((1U << left) - 1);
-    uint64_t bits = 0;
-    const size_t bytes = (left * 3 + 7) / 8;
-    __builtin_memcpy(&bits, low, bytes == 6 ? 6 : bytes);
+  const auto add = [&](uint64_t bits, __m128i bytes, __m512 values) {
     const __m512i both = _mm512_inserti64x4(_mm512_set1_epi32(static_cast<int>(bits)),
                                             _mm256_set1_epi32(static_cast<int>(bits >> 24)), 1);
     const __m512i fine = _mm512_and_si512(_mm512_srlv_epi32(both, shifts), mask);
-    const __m512i coarse = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(some, high + i));
-    const __m512i value =
-        _mm512_sub_epi32(_mm512_add_epi32(_mm512_slli_epi32(coarse, 3), fine), four);
-    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(value), _mm512_maskz_loadu_ps(some, query + i), sum);
+    const __m512i coarse = _mm512_slli_epi32(_mm512_cvtepi8_epi32(bytes), 3);
+    const __m512i value = _mm512_sub_epi32(_mm512_add_epi32(coarse, fine), four);
+    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(value), values, sum);
+  };
+  size_t i = 0;
+  for (; i + 16 <= dimension; i += 16, low += 6) {
+    uint64_t bits;
+    __builtin_memcpy(&bits, low, 8);  // two bytes further than it takes
+    add(bits, _mm_loadu_si128(reinterpret_cast<const __m128i*>(high + i)),
+        _mm512_loadu_ps(query + i));
+  }
+  if (i < dimension) {
+    const auto some = static_cast<__mmask16>((1U << (dimension - i)) - 1);
+    uint64_t bits = 0;
+    for (size_t byte = 0; byte < ((dimension - i) * 3 + 7) / 8; ++byte) {
+      bits |= uint64_t{low[byte]} << (8 * byte);
+    }
+    add(bits, _mm_maskz_loadu_epi8(some, high + i), _mm512_maskz_loadu_ps(some, query + i));
   }
   return _mm512_reduce_add_ps(sum);
 }

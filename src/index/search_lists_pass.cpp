@@ -194,7 +194,28 @@ void ListPass::run_together(std::span<const std::span<const float>> queries,
   }
   make_visits(first_visits_);
   make_visits(visits_);
-  for (size_t q = 0; q < count; ++q) finish(queries_[q], tops[q]);
+  for (size_t q = 0; q < count; ++q) {
+    if (q + 1 < count) prefetch_answers(queries_[q + 1]);
+    finish(queries_[q], tops[q]);
+  }
+}
+
+void ListPass::prefetch_answers(const Query& query) const {
+  const auto both = [&](const ScoredPlace& entry) {
+    prefetch(entry.place);
+    const auto* const low = reinterpret_cast<const char*>(lists_.low(entry.place));
+    for (size_t at = 0; at < dimension_ * 3 / 8 && at < 512; at += 64) {
+      __builtin_prefetch(low + at);
+    }
+  };
+  for (const ScoredPlace& entry :
+       query.best.best().first(std::min<size_t>(16, query.best.best().size()))) {
+    both(entry);
+  }
+  for (const ScoredPlace& entry :
+       query.best.behind().first(std::min<size_t>(4, query.best.behind().size()))) {
+    both(entry);
+  }
 }
 
 void ListPass::find_limits(const float* products, float factor) {

@@ -76,6 +76,7 @@ class ListPass {
   bool passes(uint32_t list, uint32_t at) const;
   float byte_score(const Query& query, uint32_t place) const;
   void prefetch(uint32_t place) const;
+  void prefetch_answers(const Query& query) const;
   void finish(Query& query, TopRows<float>& top) const;
 
   const VectorLists& lists_;

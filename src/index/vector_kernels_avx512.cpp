@@ -135,11 +135,67 @@ void dot_4x4(const float* rows, const float* queries, size_t padded, size_t row_
   }
 }
 
-void dot_tile(const float* rows, size_t row_count, const float* queries, size_t query_count,
-              size_t padded, float* out) {
+// Sixteen rows' next sixteen values, turned: out[i * stride] gets value i of all rows.
+void turn_16x16(const float* rows, size_t padded, float* out, size_t stride) {
+  __m512 a[16];
+  __m512 b[16];
+  for (size_t i = 0; i < 16; ++i) a[i] = _mm512_loadu_ps(rows + i * padded);
+  for (int i = 0; i < 16; i += 2) {
+    b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+  }
+  const auto low = [](__m512 x, __m512 y) {
+    return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(x), _mm512_castps_pd(y)));
+  };
+  const auto high = [](__m512 x, __m512 y) {
+    return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(x), _mm512_castps_pd(y)));
+  };
+  for (int i = 0; i < 16; i += 4) {
+    a[i] = low(b[i], b[i + 2]);
+    a[i + 1] = high(b[i], b[i + 2]);
+    a[i + 2] = low(b[i + 1], b[i + 3]);
+    a[i + 3] = high(b[i + 1], b[i + 3]);
+  }
+  // a[4 g + c] holds, in lane l, value 4 l + c of the rows of group g.
+  for (int c = 0; c < 4; ++c) {
+    const __m512 even_first = _mm512_shuffle_f32x4(a[c], a[4 + c], 0x88);
+    const __m512 odd_first = _mm512_shuffle_f32x4(a[c], a[4 + c], 0xDD);
+    const __m512 even_last = _mm512_shuffle_f32x4(a[8 + c], a[12 + c], 0x88);
+    const __m512 odd_last = _mm512_shuffle_f32x4(a[8 + c], a[12 + c], 0xDD);
+    const auto at = [&](int i) { return out + static_cast<size_t>(i + c) * stride; };
+    _mm512_storeu_ps(at(0), _mm512_shuffle_f32x4(even_first, even_last, 0x88));
+    _mm512_storeu_ps(at(8), _mm512_shuffle_f32x4(even_first, even_last, 0xDD));
+    _mm512_storeu_ps(at(4), _mm512_shuffle_f32x4(odd_first, odd_last, 0x88));
+    _mm512_storeu_ps(at(12), _mm512_shuffle_f32x4(odd_first, odd_last, 0xDD));
+  }
+}
+
+// kQueries queries against 32 turned rows: each sum has a lane of its own, nothing is added across.
+template <size_t kQueries>
+void dot_turned(const float* turned, const float* queries, size_t padded, size_t row_count,
+                float* out) {
+  __m512 sums[kQueries][2];
+  for (size_t q = 0; q < kQueries; ++q) sums[q][0] = sums[q][1] = _mm512_setzero_ps();
+  for (size_t i = 0; i < padded; ++i) {
+    const __m512 first = _mm512_loadu_ps(turned + i * 32);
+    const __m512 second = _mm512_loadu_ps(turned + i * 32 + 16);
+    for (size_t q = 0; q < kQueries; ++q) {
+      const __m512 value = _mm512_set1_ps(queries[q * padded + i]);
+      sums[q][0] = _mm512_fmadd_ps(value, first, sums[q][0]);
+      sums[q][1] = _mm512_fmadd_ps(value, second, sums[q][1]);
+    }
+  }
+  for (size_t q = 0; q < kQueries; ++q) {
+    _mm512_storeu_ps(out + q * row_count, sums[q][0]);
+    _mm512_storeu_ps(out + q * row_count + 16, sums[q][1]);
+  }
+}
+
+void dot_few(const float* rows, size_t first, size_t row_count, const float* queries,
+             size_t query_count, size_t padded, float* out) {
   size_t q = 0;
   for (; q + 4 <= query_count; q += 4) {
-    size_t r = 0;
+    size_t r = first;
     for (; r + 4 <= row_count; r += 4) {
       dot_4x4(rows + r * padded, queries + q * padded, padded, row_count, out + q * row_count + r);
     }
@@ -150,10 +206,37 @@ void dot_tile(const float* rows, size_t row_count, const float* queries, size_t 
     }
   }
   for (; q < query_count; ++q) {
-    for (size_t r = 0; r < row_count; ++r) {
+    for (size_t r = first; r < row_count; ++r) {
       out[q * row_count + r] = dot_f32(rows + r * padded, queries + q * padded, padded);
     }
   }
+}
+
+void dot_tile(const float* rows, size_t row_count, const float* queries, size_t query_count,
+              size_t padded, float* out) {
+  constexpr size_t kTurnedMax = 1024;  // longer rows would leave the caches
+  constexpr size_t kQueriesMin = 16;   // for fewer, turning the rows does not pay
+  size_t r = 0;
+  if (padded <= kTurnedMax && query_count >= kQueriesMin) {
+    alignas(64) float turned[32 * kTurnedMax];
+    for (; r + 32 <= row_count; r += 32) {
+      for (size_t i = 0; i < padded; i += 16) {
+        turn_16x16(rows + r * padded + i, padded, turned + i * 32, 32);
+        turn_16x16(rows + (r + 16) * padded + i, padded, turned + i * 32 + 16, 32);
+      }
+      size_t q = 0;
+      for (; q + 12 <= query_count; q += 12) {
+        dot_turned<12>(turned, queries + q * padded, padded, row_count, out + q * row_count + r);
+      }
+      for (; q + 4 <= query_count; q += 4) {
+        dot_turned<4>(turned, queries + q * padded, padded, row_count, out + q * row_count + r);
+      }
+      for (; q < query_count; ++q) {
+        dot_turned<1>(turned, queries + q * padded, padded, row_count, out + q * row_count + r);
+      }
+    }
+  }
+  dot_few(rows, r, row_count, queries, query_count, padded, out);
 }
 
 }  // namespace

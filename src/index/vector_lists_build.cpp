@@ -345,7 +345,7 @@ class ListsBuilder {
 
   // What each of the k best must reach when its list's turn comes, as a search goes about it
   // (search_lists_pass.h): the k-th best in the lists until then. Of those only the rows among the
-  // true answers are known, and not all of one stage come before: a floor is rather too high.
+  // true answers are known: a floor is rather too high.
   std::vector<float> visit_floors(std::span<const TopRows<float>::Entry> best, size_t k,
                                   std::span<const float> list_bound) const {
     const size_t early = std::min<size_t>(kFirstLists + kNextLists, list_bound.size());
@@ -369,7 +369,9 @@ class ListsBuilder {
     }
     std::vector<float> out;
     for (const auto& entry : best.first(k)) {
-      out.push_back(after[stage(list_of_[entry.row])]);
+      const size_t s = stage(list_of_[entry.row]);
+      // Of a stage of many lists, some come before an answer's.
+      out.push_back(s < kFirstLists ? after[s] : (after[s - 1] + 2 * after[s]) / 3);
     }
     return out;
   }
