@@ -79,6 +79,18 @@ float dot_split(const int8_t* high, const uint8_t* low, const float* query, size
   return sum;
 }
 
+void list_products(const int8_t* lists, size_t list_count, const uint8_t* queries,
+                   size_t query_count, size_t size, int32_t* out, size_t stride) {
+  for (size_t q = 0; q < query_count; ++q, queries += size, out += stride) {
+    for (size_t list = 0; list < list_count; ++list) {
+      const int8_t* const group = lists + list / 16 * 16 * size + list % 16 * 4;
+      int32_t sum = 0;
+      for (size_t i = 0; i < size; ++i) sum += int32_t{queries[i]} * group[i / 4 * 64 + i % 4];
+      out[list] = sum;
+    }
+  }
+}
+
 void list_bounds(const float* products, const float* shift, const float* reach, size_t count,
                  float factor, float* bounds, float* maxima) {
   for (size_t i = 0; i < count; ++i) {
@@ -90,8 +102,8 @@ void list_bounds(const float* products, const float* shift, const float* reach, 
 }  // namespace
 
 const CodeKernels& code_kernels_scalar() {
-  static constexpr CodeKernels kernels = {"scalar",  make_table, scan,
-                                          dot_bytes, dot_split,  list_bounds};
+  static constexpr CodeKernels kernels = {"scalar",  make_table,    scan,       dot_bytes,
+                                          dot_split, list_products, list_bounds};
   return kernels;
 }
 

@@ -41,6 +41,11 @@ struct CodeKernels {
   // sum of (8 · high + low - 4) · query, low of 3 bits: 8 dimensions in 3 bytes. `low` may be read
   // up to 4 bytes past its end.
   float (*dot_split)(const int8_t* high, const uint8_t* low, const float* query, size_t dimension);
+  // Inner products of queries (7 bits and 64, so 0…127, `size` bytes each) with lists in groups of
+  // 16: for each four dimensions 64 bytes, four of each list. out[q * stride + list]; `size` a
+  // multiple of 4, `list_count` one of 16.
+  void (*list_products)(const int8_t* lists, size_t list_count, const uint8_t* queries,
+                        size_t query_count, size_t size, int32_t* out, size_t stride);
   // How good a list's best rows may be: bounds[i] = products[i] + shift[i] + factor · reach[i], and
   // the best of each 16. count: a multiple of 16.
   void (*list_bounds)(const float* products, const float* shift, const float* reach, size_t count,

@@ -206,6 +206,48 @@ float dot_split(const int8_t* high, const uint8_t* low, const float* query, size
   return total;
 }
 
+// Products of pairs fit 16 bits: 127 * 127 * 2.
+template <size_t kQueries>
+void products_of_16(const int8_t* lists, const uint8_t* queries, size_t size, int32_t* out,
+                    size_t stride) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i sums[kQueries][2];
+  for (size_t q = 0; q < kQueries; ++q) sums[q][0] = sums[q][1] = _mm256_setzero_si256();
+  for (size_t i = 0; i < size; i += 4, lists += 64) {
+    const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lists));
+    const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lists + 32));
+    for (size_t q = 0; q < kQueries; ++q) {
+      int four;
+      __builtin_memcpy(&four, queries + q * size + i, 4);
+      const __m256i query = _mm256_set1_epi32(four);
+      sums[q][0] =
+          _mm256_add_epi32(sums[q][0], _mm256_madd_epi16(_mm256_maddubs_epi16(query, first), ones));
+      sums[q][1] = _mm256_add_epi32(sums[q][1],
+                                    _mm256_madd_epi16(_mm256_maddubs_epi16(query, second), ones));
+    }
+  }
+  for (size_t q = 0; q < kQueries; ++q) {
+    auto* const to = reinterpret_cast<__m256i*>(out + q * stride);
+    _mm256_storeu_si256(to, sums[q][0]);
+    _mm256_storeu_si256(to + 1, sums[q][1]);
+  }
+}
+
+void list_products(const int8_t* lists, size_t list_count, const uint8_t* queries,
+                   size_t query_count, size_t size, int32_t* out, size_t stride) {
+  for (size_t list = 0; list < list_count; list += 16) {
+    size_t q = 0;
+    for (; q + 4 <= query_count; q += 4) {
+      products_of_16<4>(lists + list * size, queries + q * size, size, out + q * stride + list,
+                        stride);
+    }
+    for (; q < query_count; ++q) {
+      products_of_16<1>(lists + list * size, queries + q * size, size, out + q * stride + list,
+                        stride);
+    }
+  }
+}
+
 void list_bounds(const float* products, const float* shift, const float* reach, size_t count,
                  float factor, float* bounds, float* maxima) {
   const __m256 times = _mm256_set1_ps(factor);
@@ -224,8 +266,8 @@ void list_bounds(const float* products, const float* shift, const float* reach, 
 }  // namespace
 
 const CodeKernels* code_kernels_avx2() {
-  static constexpr CodeKernels kernels = {"avx2",    make_table, scan,
-                                          dot_bytes, dot_split,  list_bounds};
+  static constexpr CodeKernels kernels = {"avx2",    make_table,    scan,       dot_bytes,
+                                          dot_split, list_products, list_bounds};
   const bool usable = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
   return usable ? &kernels : nullptr;
 }

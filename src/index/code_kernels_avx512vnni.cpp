@@ -207,6 +207,57 @@ float dot_split(const int8_t* high, const uint8_t* low, const float* query, size
   return _mm512_reduce_add_ps(sum);
 }
 
+template <size_t kQueries, size_t kGroups>
+void products_of_groups(const int8_t* lists, const uint8_t* queries, size_t size, int32_t* out,
+                        size_t stride) {
+  __m512i sums[kQueries][kGroups];
+  for (size_t q = 0; q < kQueries; ++q) {
+    for (size_t g = 0; g < kGroups; ++g) sums[q][g] = _mm512_setzero_si512();
+  }
+  for (size_t i = 0; i < size; i += 4) {
+    __m512i group[kGroups];
+    for (size_t g = 0; g < kGroups; ++g) {
+      group[g] = _mm512_loadu_si512(lists + g * 16 * size + i * 16);
+    }
+    for (size_t q = 0; q < kQueries; ++q) {
+      int four;
+      __builtin_memcpy(&four, queries + q * size + i, 4);
+      const __m512i query = _mm512_set1_epi32(four);
+      for (size_t g = 0; g < kGroups; ++g) {
+        sums[q][g] = _mm512_dpbusd_epi32(sums[q][g], query, group[g]);
+      }
+    }
+  }
+  for (size_t q = 0; q < kQueries; ++q) {
+    for (size_t g = 0; g < kGroups; ++g) {
+      _mm512_storeu_si512(out + q * stride + g * 16, sums[q][g]);
+    }
+  }
+}
+
+template <size_t kGroups>
+void products_of_queries(const int8_t* lists, const uint8_t* queries, size_t query_count,
+                         size_t size, int32_t* out, size_t stride) {
+  size_t q = 0;
+  for (; q + 6 <= query_count; q += 6) {
+    products_of_groups<6, kGroups>(lists, queries + q * size, size, out + q * stride, stride);
+  }
+  for (; q < query_count; ++q) {
+    products_of_groups<1, kGroups>(lists, queries + q * size, size, out + q * stride, stride);
+  }
+}
+
+void list_products(const int8_t* lists, size_t list_count, const uint8_t* queries,
+                   size_t query_count, size_t size, int32_t* out, size_t stride) {
+  size_t list = 0;
+  for (; list + 64 <= list_count; list += 64) {
+    products_of_queries<4>(lists + list * size, queries, query_count, size, out + list, stride);
+  }
+  for (; list < list_count; list += 16) {
+    products_of_queries<1>(lists + list * size, queries, query_count, size, out + list, stride);
+  }
+}
+
 void list_bounds(const float* products, const float* shift, const float* reach, size_t count,
                  float factor, float* bounds, float* maxima) {
   const __m512 times = _mm512_set1_ps(factor);
@@ -222,8 +273,8 @@ void list_bounds(const float* products, const float* shift, const float* reach, 
 }  // namespace
 
 const CodeKernels* code_kernels_avx512() {
-  static constexpr CodeKernels kernels = {"avx512",  make_table, scan,
-                                          dot_bytes, dot_split,  list_bounds};
+  static constexpr CodeKernels kernels = {"avx512",  make_table,    scan,       dot_bytes,
+                                          dot_split, list_products, list_bounds};
   const bool usable =
       __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
       __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&

@@ -1,6 +1,7 @@
 #include "index/search_lists_pass.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "index/vector_kernels.h"
@@ -54,8 +55,10 @@ void ListPass::prepare(Query& query, const float* values, const TopRows<float>& 
   query.step = most > 0 ? most / limit : 0;
   const float inverse = most > 0 ? limit / most : 0;
   query.whole.resize(dimension_);
+  // Adding this leaves the nearest whole number in the lowest bits.
+  constexpr float kRound = 0x1.8p23f;
   for (size_t i = 0; i < dimension_; ++i) {
-    query.whole[i] = static_cast<int16_t>(std::lrintf(values[i] * inverse));
+    query.whole[i] = static_cast<int16_t>(std::bit_cast<int32_t>(values[i] * inverse + kRound));
   }
   query.best.reset(known_floor(lists_.metric(), query.square, top),
                    kByteError * lists_.scale(0) * query.length);
@@ -169,14 +172,9 @@ void ListPass::run_together(std::span<const std::span<const float>> queries,
   constexpr size_t kSome = 64;
   for (size_t begin = 0; begin < count; begin += kSome) {
     const size_t some = std::min(kSome, count - begin);
-    leading_.resize(some * bounds_.coarse_size);
-    for (size_t q = 0; q < some; ++q) {
-      std::copy_n(rotated_.data() + (begin + q) * stride, bounds_.coarse_size,
-                  leading_.data() + q * bounds_.coarse_size);
-    }
     products_.resize(some * bounds_.size());
-    multiply_rows(bounds_.coarse.data(), bounds_.size(), leading_.data(), some, bounds_.coarse_size,
-                  products_.data(), bounds_.size());
+    bounds_.products(rotated_.data() + begin * stride, stride, some, product_scratch_,
+                     products_.data());
     for (size_t q = begin; q < begin + some; ++q) {
       Query& query = queries_[q];
       prepare(query, queries[q].data(), tops[q]);

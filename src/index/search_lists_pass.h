@@ -88,7 +88,8 @@ class ListPass {
   const ListEfforts efforts_;
   const size_t dimension_;
   std::vector<Query> queries_;
-  std::vector<float> values_, rotated_, leading_, products_;
+  std::vector<float> values_, rotated_, products_;
+  ListBounds::Scratch product_scratch_;
   std::vector<float> table_products_;
   std::vector<uint8_t> tables_;
   std::vector<float> limits_, maxima_, sorted_maxima_;

@@ -14,7 +14,10 @@
 namespace headrace::index {
 namespace {
 
-constexpr size_t kCoarseMax = 192;
+constexpr size_t kLeadingMax = 192;
+// Queries are 7 bits around this.
+constexpr int32_t kQueryZero = 64;
+constexpr float kQueryMost = 63;
 
 std::unexpected<Error> damaged(std::string_view what) {
   return fail(ErrorCode::damaged, "the vectors of a segment are damaged: " + std::string(what),
@@ -58,10 +61,12 @@ ListBounds::ListBounds(const VectorEpoch& epoch, Metric space_metric,
     : metric(space_metric),
       angles(version >= 3 && space_metric == Metric::cosine),
       scale(1.0f / std::sqrt(static_cast<float>(epoch.dimension))),
-      coarse_size(std::min(kCoarseMax, padded_length(epoch.basis_size))) {
+      leading(std::min(kLeadingMax, padded_length(epoch.basis_size))) {
   const size_t lists = epoch.list_count;
   const size_t stride = padded_length(epoch.basis_size);
-  coarse.resize(padded_length(lists) * coarse_size);
+  whole.resize(padded_length(lists) * leading);
+  whole_sum.resize(padded_length(lists));
+  step.resize(padded_length(lists));
   shift.assign(padded_length(lists), -std::numeric_limits<float>::infinity());
   reach.resize(padded_length(lists));
   spread.resize(padded_length(lists));
@@ -76,21 +81,56 @@ ListBounds::ListBounds(const VectorEpoch& epoch, Metric space_metric,
   noise = residual > 0 ? static_cast<float>(std::sqrt(left / residual)) : 0.0f;
   for (size_t list = 0; list < lists; ++list) {
     const float* const centroid = epoch.centroids.data() + list * stride;
-    std::copy_n(centroid, coarse_size, coarse.data() + list * coarse_size);
+    float most = 0;
+    for (size_t i = 0; i < leading; ++i) most = std::max(most, std::fabs(centroid[i]));
+    const float inverse = most > 0 ? 127 / most : 0;
+    for (size_t i = 0; i < leading; ++i) {
+      const auto value = static_cast<int8_t>(std::lrintf(centroid[i] * inverse));
+      whole[list / 16 * 16 * leading + i / 4 * 64 + list % 16 * 4 + i % 4] = value;
+      whole_sum[list] += value;
+    }
+    step[list] = most / 127;
     spread[list] = std::sqrt(residuals[list]);
     reach[list] = angles ? 1 : spread[list];
     shift[list] = 0;
     if (angles) {
       const float length = std::sqrt(vector_kernels().dot_f32(centroid, centroid, stride));
-      for (size_t i = 0; length > 0 && i < coarse_size; ++i) {
-        coarse[list * coarse_size + i] /= length;
-      }
+      if (length > 0) step[list] /= length;
       continue;
     }
     if (metric == Metric::cosine) shift[list] = residuals[list];
     if (metric == Metric::l2) {
       const float square = vector_kernels().dot_f32(centroid, centroid, stride);
       shift[list] = (residuals[list] - square) / 2;
+    }
+  }
+}
+
+void ListBounds::products(const float* rotated, size_t stride, size_t count, Scratch& scratch,
+                          float* out) const {
+  scratch.queries.resize(count * leading);
+  scratch.sums.resize(count * size());
+  std::vector<float> steps(count);
+  for (size_t q = 0; q < count; ++q) {
+    const float* const query = rotated + q * stride;
+    float most = 0;
+    for (size_t i = 0; i < leading; ++i) most = std::max(most, std::fabs(query[i]));
+    steps[q] = most / kQueryMost;
+    const float inverse = most > 0 ? kQueryMost / most : 0;
+    uint8_t* const to = scratch.queries.data() + q * leading;
+    for (size_t i = 0; i < leading; ++i) {
+      // Rounded half up; positive, so that it is cut off downwards.
+      to[i] = static_cast<uint8_t>(query[i] * inverse + (kQueryZero + 0.5f));
+    }
+  }
+  code_kernels().list_products(whole.data(), size(), scratch.queries.data(), count, leading,
+                               scratch.sums.data(), size());
+  for (size_t q = 0; q < count; ++q) {
+    const int32_t* const sums = scratch.sums.data() + q * size();
+    float* const to = out + q * size();
+    for (size_t list = 0; list < size(); ++list) {
+      to[list] =
+          steps[q] * step[list] * static_cast<float>(sums[list] - kQueryZero * whole_sum[list]);
     }
   }
 }

@@ -54,6 +54,14 @@ struct ListBounds {
   ListBounds(const VectorEpoch& epoch, Metric metric, std::span<const float> residuals,
              uint32_t version);
   size_t size() const { return shift.size(); }
+  // The part q·c of the bounds, from the leading directions in small whole numbers: out[q * size()
+  // + list] for queries in the basis, `stride` apart.
+  struct Scratch {
+    std::vector<uint8_t> queries;
+    std::vector<int32_t> sums;
+  };
+  void products(const float* rotated, size_t stride, size_t count, Scratch& scratch,
+                float* out) const;
   // What the distance of the k-th best row with this score counts for.
   float distance(float square, float score) const;
   // What a reach of 1 adds to the bound of a list with `reach` 1, for a query of this length.
@@ -61,12 +69,17 @@ struct ListBounds {
 
   Metric metric;
   bool angles = false;
-  float noise = 0;         // of codes, as a share of the residuals' length
-  float scale = 0;         // 1 / sqrt(dimension)
-  size_t coarse_size = 0;  // leading directions of the centroids, a multiple of 16
+  float noise = 0;     // of codes, as a share of the residuals' length
+  float scale = 0;     // 1 / sqrt(dimension)
+  size_t leading = 0;  // directions of the centroids that count for the choice of lists
   // All of a number of lists that is filled up to a multiple of 16.
-  std::vector<float> coarse, shift, reach;
+  std::vector<float> shift, reach;
   std::vector<float> spread;  // the residuals' mean length
+  // The centroids (unit vectors where angles count) in 8 bits, laid out for CodeKernels, and what
+  // turns sums of products into numbers.
+  std::vector<int8_t> whole;
+  std::vector<float> step;
+  std::vector<int32_t> whole_sum;
 };
 
 // The effort depends on how near the query is to the rows: beyond a distance at which nearly all

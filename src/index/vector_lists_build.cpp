@@ -33,7 +33,7 @@ constexpr size_t kEffortK[kEffortDepths] = {10, 100};
 constexpr float kLosses[] = {0.5f,  0.3f,  0.2f,   0.1f,   0.05f, 0.03f,
                              0.02f, 0.01f, 0.005f, 0.002f, 0.001f};
 // Of the misses allowed, the part that the choice of lists may cause; the codes get the rest.
-constexpr float kListShare = 0.6f;
+constexpr float kListShare = 0.75f;
 // A measured share of misses is that of a sample: so much of the loss allowed is made use of.
 constexpr float kLossUsed = 0.95f;
 // An effort that rules everything out.
@@ -311,12 +311,10 @@ class ListsBuilder {
     const CodeTable kind =
         code_kernels().make_table(rotated.data(), epoch_.codebook.data(), epoch_.widths.data(),
                                   epoch_.widths.size(), products.data(), table.data());
-    std::vector<float> list_bound(epoch_.list_count);
-    for (uint32_t list = 0; list < epoch_.list_count; ++list) {
-      list_bound[list] = bounds.shift[list] +
-                         vector_kernels().dot_f32(bounds.coarse.data() + list * bounds.coarse_size,
-                                                  rotated.data(), bounds.coarse_size);
-    }
+    std::vector<float> list_bound(bounds.size());
+    ListBounds::Scratch scratch;
+    bounds.products(rotated.data(), stride_, 1, scratch, list_bound.data());
+    for (size_t list = 0; list < bounds.size(); ++list) list_bound[list] += bounds.shift[list];
     const std::vector<float> floors = visit_floors(best, k, list_bound);
     std::vector<float> values(padded_);
     std::vector<float> turned(stride_);

@@ -191,6 +191,18 @@ TEST_P(FastCodeKernels, AgreeWithPlainOnes) {
     EXPECT_NEAR(plain.dot_split(high.data(), low.data(), query.data(), dimension),
                 fast->dot_split(high.data(), low.data(), query.data(), dimension), 0.5f);
   }
+  for (const size_t queries : {1UL, 5UL, 13UL}) {
+    constexpr size_t kLists = 112;
+    constexpr size_t kSize = 36;
+    std::vector<int8_t> lists(kLists * kSize);
+    std::vector<uint8_t> codes(queries * kSize);
+    for (auto& x : lists) x = static_cast<int8_t>(static_cast<int>(random() % 255) - 127);
+    for (auto& x : codes) x = static_cast<uint8_t>(random() % 128);
+    std::vector<int32_t> a(queries * kLists), b(queries * kLists);
+    plain.list_products(lists.data(), kLists, codes.data(), queries, kSize, a.data(), kLists);
+    fast->list_products(lists.data(), kLists, codes.data(), queries, kSize, b.data(), kLists);
+    EXPECT_EQ(a, b);
+  }
   std::vector<float> products(64), shift(64), reach(64), bounds(64), others(64), maxima(4), most(4);
   for (float& x : products) x = normal(random);
   for (float& x : shift) x = normal(random);
