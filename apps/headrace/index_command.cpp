@@ -87,8 +87,10 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
                       "Embedding model (a folder or a name), or none; default all-MiniLM-L6-v2");
   command
       ->add_option("--precision", options.precision,
-                   "Of the model's arithmetic: fp32 (default), bf16 or int8 (faster, near)")
-      ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
+                   "Of the model's arithmetic: auto (default: int16 where it is faster than fp32, "
+                   "and as good), fp32, "
+                   "bf16, int16 or int8 (fastest, near)")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "int16", "int8"}));
   command->add_option("--cache", options.model_options.cache,
                       "A folder for vectors to keep between runs, or off (default: "
                       "$HEADRACE_CACHE, else headrace/vectors in the user's cache folder)");

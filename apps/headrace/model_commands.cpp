@@ -232,8 +232,10 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
                       "$HEADRACE_CACHE, else headrace/vectors in the user's cache folder)");
   command
       ->add_option("--precision", embed->precision,
-                   "Of the arithmetic: fp32 (default), bf16 or int8 (faster, near)")
-      ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
+                   "Of the arithmetic: auto (default: int16 where it is faster than fp32, and as "
+                   "good), fp32, "
+                   "bf16, int16 or int8 (fastest, near)")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "int16", "int8"}));
   command->footer(
       "Texts are answered as they come: from a pipe line by line, from a file in batches.\n"
       "Identical texts are computed once, also in later runs (--cache).\n\n"

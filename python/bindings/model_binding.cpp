@@ -170,7 +170,7 @@ void bind_models(nb::module_& module) {
   nb::class_<Model>(module, "Model")
       .def(nb::init<const std::string&, const std::string&, const std::string&,
                     const std::string&>(),
-           nb::arg("model"), nb::arg("precision") = "fp32", nb::arg("long") = "cut",
+           nb::arg("model"), nb::arg("precision") = "auto", nb::arg("long") = "cut",
            nb::arg("cache") = "")
       .def(nb::init<const nb::object&, const std::string&, uint32_t, size_t, bool>(),
            nb::arg("call"), nb::arg("name"), nb::arg("dimension"), nb::arg("batch"),

@@ -34,7 +34,8 @@ class Model:
             with the weights. By default the function's own name.
         as_list: give the function a list of str instead of an Arrow record batch (for
             `SentenceTransformer(...).encode`).
-        precision: of our own encoders: "fp32", "bf16" or "int8" (faster, near).
+        precision: of our own encoders: "auto" ("int16" where the CPU is faster with it than with
+            floats, cosine 0.99999; else "fp32"), "fp32", "bf16", "int16" or "int8" (fastest, near).
 
     Raises:
         NotFound: with every place that was looked at and the command that brings the model.
@@ -44,7 +45,7 @@ class Model:
         self,
         model: str | Callable[[Any], Any] = DEFAULT_MODEL,
         *,
-        precision: str = "fp32",
+        precision: str = "auto",
         long: str = "cut",
         cache: str = "",
         batch: int = 256,
@@ -110,7 +111,7 @@ def embed(
     texts: str | Iterable[str],
     model: str | Model | Callable[[Any], Any] = DEFAULT_MODEL,
     *,
-    precision: str = "fp32",
+    precision: str = "auto",
     long: str = "cut",
     cache: str = "",
     purpose: str = "plain",
@@ -128,7 +129,7 @@ async def embed_async(
     texts: str | Iterable[str],
     model: str | Model | Callable[[Any], Any] = DEFAULT_MODEL,
     *,
-    precision: str = "fp32",
+    precision: str = "auto",
     long: str = "cut",
     cache: str = "",
     purpose: str = "plain",

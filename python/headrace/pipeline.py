@@ -96,7 +96,8 @@ class Pipeline:
         Args:
             model: a name, a `Model`, or a function that gets Arrow record batches of texts (never
                 rows), sorted by length, and returns one vector a text.
-            precision: of our own encoders: "fp32" (default), "bf16" or "int8" (faster, near).
+            precision: of our own encoders: "auto" (default: "int16" where it is faster than "fp32"),
+                "fp32", "bf16", "int16" or "int8" (fastest, near).
             batch, dimension, name, as_list: of a function; see `Model`.
         """
         if model is not None and not isinstance(model, (str, Model)):

@@ -20,6 +20,7 @@ struct Vector {
   static constexpr size_t kWidth = 16;
   static constexpr int kRows = 12;  // 24 sums, 2 columns, 1 value: 27 of 32 registers
   static constexpr int kVectors = 2;
+  static constexpr bool kFastWords = true;
 
   static HR_INLINE Reg zero() { return _mm512_setzero_ps(); }
   static HR_INLINE Reg set(float x) { return _mm512_set1_ps(x); }

@@ -690,6 +690,7 @@ struct KernelBody {
     return {.name = name,
             .panel_width = kPanel,
             .row_block = kRows,
+            .fast_words = V::kFastWords,
             .linear = linear,
             .quantise = quantise,
             .linear_int8 = linear_int8,

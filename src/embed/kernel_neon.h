@@ -14,6 +14,7 @@ struct Vector {
   static constexpr size_t kWidth = 4;
   static constexpr int kRows = 6;  // 24 sums, 4 columns, 1 value: 29 of 32 registers
   static constexpr int kVectors = 4;
+  static constexpr bool kFastWords = false;
 
   static HR_INLINE Reg zero() { return vdupq_n_f32(0); }
   static HR_INLINE Reg set(float x) { return vdupq_n_f32(x); }

@@ -139,7 +139,8 @@ struct LayerNormCall {
 struct Kernels {
   const char* name = nullptr;
   size_t panel_width = 0;
-  size_t row_block = 0;  // rows are handled this many at a time; multiples run best
+  size_t row_block = 0;     // rows are handled this many at a time; multiples run best
+  bool fast_words = false;  // linear_int16 is faster than linear
 
   void (*linear)(const LinearCall&) = nullptr;
   void (*quantise)(const QuantiseCall&) = nullptr;

@@ -15,6 +15,7 @@ struct Vector {
   static constexpr size_t kWidth = 8;
   static constexpr int kRows = 6;  // 12 sums, 2 columns, 1 value: 15 of 16 registers
   static constexpr int kVectors = 2;
+  static constexpr bool kFastWords = true;
 
   static HR_INLINE Reg zero() { return _mm256_setzero_ps(); }
   static HR_INLINE Reg set(float x) { return _mm256_set1_ps(x); }

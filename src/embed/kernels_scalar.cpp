@@ -12,6 +12,7 @@ struct Vector {
   static constexpr size_t kWidth = 4;
   static constexpr int kRows = 4;
   static constexpr int kVectors = 2;
+  static constexpr bool kFastWords = false;
 
   static HR_INLINE Reg zero() { return Reg{}; }
   static HR_INLINE Reg set(float x) { return Reg{x, x, x, x}; }

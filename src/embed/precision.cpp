@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "embed/kernels.h"
+
 namespace headrace {
 
 std::string_view precision_name(Precision precision) {
@@ -18,14 +20,18 @@ std::string_view precision_name(Precision precision) {
   return "fp32";
 }
 
+Precision default_precision() {
+  return embed::kernels().fast_words ? Precision::int16 : Precision::fp32;
+}
+
 Result<Precision> parse_precision(std::string_view name) {
-  if (name.empty()) return Precision::fp32;
+  if (name.empty() || name == "auto") return default_precision();
   for (const Precision precision :
        {Precision::fp32, Precision::bf16, Precision::int16, Precision::int8}) {
     if (name == precision_name(precision)) return precision;
   }
   return fail(ErrorCode::invalid_argument, fmt::format("there is no precision \"{}\"", name),
-              "the precisions are fp32, bf16, int16 and int8");
+              "the precisions are auto, fp32, bf16, int16 and int8");
 }
 
 }  // namespace headrace

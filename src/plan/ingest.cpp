@@ -132,7 +132,10 @@ Status Run::open() {
                 "index into another knowledge base");
   }
   const bool is_new = !existed || info.settings.empty();
-  if (is_new) settings_.model = kDefaultModel;
+  if (is_new) {
+    settings_.model = kDefaultModel;
+    settings_.precision = precision_name(default_precision());
+  }
   without_vectors_ = options_.model == "none";
   if (without_vectors_) {
     // Those that are there stay, with their model: this run leaves it out, a later one catches up.
@@ -140,7 +143,8 @@ Status Run::open() {
   } else if (!options_.model.empty()) {
     settings_.model = options_.model;
   }
-  if (!options_.precision.empty()) settings_.precision = options_.precision;
+  if (!options_.precision.empty() && options_.precision != "auto")
+    settings_.precision = options_.precision;
   if (options_.chunk_tokens != 0) settings_.chunk_tokens = options_.chunk_tokens;
   if (options_.overlap >= 0) settings_.overlap = static_cast<uint32_t>(options_.overlap);
   // An overlap that was not asked for makes room for small chunks.

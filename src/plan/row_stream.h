@@ -27,7 +27,7 @@ struct RowStreamOptions {
   ModelOptions model_options;
   std::shared_ptr<const VectorModel> given_model;  // instead of one looked up by name
   bool embed = false;                              // a column of vectors, named "default"
-  std::string precision;                           // empty: fp32
+  std::string precision;                           // empty: the default
   uint32_t chunk_tokens = 256;
   uint32_t overlap = 32;
   uint64_t memory_bytes = 0;

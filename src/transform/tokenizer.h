@@ -46,8 +46,8 @@ class Tokenizer {
   virtual void encode(std::string_view text, Encoding& out) const = 0;
   // The same with the model's special tokens around it ([CLS] … [SEP]).
   virtual void encode_with_special(std::string_view text, Encoding& out) const = 0;
-  // Only ids, only as many as `limit` (0 = all), special tokens included: for embedding. What is too
-  // long loses tokens of its text, never special ones (unless `limit` has no room for them).
+  // Only ids, only as many as `limit` (0 = all), special tokens included: for embedding. What is
+  // too long loses tokens of its text, never special ones (unless `limit` has no room for them).
   // Returns the number of tokens the whole text has, special ones included.
   virtual size_t encode_ids(std::string_view text, size_t limit,
                             std::vector<int32_t>& out) const = 0;
