@@ -154,6 +154,7 @@ Result<index::Writer*> Knowledge::writer() {
   HR_ASSIGN(Settings settings, Settings::from_json(info.settings));
   if (info.settings.empty()) {
     settings.own_vectors = options_.own_vectors;
+    settings.precision = precision_name(default_precision());
     settings.model = options_.own_vectors       ? ""
                      : options_.model == "none" ? ""
                      : options_.model.empty()   ? kDefaultModel

@@ -41,6 +41,10 @@ Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
   return TextEmbedder::load(spec, options.precision);
 }
 
+// Part of a cache's name since texts that are cut keep the special tokens at their end: what was
+// kept before is not looked at.
+constexpr const char* kCutTexts = "|2";
+
 }  // namespace
 
 void Embeddings::add_counts(const Embeddings& other) {
@@ -67,7 +71,8 @@ std::shared_ptr<const VectorModel> with_reuse(std::shared_ptr<const VectorModel>
   const std::string folder = options.cache.empty() ? default_cache_folder() : options.cache;
   if (persistent && !folder.empty() && folder != "off") {
     cache = std::make_unique<VectorCache>(FileSystem::real(), folder,
-                                          info.fingerprint + "|" + info.precision, info.dimension);
+                                          info.fingerprint + "|" + info.precision + kCutTexts,
+                                          info.dimension);
   }
   return std::make_shared<const ReusingModel>(std::move(model), windows ? "window" : "cut",
                                               std::move(cache));
