@@ -340,7 +340,10 @@ Status Run::take(Outcome&& outcome) {
   group_.push_back(std::move(document));
   if (outcome.has_members) {
     const std::string container = group_.back().source;
-    HR_TRY(write_group());
+    // Its members are in the group or before it: what is gone from it goes after them. Where
+    // nothing was known before, nothing can be gone, and the group goes on growing: a commit for
+    // each document would wait for the disk each time.
+    if (known_->members(container) != nullptr) HR_TRY(write_group());
     if (outcome.kind == OutcomeKind::container_end) {
       HR_TRY(remove_stale(container, std::exchange(met_, {})));
     } else {
