@@ -69,3 +69,25 @@ def test_what_is_nested_too_deep_stays_listed(headrace, tmp_path):
         assert set(found) == {inner}
         assert "8 deep" in found[inner]["message"] and "unpack" in found[inner]["hint"]
         assert len(sources(headrace)) == 8
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_records_with_the_same_id_are_all_there(headrace, tmp_path, kind):
+    texts = [("a", "alpha one"), ("b", "beta"), ("a", "alpha two"), ("a", "alpha three")]
+    if kind == "jsonl":
+        text = "\n".join(json.dumps({"id": id, "text": text}) for id, text in texts)
+    else:
+        text = "id,text\n" + "\n".join(map(",".join, texts)) + "\n"
+    (tmp_path / f"r.{kind}").write_text(text)
+    arguments = (f"r.{kind}", "--text-column", "text")
+    assert counts(headrace.index(*arguments)) == (4, 0, 0, 0, 0)
+    rows = headrace.rows()
+    assert {(row["source"], row["text"]) for row in rows} == {
+        (f"r.{kind}#a", "alpha one"), (f"r.{kind}#b", "beta"),
+        (f"r.{kind}#a (2)", "alpha two"), (f"r.{kind}#a (3)", "alpha three"),
+    }
+    assert sorted(row["metadata"]["id"] for row in rows) == ["a", "a", "a", "b"]
+    with open(tmp_path / f"r.{kind}", "a") as file:
+        file.write("\n" if kind == "jsonl" else "c,gamma\n")
+    unchanged = counts(headrace.index(*arguments))
+    assert unchanged == ((0, 0, 4, 0, 0) if kind == "jsonl" else (1, 0, 4, 0, 0))

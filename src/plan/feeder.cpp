@@ -9,6 +9,7 @@
 
 #include "sources/archive.h"
 #include "sources/file_reader.h"
+#include "sources/record_names.h"
 
 namespace headrace {
 
@@ -274,9 +275,13 @@ Status Feeder::feed_member(Member&& member, const std::string& outer, Container&
 }
 
 Status Feeder::feed_records(std::string_view name, const std::string& bytes, Container& container) {
+  RecordNames names;
   return read_jsonl(
       std::string(name), bytes, context_.options.columns,
-      {[&](RawDocument&& raw) { return feed_record(std::move(raw), Format::text, container); },
+      {[&](RawDocument&& raw) {
+         raw.source = names.unique(std::move(raw.source));
+         return feed_record(std::move(raw), Format::text, container);
+       },
        [&](DocumentError problem) { return container_problem(std::move(problem), container); }});
 }
 
@@ -321,9 +326,13 @@ Status Feeder::feed_csv_file(const FileEntry& entry) {
     return deliver(failed_outcome(entry.source, "", "read", std::move(file).error(), entry.stamp));
   }
   Container container{entry.source, file->stamp, hash128(file->bytes)};
+  RecordNames names;
   HR_TRY(read_csv_records(
       entry.source, file->bytes, context_.options.columns,
-      {[&](RawDocument&& raw) { return feed_record(std::move(raw), Format::text, container); },
+      {[&](RawDocument&& raw) {
+         raw.source = names.unique(std::move(raw.source));
+         return feed_record(std::move(raw), Format::text, container);
+       },
        [&](DocumentError problem) { return container_problem(std::move(problem), container); }}));
   reading_.release();
   return end_container(container);
@@ -341,13 +350,17 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
   Hasher128 hasher;
   std::string buffer;
   uint64_t line = 0;
+  RecordNames names;
   const auto feed_line = [&](std::string_view text) -> Status {
     ++line;
     if (line == 1 && text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
     if (text.ends_with('\r')) text.remove_suffix(1);
     if (text.find_first_not_of(" \t") == std::string_view::npos) return {};
     auto record = parse_json_record(entry.source, line, text, context_.options.columns);
-    if (record) return feed_record(std::move(*record), Format::text, container);
+    if (record) {
+      record->source = names.unique(std::move(record->source));
+      return feed_record(std::move(*record), Format::text, container);
+    }
     return container_problem(
         {fmt::format("{}:{}", entry.source, line), "read", std::move(record).error()}, container);
   };
