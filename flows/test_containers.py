@@ -91,3 +91,14 @@ def test_records_with_the_same_id_are_all_there(headrace, tmp_path, kind):
         file.write("\n" if kind == "jsonl" else "c,gamma\n")
     unchanged = counts(headrace.index(*arguments))
     assert unchanged == ((0, 0, 4, 0, 0) if kind == "jsonl" else (1, 0, 4, 0, 0))
+
+
+def test_a_line_that_is_too_long_is_not_the_whole_file(headrace, tmp_path):
+    lines = [json.dumps({"id": n, "text": f"{GOOD} {n}"}) for n in range(6)]
+    lines[2] = json.dumps({"id": 2, "text": "word " * 4_000_000})
+    lines[5] = json.dumps({"id": 5, "text": "word " * 4_000_000})
+    (tmp_path / "r.jsonl").write_text("\n".join(lines))
+    report = headrace.index("r.jsonl", "--memory", "64MiB")
+    assert counts(report) == (4, 0, 0, 0, 2)
+    assert set(errors(headrace)) == {"r.jsonl:3", "r.jsonl:6"}
+    assert sources(headrace) == {f"r.jsonl#{n}" for n in (0, 1, 3, 4)}

@@ -364,6 +364,7 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
     return container_problem(
         {fmt::format("{}:{}", entry.source, line), "read", std::move(record).error()}, container);
   };
+  bool passing_over = false;  // in the rest of a line that is too long
   while (true) {
     const size_t kept = buffer.size();
     buffer.resize(kept + kLineBufferBytes);
@@ -377,7 +378,12 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
     if (got < 0) continue;
     hasher.update(std::string_view(buffer).substr(kept));
     size_t begin = 0;
-    for (size_t end = buffer.find('\n', kept); end != std::string::npos;
+    if (passing_over) {
+      const size_t end = buffer.find('\n');
+      passing_over = end == std::string::npos;
+      begin = passing_over ? buffer.size() : end + 1;
+    }
+    for (size_t end = buffer.find('\n', std::max(begin, kept)); end != std::string::npos;
          end = buffer.find('\n', begin)) {
       HR_TRY(feed_line(std::string_view(buffer).substr(begin, end - begin)));
       begin = end + 1;
@@ -386,13 +392,17 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
     // A long line is there twice while it is parsed.
     if (buffer.size() > 2 * kLineBufferBytes) HR_TRY(reserve_reading(3 * buffer.size()));
     if (buffer.size() > context_.options.document_bytes_max) {
-      return container_problem(
-          {entry.source, "read",
+      ++line;
+      HR_TRY(container_problem(
+          {fmt::format("{}:{}", entry.source, line), "read",
            Error(ErrorCode::too_large,
-                 fmt::format("{} line {} is longer than {} bytes", entry.source, line + 1,
+                 fmt::format("{}:{}: the line is longer than {} bytes", entry.source, line,
                              context_.options.document_bytes_max),
-                 "split the record, or raise --memory")},
-          container);
+                 "split the record, or raise --memory; the other lines are indexed")},
+          container));
+      buffer = {};
+      reading_.release();
+      passing_over = true;
     }
   }
   if (!buffer.empty()) HR_TRY(feed_line(buffer));
