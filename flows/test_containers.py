@@ -102,3 +102,14 @@ def test_a_line_that_is_too_long_is_not_the_whole_file(headrace, tmp_path):
     assert counts(report) == (4, 0, 0, 0, 2)
     assert set(errors(headrace)) == {"r.jsonl:3", "r.jsonl:6"}
     assert sources(headrace) == {f"r.jsonl#{n}" for n in (0, 1, 3, 4)}
+
+
+def test_a_table_without_the_column_is_listed(headrace, tmp_path):
+    (tmp_path / "t.csv").write_text("id,body\n1,alpha\n2,beta\n")
+    for _ in range(2):
+        assert counts(headrace.index("t.csv", "--text-column", "nope")) == (0, 0, 0, 0, 1)
+        found = errors(headrace)
+        assert set(found) == {"t.csv"}
+        assert "nope" in found["t.csv"]["message"] and "id, body" in found["t.csv"]["hint"]
+    assert counts(headrace.index("t.csv", "--text-column", "body")) == (2, 0, 0, 0, 0)
+    assert errors(headrace) == {}

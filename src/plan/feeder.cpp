@@ -327,13 +327,17 @@ Status Feeder::feed_csv_file(const FileEntry& entry) {
   }
   Container container{entry.source, file->stamp, hash128(file->bytes)};
   RecordNames names;
-  HR_TRY(read_csv_records(
-      entry.source, file->bytes, context_.options.columns,
-      {[&](RawDocument&& raw) {
-         raw.source = names.unique(std::move(raw.source));
-         return feed_record(std::move(raw), Format::text, container);
-       },
-       [&](DocumentError problem) { return container_problem(std::move(problem), container); }}));
+  HR_TRY(read_csv_records(entry.source, file->bytes, context_.options.columns,
+                          {[&](RawDocument&& raw) {
+                             raw.source = names.unique(std::move(raw.source));
+                             return feed_record(std::move(raw), Format::text, container);
+                           },
+                           [&](DocumentError problem) {
+                             // Not one of its lines: the table itself is what failed.
+                             container.damaged =
+                                 container.damaged || problem.source == container.source;
+                             return container_problem(std::move(problem), container);
+                           }}));
   reading_.release();
   return end_container(container);
 }

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -102,12 +103,16 @@ Status read_csv_records(const std::string& file, std::string_view bytes,
   if (!header) return {};
   const auto text = column(*header, columns.text, {"text", "contents", "content", "body"});
   if (!text) {
+    constexpr size_t kNamesShown = 300;  // bytes
+    std::string names = to_valid_utf8(fmt::format("{}", fmt::join(*header, ", ")));
+    if (names.size() > kNamesShown)
+      names = names.substr(0, code_point_floor(names, kNamesShown)) + " …";
     return handlers.on_problem(
         {file, "read",
          Error(ErrorCode::damaged,
                columns.text.empty() ? fmt::format("{} has no column \"text\"", file)
                                     : fmt::format("{} has no column \"{}\"", file, columns.text),
-               "name the column with --text-column")});
+               fmt::format("name the column with --text-column; there are: {}", names))});
   }
   const auto id = column(*header, columns.id, {"id", "_id"});
   const auto title = column(*header, columns.title, {"title"});
