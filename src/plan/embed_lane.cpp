@@ -1,13 +1,27 @@
 #include "plan/embed_lane.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace headrace {
 
 namespace {
-// A window is large enough to sort texts into tiles of equal length, small enough that vectors
-// become durable every few seconds.
+using Clock = std::chrono::steady_clock;
+
+// A window is large enough to sort texts into tiles of equal length and to keep every thread busy,
+// small enough that vectors become durable every few seconds: as much text as the window before
+// says will take so long, within bounds.
 constexpr size_t kWindowRows = 512;
+constexpr double kWindowSeconds = 2;
+constexpr uint64_t kWindowBytesLeast = 4 << 10;  // these for each thread
+constexpr uint64_t kWindowBytesFirst = 16 << 10;
+constexpr uint64_t kWindowBytesMost = 64 << 10;
+
+// Requests to a machine elsewhere cost the same for few rows and for many; so may a function's.
+bool computed_here(const VectorModelInfo& model) {
+  return model.kind == "encoder" || model.kind == "onnx";
+}
 }  // namespace
 
 EmbedLane::EmbedLane(const VectorModel& embedder, index::Writer& writer, std::string space,
@@ -19,6 +33,7 @@ EmbedLane::EmbedLane(const VectorModel& embedder, index::Writer& writer, std::st
       pool_(pool),
       progress_(progress),
       cancel_(cancel),
+      window_bytes_(computed_here(embedder.info()) ? kWindowBytesFirst * pool.size() : UINT64_MAX),
       waiting_(waiting_bytes_max),
       thread_([this] { loop(); }) {}
 
@@ -59,14 +74,18 @@ Status EmbedLane::finish() {
 void EmbedLane::loop() {
   std::vector<Item> window;
   while (auto item = waiting_.pop()) {
+    uint64_t bytes = item->text.size();
     window.push_back(std::move(*item));
-    while (window.size() < kWindowRows) {
+    while (window.size() < kWindowRows && bytes < window_bytes_) {
       auto next = waiting_.try_pop();
       if (!next) break;
+      bytes += next->text.size();
       window.push_back(std::move(*next));
     }
+    const Clock::time_point start = Clock::now();
     Status embedded = cancel_.check();
     if (embedded) embedded = embed_window(std::exchange(window, {}));
+    adjust_window(bytes, std::chrono::duration<double>(Clock::now() - start).count());
     if (!embedded) {
       MutexLock lock(mutex_);
       failure_ = std::move(embedded).error();
@@ -74,6 +93,16 @@ void EmbedLane::loop() {
       return;
     }
   }
+}
+
+void EmbedLane::adjust_window(uint64_t bytes, double seconds) {
+  if (window_bytes_ == UINT64_MAX) return;
+  const double fitting = static_cast<double>(bytes) * kWindowSeconds / std::max(seconds, 1e-6);
+  const uint64_t threads = pool_.size();
+  // In doubles: a moment's window may come to more than any integer.
+  window_bytes_ =
+      static_cast<uint64_t>(std::clamp(fitting, static_cast<double>(kWindowBytesLeast * threads),
+                                       static_cast<double>(kWindowBytesMost * threads)));
 }
 
 Status EmbedLane::embed_window(std::vector<Item> window) {

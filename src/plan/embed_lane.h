@@ -44,6 +44,8 @@ class EmbedLane {
     std::string text;
   };
   void loop();
+  // So much text took so long: how much the next window takes.
+  void adjust_window(uint64_t bytes, double seconds);
   Status embed_window(std::vector<Item> window);
   Status status();
 
@@ -53,6 +55,7 @@ class EmbedLane {
   ThreadPool& pool_;
   Progress& progress_;
   const CancelToken& cancel_;
+  uint64_t window_bytes_;  // of the lane's thread
   Channel<Item> waiting_;
   Mutex mutex_;
   std::optional<Error> failure_ HR_GUARDED_BY(mutex_);

@@ -2,6 +2,7 @@
 // counted.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -16,9 +17,10 @@ namespace headrace {
 
 class CountingModel final : public VectorModel {
  public:
-  explicit CountingModel(uint32_t tokens_max = 0) : tokenizer_(Tokenizer::without_model()) {
+  explicit CountingModel(uint32_t tokens_max = 0, std::string kind = "test")
+      : tokenizer_(Tokenizer::without_model()) {
     info_.name = "counting";
-    info_.kind = "test";
+    info_.kind = std::move(kind);
     info_.fingerprint = "counting";
     info_.dimension = 2;
     info_.tokens_max = tokens_max;
@@ -30,6 +32,7 @@ class CountingModel final : public VectorModel {
   Result<Embeddings> embed(std::span<const std::string> texts, const EmbedOptions& /*options*/,
                            ThreadPool& /*pool*/) const override {
     if (during) during();
+    most_at_once = std::max(most_at_once.load(), texts.size());
     if (fails) return fail(ErrorCode::io, "failed as asked");
     Embeddings result;
     for (const std::string& text : texts) {
@@ -51,6 +54,7 @@ class CountingModel final : public VectorModel {
 
   std::function<void()> during;
   std::atomic<bool> fails = false;
+  mutable std::atomic<size_t> most_at_once = 0;
 
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;
