@@ -56,12 +56,28 @@ Embeddings EmbedLane::counts() {
 Status EmbedLane::add(std::string key, std::string text) {
   HR_TRY(status());
   progress_.rows_to_embed.fetch_add(1, std::memory_order_relaxed);
+  unfinished_.fetch_add(1);
   const uint64_t bytes = key.size() + text.size() + sizeof(Item);
   if (!waiting_.push({std::move(key), std::move(text)}, bytes)) {
     HR_TRY(status());
     return cancel_.check();
   }
   return {};
+}
+
+Result<bool> EmbedLane::offer(std::string key, std::string text) {
+  HR_TRY(status());
+  const uint64_t bytes = key.size() + text.size() + sizeof(Item);
+  Item item{std::move(key), std::move(text)};
+  unfinished_.fetch_add(1);
+  if (!waiting_.try_push(item, bytes)) {
+    unfinished_.fetch_sub(1);
+    HR_TRY(status());
+    HR_TRY(cancel_.check());
+    return false;
+  }
+  progress_.rows_to_embed.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 Status EmbedLane::finish() {
@@ -118,6 +134,7 @@ Status EmbedLane::embed_window(std::vector<Item> window) {
             embedder_.embed(texts, {EmbedPurpose::passage, EmbedPriority::bulk, &cancel_}, pool_));
   HR_TRY(writer_.put_vectors(space_, keys, embeddings.values));
   HR_TRY(writer_.commit());
+  unfinished_.fetch_sub(keys.size());
   {
     MutexLock lock(mutex_);
     counts_.add_counts(embeddings);

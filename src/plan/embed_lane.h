@@ -3,10 +3,11 @@
 // their vectors are there; the lane follows.
 //
 // Owns: its thread and the texts waiting (bounded in bytes: add() waits, which is the back-pressure
-// of a run). Threads: add() and finish() on one thread. Errors: the first one stops the lane and is
-// returned by the next call.
+// of a run; offer() does not). Threads: add(), offer() and finish() on one thread. Errors: the
+// first one stops the lane and is returned by the next call.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,12 @@ class EmbedLane {
   EmbedLane& operator=(const EmbedLane&) = delete;
 
   Status add(std::string key, std::string text);
+  // The same without waiting: false when there is no room now.
+  Result<bool> offer(std::string key, std::string text);
+  // What stopped the lane, if anything did.
+  Status status() HR_EXCLUDES(mutex_);
+  // Everything given so far is embedded and committed.
+  bool idle() const { return unfinished_.load() == 0; }
   // Waits until everything added is embedded and committed.
   Status finish();
   // What was computed, reused and asked for so far.
@@ -47,7 +54,6 @@ class EmbedLane {
   // So much text took so long: how much the next window takes.
   void adjust_window(uint64_t bytes, double seconds);
   Status embed_window(std::vector<Item> window);
-  Status status();
 
   const VectorModel& embedder_;
   index::Writer& writer_;
@@ -55,7 +61,8 @@ class EmbedLane {
   ThreadPool& pool_;
   Progress& progress_;
   const CancelToken& cancel_;
-  uint64_t window_bytes_;  // of the lane's thread
+  uint64_t window_bytes_;                 // of the lane's thread
+  std::atomic<uint64_t> unfinished_ = 0;  // rows given and not yet committed
   Channel<Item> waiting_;
   Mutex mutex_;
   std::optional<Error> failure_ HR_GUARDED_BY(mutex_);

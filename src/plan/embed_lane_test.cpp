@@ -6,6 +6,7 @@
 #include <latch>
 
 #include "env/simulated_file_system.h"
+#include "plan/space_filler.h"
 #include "plan/test_vector_model.h"
 
 namespace headrace {
@@ -49,29 +50,49 @@ struct Fixture {
   CancelToken cancel;
 };
 
-TEST(EmbedLane, WindowsOfWhatIsComputedHereAreSmall) {
+// The most texts that the model had at once, of 600 that all waited while it did the first.
+size_t most_at_once(const std::string& kind) {
   Fixture given(600, 1 << 10);
-  const CountingModel model(0, "encoder");
-  EmbedLane lane(model, *given.writer, "default", given.pool, 16 << 20, given.progress,
-                 given.cancel);
-  for (const auto& [key, text] : given.waiting) ASSERT_TRUE(lane.add(key, text));
-  ASSERT_TRUE(lane.finish());
-  EXPECT_EQ(given.covered(), 600U);
-  EXPECT_LE(model.most_at_once, 64 * kThreads);
-}
-
-TEST(EmbedLane, OthersTakeManyRowsAtOnce) {
-  Fixture given(600, 1 << 10);
-  CountingModel model(0, "openai");
+  CountingModel model(0, kind);
   std::latch all_wait(1);
   model.during = [&] { all_wait.wait(); };
   EmbedLane lane(model, *given.writer, "default", given.pool, 16 << 20, given.progress,
                  given.cancel);
-  for (const auto& [key, text] : given.waiting) ASSERT_TRUE(lane.add(key, text));
+  for (const auto& [key, text] : given.waiting) EXPECT_TRUE(lane.add(key, text));
   all_wait.count_down();
-  ASSERT_TRUE(lane.finish());
+  EXPECT_TRUE(lane.finish());
   EXPECT_EQ(given.covered(), 600U);
-  EXPECT_GE(model.most_at_once, 300U);  // 600 in two or three windows, the first of what was there
+  return model.most_at_once;
+}
+
+TEST(EmbedLane, WindowsOfWhatIsComputedHereAreSmall) {
+  EXPECT_LE(most_at_once("encoder"), 64 * kThreads);
+}
+
+TEST(EmbedLane, OthersTakeManyRowsAtOnce) {
+  EXPECT_GE(most_at_once("openai"), 300U);
+}
+
+TEST(SpaceFiller, OffersDoNotWaitAndWhatHadNoRoomFollows) {
+  Fixture given(600, 1 << 10);
+  const auto model = std::make_shared<CountingModel>(0, "encoder");
+  std::latch held(1);
+  model->during = [&] { held.wait(); };
+  ThreadPool pool(kThreads);
+  SpaceFiller filler(*given.writer, pool, 32 << 10, given.progress, given.cancel);
+  filler.add("default", model);
+  filler.start();
+  for (const auto& [key, text] : given.waiting) ASSERT_TRUE(filler.offer(key, text));
+  EXPECT_TRUE(filler.behind()) << "600 KiB do not fit";
+  EXPECT_EQ(given.covered(), 0U);
+  const Chunker chunker = Chunker::create(Tokenizer::without_model(), {}).value();
+  ASSERT_TRUE(filler.catch_up_behind(chunker));
+  EXPECT_TRUE(filler.behind()) << "nothing is given twice while the model is at it";
+  held.count_down();
+  while (filler.behind()) ASSERT_TRUE(filler.catch_up_behind(chunker));
+  ASSERT_TRUE(filler.finish());
+  EXPECT_EQ(given.covered(), 600U);
+  for (const auto& [text, times] : model->computed()) EXPECT_EQ(times, 1) << text.substr(0, 8);
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kGroupDocumentsMax = 256;
 constexpr uint64_t kGroupBytesMax = 4ULL << 20;
 constexpr auto kGroupTimeMax = std::chrono::milliseconds(200);
+constexpr int kCatchUpMs = 200;  // how often lanes that fell behind are looked after, watching
 constexpr const char* kInstantSpace = "static";
 // What a thread keeps for itself: its stack, its arena's slack, the memory it shares with a worker;
 // and what the model's working memory adds.
@@ -73,6 +74,7 @@ class Run {
   std::string instant_model() const;
   Status share_memory();
   Status catch_up();
+  Status catch_up_lanes();
   Status stream_once();
   Status take(Outcome&& outcome);
   Status write_group();
@@ -97,6 +99,8 @@ class Run {
   std::shared_ptr<const Tokenizer> tokenizer_ = Tokenizer::without_model();
   std::unique_ptr<Chunker> chunker_;
   std::unique_ptr<ThreadPool> pool_;
+  // Beside vectors that are still computed, while watching: a document does not wait for theirs.
+  std::unique_ptr<ThreadPool> documents_pool_;
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<SpaceFiller> filler_;
   bool deferred_ = false;  // vectors that do not keep step wait until all documents are in
@@ -172,7 +176,7 @@ Status Run::share_memory() {
   const auto taken = [&](uint64_t memory) {
     const MemoryShares shares(memory);
     const uint64_t threads = std::min<uint64_t>(pool_->size(), memory / kMemoryPerThread);
-    uint64_t bytes = held + threads * kThreadBytes;
+    uint64_t bytes = held + threads * (options_.watch ? 2 : 1) * kThreadBytes;
     bytes += 2 * shares.segments;                // twice while they are joined
     bytes += shares.group * kRowsWorkingFactor;  // rows being written
     if (model_ && !without_vectors_) bytes += 2 * shares.lane + threads * kEmbedThreadBytes;
@@ -272,7 +276,13 @@ StreamOptions Run::stream_options() const {
 Status Run::catch_up() {
   if (!filler_ || options_.dry_run) return {};
   HR_TRY(filler_->catch_up_at_once(*chunker_));
-  return deferred_ ? Status{} : filler_->catch_up(*chunker_);
+  return deferred_ ? Status{} : catch_up_lanes();
+}
+
+Status Run::catch_up_lanes() {
+  if (!options_.watch) return filler_->catch_up(*chunker_);
+  filler_->fall_behind();
+  return filler_->catch_up_behind(*chunker_);
 }
 
 Status Run::forget(const std::string& source, bool counted) {
@@ -380,8 +390,11 @@ Status Run::write_group() {
   if (group_bytes > MemoryShares(memory_).group) return_freed_memory();
   report_.searchable_seconds = seconds_since(start_);
   if (deferred_) return {};
-  for (size_t i = 0; i < keys.size(); ++i) HR_TRY(filler_->follow(keys[i], texts[i]));
-  return {};
+  for (size_t i = 0; i < keys.size(); ++i) {
+    // Who watches must see the next change: vectors follow when there is room for them.
+    HR_TRY(options_.watch ? filler_->offer(keys[i], texts[i]) : filler_->follow(keys[i], texts[i]));
+  }
+  return options_.watch && filler_ ? filler_->catch_up_behind(*chunker_) : Status{};
 }
 
 Status Run::prune() {
@@ -417,9 +430,10 @@ Status Run::stream_once() {
   partly_.clear();
   unreadable_.clear();
   const StreamOptions stream = stream_options();
-  HR_TRY(run_document_stream(
-      stream, {*pool_, budget, workers_.get(), *chunker_, known_.get(), progress_, cancel_},
-      [this](Outcome&& outcome) { return take(std::move(outcome)); }));
+  HR_TRY(run_document_stream(stream,
+                             {documents_pool_ ? *documents_pool_ : *pool_, budget, workers_.get(),
+                              *chunker_, known_.get(), progress_, cancel_},
+                             [this](Outcome&& outcome) { return take(std::move(outcome)); }));
   HR_TRY(write_group());
   if (!options_.dry_run) HR_TRY(writer_->commit());
   if (options_.prune) HR_TRY(prune());
@@ -435,7 +449,10 @@ Status Run::follow() {
   HR_TRY(stream_once());
   progress_.limiting = JobStage::watching;
   while (true) {
-    HR_TRY(watcher->wait(cancel_));
+    const bool behind = filler_ && filler_->behind();
+    HR_ASSIGN(const bool changed, watcher->wait(cancel_, behind ? kCatchUpMs : -1));
+    if (behind) HR_TRY(filler_->catch_up_behind(*chunker_));
+    if (!changed) continue;
     known_ = std::make_unique<KnownInWriter>(*writer_);
     HR_TRY(known_->load());
     HR_TRY(stream_once());
@@ -445,13 +462,14 @@ Status Run::follow() {
 Result<IngestReport> Run::execute() {
   HR_TRY(open());
   if (filler_ && !options_.dry_run) filler_->start();
+  if (filler_ && options_.watch) documents_pool_ = std::make_unique<ThreadPool>(pool_->size());
   Status status = catch_up();
   if (status) status = stream_once();
   if (report_.searchable_seconds == 0) report_.searchable_seconds = seconds_since(start_);
   if (status && deferred_) {
     // Everything can be found; now the exact vectors, and those of what is still to come.
     deferred_ = false;
-    if (!options_.dry_run) status = filler_->catch_up(*chunker_);
+    if (!options_.dry_run) status = catch_up_lanes();
   }
   if (status && options_.watch) status = follow();
   if (filler_) {

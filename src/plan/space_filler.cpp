@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace headrace {
@@ -38,7 +39,7 @@ Status add_model_space(index::Writer& writer, const std::string& knowledge_base,
 
 void SpaceFiller::add(const std::string& space, std::shared_ptr<const VectorModel> model) {
   const bool at_once = model->info().kind == "static";
-  spaces_.push_back({space, std::move(model), at_once, nullptr});
+  spaces_.push_back({space, std::move(model), at_once, nullptr, false});
 }
 
 void SpaceFiller::start() {
@@ -67,6 +68,42 @@ Status SpaceFiller::follow(const std::string& key, const std::string& text) {
     if (filled.lane) HR_TRY(filled.lane->add(key, text));
   }
   return {};
+}
+
+Status SpaceFiller::offer(const std::string& key, const std::string& text) {
+  for (Filled& filled : spaces_) {
+    if (!filled.lane || filled.behind) continue;
+    HR_ASSIGN(const bool taken, filled.lane->offer(key, text));
+    filled.behind = !taken;
+  }
+  return {};
+}
+
+Status SpaceFiller::catch_up_behind(const Chunker& chunker) {
+  for (Filled& filled : spaces_) {
+    if (filled.lane) HR_TRY(filled.lane->status());
+    // Only what nobody has: rows that it was given and has not done yet are uncovered as well.
+    if (!filled.lane || !filled.behind || !filled.lane->idle()) continue;
+    filled.behind = false;
+    const Status all = writer_.snapshot()->for_each_uncovered(
+        filled.space, [&](const index::ScoredRow&, const Row& row) -> Status {
+          HR_ASSIGN(const bool taken, filled.lane->offer(row.key, chunker.embedded_text(row)));
+          if (taken) return {};
+          filled.behind = true;
+          return fail(ErrorCode::cancelled, "the rest has no room");  // ends the visit
+        });
+    if (!filled.behind) HR_TRY(all);
+  }
+  return {};
+}
+
+void SpaceFiller::fall_behind() {
+  for (Filled& filled : spaces_) filled.behind = filled.lane != nullptr;
+}
+
+bool SpaceFiller::behind() const {
+  return std::any_of(spaces_.begin(), spaces_.end(),
+                     [](const Filled& filled) { return filled.behind; });
 }
 
 Status SpaceFiller::catch_up_at_once(const Chunker& chunker) {

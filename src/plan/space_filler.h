@@ -53,6 +53,12 @@ class SpaceFiller {
   Status put_at_once(std::span<const std::string> keys, std::span<const std::string> texts);
   // The same rows for the lanes; waits while they have enough.
   Status follow(const std::string& key, const std::string& text);
+  // For those who must not wait: a lane that has no room falls behind, and takes what it missed
+  // when it has done what it has (catch_up_behind, to be called now and then).
+  Status offer(const std::string& key, const std::string& text);
+  Status catch_up_behind(const Chunker& chunker);
+  void fall_behind();   // all lanes: what they lack is not known here
+  bool behind() const;  // any
   // Rows that are there without vectors: first those of the models that keep step, committed in
   // groups; then the others', into their lanes.
   Status catch_up_at_once(const Chunker& chunker);
@@ -69,6 +75,7 @@ class SpaceFiller {
     std::shared_ptr<const VectorModel> model;
     bool at_once = false;
     std::unique_ptr<EmbedLane> lane;
+    bool behind = false;  // rows are there that it was not given
   };
   index::Writer& writer_;
   ThreadPool& pool_;

@@ -30,6 +30,16 @@ class Channel {
     return true;
   }
 
+  // False, and `item` is as it was, when there is no room now or the channel is closed.
+  bool try_push(T& item, uint64_t bytes) {
+    MutexLock lock(mutex_);
+    if (closed_ || (!items_.empty() && bytes_ + bytes > bytes_max_)) return false;
+    items_.emplace_back(std::move(item), bytes);
+    bytes_ += bytes;
+    ready_.notify_one();
+    return true;
+  }
+
   std::optional<T> pop() {
     MutexLock lock(mutex_);
     while (!closed_ && items_.empty()) ready_.wait(mutex_);

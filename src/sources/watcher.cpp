@@ -90,13 +90,16 @@ bool Watcher::read_events(Status& status) {
   }
 }
 
-Status Watcher::wait(const CancelToken& cancel) {
+Result<bool> Watcher::wait(const CancelToken& cancel, int most_ms) {
   bool changed = false;
+  int waited_ms = 0;
   while (true) {
     HR_TRY(cancel.check());
     pollfd waiting{fd_, POLLIN, 0};
     const int ready = poll(&waiting, 1, changed ? kQuietMs : kCancelPollMs);
-    if (ready == 0 && changed) return {};
+    if (ready == 0 && changed) return true;
+    if (ready == 0) waited_ms += kCancelPollMs;
+    if (ready == 0 && most_ms >= 0 && waited_ms >= most_ms) return false;
     if (ready <= 0) continue;
     Status status;
     if (read_events(status)) changed = true;

@@ -23,8 +23,9 @@ class Watcher {
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
-  // Returns after a change, when the file that changed was closed or a short quiet time passed.
-  Status wait(const CancelToken& cancel);
+  // True after a change, when the file that changed was closed or a short quiet time passed; false
+  // when there was none for `most_ms` (negative: waits on).
+  Result<bool> wait(const CancelToken& cancel, int most_ms = -1);
 
  private:
   Status add_tree(const std::string& path);
