@@ -113,3 +113,11 @@ def test_a_table_without_the_column_is_listed(headrace, tmp_path):
         assert "nope" in found["t.csv"]["message"] and "id, body" in found["t.csv"]["hint"]
     assert counts(headrace.index("t.csv", "--text-column", "body")) == (2, 0, 0, 0, 0)
     assert errors(headrace) == {}
+
+
+def test_a_knowledge_base_among_its_sources_is_no_source(headrace, tmp_path):
+    write(tmp_path / "docs", {"a.txt": b"alpha"})
+    for into in ("docs/one", "docs/two", "docs/one"):
+        report = headrace.json("index", "docs", "--into", into, "--model", "none")
+        assert report["documents"]["failed"] == 0
+        assert {row["source"] for row in headrace.rows(into)} == {"docs/a.txt"}

@@ -266,6 +266,7 @@ Status Run::open_spaces() {
 
 StreamOptions Run::stream_options() const {
   StreamOptions stream = options_.stream;
+  stream.walk.target = options_.kb;
   stream.settings = settings_.row_fingerprint(tokenizer_fingerprint(*tokenizer_));
   stream.settings += options_.function_fingerprint;
   stream.document_bytes_max = document_bytes_max(in_flight_);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -71,6 +72,21 @@ std::string glob_root(std::string_view pattern) {
   return slash == 0 ? "/" : std::string(pattern.substr(0, slash));
 }
 
+bool holds_manifest(const std::string& folder, const std::vector<std::string>& names) {
+  constexpr std::string_view kPrefix = "manifest-";
+  constexpr std::string_view kMagic = "HRMANIFS";  // docs/formats/manifest.md
+  // The names are sorted.
+  for (auto name = std::lower_bound(names.begin(), names.end(), kPrefix);
+       name != names.end() && name->starts_with(kPrefix); ++name) {
+    std::ifstream file(join(folder, *name), std::ios::binary);
+    std::array<char, kMagic.size()> begin{};
+    if (file.read(begin.data(), begin.size()) &&
+        std::string_view(begin.data(), begin.size()) == kMagic)
+      return true;
+  }
+  return false;
+}
+
 std::string without_trailing_slashes(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   return path;
@@ -90,6 +106,11 @@ std::string displayable_path(std::string_view path) {
     i += code_point.length;
   }
   return shown;
+}
+
+bool is_knowledge_base(const std::string& folder) {
+  const auto names = names_in(folder);
+  return names && holds_manifest(folder, *names);
 }
 
 Walker::Walker(std::vector<std::string> arguments, WalkOptions options)
@@ -128,6 +149,8 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
       on_problem(problem(path, std::move(names).error()));
       return;
     }
+    // One that was named itself is meant.
+    if (!relative.empty() && holds_manifest(path, *names)) return;
     Frame frame{
         std::move(path), std::move(relative), {info.st_dev, info.st_ino}, std::move(*names), 0, {}};
     std::ifstream ignore(join(frame.path, kIgnoreFile), std::ios::binary);
@@ -149,6 +172,9 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
   };
 
   struct stat info{};
+  FileId target{};
+  if (!options_.target.empty() && stat(options_.target.c_str(), &info) == 0)
+    target = {info.st_dev, info.st_ino};
   if (stat(root.c_str(), &info) != 0) return os_fail(errno, displayable_path(root));
   enter(root, "", info);
   while (!stack.empty()) {
@@ -175,8 +201,8 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
       continue;
     }
     if (S_ISDIR(info.st_mode)) {
-      if (ignored(relative, true)) continue;
       const FileId id{info.st_dev, info.st_ino};
+      if (id == target || ignored(relative, true)) continue;
       const bool loop = std::any_of(stack.begin(), stack.end(),
                                     [&](const Frame& above) { return above.id == id; });
       if (loop) {

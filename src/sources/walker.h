@@ -2,8 +2,9 @@
 //
 // Folders are walked recursively in byte order of the names. Left out: names that begin with a dot
 // (unless given themselves), what `.headraceignore` files say, what --exclude says or --include
-// does not. Symbolic links are followed; one that leads back into its own folders is reported. What
-// is neither file nor folder (FIFO, device, socket) is reported, never opened.
+// does not, and folders that are knowledge bases. Symbolic links are followed; one that leads back
+// into its own folders is reported. What is neither file nor folder (FIFO, device, socket) is
+// reported, never opened.
 //
 // Owns: its options. Threads: one walk on one thread. Errors: those of a single entry go to
 // on_problem and the walk goes on; a named path that does not exist fails the walk's start.
@@ -22,6 +23,7 @@ namespace headrace {
 struct WalkOptions {
   std::vector<std::string> include;  // globs; empty: all
   std::vector<std::string> exclude;  // globs
+  std::string target;                // a folder that is written meanwhile: never entered
 };
 
 struct FileEntry {
@@ -29,6 +31,9 @@ struct FileEntry {
   std::string source;  // to show: the path with bytes that are not UTF-8 written as \xNN
   SourceStamp stamp;
 };
+
+// The folder holds a knowledge base (a manifest of ours): what is in it is no source.
+bool is_knowledge_base(const std::string& folder);
 
 // A path as valid UTF-8: bad bytes as \xNN.
 std::string displayable_path(std::string_view path);

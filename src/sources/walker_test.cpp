@@ -49,6 +49,18 @@ class WalkerTest : public testing::Test {
 
 using Names = std::vector<std::string>;
 
+TEST_F(WalkerTest, KnowledgeBasesAndTheTargetAreNotEntered) {
+  write("a.txt");
+  write("kb/manifest-0000000000000003", "HRMANIFS and more");
+  write("kb/log-1");
+  write("new/LOCK");
+  write("ships/manifest-2024.txt", "twelve crates");
+  WalkOptions options;
+  options.target = (root_ / "new").string();
+  EXPECT_EQ(walk({root_.string()}, options), (Names{"a.txt", "ships/manifest-2024.txt"}));
+  EXPECT_TRUE(problems_.empty());
+}
+
 TEST_F(WalkerTest, GivesFilesInByteOrderWithoutHiddenAndIgnoredOnes) {
   write("b.txt");
   write("a/z.txt");

@@ -53,6 +53,8 @@ Status Watcher::add_tree(const std::string& path) {
   while (!waiting.empty()) {
     const std::string folder = std::move(waiting.back());
     waiting.pop_back();
+    // Writing to a knowledge base is no change of a source.
+    if (folder != path && is_knowledge_base(folder)) continue;
     HR_TRY(add_one(folder));
     const std::unique_ptr<DIR, int (*)(DIR*)> handle(opendir(folder.c_str()), closedir);
     if (!handle) continue;

@@ -16,7 +16,7 @@ namespace headrace {
 
 class Watcher {
  public:
-  // Folders are watched with all folders below them, also new ones.
+  // Folders are watched with all folders below them, also new ones, but not knowledge bases.
   static Result<std::unique_ptr<Watcher>> create(const std::vector<std::string>& roots);
   explicit Watcher(int fd) : fd_(fd) {}
   ~Watcher();
