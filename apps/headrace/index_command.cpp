@@ -66,7 +66,7 @@ Result<int> run_index(IndexArguments& arguments, bool json) {
   } else {
     print_summary(options, *report);
   }
-  if (report->interrupted && !options.watch) return 130;
+  if (report->interrupted) return 130;
   return arguments.strict && report->failed > 0 ? 1 : 0;
 }
 
