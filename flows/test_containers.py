@@ -121,3 +121,12 @@ def test_a_knowledge_base_among_its_sources_is_no_source(headrace, tmp_path):
         report = headrace.json("index", "docs", "--into", into, "--model", "none")
         assert report["documents"]["failed"] == 0
         assert {row["source"] for row in headrace.rows(into)} == {"docs/a.txt"}
+
+
+@pytest.mark.parametrize("arguments", [("--dry-run", "--model", "none"), ("--model", "nosuch")])
+def test_a_run_that_may_not_write_makes_no_knowledge_base(headrace, tmp_path, arguments):
+    write(tmp_path / "docs", {"a.txt": b"alpha", "b.zip": documents.packed({"c.txt": GOOD})})
+    code = 1 if "nosuch" in arguments else 0
+    done = headrace.run("index", "docs", "--into", "kb", *arguments, code=code)
+    assert ("nosuch" in done.stderr) if code else ("2 added" in done.stdout)
+    assert not (tmp_path / "kb").exists()

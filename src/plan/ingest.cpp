@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "embed/model_store.h"
+#include "env/simulated_file_system.h"
 #include "plan/document_task.h"
 #include "plan/known_in_writer.h"
 #include "plan/settings.h"
@@ -58,6 +59,12 @@ bool has_manifest(FileSystem& files, const std::string& kb) {
          });
 }
 
+bool is_free(FileSystem& files, const std::string& kb) {
+  if (!files.stat(kb)) return true;
+  const auto names = files.list(kb);
+  return names && names->empty();
+}
+
 // One run over one knowledge base.
 class Run {
  public:
@@ -69,6 +76,7 @@ class Run {
 
  private:
   Status open();
+  Status open_writer(FileSystem& files, const std::string& folder);
   Status open_model();
   Status open_spaces();
   std::string instant_model() const;
@@ -93,6 +101,7 @@ class Run {
   uint64_t in_flight_ = 0;  // the part of it that documents may take on their way
   IngestReport report_;
   Settings settings_;
+  std::unique_ptr<FileSystem> no_disk_;  // of a dry run where there is nothing yet
   std::unique_ptr<index::Writer> writer_;
   std::shared_ptr<const VectorModel> model_;  // of the main space; cuts the rows in any case
   bool without_vectors_ = false;              // --model none
@@ -123,19 +132,19 @@ Status Run::open() {
                 "give at least 64MiB");
   }
   const bool existed = has_manifest(files_, options_.kb);
-  index::WriterOptions writer_options;
-  writer_options.memory_bytes_max = MemoryShares(memory_).segments;
-  writer_options.log_buffer_bytes_max = std::clamp<uint64_t>(memory_ / 64, 1ULL << 20, 8ULL << 20);
-  if (!options_.language.empty()) writer_options.language = options_.language;
-  HR_ASSIGN(writer_, index::Writer::open(files_, options_.kb, writer_options));
-  const index::Info info = writer_->snapshot()->info();
-  HR_ASSIGN(settings_, Settings::from_json(info.settings));
-  if (settings_.own_vectors) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{} holds vectors of your own, without a model", options_.kb),
-                "index into another knowledge base");
+  bool is_new = true;
+  // A new one is made when its model is there and fits; a dry run makes none.
+  if (!is_free(files_, options_.kb)) {
+    HR_TRY(open_writer(files_, options_.kb));
+    const index::Info info = writer_->snapshot()->info();
+    HR_ASSIGN(settings_, Settings::from_json(info.settings));
+    if (settings_.own_vectors) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{} holds vectors of your own, without a model", options_.kb),
+                  "index into another knowledge base");
+    }
+    is_new = !existed || info.settings.empty();
   }
-  const bool is_new = !existed || info.settings.empty();
   if (is_new) {
     settings_.model = kDefaultModel;
     settings_.precision = precision_name(default_precision());
@@ -164,9 +173,30 @@ Status Run::open() {
   worker_options.memory_bytes_max = std::max<uint64_t>(memory_, 512ULL << 20);
   HR_ASSIGN(workers_, WorkerPool::create(worker_options));
   HR_TRY(open_model());
+  if (!writer_ && options_.dry_run) {
+    no_disk_ = std::make_unique<SimulatedFileSystem>();
+    HR_TRY(open_writer(*no_disk_, "kb"));
+  } else if (!writer_) {
+    HR_TRY(open_writer(files_, options_.kb));
+    if (!writer_->snapshot()->info().settings.empty()) {
+      return fail(ErrorCode::busy,
+                  fmt::format("{} was made by another process meanwhile", options_.kb),
+                  "run again");
+    }
+  }
+  if (model_ && !without_vectors_) HR_TRY(open_spaces());
   if (!options_.dry_run) HR_TRY(writer_->set_settings(settings_.to_json()));
   known_ = std::make_unique<KnownInWriter>(*writer_);
   return known_->load();
+}
+
+Status Run::open_writer(FileSystem& files, const std::string& folder) {
+  index::WriterOptions writer_options;
+  writer_options.memory_bytes_max = MemoryShares(memory_).segments;
+  writer_options.log_buffer_bytes_max = std::clamp<uint64_t>(memory_ / 64, 1ULL << 20, 8ULL << 20);
+  if (!options_.language.empty()) writer_options.language = options_.language;
+  HR_ASSIGN(writer_, index::Writer::open(files, folder, writer_options));
+  return {};
 }
 
 // What the process holds now, and what the parts take that run beside the documents, is not for
@@ -225,11 +255,8 @@ Status Run::open_model() {
                               model.tokens_max, chunk.tokens_max),
                   fmt::format("give --chunk-tokens {} or less", model.tokens_max));
     }
-    HR_TRY(share_memory());  // before anything of the model is in the knowledge base
-    if (!without_vectors_) HR_TRY(open_spaces());
-  } else {
-    HR_TRY(share_memory());
   }
+  HR_TRY(share_memory());
   HR_ASSIGN(Chunker chunker, Chunker::create(tokenizer_, chunk));
   chunker_ = std::make_unique<Chunker>(std::move(chunker));
   return {};
