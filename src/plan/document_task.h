@@ -3,6 +3,7 @@
 // Owns: nothing. Threads: functions, safe from any thread. Errors: become failed outcomes.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,12 @@ inline constexpr int kNestingMax = 8;
 // They are started when they are needed.
 constexpr size_t workers_needed(size_t threads) {
   return (threads + 1) * (kNestingMax + 1);
+}
+
+// What a decoder may take of a run's memory: as much as all of it, but no less than common formats
+// need.
+constexpr uint64_t decoder_bytes_max(uint64_t memory) {
+  return std::max<uint64_t>(memory, 128ULL << 20);
 }
 
 struct DocumentContext {

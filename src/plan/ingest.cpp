@@ -170,7 +170,7 @@ Status Run::open() {
   pool_ = std::make_unique<ThreadPool>(std::min<size_t>(threads, memory_ / kMemoryPerThread));
   WorkerPoolOptions worker_options;
   worker_options.workers_max = workers_needed(pool_->size());
-  worker_options.memory_bytes_max = std::max<uint64_t>(memory_, 512ULL << 20);
+  worker_options.memory_bytes_max = decoder_bytes_max(memory_);
   HR_ASSIGN(workers_, WorkerPool::create(worker_options));
   HR_TRY(open_model());
   if (!writer_ && options_.dry_run) {

@@ -31,6 +31,7 @@ class RunningRowStream : public RowStream {
     pool_ = std::make_unique<ThreadPool>(options_.threads);
     WorkerPoolOptions workers;
     workers.workers_max = workers_needed(pool_->size());
+    workers.memory_bytes_max = decoder_bytes_max(memory());
     HR_ASSIGN(workers_, WorkerPool::create(workers));
     std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::without_model();
     if (options_.given_model) {
@@ -71,10 +72,12 @@ class RunningRowStream : public RowStream {
   }
 
  private:
+  uint64_t memory() const {
+    return options_.memory_bytes != 0 ? options_.memory_bytes : Budget::default_limit_bytes();
+  }
+
   void run() {
-    const uint64_t memory =
-        options_.memory_bytes != 0 ? options_.memory_bytes : Budget::default_limit_bytes();
-    Budget budget(std::max<uint64_t>(memory / 3, 24ULL << 20));
+    Budget budget(std::max<uint64_t>(memory() / 3, 24ULL << 20));
     options_.stream.document_bytes_max = document_bytes_max(budget.limit_bytes());
     options_.stream.whole_documents = !options_.chunk;
     Status status = run_document_stream(

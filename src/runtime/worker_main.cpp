@@ -240,7 +240,7 @@ Status run_handler(const std::map<std::string, WorkerHandler>& handlers, Call& c
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::out_of_budget,
                 "decoding needs more than " + std::to_string(memory_limit >> 20) + " MiB of memory",
-                "split the file, or give decoders more memory");
+                "split the file, or give more with --memory");
   } catch (const std::length_error&) {
     return fail(ErrorCode::damaged, "sizes inside the file make no sense");
   } catch (const std::exception& e) {

@@ -359,7 +359,7 @@ Status WorkerProcess::death(const WorkerJob& job) {
     return fail(
         ErrorCode::out_of_budget,
         "decoding needs more than " + std::to_string(memory_bytes_max_ >> 20) + " MiB of memory",
-        "split the file, or give decoders more memory");
+        "split the file, or give more with --memory");
   if (status == -1 || WIFEXITED(status))
     return fail(ErrorCode::crashed, "the decoder process ended in the middle of the file", kHint);
   const int signal = WTERMSIG(status);
