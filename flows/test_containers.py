@@ -1,10 +1,14 @@
 """Archives, mails and record files: what is inside them is kept and removed with what holds it."""
 
 import json
+import shutil
+import subprocess
+import sys
 
 import pytest
 
 import documents
+from executable import HEADRACE, ROOT
 from test_index import counts
 
 GOOD = "perfectly good words"
@@ -130,3 +134,24 @@ def test_a_run_that_may_not_write_makes_no_knowledge_base(headrace, tmp_path, ar
     done = headrace.run("index", "docs", "--into", "kb", *arguments, code=code)
     assert ("nosuch" in done.stderr) if code else ("2 added" in done.stdout)
     assert not (tmp_path / "kb").exists()
+
+
+def test_a_model_beside_the_sources_is_found_from_anywhere(headrace, tmp_path):
+    found = subprocess.run([sys.executable, str(ROOT / "tools/model_folder.py")], capture_output=True, text=True)
+    if found.returncode != 0:
+        pytest.skip("the default model is not installed")
+    shutil.copytree(found.stdout.strip(), tmp_path / "mine")
+    write(tmp_path / "docs", {"a.txt": b"the harbour lies north of the town"})
+    headrace.run("index", "docs", "--into", "kb", "--model", "mine")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = subprocess.run([str(HEADRACE), "search", "../kb", "port", "--mode", "vector", "--json"],
+                          cwd=elsewhere, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["hits"][0]["source"] == "docs/a.txt"
+
+
+def test_a_folder_that_is_no_model_is_said_to_be_none(headrace, tmp_path):
+    write(tmp_path / "docs", {"a.txt": b"alpha"})
+    done = headrace.run("index", "docs", "--into", "kb", "--model", "docs", code=1)
+    assert "docs" in done.stderr and "holds no config.json" in done.stderr

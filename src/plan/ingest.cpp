@@ -245,7 +245,7 @@ Status Run::open_model() {
       HR_ASSIGN(model_options.precision, parse_precision(settings_.precision));
       HR_ASSIGN(model_, load_vector_model(settings_.model, model_options));
       // A later search may run in another folder.
-      if (settings_.model.starts_with("onnx:")) settings_.model = model_->info().name;
+      settings_.model = lasting_spec(settings_.model, *model_);
     }
     tokenizer_ = model_->tokenizer();
     const VectorModelInfo& model = model_->info();

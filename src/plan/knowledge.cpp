@@ -592,7 +592,7 @@ Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::str
   }
   HR_ASSIGN(const auto model, load_vector_model(spec));
   // A later search may run in another folder.
-  const std::string known_as = spec.starts_with("onnx:") ? model->info().name : spec;
+  const std::string known_as = lasting_spec(spec, *model);
   SpaceReport report;
   report.name = name.empty() ? space_name_of(model->info()) : name;
   report.model = model->info().name;

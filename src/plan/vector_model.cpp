@@ -1,5 +1,9 @@
 #include "plan/vector_model.h"
 
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "embed/model_store.h"
@@ -36,8 +40,15 @@ Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
         "open it in Python with that function: hr.open(kb, model=function); or search with "
         "mode text");
   }
-  if (const auto files = find_model(spec); files && embed::is_static_folder(files->directory))
-    return StaticEmbedder::load(spec);
+  const auto files = find_model(spec);
+  std::error_code error;
+  if (!files && std::filesystem::is_directory(spec, error) &&
+      !std::filesystem::exists(spec + "/config.json", error)) {
+    return fail(ErrorCode::not_found,
+                fmt::format("model {}: the folder holds no config.json", spec),
+                "a model is a folder with config.json, tokenizer.json and model.safetensors");
+  }
+  if (files && embed::is_static_folder(files->directory)) return StaticEmbedder::load(spec);
   return TextEmbedder::load(spec, options.precision);
 }
 
@@ -46,6 +57,15 @@ Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
 constexpr const char* kCutTexts = "|2";
 
 }  // namespace
+
+std::string lasting_spec(const std::string& spec, const VectorModel& model) {
+  std::string rest;
+  if (has_scheme(spec, "onnx:", rest)) return model.info().name;
+  if (has_scheme(spec, "openai:", rest) || has_scheme(spec, "python:", rest)) return spec;
+  if (has_scheme(spec, "static:", rest)) return "static:" + lasting_spec(rest, model);
+  const auto files = find_model(spec);
+  return files && files->origin == "directory" ? files->directory : spec;
+}
 
 void Embeddings::add_counts(const Embeddings& other) {
   tokens += other.tokens;

@@ -98,5 +98,8 @@ std::shared_ptr<const VectorModel> with_reuse(std::shared_ptr<const VectorModel>
 // `openai:URL#NAME`.
 Result<std::shared_ptr<const VectorModel>> load_vector_model(const std::string& spec,
                                                              const ModelOptions& options = {});
+// The name under which `spec`, loaded as `model`, is found from any other folder too: files and
+// folders by their whole path.
+std::string lasting_spec(const std::string& spec, const VectorModel& model);
 
 }  // namespace headrace
