@@ -24,32 +24,47 @@ T option(const nb::dict& options, const char* name, T otherwise) {
   return nb::cast<T>(options[name]);
 }
 
-// A Python iterator of dicts {"source","title","text","metadata"} → records.
-std::function<Result<std::optional<RawDocument>>()> record_source(const nb::object& iterator) {
+// What was given instead of a record: {"source","stage","code","message","hint"}.
+GivenRecord failed_record(const nb::object& entry) {
+  const auto field = [&](const char* name) { return nb::cast<std::string>(entry[name]); };
+  Error error(error_code_by_name(field("code")), field("message"), field("hint"));
+  return std::unexpected(DocumentError{field("source"), field("stage"), std::move(error)});
+}
+
+GivenRecord given_record(const nb::object& entry) {
+  RawDocument record;
+  record.is_text = true;
+  record.source = nb::cast<std::string>(entry["source"]);
+  record.title = nb::cast<std::string>(entry["title"]);
+  record.bytes = nb::cast<std::string>(entry["text"]);
+  record.metadata = metadata_from_python(entry["metadata"]);
+  record.stamp.size_bytes = record.bytes.size();
+  record.content_hash =
+      hash128(record.title + '\0' + record.bytes + '\0' + metadata_json(record.metadata));
+  return record;
+}
+
+// A Python iterator of dicts → records: {"source","title","text","metadata"}, or what
+// failed_record takes, recognised by its "code".
+std::function<Result<std::optional<GivenRecord>>()> record_source(const nb::object& iterator) {
   // Copied and destroyed on threads that do not hold the GIL: only the last owner takes it.
   const std::shared_ptr<nb::object> held(std::make_unique<nb::object>(iterator).release(),
                                          [](nb::object* object) {
                                            const nb::gil_scoped_acquire acquire;
                                            const std::unique_ptr<nb::object> owned(object);
                                          });
-  return [held]() -> Result<std::optional<RawDocument>> {
+  return [held]() -> Result<std::optional<GivenRecord>> {
     const nb::gil_scoped_acquire acquire;
     try {
       const nb::object entry = nb::steal(PyIter_Next(held->ptr()));
       if (!entry.is_valid()) {
         if (PyErr_Occurred() != nullptr) throw nb::python_error();
-        return std::optional<RawDocument>();
+        return std::optional<GivenRecord>();
       }
-      RawDocument record;
-      record.is_text = true;
-      record.source = nb::cast<std::string>(entry["source"]);
-      record.title = nb::cast<std::string>(entry["title"]);
-      record.bytes = nb::cast<std::string>(entry["text"]);
-      record.metadata = metadata_from_python(entry["metadata"]);
-      record.stamp.size_bytes = record.bytes.size();
-      record.content_hash =
-          hash128(record.title + '\0' + record.bytes + '\0' + metadata_json(record.metadata));
-      return std::optional(std::move(record));
+      const bool failed = nb::cast<bool>(entry.attr("__contains__")("code"));
+      return std::optional(failed ? failed_record(entry) : given_record(entry));
+    } catch (const nb::python_error& wrong) {
+      return std::unexpected(error_of(wrong, "the records could not be read"));
     } catch (const std::exception& wrong) {
       return fail(ErrorCode::invalid_argument,
                   std::string("the records could not be read: ") + wrong.what());
@@ -145,6 +160,9 @@ class PyRowStream {
 
   std::string errors() const { return errors_json(stream_->errors()); }
 
+  // Arrow's streams carry an error as a text alone: raises the one that ended this stream.
+  void check() const { unwrap(stream_->end()); }
+
  private:
   // Called by the consumer, with or without the GIL.
   static Result<std::optional<Batch>> pull(RowStream& stream) {
@@ -189,7 +207,8 @@ void bind_ingest(nb::module_& module) {
       .def(nb::init<const nb::dict&>(), nb::arg("options"))
       .def("__arrow_c_stream__", &PyRowStream::arrow_stream,
            nb::arg("requested_schema") = nb::none())
-      .def("errors", &PyRowStream::errors);
+      .def("errors", &PyRowStream::errors)
+      .def("check", &PyRowStream::check);
   nb::class_<PyArrowRecords>(module, "ArrowRecords")
       .def(nb::init<const nb::object&>(), nb::arg("producer"))
       .def("names", &PyArrowRecords::names)

@@ -138,6 +138,8 @@ Status call(const nb::object& function, std::vector<index::DocumentWrite>& group
       }
     }
     return {};
+  } catch (const nb::python_error& wrong) {
+    return std::unexpected(error_of(wrong, "a function given to map or filter failed"));
   } catch (const std::exception& wrong) {
     return fail(ErrorCode::invalid_argument,
                 std::string("a function given to map or filter failed: ") + wrong.what());

@@ -7,11 +7,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from . import _native
 from ._escape import escape
-from .errors import InvalidArgument
+from .errors import Error, InvalidArgument
 from .models import Model
 
 if TYPE_CHECKING:
@@ -159,10 +159,11 @@ class Pipeline:
             Busy: another process writes to it. NoSpace: the disk is full; what was acknowledged
             is kept. KeyboardInterrupt: on Ctrl-C; the same call goes on where it stopped.
         """
-        options = self._native_options()
-        if late := self._late_stages():
+        raised: list[Exception] = []
+        options = self._native_options(raised)
+        if late := self._late_stages(raised):
             options["on_rows"] = lambda rows: _changed_rows(rows, late)
-            options["function_fingerprint"] = _fingerprint(late)
+            options["function_fingerprint"] = _fingerprint(self._late_stages())
         options |= {
             "kb": os.fspath(kb),
             "memory": _bytes(memory),
@@ -186,6 +187,10 @@ class Pipeline:
             options["progress"] = _print_progress
         try:
             report = json.loads(_native.ingest(options))
+        except Error:
+            if raised:
+                raise raised[0] from raised[0].__cause__
+            raise
         finally:
             if progress:
                 print("\r\x1b[K", end="", file=sys.stderr, flush=True)
@@ -193,12 +198,9 @@ class Pipeline:
 
     def batches(self) -> Iterator[pyarrow.RecordBatch]:
         """Arrow record batches, as they are made."""
-        import pyarrow as pa
-
-        yield from self._apply(
-            pa.RecordBatchReader.from_stream(_native.RowStream(self._native_options(split=True))),
-            self._late_stages(),
-        )
+        raised: list[Exception] = []
+        stream = _native.RowStream(self._native_options(raised, split=True))
+        yield from self._apply(_batches(stream, raised), self._late_stages(raised))
 
     def to_arrow(self) -> pyarrow.Table:
         """Everything as one pyarrow.Table."""
@@ -207,7 +209,7 @@ class Pipeline:
         batches = list(self.batches())
         if not batches:
             reader = pa.RecordBatchReader.from_stream(
-                _native.RowStream({**self._native_options(split=True), "paths": [], "records": iter(())})
+                _native.RowStream({**self._native_options([], split=True), "paths": [], "records": iter(())})
             )
             return pa.Table.from_batches([], reader.schema)
         return pa.Table.from_batches(batches)
@@ -218,7 +220,7 @@ class Pipeline:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         if self._late_stages():
             return self.to_arrow().__arrow_c_stream__(requested_schema)
-        return _native.RowStream(self._native_options(split=True)).__arrow_c_stream__()
+        return _native.RowStream(self._native_options([], split=True)).__arrow_c_stream__()
 
     def __repr__(self) -> str:
         lines = [f"read({_short(self._source)})"]
@@ -238,14 +240,13 @@ class Pipeline:
                 return place
         return len(self._stages)
 
-    def _late_stages(self) -> list[Callable[..., Any]]:
+    def _late_stages(self, raised: list[Exception] | None = None) -> list[Callable[..., Any]]:
         """Python functions after chunking (or all, when nothing is chunked)."""
         start = self._chunk_at() if self._has("chunk") else len(self._stages)
-        return [fn for name, fn in self._stages[start:] if name in ("map", "filter")]
+        return _functions(self._stages[start:], raised)
 
-    def _early_stages(self) -> list[Callable[..., Any]]:
-        end = self._chunk_at()
-        return [fn for name, fn in self._stages[:end] if name in ("map", "filter")]
+    def _early_stages(self, raised: list[Exception]) -> list[Callable[..., Any]]:
+        return _functions(self._stages[: self._chunk_at()], raised)
 
     @staticmethod
     def _apply(batches: Iterable[Any], functions: list[Callable[..., Any]]) -> Iterator[Any]:
@@ -257,14 +258,17 @@ class Pipeline:
                 results = [part for one in results for part in _record_batches(fn(one), pa)]
             yield from (part for part in results if part.num_rows)
 
-    def _native_options(self, split: bool = False) -> dict[str, Any]:
+    def _native_options(self, raised: list[Exception], split: bool = False) -> dict[str, Any]:
+        """`raised` gets what the user's functions and iterables raise, as it is told to the user."""
         options = dict(self._options)
-        early = self._early_stages()
+        early = self._early_stages(raised)
         if early:
             documents = Pipeline(self._source, self._options)
-            options["records"] = _records_from_batches(self._apply(documents.batches(), early))
+            stream = _native.RowStream(documents._native_options(raised, split=True))
+            changed = self._apply(_batches(stream, raised), early)
+            options["records"] = _records_from_batches(changed, stream)
         else:
-            options |= _source_options(self._source)
+            options |= _source_options(self._source, self._options, raised)
         for name, argument in self._stages:
             if name == "chunk":
                 options |= argument
@@ -279,6 +283,55 @@ class Pipeline:
         if split:
             options["chunk"] = self._has("chunk") or self._has("embed")
         return options
+
+
+def _functions(
+    stages: Iterable[tuple[str, Any]], raised: list[Exception] | None
+) -> list[Callable[..., Any]]:
+    """The functions of map and filter; with `raised`, what they raise is kept there."""
+    functions = [(name, fn) for name, fn in stages if name in ("map", "filter")]
+    return [fn if raised is None else _telling(name, fn, raised) for name, fn in functions]
+
+
+def _telling(stage: str, fn: Callable[..., Any], raised: list[Exception]) -> Callable[..., Any]:
+    """`fn`, whose exception becomes an Error that names it and has it as its cause."""
+
+    def call(batch: Any) -> Any:
+        try:
+            return fn(batch)
+        except Exception as wrong:
+            _tell(
+                f"the function given to {stage} raised {type(wrong).__name__}: {wrong}",
+                "mend the function and run it again; what was acknowledged is kept",
+                wrong,
+                raised,
+            )
+
+    return call
+
+
+def _tell(message: str, hint: str, wrong: Exception, raised: list[Exception]) -> NoReturn:
+    """Raises and keeps an Error whose cause is `wrong`; an Error is raised as it is."""
+    if isinstance(wrong, Error):
+        raised.append(wrong)
+        raise wrong
+    told = InvalidArgument(message, hint)
+    told.__cause__ = wrong
+    raised.append(told)
+    raise told
+
+
+def _batches(stream: Any, raised: list[Exception]) -> Iterator[pyarrow.RecordBatch]:
+    """What a native stream gives; its errors as ours, which Arrow would make OSErrors."""
+    import pyarrow as pa
+
+    try:
+        yield from pa.RecordBatchReader.from_stream(stream)
+    except (OSError, pa.ArrowException):
+        if raised:
+            raise raised[0] from raised[0].__cause__
+        stream.check()
+        raise
 
 
 class _Stream:
@@ -366,19 +419,21 @@ def _is_path(source: Any) -> bool:
     return isinstance(source, (str, os.PathLike))
 
 
-def _source_options(source: Any) -> dict[str, Any]:
+def _source_options(
+    source: Any, options: dict[str, Any], raised: list[Exception]
+) -> dict[str, Any]:
     if _is_path(source):
         return {"paths": [os.fspath(source)]}
     if hasattr(source, "__arrow_c_stream__"):
-        return {"records": _records(_arrow_rows(source))}
+        return {"records": _records(_arrow_rows(source), options)}
     if isinstance(source, Mapping):
-        return {"records": _records(iter([source]))}
+        return {"records": _records(iter([source]), options)}
     if isinstance(source, (list, tuple)):
         if source and all(_is_path(item) and _looks_like_path(item) for item in source):
             return {"paths": [os.fspath(item) for item in source]}
-        return {"records": _records(iter(source))}
+        return {"records": _records(iter(source), options)}
     if isinstance(source, Iterable):
-        return {"records": _records(iter(source))}
+        return {"records": _records(_told(source, raised), options)}
     raise InvalidArgument(
         f"cannot read from {type(source).__name__}",
         "give a path, an iterable of strings or dicts, or an Arrow table",
@@ -401,39 +456,90 @@ def _arrow_rows(producer: Any) -> Iterator[dict[str, Any]]:
         yield from batch
 
 
-def _records(items: Iterator[Any]) -> Iterator[dict[str, Any]]:
-    """Strings and dicts → records of the engine. Without an id a record is known by its place."""
+def _told(items: Iterable[Any], raised: list[Exception]) -> Iterator[Any]:
+    """The items; what the user's iterable raises is kept in `raised`."""
+    try:
+        yield from items
+    except Exception as wrong:
+        _tell(
+            f"the records given to read() ended with {type(wrong).__name__}: {wrong}",
+            "mend the iterable and run it again; what was acknowledged is kept",
+            wrong,
+            raised,
+        )
+
+
+def _records(items: Iterator[Any], options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Strings and dicts → records of the engine. Without an id a record is known by its place.
+
+    One without text is given as a failed document: the others go on.
+    """
+    text_names, id_names, title_names = (
+        (options[f"{part}_column"],) if options.get(f"{part}_column") else usual
+        for part, usual in (("text", _TEXT_NAMES), ("id", _ID_NAMES), ("title", ("title",)))
+    )
     for number, item in enumerate(items):
         if isinstance(item, str):
-            item = {"text": item}
+            item = {text_names[0]: item}
         if not isinstance(item, Mapping):
-            raise InvalidArgument(
-                f"record {number} is {type(item).__name__}, neither text nor dict"
-            )
+            why = f"is {type(item).__name__}, neither text nor dict"
+            yield _failed(f"record-{number}", number, why, "give a str, or a dict with \"text\"")
+            continue
         metadata = dict(item)
-        text = next((metadata.pop(name) for name in _TEXT_NAMES if name in metadata), None)
-        if text is None:
-            raise InvalidArgument(f"record {number} has no \"text\"", "name the column: read(…, text=…)")
-        title = metadata.pop("title", None)
+        column = next((name for name in text_names if name in metadata), None)
+        text = None if column is None else metadata.pop(column)
+        title = next((metadata.pop(name) for name in title_names if name in metadata), None)
         source = metadata.pop("source", None)
-        name = next((metadata[i] for i in _ID_NAMES if i in metadata), None)
+        name = next((metadata[i] for i in id_names if metadata.get(i) is not None), None)
         metadata.pop("_id", None)
         if name is None:
             name = source if source is not None else f"record-{number}"
         metadata["id"] = name
+        source = _clean(str(source if source is not None else name))
+        if not isinstance(text, str):
+            yield _failed(source, number, *_why_no_text(column, text, text_names[0]))
+            continue
         yield {
-            "source": _clean(str(source if source is not None else name)),
+            "source": source,
             "title": _clean(str(title or "")),
-            "text": _clean(str(text)),
+            "text": _clean(text),
             "metadata": metadata,
         }
 
 
-def _records_from_batches(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
+def _why_no_text(column: str | None, text: Any, usual: str) -> tuple[str, str]:
+    if column is None:
+        return f'has no "{usual}"', "give it one, or name the column: read(…, text=…)"
+    if text is None:
+        return f'has nothing in "{column}"', "give it a text, or leave the record out"
+    kind = type(text).__name__
+    return f'has {kind} in "{column}", which is no text', "give it a str, or leave the record out"
+
+
+def _failed(source: str, number: int, why: str, hint: str) -> dict[str, Any]:
+    """A record that could not be read, as the engine takes it; records count from 0."""
+    named = "" if source == f"record-{number}" else f" ({source})"
+    return {
+        "source": source,
+        "stage": "read",
+        "code": InvalidArgument.code,
+        "message": f"record {number}{named} {why}",
+        "hint": hint,
+    }
+
+
+def _records_from_batches(batches: Iterable[Any], stream: Any) -> Iterator[dict[str, Any]]:
+    """Documents that map and filter gave back, then those that failed before they came to them."""
     own = {"key", "source", "position", "title", "text", "heading", "modality", "via"}
     own |= {"start", "end", "page", "span", "metadata"}
+    number = -1
     for batch in batches:
         for row in batch.to_pylist():
+            number += 1
+            if not isinstance(row.get("text"), str):
+                why, hint = _why_no_text("text" if "text" in row else None, row.get("text"), "text")
+                yield _failed(row.get("source") or f"record-{number}", number, why, hint)
+                continue
             metadata = json.loads(row.get("metadata") or "{}")
             metadata |= {name: value for name, value in row.items() if name not in own}
             yield {
@@ -442,6 +548,7 @@ def _records_from_batches(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
                 "text": row["text"],
                 "metadata": metadata,
             }
+    yield from json.loads(stream.errors())["errors"]
 
 
 def _record_batches(result: Any, pa: Any) -> list[Any]:
@@ -475,7 +582,8 @@ def _bytes(size: int | str | None) -> int:
 
 
 def _print_progress(done: int, found: int, rows: int, embedded: int, to_embed: int, failed: int) -> None:
-    line = f"{done:,}/{found:,} documents, {rows:,} rows"
+    # Attachments and members are done without having been found in a listing.
+    line = f"{done:,}/{max(done, found):,} documents, {rows:,} rows"
     if to_embed:
         line += f", {embedded:,}/{to_embed:,} embedded"
     if failed:

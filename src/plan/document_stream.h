@@ -10,6 +10,7 @@
 #pragma once
 
 #include <algorithm>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -43,6 +44,9 @@ inline uint64_t document_bytes_max(uint64_t in_flight_bytes) {
   return std::min<uint64_t>(1ULL << 30, in_flight_bytes / kDocumentWorkingFactor);
 }
 
+// A record given from memory, or why it is none: a failed document, not the end of the run.
+using GivenRecord = std::expected<RawDocument, DocumentError>;
+
 struct StreamOptions {
   std::vector<std::string> paths;  // "-" is standard input
   WalkOptions walk;
@@ -52,7 +56,7 @@ struct StreamOptions {
   bool whole_documents = false;  // one row a document instead of chunks
   // Documents given from memory (Python iterables, Arrow streams) instead of paths: called until it
   // returns nothing.
-  std::function<Result<std::optional<RawDocument>>()> next_record;
+  std::function<Result<std::optional<GivenRecord>>()> next_record;
 };
 
 enum class OutcomeKind : uint8_t {

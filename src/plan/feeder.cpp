@@ -186,9 +186,15 @@ Status Feeder::feed_standard_input() {
 Status Feeder::feed_given_records() {
   while (true) {
     HR_TRY(context_.parts.cancel.check());
-    HR_ASSIGN(std::optional<RawDocument> record, context_.options.next_record());
-    if (!record) return {};
+    HR_ASSIGN(std::optional<GivenRecord> given, context_.options.next_record());
+    if (!given) return {};
     context_.parts.progress.documents_found.fetch_add(1, std::memory_order_relaxed);
+    if (!*given) {
+      DocumentError& problem = given->error();
+      HR_TRY(deliver(failed_outcome(problem.source, "", problem.stage, std::move(problem.error))));
+      continue;
+    }
+    RawDocument* const record = &**given;
     if (is_unchanged(context_, record->source, record->content_hash)) {
       Outcome unchanged;
       unchanged.kind = OutcomeKind::unchanged;

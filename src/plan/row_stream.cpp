@@ -61,6 +61,11 @@ class RunningRowStream : public RowStream {
     return std::optional<Batch>();
   }
 
+  Status end() const override {
+    MutexLock lock(mutex_);
+    return end_;
+  }
+
   std::vector<DocumentError> errors() const override {
     MutexLock lock(mutex_);
     return errors_;

@@ -41,6 +41,8 @@ class RowStream {
   virtual const std::vector<Field>& schema() const = 0;
   // Nothing at the end.
   virtual Result<std::optional<Batch>> next() = 0;
+  // What ended the stream, once next() gave an error or nothing more.
+  virtual Status end() const = 0;
   virtual std::vector<DocumentError> errors() const = 0;
   virtual void cancel() = 0;
 };
