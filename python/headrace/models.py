@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 _loaded: dict[tuple[str, str, str, str], Model] = {}
+# Native objects that outlive the interpreter are reported as leaked.
+atexit.register(_loaded.clear)
 
 
 class Model:

@@ -1,6 +1,7 @@
 """Models in Python: text to vectors, by the engine or by a function of the user's own."""
 
 import asyncio
+import subprocess
 import sys
 
 import numpy as np
@@ -42,6 +43,12 @@ def test_embed_gives_float32_in_order(minilm):
     assert np.array_equal(hr.embed("a", minilm)[0], vectors[0])
     assert minilm.embed([]).shape == (0, 384)
     assert minilm.counts()["reused"] >= 2 and minilm.counts()["texts"] >= 5
+
+
+def test_a_process_that_embedded_ends_quietly(minilm):
+    code = "import headrace as hr; hr.embed('a text')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_vectors_outlive_the_model(minilm):
