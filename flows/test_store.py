@@ -130,9 +130,9 @@ def test_backup_is_restored_by_copying(tmp_path, headrace):
     kb = hr.open(str(tmp_path / "kb"), create=False)
     kb.add(ids=[10**9], vectors=np.ones((1, DIMENSION), dtype=np.float32))
     assert len(kb) == rows + 1
-    kb.close()
     again = kb.backup(str(tmp_path / "second"), copy=True)
     assert again["linked"] == 0
+    kb.close()
     headrace.run("backup", "kb", "--to", "second", code=2)
 
 

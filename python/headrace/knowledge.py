@@ -150,7 +150,7 @@ class KnowledgeBase:
         if model is not None and not isinstance(model, str):
             given = model if isinstance(model, Model) else Model(model, dimension=dimension)
             model = given.name
-        self._native: Any = _native.Knowledge(
+        self._opened: Any = _native.Knowledge(
             self.path,
             create and (not own or dimension is not None),
             own,
@@ -169,8 +169,19 @@ class KnowledgeBase:
         self.close()
 
     def close(self) -> None:
-        """Lets another process write. The object can still be used; writing takes it again."""
-        self._native.close()
+        """Lets another process write. From then on this object can do nothing; closing it again is
+        allowed."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+    @property
+    def _native(self) -> Any:
+        if self._opened is None:
+            raise InvalidArgument(
+                f"the knowledge base {self.path} is closed", "open it again with headrace.open"
+            )
+        return self._opened
 
     def search(
         self,
@@ -418,10 +429,14 @@ class KnowledgeBase:
         return int(self.info()["rows"])
 
     def __repr__(self) -> str:
+        if self._opened is None:
+            return f"KnowledgeBase({self.path!r}, closed)"
         known = self.info()
         return f"KnowledgeBase({self.path!r}, documents={known['documents']}, rows={known['rows']})"
 
     def _repr_html_(self) -> str:
+        if self._opened is None:
+            return f"<b>{escape(self.path)}</b>: closed"
         known = self.info()
         spaces = ", ".join(
             f"{s['name']}: {s['rows']} × {s['dimension']} ({s['model'] or 'own'})"

@@ -201,3 +201,23 @@ def test_embed_and_hybrid(docs, tmp_path):
     assert kb.search("animals with stripes", mode="vector")[0].metadata["lang"] == "en"
     rows = hr.read(str(docs)).chunk().embed().to_arrow()
     assert rows.schema.field("default").type.list_size == 384
+
+
+def test_closed_is_closed(tmp_path):
+    with hr.open(tmp_path / "v", model=None, dimension=2) as kb:
+        kb.add(ids=[1], vectors=[[1, 0]])
+    kb.close()  # again is allowed
+    for use in (
+        lambda: kb.add(ids=[2], vectors=[[1, 0]]),
+        lambda: kb.search([1.0, 0.0]),
+        lambda: kb.delete("id = 1"),
+        kb.optimize,
+        kb.info,
+    ):
+        with pytest.raises(hr.Error) as caught:
+            use()
+        assert caught.value.code == "invalid_argument" and "headrace.open" in caught.value.hint
+    assert "closed" in repr(kb) and "closed" in kb._repr_html_()
+    with hr.open(tmp_path / "v", model=None) as again:
+        again.add(ids=[2], vectors=[[0, 1]])
+        assert len(again) == 2
