@@ -51,12 +51,12 @@ Result<int> run_index(IndexArguments& arguments, bool json) {
   Result<IngestReport> report = IngestReport();
   {
     ProgressBar bar(progress);
-    uint64_t shown = 0;
+    uint64_t printed = 0;
     options.on_error = [&](const DocumentError& failed) {
-      if (++shown > kErrorsShown) return;
-      bar.message(fmt::format("{} {} ({}): {}", yellow("failed", Stream::err), failed.source,
-                              failed.stage, reason_of(failed)));
-      if (shown == kErrorsShown) bar.message("… further failures are only counted");
+      if (++printed > kErrorsShown) return;
+      bar.message(fmt::format("{} {} ({}): {}", yellow("failed", Stream::err), shown(failed.source),
+                              failed.stage, shown(reason_of(failed))));
+      if (printed == kErrorsShown) bar.message("… further failures are only counted");
     };
     report = ingest(options, progress, interrupt());
   }

@@ -46,7 +46,7 @@ Result<int> run_info(const std::string& kb, bool list_segments, bool json) {
     return 0;
   }
   fmt::print("{}\n  {} documents, {} rows, {} failed\n  {} in {} segments, {} in the log\n",
-             bold(kb), human_count(info.documents), human_count(info.rows),
+             bold(shown(kb)), human_count(info.documents), human_count(info.rows),
              human_count(info.failed), human_bytes(info.bytes_on_disk), info.segments,
              human_bytes(info.log_bytes));
   for (const index::SpaceInfo& known : info.spaces) {
@@ -75,7 +75,7 @@ Result<int> run_verify(const std::string& kb, bool measure, bool json) {
     fmt::print("{} {} checked, nothing wrong\n", green("ok:"), human_bytes(report.checked_bytes));
   } else {
     for (const std::string& problem : report.problems)
-      fmt::print("{} {}\n", red("damaged:", Stream::out), problem);
+      fmt::print("{} {}\n", red("damaged:", Stream::out), shown(problem));
     fmt::print("restore these files from a backup, or save what is left with headrace repair {}\n",
                kb);
   }
@@ -96,8 +96,8 @@ Result<int> run_errors(const std::string& kb, bool json) {
     return 0;
   }
   for (const DocumentError& failed : errors) {
-    fmt::print("{} ({}, {})\n  {}\n", bold(failed.source), failed.stage,
-               error_code_name(failed.error.code()), reason_of(failed));
+    fmt::print("{} ({}, {})\n  {}\n", bold(shown(failed.source)), failed.stage,
+               error_code_name(failed.error.code()), shown(reason_of(failed)));
   }
   fmt::print("{}\n",
              dim(fmt::format("{} failed documents; the next headrace index tries them again",
@@ -182,8 +182,8 @@ Result<int> run_repair(const std::string& kb, bool json) {
     return 0;
   }
   for (const std::string& lost : report.lost)
-    fmt::print("{} {}\n", red("lost:", Stream::out), lost);
-  for (const std::string& moved : report.moved) fmt::print("kept: {}\n", moved);
+    fmt::print("{} {}\n", red("lost:", Stream::out), shown(lost));
+  for (const std::string& moved : report.moved) fmt::print("kept: {}\n", shown(moved));
   fmt::print("{} rows of {} documents are there; the next headrace index reads again what is not\n",
              human_count(report.rows), human_count(report.documents));
   return 0;

@@ -49,20 +49,18 @@ std::string snippet(const Hit& hit) {
       begin = space + 1;
   }
   size_t end = code_point_floor(text, std::min(text.size(), begin + kSnippetBytes));
-  std::string shown = begin > 0 ? "…" : "";
+  std::string window = begin > 0 ? "…" : "";
   size_t at = begin;
   for (const index::MatchRange& match : hit.matches) {
     if (match.begin < at || match.end > end) continue;
-    shown += text.substr(at, match.begin - at);
-    shown += yellow(std::string_view(text).substr(match.begin, match.end - match.begin));
+    const std::string_view view = text;
+    window += shown(view.substr(at, match.begin - at));
+    window += yellow(shown(view.substr(match.begin, match.end - match.begin)));
     at = match.end;
   }
-  shown += text.substr(at, end - at);
-  if (end < text.size()) shown += "…";
-  for (char& c : shown) {
-    if (c == '\n' || c == '\t') c = ' ';
-  }
-  return shown;
+  window += shown(std::string_view(text).substr(at, end - at));
+  if (end < text.size()) window += "…";
+  return window;
 }
 
 // One line for each part of a score.
@@ -74,15 +72,15 @@ void print_explanation(const index::Explanation& explanation) {
   };
   part("text", explanation.text, explanation.text_rank);
   for (const auto& term : explanation.terms) {
-    fmt::print("    {}\n", dim(fmt::format("  {} {:.4f}: {} times here, in {} rows", term.text,
-                                           term.score, term.tf, term.df)));
+    fmt::print("    {}\n", dim(fmt::format("  {} {:.4f}: {} times here, in {} rows",
+                                           shown(term.text), term.score, term.tf, term.df)));
   }
   part("vector", explanation.vector, explanation.vector_rank);
   part("age factor", explanation.decay, 0);
 }
 
 std::string shown_value(const Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* text = std::get_if<std::string>(&value)) return shown(*text);
   if (const auto* boolean = std::get_if<bool>(&value)) return *boolean ? "true" : "false";
   if (const auto* integer = std::get_if<int64_t>(&value)) return fmt::format("{}", *integer);
   if (const auto* number = std::get_if<double>(&value)) return fmt::format("{}", *number);
@@ -91,7 +89,7 @@ std::string shown_value(const Value& value) {
 
 void print_facets(const std::vector<index::FacetCounts>& facets) {
   for (const index::FacetCounts& facet : facets) {
-    fmt::print("{} {}\n", bold(facet.column),
+    fmt::print("{} {}\n", bold(shown(facet.column)),
                dim(fmt::format("({} values in {} rows)", facet.distinct, facet.rows)));
     for (const auto& count : facet.values) {
       fmt::print("  {:>8}  {}\n", count.rows, shown_value(count.value));
@@ -107,10 +105,10 @@ void print_hits(const HitPage& page, double took_ms) {
   for (const Hit& hit : hits) {
     const Row& row = hit.row;
     const std::string head = !row.title.empty() ? row.title : row.source;
-    fmt::print("{:>2}. {}", ++number, bold(head));
-    if (!row.heading.empty() && row.heading != row.title) fmt::print(" › {}", row.heading);
-    fmt::print("\n    {}  {}\n    {}\n", green(place(row)), dim(fmt::format("{:.3f}", hit.score)),
-               snippet(hit));
+    fmt::print("{:>2}. {}", ++number, bold(shown(head)));
+    if (!row.heading.empty() && row.heading != row.title) fmt::print(" › {}", shown(row.heading));
+    fmt::print("\n    {}  {}\n    {}\n", green(shown(place(row))),
+               dim(fmt::format("{:.3f}", hit.score)), snippet(hit));
     if (hit.explanation) print_explanation(*hit.explanation);
     fmt::print("\n");
   }

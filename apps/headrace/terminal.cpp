@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/utf8.h"
+
 namespace headrace::cli {
 
 namespace {
@@ -45,6 +47,23 @@ std::string green(std::string_view text, Stream stream) {
 }
 std::string yellow(std::string_view text, Stream stream) {
   return paint(text, "33;1", stream);
+}
+
+std::string shown(std::string_view text) {
+  std::string safe;
+  safe.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint point = decode_code_point(text, at);
+    if (point.value == '\n' || point.value == '\r' || point.value == '\t') {
+      safe.push_back(' ');
+    } else if (point.value < 0x20 || (point.value >= 0x7F && point.value < 0xA0)) {
+      append_code_point(kReplacementCharacter, safe);
+    } else {
+      append_code_point(point.value, safe);
+    }
+    at += point.length;
+  }
+  return safe;
 }
 
 std::string human_bytes(uint64_t bytes) {
@@ -108,8 +127,8 @@ std::string reason_of(const DocumentError& failed) {
 }
 
 void print_error(const Error& error) {
-  fmt::print(stderr, "{} {}\n", red("headrace:"), error.message());
-  if (!error.hint().empty()) fmt::print(stderr, "  {}\n", error.hint());
+  fmt::print(stderr, "{} {}\n", red("headrace:"), shown(error.message()));
+  if (!error.hint().empty()) fmt::print(stderr, "  {}\n", shown(error.hint()));
 }
 
 ProgressBar::ProgressBar(const Progress& progress)

@@ -25,6 +25,11 @@ std::string red(std::string_view text, Stream stream = Stream::err);
 std::string green(std::string_view text, Stream stream = Stream::out);
 std::string yellow(std::string_view text, Stream stream = Stream::out);
 
+// Text from outside (documents, names, messages about them) on one line that commands nothing:
+// line breaks and tabs become spaces, other control characters and bytes that are no UTF-8 become
+// U+FFFD.
+std::string shown(std::string_view text);
+
 std::string human_bytes(uint64_t bytes);    // "12.3 MiB"
 std::string human_count(uint64_t count);    // "1,234"
 std::string human_seconds(double seconds);  // "1 m 05 s"
