@@ -320,3 +320,4 @@ Result<Decoded> Decoder::decode(RawDocument&& raw, Format format, const CancelTo
 }
 
 }  // namespace headrace
+  if (!document.language.empty()) document.metadata.try_emplace("lang", document.language);

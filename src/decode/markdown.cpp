@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "decode/front_matter.h"
 #include "decode/markdown_inline.h"
 #include "decode/text_builder.h"
 #include "decode/text_formats.h"
@@ -339,45 +340,7 @@ class MarkdownReader {
     }
     if (!closed || found.empty() || is_blank(found.front())) return lines_.seek(start);
     out_.line_break(found.size() + 2);
-    for (size_t i = 0; i < found.size(); ++i) take_property(found, i, mark == "---" ? ':' : '=');
-  }
-
-  void take_property(const std::vector<std::string_view>& lines, size_t& i, char separator) {
-    const std::string_view line = lines[i];
-    const size_t split = line.find(separator);
-    if (split == std::string_view::npos || split == 0 || line[0] == ' ' || line[0] == '#') return;
-    const std::string key(trimmed(line.substr(0, split)));
-    const std::string_view value = trimmed(line.substr(split + 1));
-    const auto unquoted = [](std::string_view text) {
-      text = trimmed(text);
-      if (text.size() >= 2 && (text[0] == '"' || text[0] == '\'') && text.back() == text[0]) {
-        text = text.substr(1, text.size() - 2);
-      }
-      return std::string(text);
-    };
-    std::vector<std::string> list;
-    if (value.empty()) {
-      while (i + 1 < lines.size() && trimmed(lines[i + 1]).starts_with("- ")) {
-        list.push_back(unquoted(trimmed(lines[++i]).substr(2)));
-      }
-    } else if (value.starts_with('[') && value.ends_with(']')) {
-      std::string_view rest = value.substr(1, value.size() - 2);
-      while (!rest.empty()) {
-        const size_t comma = rest.find(',');
-        list.push_back(unquoted(rest.substr(0, comma)));
-        rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-      }
-    } else if (key == "title") {
-      out_.document().title = unquoted(value);
-      return;
-    } else if (key == "lang" || key == "language") {
-      out_.document().language = unquoted(value).substr(0, 2);
-      return;
-    } else {
-      out_.document().metadata[key] = unquoted(value);
-      return;
-    }
-    if (!list.empty()) out_.document().metadata[key] = std::move(list);
+    read_properties(found, mark == "---" ? ':' : '=', out_.document());
   }
 
   LineReader lines_;

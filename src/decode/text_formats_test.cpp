@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
 
 #include "base/utf8.h"
@@ -98,6 +99,32 @@ TEST(Markdown, FrontMatterIsMetadata) {
   EXPECT_EQ(line_of(document, "Head"), 10);
   // A rule at the top is no front matter.
   EXPECT_EQ(outline_of(decode_markdown("---\n\ntext\n")), "p: text\n");
+}
+
+TEST(Markdown, FrontMatterHasTypes) {
+  const Document document = decode_markdown(
+      "---\nlang: de-AT\nyear: 2021  # of print\ndraft: true\nrating: 4.5\nzip: 00501\n"
+      "version: 1.2.3\nquoted: \"12\"\ndate: 2024-01-02\nnone: null\ntags: [a, \"b, c\", 3]\n"
+      "about: >\n  two\n  lines\nnegative: -7\n---\nText\n");
+  const Metadata& said = document.metadata;
+  EXPECT_EQ(document.language, "de");
+  EXPECT_EQ(std::get<int64_t>(said.at("year")), 2021);
+  EXPECT_TRUE(std::get<bool>(said.at("draft")));
+  EXPECT_EQ(std::get<double>(said.at("rating")), 4.5);
+  EXPECT_EQ(std::get<int64_t>(said.at("negative")), -7);
+  for (const auto& [key, text] : std::map<std::string, std::string>{{"zip", "00501"},
+                                                                    {"version", "1.2.3"},
+                                                                    {"quoted", "12"},
+                                                                    {"date", "2024-01-02"},
+                                                                    {"about", "two lines"}}) {
+    EXPECT_EQ(std::get<std::string>(said.at(key)), text);
+  }
+  EXPECT_FALSE(said.contains("none"));
+  EXPECT_EQ(std::get<std::vector<std::string>>(said.at("tags")),
+            (std::vector<std::string>{"a", "b, c", "3"}));
+  // What names no language by its code stays what it is.
+  EXPECT_EQ(std::get<std::string>(decode_markdown("---\nlang: German\n---\nx\n").metadata["lang"]),
+            "German");
 }
 
 TEST(Markdown, InlineMarkupOfOddKinds) {

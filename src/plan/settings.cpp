@@ -11,7 +11,7 @@ namespace headrace {
 
 namespace {
 // Raised when decoding or chunking changes what rows come of the same bytes.
-constexpr int kRowVersion = 1;
+constexpr int kRowVersion = 2;
 }  // namespace
 
 std::vector<ModelSpace> Settings::model_spaces() const {
