@@ -49,7 +49,6 @@ constexpr auto kDropped = std::to_array<DroppedCommand>({
     {"Cref", 1},           {"includegraphics", 1},
     {"usepackage", 1},     {"documentclass", 1},
     {"bibliography", 1},   {"bibliographystyle", 1},
-    {"vspace", 1},         {"hspace", 1},
     {"vskip", 0},          {"setlength", 2},
     {"addtolength", 2},    {"setcounter", 2},
     {"addtocounter", 2},   {"input", 1},
@@ -105,6 +104,13 @@ class LatexReader {
 
  private:
   std::string& text() { return out_.document().text; }
+
+  // Blocks do not touch: where the source has no space between them, the text has one.
+  void begin(BlockKind kind, uint8_t level = 0) {
+    out_.end();
+    if (!text().empty() && text().back() != '\n' && text().back() != ' ') text().push_back(' ');
+    out_.begin(kind, level);
+  }
 
   // Line breaks of what is left out are kept.
   void keep_lines(size_t begin, size_t end) {
@@ -193,7 +199,7 @@ class LatexReader {
   }
 
   void write(std::string_view piece) {
-    if (!out_.is_open()) out_.begin(table_depth_ > 0 ? BlockKind::table_row : BlockKind::paragraph);
+    if (!out_.is_open()) begin(table_depth_ > 0 ? BlockKind::table_row : BlockKind::paragraph);
     out_.write(piece);
   }
 
@@ -324,6 +330,11 @@ class LatexReader {
     if (name == "caption") return begin_special(Group::caption, 0);
     if (name == "footnote") return begin_special(Group::footnote, 0);
     if (name == "title" && !inline_only_) return take_property("title");
+    if (name == "hspace" || name == "vspace") {
+      drop_argument();
+      if (out_.is_open() && !text().ends_with(' ')) write(" ");
+      return;
+    }
     if (name == "verb" || name == "lstinline") return verb();
     if (name == "url" || name == "path" || name == "nolinkurl") return write(argument());
     if (name == "cite" || name == "citep" || name == "citet" || name == "parencite") {
@@ -422,11 +433,11 @@ class LatexReader {
     groups_.push_back(group);
     ++special_groups_;
     if (group == Group::footnote) return write(" (");
-    out_.begin(group == Group::heading ? BlockKind::heading : BlockKind::caption, level);
+    begin(group == Group::heading ? BlockKind::heading : BlockKind::caption, level);
   }
 
   void item() {
-    out_.begin(BlockKind::list_item, static_cast<uint8_t>(std::clamp<size_t>(list_depth_, 1, 6)));
+    begin(BlockKind::list_item, static_cast<uint8_t>(std::clamp<size_t>(list_depth_, 1, 6)));
     while (at_ < in_.size() && in_[at_] == ' ') ++at_;
     const std::string_view label = optional_argument();
     if (!label.empty()) {
@@ -496,7 +507,7 @@ class LatexReader {
         optional_argument();
         if (name == "minted") drop_argument();
       }
-      out_.begin(code ? BlockKind::code : BlockKind::paragraph);
+      begin(code ? BlockKind::code : BlockKind::paragraph);
       if (at_ < end) out_.write(in_.substr(at_, end - at_));
       out_.end();
     }

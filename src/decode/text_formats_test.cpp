@@ -294,6 +294,19 @@ Document plain(std::string_view text) {
 }
 const std::vector<Decode> kAll = {plain,      decode_markdown, decode_latex,
                                   decode_rst, decode_json,     decode_csv,
+TEST(Latex, WordsOfTwoBlocksDoNotTouch) {
+  for (const auto& [latex, text] : std::map<std::string, std::string>{
+           {"\\section{Alpha}Beta", "Alpha Beta"},
+           {"\\item one\\item two", "one two"},
+           {"\\begin{tabular}{ll}a & b\\\\c & d\\end{tabular}e", "a | b c | d e"},
+           {"a\\par b\\begin{verbatim}c\\end{verbatim}d", "a\nb c d"},
+           {"a\\caption{b}c\\hspace{1cm}d", "a b c d"}}) {
+    const Document document = decode_latex(latex);
+    expect_sound(document);
+    EXPECT_EQ(document.text, text);
+  }
+}
+
                                   code_cpp,   code_python,     code_rust};
 
 TEST(TextFormats, RandomMarkupIsSound) {
