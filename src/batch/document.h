@@ -49,7 +49,7 @@ enum class BlockKind : uint8_t {
   heading,    // level 1–6
   list_item,  // level = nesting depth from 1
   table_row,  // cells separated by " | "; consecutive rows are one table
-  code,       // one line or more, verbatim
+  code,       // verbatim; level > 0: behind the headings of that level and deeper
   quote,
   caption,
 };

@@ -51,12 +51,15 @@ std::string_view find_word(std::string_view text, std::string_view words) {
   return {};
 }
 
-// A definition: where its first line and its body begin, how deep it stands.
+// A definition: where its first line and its body begin, how deep it stands, where it ends (npos
+// where that is not known: then it goes on to the next one).
 struct Definition {
   size_t begin = 0;
   size_t body = 0;
   uint8_t level = 1;
+  size_t end = std::string_view::npos;
 };
+constexpr size_t kNoDefinition = std::string_view::npos;
 
 // Finds the definitions of languages with braces in one pass over the text.
 class BraceScanner {
@@ -94,32 +97,42 @@ class BraceScanner {
       at_line_begin_ = false;
       if (statement_ == std::string_view::npos) statement_ = at_;
     }
-    if (code_depth_ == 0) {
+    if (code_depth_ == 0 && value_braces_ == 0) {
       if (c == '(' || c == '[') ++brackets_;
       if ((c == ')' || c == ']') && brackets_ > 0) --brackets_;
     }
-    if (c == '{') {
+    if (c == '{' && (value_braces_ > 0 || opens_value())) {
+      ++value_braces_;
+    } else if (c == '}' && value_braces_ > 0) {
+      --value_braces_;
+    } else if (c == '{') {
       brackets_ = 0;
       open_brace();
     } else if (c == '}') {
       close_brace();
-    } else if (c == ';' && code_depth_ == 0) {
+    } else if (c == ';' && code_depth_ == 0 && value_braces_ == 0) {
       statement_ = std::string_view::npos;
     }
     ++at_;
+    if (c != ' ' && c != '\t' && c != '\n' && c != '\r') code_end_ = at_;
+  }
+
+  // Whether the brace here belongs to a parameter, "f({a, b})" or "f(x interface{})", not to a
+  // body.
+  bool opens_value() const {
+    if (code_depth_ > 0 || brackets_ == 0 || statement_ == std::string_view::npos) return false;
+    const std::string_view before = trimmed(text_.substr(statement_, at_ - statement_));
+    return before.ends_with('(') || before.ends_with(',') || before.ends_with(':') ||
+           before.ends_with('=') || before.ends_with('[') || before.ends_with("interface") ||
+           before.ends_with("struct");
   }
 
   // Whether the line break here is the end of a statement: not within brackets, nor where the lines
   // around it show that it goes on.
   bool line_ends_statement() const {
     if (code_depth_ > 0 || brackets_ > 0 || statement_ == std::string_view::npos) return false;
-    size_t last = at_;
-    while (last > statement_ &&
-           (text_[last - 1] == ' ' || text_[last - 1] == '\t' || text_[last - 1] == '\r')) {
-      --last;
-    }
-    if (last > statement_ &&
-        std::string_view(",=+-|&:.<").find(text_[last - 1]) != std::string_view::npos) {
+    if (code_end_ > statement_ &&
+        std::string_view(",=+-|&:.<").find(text_[code_end_ - 1]) != std::string_view::npos) {
       return false;
     }
     const size_t next = text_.find_first_not_of(" \t\r\n", at_);
@@ -151,6 +164,7 @@ class BraceScanner {
       }
     }
     at_ = std::min(at_, text_.size());
+    code_end_ = at_;
   }
 
   void skip_comment() {
@@ -190,9 +204,12 @@ class BraceScanner {
          !find_word(signature, language_.definitions).empty() || language_.name == "css");
     const bool is_namespace = container == "namespace" || container == "extern" ||
                               container == "package" || container == "mod";
+    size_t place = kNoDefinition;
     if (is_definition && !is_namespace) {
+      place = found_.size();
       found_.push_back({begin, at_, static_cast<uint8_t>(std::min<size_t>(levels_ + 1, 6))});
     }
+    open_.push_back(place);
     if (is_container) {
       ++containers_;
       level_steps_.push_back(!is_namespace);
@@ -205,8 +222,9 @@ class BraceScanner {
 
   void close_brace() {
     if (code_depth_ > 0) {
-      --code_depth_;
+      if (--code_depth_ == 0) end_definition();
     } else if (containers_ > 0) {
+      end_definition();
       --containers_;
       levels_ -= level_steps_.back();
       level_steps_.pop_back();
@@ -214,9 +232,17 @@ class BraceScanner {
     if (code_depth_ == 0) statement_ = std::string_view::npos;
   }
 
+  void end_definition() {
+    if (open_.back() != kNoDefinition) found_[open_.back()].end = at_ + 1;
+    open_.pop_back();
+  }
+
   std::string_view text_;
   const CodeLanguage& language_;
   std::vector<Definition> found_;
+  std::vector<size_t> open_;  // what each open container and body is of: a place in found_
+  size_t code_end_ = 0;       // behind the last character that is neither space nor comment
+  size_t value_braces_ = 0;   // braces open inside of brackets
   size_t at_ = 0;
   size_t statement_ = std::string_view::npos;  // where the statement that is being read begins
   size_t code_depth_ = 0;                      // braces open inside a body
@@ -233,6 +259,15 @@ std::vector<Definition> scan_keywords(std::string_view text, const CodeLanguage&
   LineReader lines(text);
   std::string_view line;
   bool in_docstring = false;
+  std::vector<std::pair<size_t, size_t>> open;  // places in `found` and their indentation
+  size_t comments = std::string_view::npos;  // where comment lines directly before this one begin
+  // Python's definitions end where a line stands no deeper than they do.
+  const auto end_at = [&](size_t at, size_t width) {
+    while (!open.empty() && width <= open.back().second) {
+      found[open.back().first].end = at;
+      open.pop_back();
+    }
+  };
   for (size_t at = 0; lines.next(line); at = lines.position()) {
     if (language.family == CodeFamily::indentation) {
       const bool was_in = in_docstring;
@@ -242,6 +277,15 @@ std::vector<Definition> scan_keywords(std::string_view text, const CodeLanguage&
         }
       }
       if (was_in) continue;
+      const std::string_view code = trimmed(line);
+      if (code.empty()) continue;
+      if (code[0] == '#') {
+        comments = std::min(comments, at);
+        continue;
+      }
+      if (code[0] != ')' && code[0] != ']' && code[0] != '}')
+        end_at(std::min(comments, at), indentation(line));
+      comments = std::string_view::npos;
     }
     const size_t indent = line.find_first_not_of(" \t");
     if (indent == std::string_view::npos || indent > 12) continue;
@@ -260,6 +304,8 @@ std::vector<Definition> scan_keywords(std::string_view text, const CodeLanguage&
     }
     if (!defines) continue;
     const auto level = static_cast<uint8_t>(std::min<size_t>(1 + indentation(line) / 2, 6));
+    if (language.family == CodeFamily::indentation)
+      open.emplace_back(found.size(), indentation(line));
     found.push_back({at + indent, at + line.size(), level});
   }
   return found;
@@ -271,6 +317,7 @@ size_t with_lines_above(std::string_view text, size_t begin, size_t least,
   size_t first = text.rfind('\n', begin == 0 ? 0 : begin - 1);
   first = first == std::string_view::npos || begin == 0 ? 0 : first + 1;
   first = std::max(first, least);
+  if (!is_blank(text.substr(first, begin - first))) return begin;  // not the first in its line
   const size_t definition = first;
   while (first > least + 1) {
     const size_t line_end = first - 1;
@@ -294,7 +341,8 @@ size_t with_lines_above(std::string_view text, size_t begin, size_t least,
 }
 
 // Code between definitions, cut where an empty line stands before one that is not indented.
-void add_code(std::string_view text, size_t begin, size_t end, std::vector<Block>& blocks) {
+void add_code(std::string_view text, size_t begin, size_t end, uint8_t level,
+              std::vector<Block>& blocks) {
   LineReader lines(text.substr(0, end));
   lines.seek(begin);
   size_t block = begin;
@@ -304,7 +352,7 @@ void add_code(std::string_view text, size_t begin, size_t end, std::vector<Block
     while (block < last && text[block] == '\n') ++block;
     if (last > block) {
       blocks.push_back(
-          {static_cast<uint32_t>(block), static_cast<uint32_t>(last), BlockKind::code, 0, 0});
+          {static_cast<uint32_t>(block), static_cast<uint32_t>(last), BlockKind::code, level, 0});
     }
   };
   std::string_view line;
@@ -324,6 +372,48 @@ void add_code(std::string_view text, size_t begin, size_t end, std::vector<Block
   push();
 }
 
+bool has_words(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    return is_word_character(c) || static_cast<unsigned char>(c) >= 0x80;
+  });
+}
+
+// The code between headings: what stands behind the end of a definition has that one's level.
+class CodeWriter {
+ public:
+  CodeWriter(std::string_view text, std::vector<Block>& blocks) : text_(text), blocks_(blocks) {}
+
+  void open(const Definition& definition) {
+    if (definition.end != std::string_view::npos)
+      ends_.emplace_back(definition.end, definition.level);
+  }
+
+  void write(size_t begin, size_t end) {
+    // Those that end here, the inner ones first.
+    std::vector<std::pair<size_t, uint8_t>> here;
+    while (!ends_.empty() && ends_.back().first < end) {
+      here.push_back(ends_.back());
+      ends_.pop_back();
+    }
+    uint8_t level = 0;
+    for (size_t i = 0; i < here.size(); ++i) {
+      const size_t next = i + 1 < here.size() ? here[i + 1].first : end;
+      // A closing brace alone stays with what it closes.
+      if (here[i].first <= begin || !has_words(text_.substr(here[i].first, next - here[i].first)))
+        continue;
+      add_code(text_, begin, here[i].first, level, blocks_);
+      begin = here[i].first;
+      level = here[i].second;
+    }
+    add_code(text_, begin, end, level, blocks_);
+  }
+
+ private:
+  std::string_view text_;
+  std::vector<Block>& blocks_;
+  std::vector<std::pair<size_t, uint8_t>> ends_;  // of open definitions, the innermost last
+};
+
 }  // namespace
 
 Document decode_source_code(std::string_view utf8, std::string_view name) {
@@ -341,19 +431,21 @@ Document decode_source_code(std::string_view utf8, std::string_view name) {
       definitions = scan_keywords(text, *language);
     }
   }
+  CodeWriter code(text, document.blocks);
   size_t done = 0;
   for (const Definition& definition : definitions) {
     if (definition.begin < done) continue;
     const size_t begin = with_lines_above(text, definition.begin, done, *language);
-    add_code(text, done, begin, document.blocks);
+    code.write(done, begin);
     const size_t end =
         begin + trimmed(text.substr(begin, definition.body - begin)).size() +
         (text.substr(begin, definition.body - begin).find_first_not_of(" \t\n\r\f\v"));
     document.blocks.push_back({static_cast<uint32_t>(begin), static_cast<uint32_t>(end),
                                BlockKind::heading, definition.level, 0});
     done = end;
+    code.open(definition);
   }
-  add_code(text, done, text.size(), document.blocks);
+  code.write(done, text.size());
   return document;
 }
 

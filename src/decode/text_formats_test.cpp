@@ -201,6 +201,45 @@ TEST(SourceCode, StatementsMayEndWithTheirLine) {
       "1 class A(val x: Int)\n2   fun f(): Int\n");
 }
 
+// Each block of code with its level, on a line.
+std::string code_levels_of(std::string_view code, std::string_view name) {
+  std::string out;
+  const Document document = decode_source_code(code, name);
+  for (const Block& block : document.blocks) {
+    if (block.kind != BlockKind::code) continue;
+    out += std::to_string(block.level) + " " +
+           document.text.substr(block.begin, block.end - block.begin) + "\n";
+  }
+  return out;
+}
+
+TEST(SourceCode, DefinitionsEnd) {
+  EXPECT_EQ(
+      code_levels_of("class A:\n    def m(\n        self,\n    ):\n        pass\n\n    x = 1\n"
+                     "\n# Later.\nmain()\n",
+                     "a.py"),
+      "0         self,\n    ):\n        pass\n3     x = 1\n1 # Later.\nmain()\n");
+  EXPECT_EQ(
+      code_levels_of("class A {\n  void m() {\n    f();\n  }\n  int x;\n}\nlater();\n", "a.ts"),
+      "0  {\n0  {\n    f();\n  }\n2   int x;\n}\n1 later();\n");
+  EXPECT_EQ(code_levels_of("class A {\n  void m() {\n    f();\n  }\n}\n", "A.java"),
+            "0  {\n0  {\n    f();\n  }\n}\n");
+}
+
+TEST(SourceCode, HeadingsAreOfTheDefinitionAlone) {
+  EXPECT_EQ(
+      definitions_of("package main // the program.\nfunc main(x interface{}, y struct{}) error "
+                     "{\n\treturn nil\n}\n",
+                     "a.go"),
+      "1 func main(x interface{}, y struct{}) error\n");
+  EXPECT_EQ(definitions_of("export function f({a, b}: Props = {}): void {\n}\n"
+                           "class P { constructor(x) { } }\n"
+                           "it('works', () => {\n});\n",
+                           "a.ts"),
+            "1 export function f({a, b}: Props = {}): void\n1 class P\n2 constructor(x)\n"
+            "1 it('works', () =>\n");
+}
+
 TEST(Markdown, IndentedCodeMayFollowAnyBlock) {
   EXPECT_EQ(
       outline_of(decode_markdown("| a | b |\n|---|---|\n| 1 | 2 |\n    cat x | wc\n\n- item\n\n# "
@@ -255,6 +294,19 @@ TEST(Latex, StructureIsRead) {
   EXPECT_EQ(line_of(document, "Café"), 30);
 }
 
+TEST(Latex, WordsOfTwoBlocksDoNotTouch) {
+  for (const auto& [latex, text] : std::map<std::string, std::string>{
+           {"\\section{Alpha}Beta", "Alpha Beta"},
+           {"\\item one\\item two", "one two"},
+           {"\\begin{tabular}{ll}a & b\\\\c & d\\end{tabular}e", "a | b c | d e"},
+           {"a\\par b\\begin{verbatim}c\\end{verbatim}d", "a\nb c d"},
+           {"a\\caption{b}c\\hspace{1cm}d", "a b c d"}}) {
+    const Document document = decode_latex(latex);
+    expect_sound(document);
+    EXPECT_EQ(document.text, text);
+  }
+}
+
 TEST(Json, IsFlattened) {
   const Document document = decode_json(
       R"({"title": "T \u00e9", "a": {"b": [1, 2, "x"], "c": null}, "people": [{"name": "Ann"}, {"name": "Bob"}]})");
@@ -294,19 +346,6 @@ Document plain(std::string_view text) {
 }
 const std::vector<Decode> kAll = {plain,      decode_markdown, decode_latex,
                                   decode_rst, decode_json,     decode_csv,
-TEST(Latex, WordsOfTwoBlocksDoNotTouch) {
-  for (const auto& [latex, text] : std::map<std::string, std::string>{
-           {"\\section{Alpha}Beta", "Alpha Beta"},
-           {"\\item one\\item two", "one two"},
-           {"\\begin{tabular}{ll}a & b\\\\c & d\\end{tabular}e", "a | b c | d e"},
-           {"a\\par b\\begin{verbatim}c\\end{verbatim}d", "a\nb c d"},
-           {"a\\caption{b}c\\hspace{1cm}d", "a b c d"}}) {
-    const Document document = decode_latex(latex);
-    expect_sound(document);
-    EXPECT_EQ(document.text, text);
-  }
-}
-
                                   code_cpp,   code_python,     code_rust};
 
 TEST(TextFormats, RandomMarkupIsSound) {

@@ -153,7 +153,10 @@ size_t ChunkCutter::overlap_begin(size_t begin, size_t end) {
   if (limits_.overlap == 0) return end;
   const auto& blocks = structure_.blocks();
   const size_t next = structure_.block_at(end, block_);
-  if (next < blocks.size() && structure_.is_heading(next) && blocks[next].begin >= end) return end;
+  const auto begins_section = [this](size_t i) {
+    return structure_.is_heading(i) || structure_.ends_sections(i);
+  };
+  if (next < blocks.size() && begins_section(next) && blocks[next].begin >= end) return end;
   size_t from = window_.back(begin, end, limits_.overlap);
   from = std::max(from, end - std::min(end, limits_.bytes / 4));
   from = std::max(from, begin + decode_code_point(text_, begin).length);
@@ -162,7 +165,8 @@ size_t ChunkCutter::overlap_begin(size_t begin, size_t end) {
   // Not across a heading: from behind it on, or from its own begin.
   size_t first = structure_.block_at(from, block_);
   for (size_t i = std::min(next, blocks.size() - 1) + 1; i-- > first;) {
-    if (!structure_.is_heading(i) || blocks[i].begin >= end) continue;
+    if (!begins_section(i) || blocks[i].begin >= end) continue;
+    if (blocks[i].begin < from && structure_.ends_sections(i)) break;
     if (blocks[i].begin < from) return end;
     while (i > first && structure_.is_heading(i - 1) && blocks[i - 1].begin >= from) --i;
     return blocks[i].begin;

@@ -125,6 +125,7 @@ BorderStrength ChunkStructure::border_before(size_t block) const {
     if (block > last_content_) return 60;  // headings at the very end stay with what is before them
     return 90 + (6 - std::min<int>(after.level, 6));
   }
+  if (ends_sections(block)) return 90 + (6 - std::min<int>(after.level, 6));
   if (before.kind == after.kind) {
     if (after.kind == BlockKind::table_row) return 70;
     if (after.kind == BlockKind::list_item) return after.level <= 1 ? 70 : 65;
@@ -135,6 +136,7 @@ BorderStrength ChunkStructure::border_before(size_t block) const {
 }
 
 bool ChunkStructure::opens_section(size_t block) const {
+  if (ends_sections(block)) return true;
   return is_heading(block) && block < last_content_ && (block == 0 || !is_heading(block - 1));
 }
 
@@ -144,13 +146,20 @@ size_t ChunkStructure::block_at(size_t position, size_t hint) const {
   return hint;
 }
 
+bool ChunkStructure::close_sections(uint8_t level) {
+  const size_t before = stack_.size();
+  while (!stack_.empty() && stack_.back().level >= level) stack_.pop_back();
+  return stack_.size() != before;
+}
+
 const std::string& ChunkStructure::heading_path(size_t block) {
   bool changed = false;
   for (; stack_blocks_ < block; ++stack_blocks_) {
     const Block& heading = blocks_[stack_blocks_];
+    if (ends_sections(stack_blocks_)) changed |= close_sections(heading.level);
     if (heading.kind != BlockKind::heading) continue;
     const uint8_t level = std::max<uint8_t>(heading.level, 1);
-    while (!stack_.empty() && stack_.back().level >= level) stack_.pop_back();
+    close_sections(level);
     const size_t line_break =
         heading.begin == 0 ? std::string_view::npos : text_.rfind('\n', heading.begin - 1);
     const size_t line_begin = line_break == std::string_view::npos ? 0 : line_break + 1;
@@ -158,6 +167,8 @@ const std::string& ChunkStructure::heading_path(size_t block) {
     stack_.push_back({level, heading_text(naming_lines(lines, heading.begin - line_begin))});
     changed = true;
   }
+  if (block < blocks_.size() && ends_sections(block))
+    changed |= close_sections(blocks_[block].level);
   if (!changed) return path_;
   path_.clear();
   for (const Heading& heading : stack_) {

@@ -24,6 +24,10 @@ class ChunkStructure {
 
   const std::vector<Block>& blocks() const { return blocks_; }
   bool is_heading(size_t block) const { return blocks_[block].kind == BlockKind::heading; }
+  // Code with a level stands behind the definitions of that level and deeper.
+  bool ends_sections(size_t block) const {
+    return blocks_[block].kind == BlockKind::code && blocks_[block].level > 0;
+  }
 
   // The strength of the border before `block` (> 0). A heading stays with what follows it.
   BorderStrength border_before(size_t block) const;
@@ -46,6 +50,8 @@ class ChunkStructure {
   };
   void add_gap(size_t begin, size_t end, int32_t page);
   void split_paragraphs(size_t begin, size_t end, int32_t page);
+  // Headings of this level and deeper are over; whether there were any.
+  bool close_sections(uint8_t level);
 
   std::string_view text_;
   std::string_view title_;

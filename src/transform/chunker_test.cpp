@@ -176,6 +176,21 @@ TEST(Chunker, SmallDocumentIsOneRow) {
   EXPECT_EQ(rows[0].metadata.size(), 1u);
 }
 
+TEST(Chunker, CodeBehindADefinitionHasNotItsHeading) {
+  Builder b;
+  b.add(BlockKind::heading, "class A", 1)
+      .add(BlockKind::heading, "def m", 3)
+      .add(BlockKind::code, words(40))
+      .add(BlockKind::code, words(30, "x"), 3)
+      .add(BlockKind::code, words(20, "y"), 1);
+  const auto rows = make(64, 8).chunk(b.document);
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].heading, "class A > def m");
+  EXPECT_EQ(rows[1].heading, "class A");
+  EXPECT_TRUE(rows[2].text.starts_with("y0"));
+  EXPECT_EQ(rows[2].heading, "");
+}
+
 TEST(Chunker, MajorHeadingsBeginRowsAndPathsAreKept) {
   Builder b;
   b.add(BlockKind::heading, "Book", 1)
