@@ -183,6 +183,28 @@ Status XmlTextReader::read(XmlReader& reader) {
   }
 }
 
+// Data that stands in attributes alone: a row for each element that has some.
+Status write_attributes(std::string_view xml, BlockWriter& writer) {
+  XmlReader reader(xml);
+  while (true) {
+    const Token token = reader.next();
+    if (token == Token::failed) return reader.status();
+    if (token == Token::done) return {};
+    if (token != Token::start) continue;
+    if (is_one_of(ascii_lower(reader.name()), kLeftOut)) {
+      reader.skip();
+      continue;
+    }
+    std::vector<std::string> cells;
+    for (const auto& [name, value] : reader.attributes()) {
+      const bool about_names = name == "xmlns" || name.starts_with("xmlns:") ||
+                               name.starts_with("xsi:") || name.starts_with("xml:");
+      if (!about_names && !is_blank(value)) cells.push_back(name + ": " + collapse_space(value));
+    }
+    if (!cells.empty()) HR_TRY(writer.add_row(cells, 0));
+  }
+}
+
 }  // namespace
 
 Result<Document> decode_xml(std::string_view bytes) {
@@ -195,6 +217,7 @@ Result<Document> decode_xml(std::string_view bytes) {
   BlockWriter writer;
   XmlTextReader text(writer);
   HR_TRY(text.read(reader));
+  if (writer.empty()) HR_TRY(write_attributes(xml, writer));
   writer.document().title = text.title();
   writer.document().media_type = "application/xml";
   return std::move(writer.document());

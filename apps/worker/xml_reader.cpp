@@ -360,6 +360,16 @@ std::optional<std::string> XmlReader::attribute(std::string_view name) const {
   return value;
 }
 
+std::vector<std::pair<std::string, std::string>> XmlReader::attributes() const {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const Attribute& attribute : attributes_) {
+    std::string value;
+    decode(attribute.raw, value);
+    all.emplace_back(attribute.name, std::move(value));
+  }
+  return all;
+}
+
 std::string XmlReader::attribute_or(std::string_view name, std::string_view fallback) const {
   auto value = attribute(name);
   return value ? std::move(*value) : std::string(fallback);

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -46,6 +47,8 @@ class XmlReader {
   // Of start: the value of an attribute, by its full name or else by its local part; a name with
   // a prefix never finds one without.
   std::optional<std::string> attribute(std::string_view name) const;
+  // Of start: all attributes, by their full names, in order.
+  std::vector<std::pair<std::string, std::string>> attributes() const;
   std::string attribute_or(std::string_view name, std::string_view fallback) const;
   // Of text: the characters, references resolved.
   const std::string& text() const { return text_; }

@@ -85,6 +85,15 @@ bool has_visible_text(const Document& document) {
   return document.text.find_first_not_of(" \t\n\r\f\v") != std::string::npos;
 }
 
+// A document that is nothing but its title is found by it.
+void let_title_stand(Document& document) {
+  if (document.title.empty() || has_visible_text(document)) return;
+  const auto begin = static_cast<uint32_t>(document.text.size());
+  document.text += document.title;
+  document.blocks = {
+      {begin, static_cast<uint32_t>(document.text.size()), BlockKind::paragraph, 0, 0}};
+}
+
 // The charset that an HTML page or an XML file declares in its first bytes, or empty.
 std::string declared_charset(std::string_view bytes) {
   const std::string_view front = bytes.substr(0, kLookBytes);
@@ -164,6 +173,7 @@ class DecodeJob {
   Result<Decoded> run(RawDocument& raw, Format format) {
     if (const auto op = worker_op(format)) {
       HR_TRY(run_worker(*op, raw.bytes, format));
+      let_title_stand(decoded_.document);
       if (!has_visible_text(decoded_.document) && decoded_.members.empty() &&
           decoded_.problems.empty()) {
         return fail(ErrorCode::unsupported,
@@ -181,6 +191,7 @@ class DecodeJob {
       }
     } else if (is_text_format(format)) {
       HR_TRY(decode_text(raw, format));
+      let_title_stand(decoded_.document);
     } else {
       return std::unexpected(unreadable(raw, format));
     }

@@ -31,6 +31,15 @@ TEST(Xml, ReadsDataInOrder) {
   EXPECT_EQ(outline(output->document), "p: 1\np: 2\np: <3>\n");
 }
 
+TEST(Xml, AttributesStandInForText) {
+  const auto output =
+      run_worker("xml", "",
+                 "<?xml version='1.0'?><list xmlns='urn:x'><item id='1' name='Alpha "
+                 "&amp; co'/>\n<item id='2' name=''/></list>");
+  ASSERT_TRUE(output) << output.error().text();
+  EXPECT_EQ(outline(output->document), "row: id: 1 | name: Alpha & co\nrow: id: 2\n");
+}
+
 TEST(Xml, Encodings) {
   const auto latin =
       run_worker("xml", "", "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a>caf\xE9</a>");
