@@ -68,6 +68,16 @@ Error os_error(int errno_value, std::string_view what) {
       return Error(ErrorCode::permission,
                    fmt::format("{}: {}", what, std::generic_category().message(errno_value)),
                    "check who owns it and its permissions");
+    case EFBIG:
+      return Error(ErrorCode::no_space, fmt::format("{}: the file would be too large", what),
+                   "raise the limit of file sizes (ulimit -f); what was acknowledged is kept");
+    case ELOOP:
+      return Error(ErrorCode::io, fmt::format("{}: the links lead in a circle", what),
+                   "remove the link, or point it to a file");
+    case EMFILE:
+    case ENFILE:
+      return Error(ErrorCode::io, fmt::format("{}: too many open files", what),
+                   "raise the limit of open files (ulimit -n) and run it again");
     default:
       return Error(ErrorCode::io,
                    fmt::format("{}: {}", what, std::generic_category().message(errno_value)));
