@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -12,6 +15,15 @@ namespace {
 
 // The pool whose thread this is, so that waiting inside a task can help instead of blocking.
 thread_local const void* current_pool = nullptr;
+
+// Without a thread nothing can be done, nor waited for: what is acknowledged is safe.
+[[noreturn]] void no_more_threads() {
+  std::fputs(
+      "headrace: the system starts no further thread\n"
+      "  raise the limit of processes (ulimit -u), or run less beside it\n",
+      stderr);
+  std::_Exit(1);
+}
 
 }  // namespace
 
@@ -41,8 +53,14 @@ struct ThreadPool::State {
 ThreadPool::ThreadPool(size_t threads) : state_(std::make_unique<State>()) {
   if (threads == 0) threads = usable_cpu_count();
   state_->threads.reserve(threads);
-  for (size_t i = 0; i < threads; ++i)
-    state_->threads.emplace_back([state = state_.get()] { state->work(); });
+  for (size_t i = 0; i < threads; ++i) {
+    try {
+      state_->threads.emplace_back([state = state_.get()] { state->work(); });
+    } catch (const std::system_error&) {
+      if (state_->threads.empty()) no_more_threads();
+      break;  // fewer do the same work
+    }
+  }
 }
 
 ThreadPool::~ThreadPool() {
@@ -157,9 +175,13 @@ struct Thread::State {
 };
 
 Thread::Thread() = default;
-Thread::Thread(std::function<void()> body)
-    : state_(std::make_unique<State>(
-          State{std::thread([body = std::move(body)]() noexcept { body(); })})) {}
+Thread::Thread(std::function<void()> body) : state_(std::make_unique<State>()) {
+  try {
+    state_->thread = std::thread([body = std::move(body)]() noexcept { body(); });
+  } catch (const std::system_error&) {
+    no_more_threads();
+  }
+}
 Thread::Thread(Thread&& other) noexcept = default;
 Thread& Thread::operator=(Thread&& other) noexcept {
   if (this != &other) {
