@@ -29,3 +29,24 @@ def test_text_from_outside_commands_no_terminal(tmp_path, headrace):
     assert controls(done.stderr) == []
     # Machines get what is there.
     assert "\x1b[2J" in headrace.search("needle")[0]["text"] + headrace.search("needle")[1]["text"]
+
+
+def test_unknown_words_are_named(tmp_path, headrace):
+    said = headrace.run("serach", "kb", "x", code=2).stderr
+    assert '"serach"' in said and "headrace search" in said
+    assert "headrace space list" in headrace.run("space", "lst", "kb", code=2).stderr
+    (tmp_path / "a.txt").write_text("text")
+    said = headrace.run(
+        "index", "a.txt", "--into", "kb", "--model", "none", "--language", "klingon", code=2
+    ).stderr
+    assert "klingon" in said and " de " in said and " el " in said
+    assert not (tmp_path / "kb").exists()
+
+
+def test_a_final_sigma_is_a_sigma(tmp_path, headrace):
+    (tmp_path / "a.txt").write_text("\u03a3\u038a\u03a3\u03a5\u03a6\u039f\u03a3")
+    for number, language in enumerate(("en", "el", "de")):
+        kb = f"kb{number}"
+        headrace.run("index", "a.txt", "--into", kb, "--model", "none", "--language", language)
+        query = "\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2"
+        assert len(headrace.json("search", kb, query)["hits"]) == 1

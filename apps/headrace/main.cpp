@@ -2,8 +2,12 @@
 #include <malloc.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <numeric>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "commands.h"
 #include "plan/render.h"
@@ -60,6 +64,47 @@ int exit_code(const Error& error) {
   }
 }
 
+// How many letters to change, add or leave out to make `to` of `from`.
+size_t letters_apart(const std::string& from, const std::string& to) {
+  std::vector<size_t> row(to.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < from.size(); ++i) {
+    size_t diagonal = row[0]++;
+    for (size_t j = 0; j < to.size(); ++j) {
+      const size_t above = row[j + 1];
+      row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (from[i] == to[j] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row.back();
+}
+
+// The error for a word where a command should stand; nothing where all commands are known.
+std::optional<Error> unknown_command(const CLI::App& app, int argc, char** argv) {
+  const CLI::App* level = &app;
+  std::string path = "headrace";
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word.starts_with('-')) continue;
+    const auto commands = level->get_subcommands([](const CLI::App*) { return true; });
+    if (commands.empty()) return std::nullopt;
+    const CLI::App* nearest = commands.front();
+    for (const CLI::App* command : commands) {
+      if (letters_apart(word, command->get_name()) < letters_apart(word, nearest->get_name()))
+        nearest = command;
+    }
+    if (nearest->get_name() != word) {
+      return Error(ErrorCode::invalid_argument,
+                   fmt::format("{} has no command \"{}\"", path, word.substr(0, 80)),
+                   fmt::format("did you mean {} {}? {} --help lists them all", path,
+                               nearest->get_name(), path));
+    }
+    level = nearest;
+    path += " " + word;
+  }
+  return std::nullopt;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Headrace: documents in, answers out. Ingest, embed, index and search, natively."};
   app.name("headrace");
@@ -82,6 +127,10 @@ int run(int argc, char** argv) {
   add_completion_command(app, invocation);
   for (CLI::App* command : app.get_subcommands({})) {
     command->add_flag("--json", invocation.json, "One JSON document on stdout, for machines");
+  }
+  if (const auto unknown = unknown_command(app, argc, argv)) {
+    print_error(*unknown);
+    return 2;
   }
   try {
     app.parse(argc, argv);

@@ -20,6 +20,19 @@ constexpr std::array<std::string_view, 26> kUnstemmed = {
     "zh", "ja", "ko", "th", "vi", "pl", "cs", "sk", "uk", "bg", "hr", "sl", "et",
     "lv", "he", "fa", "ur", "bn", "ms", "is", "mk", "sq", "ka", "az", "kk", "af"};
 
+constexpr std::array<std::string_view, 28> kStemmed = {
+    "ar", "ca", "da", "de", "el", "en", "es", "eu", "fi", "fr", "ga", "hi", "hu", "hy",
+    "id", "it", "lt", "nb", "ne", "nl", "nn", "no", "pt", "ro", "ru", "sv", "ta", "tr"};
+
+std::string known_languages() {
+  std::vector<std::string_view> tags(kStemmed.begin(), kStemmed.end());
+  tags.insert(tags.end(), kUnstemmed.begin(), kUnstemmed.end());
+  std::ranges::sort(tags);
+  std::string list;
+  for (const std::string_view tag : tags) list += (list.empty() ? "" : " ") + std::string(tag);
+  return list;
+}
+
 struct StemmerDeleter {
   void operator()(sb_stemmer* stemmer) const { sb_stemmer_delete(stemmer); }
 };
@@ -168,7 +181,7 @@ Result<std::unique_ptr<Analyzer>> Analyzer::create(std::string_view language) {
   Stemmer stemmer = tag.size() == 2 ? make_stemmer(tag) : nullptr;
   if (stemmer == nullptr) {
     return fail(ErrorCode::invalid_argument, "unknown language '" + std::string(language) + "'",
-                "use a two-letter tag such as en, de, fr, zh, or none for no stemming");
+                "use none for no stemming, or one of " + known_languages());
   }
   return std::make_unique<WordAnalyzer>(std::move(stemmer), rules);
 }

@@ -7,6 +7,8 @@ namespace headrace::index {
 namespace {
 
 constexpr char32_t kRightQuote = 0x2019;
+constexpr char32_t kFinalSigma = 0x03C2;  // the same letter: capitals do not tell them apart
+constexpr char32_t kSigma = 0x03C3;
 
 bool is_hangul(char32_t c) {
   return c >= 0xAC00 && c <= 0xD7A3;
@@ -45,6 +47,8 @@ std::string_view spelled_out(char32_t c) {
       return "i";
     case 0x00FE:
       return "th";
+    case kFinalSigma:
+      return "σ";
     default:
       return {};
   }
@@ -139,7 +143,8 @@ Run scan_unicode_run(std::string_view text, size_t begin, const WordRules& rules
       } else if (rules.fold_first) {
         append_folded(c, buffer);
       } else {
-        append_code_point(unicode::to_lower(c), buffer);
+        const char32_t lower = unicode::to_lower(c);
+        append_code_point(lower == kFinalSigma ? kSigma : lower, buffer);
         run.folded = false;
       }
     }

@@ -46,7 +46,8 @@ struct WordBuffers {
   std::string unicode;
 };
 
-// Lower case, compatibility forms decomposed, accents dropped, a few letters spelled out (ß is ss).
+// Lower case, compatibility forms decomposed, accents dropped, a few letters spelled out (ß is ss,
+// a final sigma a sigma).
 void append_folded(char32_t c, std::string& out);
 
 namespace words {

@@ -10,6 +10,7 @@
 
 #include "embed/model_store.h"
 #include "env/simulated_file_system.h"
+#include "index/analyzer.h"
 #include "plan/document_task.h"
 #include "plan/known_in_writer.h"
 #include "plan/settings.h"
@@ -131,6 +132,7 @@ Status Run::open() {
     return fail(ErrorCode::invalid_argument, fmt::format("--memory {} is too small", memory_),
                 "give at least 64MiB");
   }
+  if (!options_.language.empty()) HR_TRY(index::Analyzer::create(options_.language));
   const bool existed = has_manifest(files_, options_.kb);
   bool is_new = true;
   // A new one is made when its model is there and fits; a dry run makes none.
