@@ -50,3 +50,42 @@ def test_a_final_sigma_is_a_sigma(tmp_path, headrace):
         headrace.run("index", "a.txt", "--into", kb, "--model", "none", "--language", language)
         query = "\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2"
         assert len(headrace.json("search", kb, query)["hits"]) == 1
+
+
+def test_every_command_has_an_example(headrace):
+    commands = re.findall(r"^  ([a-z]+) ", headrace.run("--help").stdout, re.MULTILINE)
+    assert len(commands) > 10
+    for command in commands:
+        if command != "headrace":
+            assert "Example" in headrace.run(command, "--help").stdout, command
+
+
+def test_completion_knows_the_values(tmp_path, headrace):
+    (tmp_path / "script").write_text(headrace.run("completion", "bash").stdout)
+    asked = "COMP_WORDS=(headrace search --mode '') COMP_CWORD=3; _headrace; echo ${COMPREPLY[@]}"
+    done = subprocess.run(["bash", "-c", f"source ./script; {asked}"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.split() == ["hybrid", "vector", "text"]
+
+
+def test_what_is_only_a_title_is_found(tmp_path, headrace):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.html").write_text("<html lang=de><title>Needle page</title><body></body></html>")
+    (docs / "b.md").write_text("---\ntitle: Needle note\nlang: de\nyear: 2021\n---\n")
+    assert headrace.index("docs")["rows"] == 2
+    found = headrace.search("needle", "--filter", "lang = 'de' and year >= 2020")
+    assert [hit["source"] for hit in found] == ["docs/b.md"]
+    assert len(headrace.search("needle", "--filter", "lang = 'de'")) == 2
+
+
+def test_limits_of_the_system_are_told(tmp_path, headrace):
+    (tmp_path / "a.txt").write_text("words " * 400_000)
+    command = f"{HEADRACE} index a.txt --into kb --model none"
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 64; exec {command}"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "ulimit -f" in done.stderr
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "round.txt").symlink_to("round.txt")
+    said = headrace.run("index", "docs", "--into", "kb2", "--model", "none").stderr
+    assert "circle" in said and "own program" not in said

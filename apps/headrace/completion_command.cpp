@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "commands.h"
 
 namespace headrace::cli {
@@ -15,17 +17,37 @@ std::string words_of(const CLI::App& app) {
   return words;
 }
 
+// The words that an option takes, where it takes only those: CLI11 shows them as "TEXT:{a,b}".
+std::string values_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const size_t begin = type.find(":{");
+  const size_t end = type.find('}', begin == std::string::npos ? 0 : begin);
+  if (begin == std::string::npos || end == std::string::npos) return {};
+  std::string values = type.substr(begin + 2, end - begin - 2);
+  std::replace(values.begin(), values.end(), ',', ' ');
+  return values;
+}
+
 std::string bash_script(const CLI::App& app) {
   std::string commands;
   std::string cases;
+  std::string values;
   for (const CLI::App* command : app.get_subcommands({})) {
     commands += " " + command->get_name();
     cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), words_of(*command));
+    for (const CLI::Option* option : command->get_options()) {
+      const std::string known = values_of(*option);
+      if (known.empty() || option->get_lnames().empty()) continue;
+      values += fmt::format(
+          "    {}:--{}) COMPREPLY=( $(compgen -W \"{}\" -- \"$current\") ); return ;;\n",
+          command->get_name(), option->get_lnames()[0], known);
+    }
   }
   return fmt::format(
       "_headrace() {{\n"
       "  local current=\"${{COMP_WORDS[COMP_CWORD]}}\" words=\"{}{}\"\n"
       "  if [ \"$COMP_CWORD\" -gt 1 ]; then\n"
+      "    case \"${{COMP_WORDS[1]}}:${{COMP_WORDS[COMP_CWORD-1]}}\" in\n{}    esac\n"
       "    case \"${{COMP_WORDS[1]}}\" in\n{}    esac\n"
       "    case \"$current\" in -*) ;; *) COMPREPLY=( $(compgen -f -- \"$current\") ); return ;; "
       "esac\n"
@@ -33,7 +55,7 @@ std::string bash_script(const CLI::App& app) {
       "  COMPREPLY=( $(compgen -W \"$words\" -- \"$current\") )\n"
       "}}\n"
       "complete -o filenames -F _headrace headrace\n",
-      commands, words_of(app), cases);
+      commands, words_of(app), values, cases);
 }
 
 std::string zsh_script(const CLI::App& app) {
@@ -47,8 +69,10 @@ std::string fish_script(const CLI::App& app) {
                           command->get_name(), command->get_description());
     for (const CLI::Option* option : command->get_options()) {
       for (const std::string& name : option->get_lnames()) {
-        script += fmt::format("complete -c headrace -n '__fish_seen_subcommand_from {}' -l {}\n",
-                              command->get_name(), name);
+        const std::string known = values_of(*option);
+        script += fmt::format("complete -c headrace -n '__fish_seen_subcommand_from {}' -l {}{}\n",
+                              command->get_name(), name,
+                              known.empty() ? "" : fmt::format(" -x -a '{}'", known));
       }
     }
   }

@@ -209,15 +209,26 @@ void add_knowledge_commands(CLI::App& app, Invocation& invocation) {
       add(app, invocation, "info", "What a knowledge base holds", kb,
           [kb, list_segments](bool json) { return run_info(*kb, *list_segments, json); });
   info->add_flag("--segments", *list_segments, "Each segment, on disk and in memory");
+  info->footer("Examples:\n  headrace info kb\n  headrace info kb --segments");
   const auto recall = std::make_shared<bool>(false);
   CLI::App* verify =
       add(app, invocation, "verify", "Read every byte and check it; exit 1 when damaged", kb,
           [kb, recall](bool json) { return run_verify(*kb, *recall, json); });
   verify->add_flag("--recall", *recall, "Also measure what searches by vector find");
-  add(app, invocation, "errors", "The documents that failed, and why", kb,
-      [kb](bool json) { return run_errors(*kb, json); });
-  add(app, invocation, "optimize", "Bring everything into its final, fully indexed form", kb,
-      [kb](bool json) { return run_optimize(*kb, json); });
+  verify->footer(
+      "Examples:\n  headrace verify kb\n  headrace verify kb --recall\n\n"
+      "What is damaged is named; headrace repair saves what is left.");
+  CLI::App* errors = add(app, invocation, "errors", "The documents that failed, and why", kb,
+                         [kb](bool json) { return run_errors(*kb, json); });
+  errors->footer(
+      "Examples:\n  headrace errors kb\n  headrace errors kb --json\n\n"
+      "The next headrace index of the same sources tries them again.");
+  CLI::App* optimize =
+      add(app, invocation, "optimize", "Bring everything into its final, fully indexed form", kb,
+          [kb](bool json) { return run_optimize(*kb, json); });
+  optimize->footer(
+      "Example:\n  headrace optimize kb\n\n"
+      "Searches go on meanwhile. It is never needed: it makes later searches faster.");
   const auto target = std::make_shared<std::string>();
   const auto copy = std::make_shared<bool>(false);
   CLI::App* backup =
@@ -243,9 +254,12 @@ void add_knowledge_commands(CLI::App& app, Invocation& invocation) {
       "Each `index` run, `optimize` and full memory gives a state. States share their files; "
       "those\n"
       "that only old states name take room until the states go.");
-  add(app, invocation, "repair",
-      "Save what damaged files still prove; lists what is lost and keeps the damaged files", kb,
-      [kb](bool json) { return run_repair(*kb, json); });
+  CLI::App* repair =
+      add(app, invocation, "repair",
+          "Save what damaged files still prove; lists what is lost and keeps the damaged files", kb,
+          [kb](bool json) { return run_repair(*kb, json); });
+  repair->footer(
+      "Example:\n  headrace repair kb\n\nThe next headrace index reads again what is lost.");
   const auto filter = std::make_shared<std::string>();
   CLI::App* remove = add(app, invocation, "delete", "Remove the rows for which a filter is true",
                          kb, [kb, filter](bool json) { return run_delete(*kb, *filter, json); });

@@ -43,11 +43,11 @@ void install_signals() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a write past the limit (ulimit -f) fails instead
 }
 
 // Memory that is freed goes back to the system: the budget counts what the process really holds.
 void tame_allocator() {
-  signal(SIGXFSZ, SIG_IGN);  // a write past the limit (ulimit -f) fails instead
   mallopt(M_ARENA_MAX, 2);
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
   mallopt(M_TRIM_THRESHOLD, 4 << 20);

@@ -243,8 +243,9 @@ void add_ranking_options(CLI::App& command, SearchArguments& arguments) {
       ->expected(1, 2);
   command.add_option("--cursor", options.cursor, "The next page: what the page before gave");
   command.add_flag("--explain", options.explain, "Where each score comes from");
-  command.add_option("--fusion", arguments.fusion,
-                     "How text and vector scores meet: standard, rrf");
+  command
+      .add_option("--fusion", arguments.fusion, "How text and vector scores meet: standard, rrf")
+      ->check(CLI::IsMember({"standard", "rrf"}));
   command.add_option("--text-weight", options.fusion.text_weight, "In hybrid search (default 1)");
   command.add_option("--vector-weight", options.fusion.vector_weight,
                      "In hybrid search (default 1)");
@@ -269,8 +270,10 @@ void add_search_command(CLI::App& app, Invocation& invocation) {
   query->excludes(file);
   command->add_option("-k", arguments->options.k, "How many hits (default 10)")
       ->check(CLI::Range(1, 100000));
-  command->add_option("--mode", arguments->mode,
-                      "hybrid, vector or text (default: hybrid where there are vectors)");
+  command
+      ->add_option("--mode", arguments->mode,
+                   "hybrid, vector or text (default: hybrid where there are vectors)")
+      ->check(CLI::IsMember({"hybrid", "vector", "text"}));
   command->add_option("--filter", arguments->options.filter, "Only rows for which this is true");
   command->add_option("--space", arguments->options.space, "Which vectors to use");
   command->add_option(

@@ -162,8 +162,9 @@ void ProgressBar::loop() {
 }
 
 void ProgressBar::draw() {
-  const uint64_t found = progress_.documents_found;
   const uint64_t done = progress_.documents_done;
+  // Attachments and members are done without having been found in a listing.
+  const uint64_t found = std::max<uint64_t>(progress_.documents_found, done);
   const uint64_t rows = progress_.rows;
   const uint64_t embedded = progress_.rows_embedded;
   const uint64_t to_embed = progress_.rows_to_embed;

@@ -322,6 +322,7 @@ Result<Decoded> Decoder::decode(RawDocument&& raw, Format format, const CancelTo
   document.source = std::move(raw.source);
   if (!raw.title.empty()) document.title = std::move(raw.title);
   if (document.media_type.empty()) document.media_type = std::string(format_media_type(format));
+  if (!document.language.empty()) document.metadata.try_emplace("lang", document.language);
   // The source's own columns win over what the file says.
   raw.metadata.merge(document.metadata);
   document.metadata = std::move(raw.metadata);
@@ -331,4 +332,3 @@ Result<Decoded> Decoder::decode(RawDocument&& raw, Format format, const CancelTo
 }
 
 }  // namespace headrace
-  if (!document.language.empty()) document.metadata.try_emplace("lang", document.language);
