@@ -88,9 +88,12 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
   command
       ->add_option("--precision", options.precision,
                    "Of the model's arithmetic: auto (default: int16 where it is faster than fp32, "
-                   "and as good), fp32, "
-                   "bf16, int16 or int8 (fastest, near)")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16", "int16", "int8"}));
+                   "and as good), fp32, bf16, int16, int8 (faster, near) or static (as static:M)")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "int16", "int8", "static"}));
+  command
+      ->add_option("--dimensions", options.dimensions,
+                   "Cut the model's vectors to so many dimensions, for models trained for it")
+      ->check(CLI::Range(1, 65536));
   command->add_option("--cache", options.model_options.cache,
                       "A folder for vectors to keep between runs, or off (default: "
                       "$HEADRACE_CACHE, else headrace/vectors in the user's cache folder)");

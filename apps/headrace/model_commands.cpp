@@ -24,6 +24,7 @@ struct TextArguments {
   std::string file = "-";
   std::string format = "jsonl";
   std::string precision;
+  uint32_t dimensions = 0;
   bool decode = false;
   std::string long_texts = "cut";
   std::string purpose = "plain";
@@ -63,6 +64,7 @@ Result<int> run_embed(const TextArguments& arguments) {
   HR_ASSIGN(options.long_texts, parse_long_texts(arguments.long_texts));
   options.cache = arguments.cache;
   HR_ASSIGN(options.precision, parse_precision(arguments.precision));
+  options.dimensions = arguments.dimensions;
   HR_ASSIGN(const auto reader, TextReader::open(arguments.file));
   HR_ASSIGN(const auto model, load_vector_model(arguments.model, options));
   HR_ASSIGN(const auto writer, VectorWriter::create(arguments.format, model->info().dimension));
@@ -233,9 +235,12 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
   command
       ->add_option("--precision", embed->precision,
                    "Of the arithmetic: auto (default: int16 where it is faster than fp32, and as "
-                   "good), fp32, "
-                   "bf16, int16 or int8 (fastest, near)")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16", "int16", "int8"}));
+                   "good), fp32, bf16, int16, int8 (faster, near) or static (as static:M)")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "int16", "int8", "static"}));
+  command
+      ->add_option("--dimensions", embed->dimensions,
+                   "Cut vectors to so many dimensions, for models trained for it")
+      ->check(CLI::Range(1, 65536));
   command->footer(
       "Texts are answered as they come: from a pipe line by line, from a file in batches.\n"
       "Identical texts are computed once, also in later runs (--cache).\n\n"

@@ -97,6 +97,7 @@ std::string run_ingest(const nb::dict& options) {
   ingest_options.kb = option<std::string>(options, "kb", "");
   ingest_options.model = option<std::string>(options, "model", "");
   ingest_options.precision = option<std::string>(options, "precision", "");
+  ingest_options.dimensions = option<uint32_t>(options, "dimensions", 0);
   ingest_options.model_options.cache = option<std::string>(options, "cache", "");
   ingest_options.given_model = given_model(options);
   ingest_options.chunk_tokens = option<uint32_t>(options, "chunk_tokens", 0);
@@ -138,6 +139,7 @@ class PyRowStream {
     stream.embed = option<bool>(options, "embed", false);
     stream.model = option<std::string>(options, "model", "");
     stream.precision = option<std::string>(options, "precision", "");
+    stream.dimensions = option<uint32_t>(options, "dimensions", 0);
     stream.model_options.cache = option<std::string>(options, "cache", "");
     stream.given_model = given_model(options);
     stream.chunk_tokens = option<uint32_t>(options, "chunk_tokens", 256);

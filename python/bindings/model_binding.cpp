@@ -31,11 +31,13 @@ std::string utf8_of(nb::handle text) {
 }
 
 std::shared_ptr<const VectorModel> load(const std::string& spec, const std::string& precision,
-                                        const std::string& long_texts, const std::string& cache) {
+                                        const std::string& long_texts, const std::string& cache,
+                                        uint32_t dimensions) {
   ModelOptions options;
   options.precision = unwrap(parse_precision(precision));
   options.long_texts = unwrap(parse_long_texts(long_texts));
   options.cache = cache;
+  options.dimensions = dimensions;
   Result<std::shared_ptr<const VectorModel>> model;
   {
     const nb::gil_scoped_release release;
@@ -53,15 +55,15 @@ struct Model::Counts {
 };
 
 Model::Model(const std::string& spec, const std::string& precision, const std::string& long_texts,
-             const std::string& cache)
-    : model_(load(spec, precision, long_texts, cache)),
+             const std::string& cache, uint32_t dimensions)
+    : model_(load(spec, precision, long_texts, cache, dimensions)),
       counts_(std::make_shared<Counts>()),
       pool_(std::make_shared<ThreadPool>()) {}
 
 Model::Model(const nb::object& call, const std::string& name, uint32_t dimension, size_t batch,
              bool as_list)
-    : model_(with_reuse(make_callable_model(call, {name, dimension, batch, as_list}), {},
-                        /*persistent=*/false)),
+    : model_(unwrap(with_reuse(make_callable_model(call, {name, dimension, batch, as_list}), {},
+                               /*persistent=*/false))),
       counts_(std::make_shared<Counts>()),
       pool_(std::make_shared<ThreadPool>()) {}
 
@@ -168,10 +170,10 @@ nb::list models() {
 
 void bind_models(nb::module_& module) {
   nb::class_<Model>(module, "Model")
-      .def(nb::init<const std::string&, const std::string&, const std::string&,
-                    const std::string&>(),
+      .def(nb::init<const std::string&, const std::string&, const std::string&, const std::string&,
+                    uint32_t>(),
            nb::arg("model"), nb::arg("precision") = "auto", nb::arg("long") = "cut",
-           nb::arg("cache") = "")
+           nb::arg("cache") = "", nb::arg("dimensions") = 0)
       .def(nb::init<const nb::object&, const std::string&, uint32_t, size_t, bool>(),
            nb::arg("call"), nb::arg("name"), nb::arg("dimension"), nb::arg("batch"),
            nb::arg("as_list"))

@@ -15,7 +15,7 @@ namespace headrace::python {
 class Model {
  public:
   Model(const std::string& spec, const std::string& precision, const std::string& long_texts,
-        const std::string& cache);
+        const std::string& cache, uint32_t dimensions);
   // A Python function that makes vectors: `call(capsule or list, count)` gives a float32 matrix;
   // see callable_model.h.
   Model(const nanobind::object& call, const std::string& name, uint32_t dimension, size_t batch,

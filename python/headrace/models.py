@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
-_loaded: dict[tuple[str, str, str, str], Model] = {}
+_loaded: dict[tuple[str, str, str, str, int], Model] = {}
 # Native objects that outlive the interpreter are reported as leaked.
 atexit.register(_loaded.clear)
 
@@ -38,7 +38,10 @@ class Model:
         as_list: give the function a list of str instead of an Arrow record batch (for
             `SentenceTransformer(...).encode`).
         precision: of our own encoders: "auto" ("int16" where the CPU is faster with it than with
-            floats, cosine 0.99999; else "fp32"), "fp32", "bf16", "int16" or "int8" (fastest, near).
+            floats, cosine 0.99999; else "fp32"), "fp32", "bf16", "int16", "int8" (faster, near) or
+            "static" (the static model distilled from it, as `static:NAME`).
+        dimensions: cut the vectors of a named model to so many dimensions and bring them to length
+            1, for models trained for it (Matryoshka); by default all.
 
     Raises:
         NotFound: with every place that was looked at and the command that brings the model.
@@ -55,10 +58,12 @@ class Model:
         dimension: int | None = None,
         name: str | None = None,
         as_list: bool = False,
+        dimensions: int | None = None,
     ) -> None:
+        self._precision, self._dimensions = precision, _checked_dimensions(dimensions)
         if isinstance(model, str):
             self.name = model
-            self._native = _native.Model(model, precision, long, str(cache or ""))
+            self._native = _native.Model(model, precision, long, str(cache or ""), self._dimensions)
             return
         if not callable(model):
             raise InvalidArgument(
@@ -118,14 +123,15 @@ def embed(
     long: str = "cut",
     cache: str = "",
     purpose: str = "plain",
+    dimensions: int | None = None,
 ) -> np.ndarray:
     """Vectors of `texts`: float32, shape [n, dimension]; a model given by name stays loaded.
 
     Args:
         texts, purpose: as in `Model.embed`.
-        model, precision, long, cache: as in `Model`.
+        model, precision, long, cache, dimensions: as in `Model`.
     """
-    return _model(model, precision, long, cache).embed(texts, purpose=purpose)
+    return _model(model, precision, long, cache, dimensions).embed(texts, purpose=purpose)
 
 
 async def embed_async(
@@ -136,12 +142,22 @@ async def embed_async(
     long: str = "cut",
     cache: str = "",
     purpose: str = "plain",
+    dimensions: int | None = None,
 ) -> np.ndarray:
     """`embed` for coroutines: the event loop goes on while the model is loaded and computes."""
     import asyncio
 
     given = [texts] if isinstance(texts, str) else list(texts)
-    return await asyncio.to_thread(embed, given, model, precision=precision, long=long, cache=cache, purpose=purpose)
+    return await asyncio.to_thread(
+        embed,
+        given,
+        model,
+        precision=precision,
+        long=long,
+        cache=cache,
+        purpose=purpose,
+        dimensions=dimensions,
+    )
 
 
 def models() -> list[dict[str, Any]]:
@@ -149,15 +165,29 @@ def models() -> list[dict[str, Any]]:
     return _native.models()
 
 
-def _model(model: str | Model | Callable[[Any], Any], precision: str, long: str, cache: str) -> Model:
+def _model(
+    model: str | Model | Callable[[Any], Any],
+    precision: str,
+    long: str,
+    cache: str,
+    dimensions: int | None,
+) -> Model:
     if isinstance(model, Model):
         return model
     if not isinstance(model, str):
         return Model(model)
-    key = (model, precision, long, str(cache or ""))
+    key = (model, precision, long, str(cache or ""), dimensions or 0)
     if key not in _loaded:
-        _loaded[key] = Model(model, precision=precision, long=long, cache=cache)
+        _loaded[key] = Model(model, precision=precision, long=long, cache=cache, dimensions=dimensions)
     return _loaded[key]
+
+
+def _checked_dimensions(dimensions: int | None) -> int:
+    if dimensions is None:
+        return 0
+    if isinstance(dimensions, bool) or not isinstance(dimensions, int) or dimensions < 1:
+        raise InvalidArgument(f"{dimensions!r} dimensions are none", "give a whole number from 1")
+    return dimensions
 
 
 def _function_name(fn: Callable[..., Any]) -> str:

@@ -90,6 +90,7 @@ class Pipeline:
         dimension: int | None = None,
         name: str | None = None,
         as_list: bool = False,
+        dimensions: int | None = None,
     ) -> Pipeline:
         """Gives each row a vector; default model all-MiniLM-L6-v2.
 
@@ -97,13 +98,20 @@ class Pipeline:
             model: a name, a `Model`, or a function that gets Arrow record batches of texts (never
                 rows), sorted by length, and returns one vector a text.
             precision: of our own encoders: "auto" (default: "int16" where it is faster than "fp32"),
-                "fp32", "bf16", "int16" or "int8" (fastest, near).
+                "fp32", "bf16", "int16", "int8" (faster, near) or "static" (the static model
+                distilled from it).
             batch, dimension, name, as_list: of a function; see `Model`.
+            dimensions: cut the model's vectors to so many; see `Model`. The knowledge base
+                remembers it, so that queries are cut alike.
         """
         if model is not None and not isinstance(model, (str, Model)):
             model = Model(model, batch=batch, dimension=dimension, name=name, as_list=as_list)
         embedded = self._with("embed", model)
-        return embedded if precision is None else embedded._with("precision", precision)
+        if precision is not None:
+            embedded = embedded._with("precision", precision)
+        if dimensions is not None:
+            embedded = embedded._with("dimensions", dimensions)
+        return embedded
 
     def map(self, fn: Callable[[pyarrow.RecordBatch], Any]) -> Pipeline:
         """Calls fn(batch) with Arrow record batches; it returns a batch or table of any length.
@@ -131,6 +139,7 @@ class Pipeline:
         *,
         model: str | None = None,
         precision: str | None = None,
+        dimensions: int | None = None,
         memory: int | str | None = None,
         threads: int = 0,
         instant: bool = False,
@@ -146,7 +155,7 @@ class Pipeline:
         Args:
             kb: its folder, made when it is not there.
             model: as in `.embed()`; "none" for no vectors.
-            precision: as in `.embed()`.
+            precision, dimensions: as in `.embed()`.
             memory: budget of the whole process, bytes or "1GiB".
             instant: rows are searchable at once, by words and by a static model distilled from
                 `model`; the model's own vectors follow. Killed at any time, the next run goes on.
@@ -181,6 +190,8 @@ class Pipeline:
             options["model"] = ""
         if precision is not None:
             options["precision"] = precision
+        if dimensions is not None:
+            options["dimensions"] = dimensions
         if progress is None:
             progress = sys.stderr.isatty() or "ipykernel" in sys.modules
         if progress:
@@ -275,11 +286,13 @@ class Pipeline:
             elif name == "embed":
                 if isinstance(argument, Model):
                     options["given_model"] = argument._native
+                    options["precision"] = argument._precision
+                    options["dimensions"] = argument._dimensions
                     argument = argument.name
                 options["model"] = argument or "all-MiniLM-L6-v2"
                 options["embed"] = True
-            elif name == "precision":
-                options["precision"] = argument
+            elif name in ("precision", "dimensions"):
+                options[name] = argument
         if split:
             options["chunk"] = self._has("chunk") or self._has("embed")
         return options

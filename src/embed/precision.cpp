@@ -16,6 +16,8 @@ std::string_view precision_name(Precision precision) {
       return "int16";
     case Precision::int8:
       return "int8";
+    case Precision::table:
+      return "static";
   }
   return "fp32";
 }
@@ -27,11 +29,11 @@ Precision default_precision() {
 Result<Precision> parse_precision(std::string_view name) {
   if (name.empty() || name == "auto") return default_precision();
   for (const Precision precision :
-       {Precision::fp32, Precision::bf16, Precision::int16, Precision::int8}) {
+       {Precision::fp32, Precision::bf16, Precision::int16, Precision::int8, Precision::table}) {
     if (name == precision_name(precision)) return precision;
   }
   return fail(ErrorCode::invalid_argument, fmt::format("there is no precision \"{}\"", name),
-              "the precisions are auto, fp32, bf16, int16 and int8");
+              "the precisions are auto, fp32, bf16, int16, int8 and static");
 }
 
 }  // namespace headrace

@@ -15,6 +15,7 @@ enum class Precision : uint8_t {
   bf16,   // float arithmetic over bfloat16 weights: less exact, but for weights of any size
   int16,  // whole-number products: weights per column in up to 16 bits, inputs per row in 14
   int8,   // whole-number products: weights per column, inputs per row, each in 7 bits
+  table,  // no matrices: the static model that is distilled from the model; called "static"
 };
 
 std::string_view precision_name(Precision precision);

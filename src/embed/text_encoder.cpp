@@ -129,6 +129,7 @@ class TextEncoder final : public Encoder {
 
 Result<std::unique_ptr<const Encoder>> load_encoder(const ModelFiles& files, const Kernels& kernels,
                                                     Precision precision) {
+  HR_CHECK(precision != Precision::table, "a static model is no encoder");
   HR_ASSIGN(ModelConfig config, read_model_config(files.directory));
   HR_ASSIGN(const SafeTensors file, SafeTensors::open(files.directory + "/model.safetensors"));
   WeightReader reader = reader_of(file, config, kernels, precision);

@@ -160,6 +160,7 @@ Status Run::open() {
   }
   if (!options_.precision.empty() && options_.precision != "auto")
     settings_.precision = options_.precision;
+  if (options_.dimensions != 0) settings_.dimensions = options_.dimensions;
   if (options_.chunk_tokens != 0) settings_.chunk_tokens = options_.chunk_tokens;
   if (options_.overlap >= 0) settings_.overlap = static_cast<uint32_t>(options_.overlap);
   // An overlap that was not asked for makes room for small chunks.
@@ -245,6 +246,7 @@ Status Run::open_model() {
     if (!model_) {
       ModelOptions model_options = options_.model_options;
       HR_ASSIGN(model_options.precision, parse_precision(settings_.precision));
+      model_options.dimensions = settings_.dimensions;
       HR_ASSIGN(model_, load_vector_model(settings_.model, model_options));
       // A later search may run in another folder.
       settings_.model = lasting_spec(settings_.model, *model_);

@@ -32,6 +32,7 @@ struct IngestOptions {
   // Used instead of looking the model up by name (Python callables); `model` names it.
   std::shared_ptr<const VectorModel> given_model;
   std::string precision;      // empty: the knowledge base's, else the default
+  uint32_t dimensions = 0;    // of the main space's vectors; 0: the knowledge base's, else all
   uint32_t chunk_tokens = 0;  // 0: the knowledge base's, else 256
   int64_t overlap = -1;       // -1: the knowledge base's, else 32
   std::string language;       // empty: the knowledge base's, else "en"

@@ -215,14 +215,18 @@ Result<std::shared_ptr<const VectorModel>> Knowledge::embedder(const std::string
                               : fmt::format("no model makes queries for \"{}\" of {}", name, path_),
                 "search it with mode text, or with a vector of your own");
   }
-  const std::string precision_name = name == known.main_space ? known.precision : "fp32";
-  const std::string key = wanted->model + "|" + precision_name;
+  const bool is_main = name == known.main_space;
+  const std::string precision_name = is_main ? known.precision : "fp32";
+  ModelOptions model_options;
+  model_options.dimensions = is_main ? known.dimensions : 0;
+  const std::string key =
+      fmt::format("{}|{}|{}", wanted->model, precision_name, model_options.dimensions);
   {
     MutexLock lock(mutex_);
     if (const auto found = models_.find(key); found != models_.end()) return found->second;
   }
-  HR_ASSIGN(const Precision precision, parse_precision(precision_name));
-  HR_ASSIGN(auto loaded, load_vector_model(wanted->model, {.precision = precision}));
+  HR_ASSIGN(model_options.precision, parse_precision(precision_name));
+  HR_ASSIGN(auto loaded, load_vector_model(wanted->model, model_options));
   MutexLock lock(mutex_);
   return models_.try_emplace(key, std::move(loaded)).first->second;
 }

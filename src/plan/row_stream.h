@@ -28,6 +28,7 @@ struct RowStreamOptions {
   std::shared_ptr<const VectorModel> given_model;  // instead of one looked up by name
   bool embed = false;                              // a column of vectors, named "default"
   std::string precision;                           // empty: the default
+  uint32_t dimensions = 0;                         // of the vectors; 0: all
   uint32_t chunk_tokens = 256;
   uint32_t overlap = 32;
   uint64_t memory_bytes = 0;

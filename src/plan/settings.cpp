@@ -25,6 +25,7 @@ void Settings::add_space(const ModelSpace& space) {
   if (model.empty() && !own_vectors) {
     model = space.model;
     precision = "fp32";
+    dimensions = 0;
     main_space = space.name;
     return;
   }
@@ -38,6 +39,7 @@ void Settings::drop_space(const std::string& name) {
   if (name != main_space) return;
   model.clear();
   precision = "fp32";
+  dimensions = 0;
   main_space = "default";
   own_vectors = false;
   if (further_spaces.empty()) return;
@@ -56,6 +58,7 @@ std::string Settings::to_json() const {
   return nlohmann::json{{"version", 1},
                         {"model", model},
                         {"precision", precision},
+                        {"dimensions", dimensions},
                         {"main_space", main_space},
                         {"further_spaces", further},
                         {"chunk_tokens", chunk_tokens},
@@ -76,6 +79,7 @@ Result<Settings> Settings::from_json(const std::string& json) {
   }
   settings.model = parsed.value("model", settings.model);
   settings.precision = parsed.value("precision", settings.precision);
+  settings.dimensions = parsed.value("dimensions", settings.dimensions);
   settings.main_space = parsed.value("main_space", settings.main_space);
   if (const auto further = parsed.find("further_spaces"); further != parsed.end()) {
     for (const auto& space : *further) {

@@ -22,6 +22,7 @@ struct ModelSpace {
 struct Settings {
   std::string model;               // of the main space, as given to --model; empty: none
   std::string precision = "fp32";  // of that model's arithmetic; further spaces have fp32
+  uint32_t dimensions = 0;         // its vectors are cut to so many; 0: all, as in further spaces
   std::string main_space = "default";
   std::vector<ModelSpace> further_spaces;  // in the order in which they were added
   uint32_t chunk_tokens = 256;

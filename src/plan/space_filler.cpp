@@ -17,9 +17,12 @@ Status check_model_space(const index::Info& info, const std::string& knowledge_b
   for (const index::SpaceInfo& known : info.spaces) {
     if (known.space.name != name || known.space.fingerprint == model.fingerprint) continue;
     return fail(ErrorCode::invalid_argument,
-                fmt::format("{} has other vectors named \"{}\", of {}: not of {} in {}",
-                            knowledge_base, name, known.space.model, model.name, model.precision),
-                fmt::format("give --model {} and the --precision of its first run; or keep both: "
+                fmt::format("{} has other vectors named \"{}\", of {}: not of {} in {} with {} "
+                            "dimensions",
+                            knowledge_base, name, known.space.model, model.name, model.precision,
+                            model.dimension),
+                fmt::format("give --model {} with the --precision and the --dimensions of its "
+                            "first run; or keep both: "
                             "headrace space add {} --model {}",
                             known.space.model, knowledge_base, model.name));
   }

@@ -13,6 +13,7 @@
 #include "plan/onnx_model.h"
 #include "plan/remote_model.h"
 #include "plan/reusing_model.h"
+#include "plan/shorter_vectors.h"
 #include "plan/static_embedder.h"
 #include "plan/text_embedder.h"
 
@@ -30,6 +31,12 @@ bool has_scheme(const std::string& spec, std::string_view scheme, std::string& r
 Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
                                                         const ModelOptions& options) {
   std::string rest;
+  const bool as_table = options.precision == Precision::table;
+  if (as_table && (spec.starts_with("onnx:") || spec.starts_with("openai:"))) {
+    return fail(ErrorCode::invalid_argument,
+                spec + " has no weights here to distil a static model from",
+                "give a model of ours with --precision static, or another precision");
+  }
   if (has_scheme(spec, "onnx:", rest)) return load_onnx_model(rest);
   if (has_scheme(spec, "openai:", rest)) return load_remote_model(rest);
   if (has_scheme(spec, "static:", rest)) return StaticEmbedder::load(rest);
@@ -49,6 +56,7 @@ Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
                 "a model is a folder with config.json, tokenizer.json and model.safetensors");
   }
   if (files && embed::is_static_folder(files->directory)) return StaticEmbedder::load(spec);
+  if (as_table) return StaticEmbedder::load(spec);
   return TextEmbedder::load(spec, options.precision);
 }
 
@@ -82,10 +90,12 @@ Result<LongTexts> parse_long_texts(const std::string& name) {
               "give cut or window");
 }
 
-std::shared_ptr<const VectorModel> with_reuse(std::shared_ptr<const VectorModel> model,
-                                              const ModelOptions& options, bool persistent) {
+Result<std::shared_ptr<const VectorModel>> with_reuse(std::shared_ptr<const VectorModel> model,
+                                                      const ModelOptions& options,
+                                                      bool persistent) {
   const bool windows = options.long_texts == LongTexts::window;
   if (windows) model = with_windows(std::move(model));
+  HR_ASSIGN(model, with_dimensions(std::move(model), options.dimensions));
   const VectorModelInfo& info = model->info();
   std::unique_ptr<VectorCache> cache;
   const std::string folder = options.cache.empty() ? default_cache_folder() : options.cache;
@@ -103,7 +113,8 @@ Result<std::shared_ptr<const VectorModel>> load_vector_model(const std::string& 
   HR_ASSIGN(auto model, load_by_kind(spec, options));
   // Looking a static model's vector up would take longer than computing it.
   if (model->info().kind == "static") {
-    return options.long_texts == LongTexts::window ? with_windows(std::move(model)) : model;
+    if (options.long_texts == LongTexts::window) model = with_windows(std::move(model));
+    return with_dimensions(std::move(model), options.dimensions);
   }
   return with_reuse(std::move(model), options, /*persistent=*/true);
 }

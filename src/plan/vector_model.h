@@ -83,7 +83,9 @@ Result<LongTexts> parse_long_texts(const std::string& name);
 
 struct ModelOptions {
   LongTexts long_texts = LongTexts::cut;
-  Precision precision = Precision::fp32;  // of our own encoders
+  // Of our own encoders; Precision::table: the static model distilled from it, as `static:M`.
+  Precision precision = Precision::fp32;
+  uint32_t dimensions = 0;  // vectors are cut to so many and brought to length 1; 0: all
   // Where vectors are kept between runs: a folder, "off", or empty for the default
   // (embed/vector_cache.h).
   std::string cache;
@@ -91,8 +93,8 @@ struct ModelOptions {
 
 // What every model gets that is not loaded by name: identical texts once, long texts as wished.
 // Without a fingerprint that stands for the weights (`persistent` false) nothing is kept on disk.
-std::shared_ptr<const VectorModel> with_reuse(std::shared_ptr<const VectorModel> model,
-                                              const ModelOptions& options, bool persistent);
+Result<std::shared_ptr<const VectorModel>> with_reuse(std::shared_ptr<const VectorModel> model,
+                                                      const ModelOptions& options, bool persistent);
 
 // `spec`: a folder, NAME or ORG/NAME (see embed/model_store.h), `static:M`, `onnx:FILE`,
 // `openai:URL#NAME`.
