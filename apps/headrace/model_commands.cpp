@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include "commands.h"
 #include "embed/model_store.h"
 #include "model_check.h"
+#include "plan/ragged_embedder.h"
 #include "plan/vector_model.h"
 #include "terminal.h"
 #include "text_reader.h"
@@ -25,6 +27,7 @@ struct TextArguments {
   std::string format = "jsonl";
   std::string precision;
   uint32_t dimensions = 0;
+  std::string output = "dense";
   bool decode = false;
   std::string long_texts = "cut";
   std::string purpose = "plain";
@@ -59,7 +62,65 @@ void print_counts(const Embeddings& counts, const VectorModelInfo& model) {
   }
 }
 
+std::string sparse_line(const embed::RaggedRow& row) {
+  return fmt::format("{{\"sparse\":{{\"indices\":[{}],\"values\":[{}]}}}}", fmt::join(row.ids, ","),
+                     fmt::join(row.values, ","));
+}
+
+std::string tokens_line(const embed::RaggedRow& row, size_t dimension) {
+  std::string line = fmt::format("{{\"ids\":[{}],\"vectors\":[", fmt::join(row.ids, ","));
+  for (size_t i = 0; i < row.ids.size(); ++i) {
+    const auto vector = std::span(row.values).subspan(i * dimension, dimension);
+    fmt::format_to(std::back_inserter(line), "{}[{}]", i > 0 ? "," : "", fmt::join(vector, ","));
+  }
+  return line + "]}";
+}
+
+// --output sparse and tokens: rows of their own lengths, as JSON lines.
+Result<int> run_ragged(const TextArguments& arguments) {
+  if (arguments.format != "jsonl" || arguments.dimensions != 0 || arguments.long_texts != "cut") {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("--output {} gives JSON lines, of whole vectors, of texts cut to what "
+                            "the model reads",
+                            arguments.output),
+                "leave out --format, --dimensions and --long");
+  }
+  HR_ASSIGN(const Precision precision, parse_precision(arguments.precision));
+  HR_ASSIGN(const auto reader, TextReader::open(arguments.file));
+  HR_ASSIGN(const auto model, RaggedEmbedder::load(arguments.model, arguments.output, precision));
+  ThreadPool pool;
+  // Rows are long: fewer texts at a time than for dense vectors.
+  constexpr size_t kWindowTexts = 128;
+  std::vector<std::string> texts;
+  Embeddings counts;
+  bool more = true;
+  while (more) {
+    HR_ASSIGN(auto text, reader->next());
+    more = text.has_value();
+    if (more) texts.push_back(std::move(*text));
+    const bool waiting = more && !reader->ready();
+    if (texts.empty() || (more && !waiting && texts.size() < kWindowTexts)) continue;
+    HR_ASSIGN(const RaggedRows rows,
+              model->embed(texts, purpose_of(arguments.purpose), pool, &interrupt()));
+    counts.cut += rows.cut;
+    texts.clear();
+    for (const embed::RaggedRow& row : rows.rows) {
+      HR_TRY(print_line(arguments.output == "sparse" ? sparse_line(row)
+                                                     : tokens_line(row, model->info().dimension)));
+    }
+    if (waiting && std::fflush(stdout) != 0) return os_fail(errno, "write to standard output");
+  }
+  if (counts.cut > 0) {
+    fmt::print(stderr,
+               "headrace: {} texts are longer than {} tokens and were taken by their "
+               "beginning\n",
+               human_count(counts.cut), human_count(model->info().tokens_max));
+  }
+  return 0;
+}
+
 Result<int> run_embed(const TextArguments& arguments) {
+  if (arguments.output != "dense") return run_ragged(arguments);
   ModelOptions options;
   HR_ASSIGN(options.long_texts, parse_long_texts(arguments.long_texts));
   options.cache = arguments.cache;
@@ -190,8 +251,10 @@ Result<int> run_models(bool json) {
   for (const ModelSummary& model : models) {
     fmt::print("{}  {}\n", bold(model.files.name),
                model.problem.empty()
-                   ? fmt::format("{}, {} dimensions, {} tokens, {}{}", model.architecture,
-                                 model.dimension, model.tokens_max, human_bytes(model.size_bytes),
+                   ? fmt::format("{}, {} dimensions, {}, {}{}", model.architecture, model.dimension,
+                                 model.tokens_max == 0 ? "texts of any length"
+                                                       : fmt::format("{} tokens", model.tokens_max),
+                                 human_bytes(model.size_bytes),
                                  model.license.empty() ? "" : ", " + model.license)
                    : yellow("cannot be used: " + model.problem));
     fmt::print("  {}  {}\n", model.files.directory, dim(model.files.origin));
@@ -221,6 +284,11 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
   CLI::App* command = add_text_command(app, "embed", "Texts → vectors, a line each", embed);
   command->add_option("--format", embed->format, "jsonl, npy (float32 [n, d]) or arrow")
       ->check(CLI::IsMember({"jsonl", "npy", "arrow"}));
+  command
+      ->add_option("--output", embed->output,
+                   "dense (default), sparse (weights of words, by a SPLADE model) or tokens (a "
+                   "vector for each token, by a ColBERT model)")
+      ->check(CLI::IsMember({"dense", "sparse", "tokens"}));
   command
       ->add_option("--long", embed->long_texts,
                    "Texts longer than the model reads: cut (their beginning, default) or window")
@@ -252,6 +320,7 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
       "  headrace embed --format npy texts.jsonl > vectors.npy\n"
       "  headrace embed --long window --format arrow long.jsonl > vectors.arrow\n"
       "  headrace embed --model onnx:model.onnx texts.txt\n"
+      "  headrace embed --model naver/splade-v3 --output sparse texts.txt\n"
       "  headrace embed --model "
       "'openai:https://api.openai.com/v1#text-embedding-3-small?price=0.02'");
   command->callback(

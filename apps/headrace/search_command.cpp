@@ -182,8 +182,25 @@ Result<std::vector<QueryLine>> read_queries(const std::string& path) {
   return queries;
 }
 
+// A reranker takes one query at a time: each of them is work for all cores.
+Status run_each(const std::vector<QueryLine>& queries, const SearchOptions& options,
+                Knowledge& knowledge) {
+  for (const QueryLine& query : queries) {
+    HR_TRY(interrupt().check());
+    const auto start = Clock::now();
+    HR_ASSIGN(const HitPage page, knowledge.search(query.text, options));
+    const double took_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    HR_TRY(print_line(hits_json(page.hits, took_ms, query.id)));
+  }
+  return {};
+}
+
 Result<int> run_batch(const SearchArguments& arguments, Knowledge& knowledge) {
   HR_ASSIGN(const std::vector<QueryLine> queries, read_queries(arguments.queries_file));
+  if (!arguments.options.rerank.empty()) {
+    HR_TRY(run_each(queries, arguments.options, knowledge));
+    return 0;
+  }
   constexpr size_t kQueriesPerRound = 256;
   for (size_t begin = 0; begin < queries.size(); begin += kQueriesPerRound) {
     HR_TRY(interrupt().check());
@@ -253,6 +270,10 @@ void add_ranking_options(CLI::App& command, SearchArguments& arguments) {
                      "What a word in the title counts more (default 0)");
   command.add_option("--mmr", options.diversity,
                      "Diversity: 1 ranks by score alone, 0 by being unlike the hits before");
+  command.add_option("--rerank", options.rerank,
+                     "A cross-encoder (a folder or a name) that orders the best rows anew");
+  command.add_option("--rerank-rows", options.rerank_rows, "How many rows it reads (default 50)")
+      ->check(CLI::Range(1, 10000));
   command.add_option("--decay", options.decay,
                      "COLUMN:HALF-LIFE such as date:30d: older rows count less");
 }
@@ -286,6 +307,7 @@ void add_search_command(CLI::App& app, Invocation& invocation) {
       "  headrace search kb rotation -k 3 --mode text\n"
       "  headrace search kb backup --filter \"source like 'ops/%' and year >= 2020\"\n"
       "  headrace search kb 'vacuum \"dead tuples\" -full +autovac*'\n"
+      "  headrace search kb \"key rotation\" --rerank cross-encoder/ms-marco-MiniLM-L6-v2\n"
       "  headrace search kb \"\" --sort year desc --facet lang\n"
       "  headrace search kb --queries queries.jsonl --json > hits.jsonl\n\n"
       "Queries: plain words, \"exact phrase\" +must -not prefix* title:word.\n"

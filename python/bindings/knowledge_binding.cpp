@@ -131,6 +131,8 @@ void read_extra(const nb::dict& extra, SearchOptions& options) {
     if (name == "facets") options.facets = nb::cast<std::vector<std::string>>(value);
     if (name == "facet_values") options.facet_values_max = nb::cast<uint32_t>(value);
     if (name == "explain") options.explain = nb::cast<bool>(value);
+    if (name == "rerank") options.rerank = nb::cast<std::string>(value);
+    if (name == "rerank_rows") options.rerank_rows = nb::cast<uint32_t>(value);
     if (name == "cursor") options.cursor = nb::cast<std::string>(value);
   }
 }

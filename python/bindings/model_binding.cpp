@@ -11,6 +11,8 @@
 #include "embed/model_store.h"
 #include "errors.h"
 #include "interruptible.h"
+#include "plan/ragged_embedder.h"
+#include "plan/text_reranker.h"
 
 namespace nb = nanobind;
 
@@ -28,6 +30,25 @@ std::string utf8_of(nb::handle text) {
   PyErr_Clear();
   const nb::object bytes = text.attr("encode")("utf-8", "replace");
   return std::string(PyBytes_AsString(bytes.ptr()), static_cast<size_t>(PyBytes_Size(bytes.ptr())));
+}
+
+EmbedPurpose purpose_of(const std::string& name) {
+  return name == "query"     ? EmbedPurpose::query
+         : name == "passage" ? EmbedPurpose::passage
+                             : EmbedPurpose::plain;
+}
+
+std::vector<std::string> texts_of(const nb::list& given) {
+  std::vector<std::string> texts;
+  texts.reserve(given.size());
+  for (const nb::handle text : given) {
+    if (!PyUnicode_Check(text.ptr())) {
+      raise(Error(ErrorCode::invalid_argument, "a text is no str",
+                  "give strings; None and numbers have no meaning here"));
+    }
+    texts.push_back(utf8_of(text));
+  }
+  return texts;
 }
 
 std::shared_ptr<const VectorModel> load(const std::string& spec, const std::string& precision,
@@ -68,19 +89,9 @@ Model::Model(const nb::object& call, const std::string& name, uint32_t dimension
       pool_(std::make_shared<ThreadPool>()) {}
 
 nb::object Model::embed(const nb::list& given, const std::string& purpose) {
-  std::vector<std::string> texts;
-  texts.reserve(given.size());
-  for (const nb::handle text : given) {
-    if (!PyUnicode_Check(text.ptr())) {
-      raise(Error(ErrorCode::invalid_argument, "a text to embed is no str",
-                  "give strings; None and numbers have no meaning here"));
-    }
-    texts.push_back(utf8_of(text));
-  }
+  const std::vector<std::string> texts = texts_of(given);
   EmbedOptions options;
-  options.purpose = purpose == "query"     ? EmbedPurpose::query
-                    : purpose == "passage" ? EmbedPurpose::passage
-                                           : EmbedPurpose::plain;
+  options.purpose = purpose_of(purpose);
   // One text is most likely a query that somebody waits for.
   if (purpose == "query" && texts.size() == 1) options.priority = EmbedPriority::query;
   CancelToken cancel;
@@ -166,9 +177,100 @@ nb::list models() {
   return result;
 }
 
+// A loaded cross-encoder.
+class PyReranker {
+ public:
+  PyReranker(const std::string& model, const std::string& precision) {
+    const Precision wanted = unwrap(parse_precision(precision));
+    Result<std::shared_ptr<const TextReranker>> loaded;
+    {
+      const nb::gil_scoped_release release;
+      loaded = TextReranker::load(model, wanted);
+    }
+    reranker_ = unwrap(std::move(loaded));
+  }
+
+  nb::object rerank(const nb::str& query, const nb::list& given) {
+    const std::string asked = utf8_of(query);
+    const std::vector<std::string> texts = texts_of(given);
+    CancelToken cancel;
+    auto result = run_interruptible_result<std::vector<float>>(
+        cancel, [&] { return reranker_->rerank(asked, texts, pool_, &cancel); });
+    auto held = std::make_unique<std::vector<float>>(unwrap(std::move(result)));
+    float* values = held->data();
+    const nb::capsule owner(held.release(), [](void* pointer) noexcept {
+      const std::unique_ptr<std::vector<float>> owned(static_cast<std::vector<float>*>(pointer));
+    });
+    return nb::cast(nb::ndarray<nb::numpy, float, nb::ndim<1>>(values, {texts.size()}, owner));
+  }
+
+ private:
+  std::shared_ptr<const TextReranker> reranker_;
+  ThreadPool pool_;
+};
+
+template <typename Number>
+nb::object array_of(std::vector<Number> numbers, std::initializer_list<size_t> shape) {
+  auto held = std::make_unique<std::vector<Number>>(std::move(numbers));
+  Number* const values = held->data();
+  const nb::capsule owner(held.release(), [](void* pointer) noexcept {
+    const std::unique_ptr<std::vector<Number>> owned(static_cast<std::vector<Number>*>(pointer));
+  });
+  return nb::cast(nb::ndarray<nb::numpy, Number>(values, shape, owner));
+}
+
+// A loaded model with rows of their own lengths.
+class PyRaggedModel {
+ public:
+  PyRaggedModel(const std::string& model, const std::string& output, const std::string& precision)
+      : sparse_(output == "sparse") {
+    const Precision wanted = unwrap(parse_precision(precision));
+    Result<std::shared_ptr<const RaggedEmbedder>> loaded;
+    {
+      const nb::gil_scoped_release release;
+      loaded = RaggedEmbedder::load(model, output, wanted);
+    }
+    model_ = unwrap(std::move(loaded));
+  }
+
+  nb::list embed(const nb::list& given, const std::string& purpose) {
+    const std::vector<std::string> texts = texts_of(given);
+    CancelToken cancel;
+    auto result = run_interruptible_result<RaggedRows>(
+        cancel, [&] { return model_->embed(texts, purpose_of(purpose), pool_, &cancel); });
+    RaggedRows rows = unwrap(std::move(result));
+    nb::list out;
+    for (embed::RaggedRow& row : rows.rows) {
+      const size_t count = row.ids.size();
+      if (!sparse_) {
+        out.append(array_of(std::move(row.values), {count, model_->info().dimension}));
+        continue;
+      }
+      nb::dict entry;
+      entry["indices"] = array_of(std::move(row.ids), {count});
+      entry["values"] = array_of(std::move(row.values), {count});
+      out.append(entry);
+    }
+    return out;
+  }
+
+ private:
+  const bool sparse_;
+  std::shared_ptr<const RaggedEmbedder> model_;
+  ThreadPool pool_;
+};
+
 }  // namespace
 
 void bind_models(nb::module_& module) {
+  nb::class_<PyRaggedModel>(module, "RaggedModel")
+      .def(nb::init<const std::string&, const std::string&, const std::string&>(), nb::arg("model"),
+           nb::arg("output"), nb::arg("precision") = "fp32")
+      .def("embed", &PyRaggedModel::embed, nb::arg("texts"), nb::arg("purpose") = "plain");
+  nb::class_<PyReranker>(module, "Reranker")
+      .def(nb::init<const std::string&, const std::string&>(), nb::arg("model"),
+           nb::arg("precision") = "fp32")
+      .def("rerank", &PyReranker::rerank, nb::arg("query"), nb::arg("texts"));
   nb::class_<Model>(module, "Model")
       .def(nb::init<const std::string&, const std::string&, const std::string&, const std::string&,
                     uint32_t>(),

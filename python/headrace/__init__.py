@@ -29,7 +29,7 @@ from .errors import (
     Unsupported,
 )
 from .knowledge import Hit, Hits, KnowledgeBase, open, repair
-from .models import Model, embed, embed_async, models
+from .models import Model, embed, embed_async, models, rerank
 from .pipeline import Pipeline, Report, read, watch
 from .tokenizers import Pair, TokenBatch, Tokenizer, Tokens, tokenize
 
@@ -71,6 +71,7 @@ __all__ = [
     "open",
     "read",
     "repair",
+    "rerank",
     "tokenize",
     "watch",
 ]

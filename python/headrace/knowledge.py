@@ -205,6 +205,8 @@ class KnowledgeBase:
         mmr: float | None = None,
         decay: str | None = None,
         plain: bool = False,
+        rerank: str | None = None,
+        rerank_rows: int = 50,
     ) -> Hits:
         """The `k` best rows, best first.
 
@@ -223,6 +225,8 @@ class KnowledgeBase:
             mmr: diversity, from 1 (the score alone) to 0.
             decay: "COLUMN:HALF-LIFE" such as "date:30d": older rows count less.
             plain: the text has no operators.
+            rerank: a cross-encoder that orders the best `rerank_rows` rows anew, a folder or a name
+                as in `rerank()`; the hits' scores are its own.
 
         Raises:
             InvalidArgument: for a filter that cannot be read, with the position.
@@ -243,6 +247,8 @@ class KnowledgeBase:
             "mmr": mmr,
             "decay": decay,
             "plain": plain,
+            "rerank": rerank,
+            "rerank_rows": rerank_rows if rerank else None,
         }
         given = {name: value for name, value in extra.items() if value is not None}
         return Hits(

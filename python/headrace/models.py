@@ -124,13 +124,20 @@ def embed(
     cache: str = "",
     purpose: str = "plain",
     dimensions: int | None = None,
-) -> np.ndarray:
+    output: str = "dense",
+) -> Any:
     """Vectors of `texts`: float32, shape [n, dimension]; a model given by name stays loaded.
 
     Args:
         texts, purpose: as in `Model.embed`.
         model, precision, long, cache, dimensions: as in `Model`.
+        output: "dense"; or, of a model given by name, "sparse" (a SPLADE model: for each text
+            {"indices", "values"}, uint32 words of the vocabulary and their float32 weights) or
+            "tokens" (a ColBERT model: for each text float32 [tokens, dimension], rows of length 1).
+            These texts are cut to what the model reads, and nothing is kept in the cache.
     """
+    if output != "dense":
+        return _ragged(texts, model, output, precision, purpose, long, dimensions)
     return _model(model, precision, long, cache, dimensions).embed(texts, purpose=purpose)
 
 
@@ -160,6 +167,35 @@ async def embed_async(
     )
 
 
+DEFAULT_RERANKER = "cross-encoder/ms-marco-MiniLM-L6-v2"
+
+_rerankers: dict[tuple[str, str], _native.Reranker] = {}
+
+
+def rerank(
+    query: str,
+    texts: Iterable[str],
+    model: str = DEFAULT_RERANKER,
+    *,
+    precision: str = "fp32",
+) -> np.ndarray:
+    """How well each text answers the query, by a cross-encoder: float32, shape [n], in the order
+    of `texts`; the higher the better. A text too long for the model is read from its beginning.
+
+    Args:
+        model: a folder, NAME or ORG/NAME of a model with one score (BERT, RoBERTa, XLM-R,
+            DistilBERT, MPNet, ModernBERT, NomicBERT, GTE); it stays loaded.
+        precision: "fp32", "bf16" or "int8" (faster, near).
+
+    Raises:
+        NotFound: with every place that was looked at. Unsupported: the model is no reranker.
+    """
+    key = (str(model), precision)
+    if key not in _rerankers:
+        _rerankers[key] = _native.Reranker(*key)
+    return _rerankers[key].rerank(query, [texts] if isinstance(texts, str) else list(texts))
+
+
 def models() -> list[dict[str, Any]]:
     """Every model found on this machine: name, directory, dimension, licence, problem."""
     return _native.models()
@@ -180,6 +216,29 @@ def _model(
     if key not in _loaded:
         _loaded[key] = Model(model, precision=precision, long=long, cache=cache, dimensions=dimensions)
     return _loaded[key]
+
+
+_ragged_models: dict[tuple[str, str, str], _native.RaggedModel] = {}
+
+
+def _ragged(
+    texts: str | Iterable[str],
+    model: str | Model | Callable[[Any], Any],
+    output: str,
+    precision: str,
+    purpose: str,
+    long: str,
+    dimensions: int | None,
+) -> list[Any]:
+    if not isinstance(model, str) or long != "cut" or dimensions is not None:
+        raise InvalidArgument(
+            f"output {output!r} is for a model given by name, whole vectors and texts that are cut",
+            "leave out long and dimensions, and give the model's name",
+        )
+    key = (model, output, precision)
+    if key not in _ragged_models:
+        _ragged_models[key] = _native.RaggedModel(*key)
+    return _ragged_models[key].embed([texts] if isinstance(texts, str) else list(texts), purpose)
 
 
 def _checked_dimensions(dimensions: int | None) -> int:

@@ -106,7 +106,7 @@ TEST(DamagedModel, ConfigurationsThatWouldChangeVectorsAreRefusedByName) {
   expect_mentions(with_config("{", "{\"is_decoder\":true,"), {"is_decoder"});
   expect_mentions(with_config("{", "{\"quantization_config\":{},"), {"quantized"});
   expect_mentions(with_config("{", "{{"), {"config.json", "not JSON"});
-  expect_mentions(with_config("\"bert\"", "\"nomic_bert\""), {"n_embd", "missing"});
+  expect_mentions(with_config("\"bert\"", "\"nomic_bert\""), {"emb_ln", "missing"});
   expect_mentions(with_config("\"bert\"", "\"modernbert\""), {"tok_embeddings", "missing"});
   expect_mentions(
       with_config("{\"model_type\":\"bert\"", "{\"layer_types\":[],\"model_type\":\"modernbert\""),

@@ -29,6 +29,18 @@ Status WeightReader::rows(const std::string& name, std::span<const uint64_t> sha
       [&](std::string_view bytes) { hasher_.update(bytes); });
 }
 
+Result<uint32_t> WeightReader::rows_of(const std::string& name) const {
+  constexpr uint64_t kRowsMax = 1 << 20;
+  const auto found = file_.tensors().find(prefix_ + name);
+  const uint64_t rows = found == file_.tensors().end() || found->second.shape.size() != 2
+                            ? 0
+                            : found->second.shape[0];
+  if (rows > 0 && rows <= kRowsMax) return static_cast<uint32_t>(rows);
+  return fail(ErrorCode::damaged,
+              fmt::format("{}: tensor \"{}{}\" is no matrix", file_.path(), prefix_, name),
+              "download or copy the model again");
+}
+
 Result<std::vector<float>> WeightReader::vector(const std::string& name, uint64_t size) {
   std::vector<float> values(size);
   const uint64_t shape[] = {size};

@@ -62,6 +62,10 @@ class WeightReader {
       : file_(file), prefix_(std::move(prefix)), kernels_(kernels), precision_(precision) {}
 
   const Kernels& kernels() const { return kernels_; }
+  const std::string& prefix() const { return prefix_; }
+  bool contains(const std::string& name) const { return file_.contains(prefix_ + name); }
+  // Of a matrix whose number of rows the configuration does not say.
+  Result<uint32_t> rows_of(const std::string& name) const;
   // Of the matrices that are loaded next.
   Precision precision() const { return precision_; }
   Result<std::vector<float>> vector(const std::string& name, uint64_t size);

@@ -25,6 +25,9 @@ struct SettingNames {
   std::string_view activation = "hidden_act";
 };
 
+// NomicBERT's and GTE's settings as later programs write them.
+constexpr SettingNames kLaterNames = {};
+
 struct FamilyRow {
   std::string_view model_type;
   Family family;
@@ -152,10 +155,11 @@ Status parse_bert(const JsonObject& json, ModelConfig& config) {
     HR_ASSIGN(config.token_types,
               json.size_or("type_vocab_size", config.family == Family::bert ? 2 : 1, 1, 1024));
   }
-  if (config.family == Family::roberta || config.family == Family::mpnet) {
+  if (config.family == Family::roberta) {
     HR_ASSIGN(const uint32_t padding, json.size_or("pad_token_id", 1, 0, config.vocabulary - 1));
     config.position_offset = padding + 1;
   }
+  if (config.family == Family::mpnet) config.position_offset = 2;  // whatever its padding is
   if (config.family == Family::mpnet) {
     HR_ASSIGN(config.relative_buckets, json.size_or("relative_attention_num_buckets", 32, 4, 4096));
     if (config.relative_buckets % 4 != 0)
@@ -164,6 +168,24 @@ Status parse_bert(const JsonObject& json, ModelConfig& config) {
   }
   if (config.positions <= config.position_offset)
     return damaged_model(json.file(), "\"max_position_embeddings\" leaves no place for a token");
+  return {};
+}
+
+// The one base in "rope_parameters", as later programs write it.
+Result<float> later_base(const JsonObject& json, double fallback) {
+  HR_ASSIGN(const auto rope, json.object("rope_parameters"));
+  if (!rope) return rotary_base(json, "rope_theta", fallback);
+  HR_TRY(refuse_text_other_than(*rope, "rope_type", "default"));
+  return rotary_base(*rope, "rope_theta", fallback);
+}
+
+Status parse_later_nomic(const JsonObject& json, ModelConfig& config) {
+  config.gated = true;
+  config.attention_bias = config.up_bias = config.down_bias = false;
+  HR_ASSIGN(const std::string activation, json.text("hidden_act", "silu"));
+  HR_ASSIGN(config.activation, activation_of(json, "hidden_act", activation));
+  HR_TRY(set_rotary(json, 1, config));
+  HR_ASSIGN(config.rotary.base, later_base(json, 1000));
   return {};
 }
 
@@ -178,6 +200,8 @@ Status parse_nomic(const JsonObject& json, ModelConfig& config) {
     return refused_model(json.file(), "a mixture of experts (\"num_experts\") is not implemented");
   if (json.has("rotary_emb_scale_base"))
     return refused_model(json.file(), "\"rotary_emb_scale_base\" is not implemented");
+  HR_ASSIGN(config.token_types, json.size_or("type_vocab_size", 2, 0, 1024));
+  if (!json.has("n_embd")) return parse_later_nomic(json, config);
   HR_ASSIGN(const std::string activation, json.text("activation_function", "gelu"));
   config.gated = activation == "swiglu" || activation == "geglu";
   if (config.gated) {
@@ -185,7 +209,6 @@ Status parse_nomic(const JsonObject& json, ModelConfig& config) {
   } else {
     HR_ASSIGN(config.activation, activation_of(json, "activation_function", activation));
   }
-  HR_ASSIGN(config.token_types, json.size_or("type_vocab_size", 2, 0, 1024));
   HR_ASSIGN(config.attention_bias, json.flag("qkv_proj_bias", true));
   HR_ASSIGN(config.up_bias, json.flag("mlp_fc1_bias", true));
   HR_ASSIGN(config.down_bias, json.flag("mlp_fc2_bias", true));
@@ -254,6 +277,15 @@ Status parse_modernbert(const JsonObject& json, ModelConfig& config) {
   } else {
     config.local_rotary.base = static_cast<float>(local_fallback);
   }
+  HR_ASSIGN(config.score_bias, json.flag("classifier_bias", false));
+  HR_ASSIGN(const std::string pooled, json.text("classifier_pooling", "cls"));
+  if (pooled != "cls" && pooled != "mean") {
+    return refused_model(json.file(),
+                         fmt::format("\"classifier_pooling\" is \"{}\"", pooled.substr(0, 100)));
+  }
+  config.score_of_mean = pooled == "mean";
+  HR_ASSIGN(const std::string activation, json.text("classifier_activation", "gelu"));
+  HR_ASSIGN(config.score_activation, activation_of(json, "classifier_activation", activation));
   HR_ASSIGN(const uint32_t window, json.size_or("local_attention", 128, 2, 1 << 20));
   config.reach = window / 2;
   return parse_local_layers(json, config);
@@ -267,7 +299,7 @@ Status parse_gte(const JsonObject& json, ModelConfig& config) {
   config.up_bias = false;
   HR_ASSIGN(config.token_types, json.size_or("type_vocab_size", 1, 0, 1024));
   HR_TRY(set_rotary(json, 1, config));
-  HR_ASSIGN(config.rotary.base, rotary_base(json, "rope_theta", 10000));
+  HR_ASSIGN(config.rotary.base, later_base(json, 10000));
   HR_ASSIGN(const auto scaling, json.object("rope_scaling"));
   if (scaling) {
     HR_TRY(refuse_text_other_than(*scaling, "type", "ntk"));
@@ -283,6 +315,20 @@ Status parse_gte(const JsonObject& json, ModelConfig& config) {
           static_cast<float>(std::pow(factor, 2.0 / static_cast<double>(config.rotary_dimensions)));
       config.rotary.base *= static_cast<float>(factor);
     }
+  }
+  return {};
+}
+
+// What a reranker makes of its score: a sigmoid unless its author said otherwise.
+Status parse_score(const JsonObject& json, ModelConfig& config) {
+  HR_ASSIGN(std::string name, json.text("sbert_ce_default_activation_function", ""));
+  HR_ASSIGN(const auto saved, json.object("sentence_transformers"));
+  if (saved) {
+    HR_ASSIGN(name, saved->text("activation_fn", name));
+  }
+  // Names that are no torch module are the author's own program: not run there either.
+  if (name.starts_with("torch.")) {
+    HR_ASSIGN(config.score_squash, parse_squash(name, "activation_fn", json.file()));
   }
   return {};
 }
@@ -329,7 +375,8 @@ Status parse_config(std::string_view text, std::string_view file, ModelConfig& c
   }
   config.family = row->family;
   HR_TRY(refuse_variants(json, config.family));
-  HR_TRY(parse_sizes(json, row->names, config));
+  const bool later_nomic = config.family == Family::nomic && json.has("hidden_size");
+  HR_TRY(parse_sizes(json, later_nomic ? kLaterNames : row->names, config));
   if (config.family != Family::nomic) {
     HR_ASSIGN(const std::string activation, json.text(row->names.activation, "gelu"));
     HR_ASSIGN(config.activation, activation_of(json, row->names.activation, activation));
@@ -348,7 +395,7 @@ Status parse_config(std::string_view text, std::string_view file, ModelConfig& c
       HR_TRY(parse_bert(json, config));
   }
   config.tokens_max = config.positions - config.position_offset;
-  return {};
+  return parse_score(json, config);
 }
 
 Result<ModelConfig> read_model_config(const std::string& directory) {

@@ -51,6 +51,7 @@ enum class ModelOutput : uint8_t {
   dense,   // one vector a text
   sparse,  // weights of words of the vocabulary (SPLADE)
   tokens,  // one vector a token (ColBERT)
+  score,   // nothing that the files name: a reranker's, or the transformer alone
 };
 
 struct ModelConfig {
@@ -78,6 +79,11 @@ struct ModelConfig {
   RotaryConfig local_rotary;       // of local layers
   uint32_t reach = 0;              // local layers see so many tokens to each side
   std::vector<uint8_t> local;      // for each layer: 1 where it sees `reach` only; empty: none
+
+  Activation score_activation = Activation::gelu;  // of ModernBERT's score head
+  bool score_bias = true;                          // …
+  bool score_of_mean = false;                      // …, else of the first token
+  Squash score_squash = Squash::sigmoid;           // a reranker's scores
 
   ModelOutput output = ModelOutput::dense;
   Pooling pooling = Pooling::mean;

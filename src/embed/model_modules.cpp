@@ -27,6 +27,15 @@ constexpr PoolingRow kPoolings[] = {
     {"pooling_mode_lasttoken", "lasttoken", Pooling::last},
 };
 
+struct SquashRow {
+  std::string_view name;  // the last part of torch's
+  Squash squash;
+};
+constexpr SquashRow kSquashes[] = {
+    {"Identity", Squash::none}, {"Tanh", Squash::tanh},       {"ReLU", Squash::relu},
+    {"GELU", Squash::gelu},     {"Sigmoid", Squash::sigmoid}, {"SiLU", Squash::silu},
+};
+
 // The part of a module's type after the last dot: "Pooling" of
 // "sentence_transformers.models.Pooling".
 std::string_view last_part(std::string_view type) {
@@ -48,15 +57,6 @@ Status read_pooling_of(const std::string& directory, std::string_view module_pat
   return parse_pooling(text, path, config);
 }
 
-struct SquashRow {
-  std::string_view name;  // the last part of torch's
-  Squash squash;
-};
-constexpr SquashRow kSquashes[] = {
-    {"Identity", Squash::none}, {"Tanh", Squash::tanh},       {"ReLU", Squash::relu},
-    {"GELU", Squash::gelu},     {"Sigmoid", Squash::sigmoid}, {"SiLU", Squash::silu},
-};
-
 Status read_dense(const std::string& directory, std::string_view module_path, ModelConfig& config) {
   HR_TRY(check_module_path(directory, module_path));
   const std::string path = fmt::format("{}/{}/config.json", directory, module_path);
@@ -71,13 +71,7 @@ Status read_dense(const std::string& directory, std::string_view module_path, Mo
   if (residual) return refused_model(path, "\"use_residual\" is true, which is not implemented");
   HR_ASSIGN(const std::string name,
             json.text("activation_function", "torch.nn.modules.activation.Tanh"));
-  const auto* row = std::ranges::find(kSquashes, last_part(name), &SquashRow::name);
-  if (row == std::end(kSquashes)) {
-    return refused_model(path, fmt::format("\"activation_function\" is \"{}\", which is not "
-                                           "implemented",
-                                           name.substr(0, 200)));
-  }
-  dense.squash = row->squash;
+  HR_ASSIGN(dense.squash, parse_squash(name, "activation_function", path));
   if (dense.inputs != config.dimension()) {
     return damaged_model(path, fmt::format("\"in_features\" is {}, what comes before gives {}",
                                            dense.inputs, config.dimension()));
@@ -122,9 +116,8 @@ class ModuleReader {
     return refused(module);
   }
 
-  Status finish() const {
-    if (pooled_ || config_.output == ModelOutput::tokens) return {};
-    return refused_model(path_, "no pooling module follows the transformer");
+  void finish() const {
+    if (!pooled_ && config_.dense.empty()) config_.output = ModelOutput::score;
   }
 
  private:
@@ -184,7 +177,8 @@ Status read_module_list(const std::string& directory, ModelConfig& config) {
       return damaged_model(path, "a module has no type or no path");
     HR_TRY(reader.take(entry));
   }
-  return reader.finish();
+  reader.finish();
+  return {};
 }
 
 // The shorter of what the model's table of positions holds and what its files allow.
@@ -211,7 +205,12 @@ Status read_limit(const std::string& directory, ModelConfig& config) {
 Status read_prompts(const std::string& directory, ModelConfig& config) {
   const std::string path = directory + "/config_sentence_transformers.json";
   HR_ASSIGN(const auto json, JsonObject::read_optional(path));
-  if (!json || !json->has("prompts")) return {};
+  if (!json) return {};
+  HR_ASSIGN(const std::string squash, json->text("activation_fn", ""));
+  if (squash.starts_with("torch.")) {
+    HR_ASSIGN(config.score_squash, parse_squash(squash, "activation_fn", path));
+  }
+  if (!json->has("prompts")) return {};
   simdjson::dom::object prompts;
   if (json->raw().at_key("prompts").get(prompts) != simdjson::SUCCESS)
     return damaged_model(path, "\"prompts\" is not a JSON object");
@@ -231,6 +230,13 @@ Status read_prompts(const std::string& directory, ModelConfig& config) {
 }
 
 }  // namespace
+
+Result<Squash> parse_squash(std::string_view name, std::string_view key, std::string_view file) {
+  const auto* row = std::ranges::find(kSquashes, last_part(name), &SquashRow::name);
+  if (row != std::end(kSquashes)) return row->squash;
+  return refused_model(
+      file, fmt::format("\"{}\" is \"{}\", which is not implemented", key, name.substr(0, 200)));
+}
 
 Status read_modules(const std::string& directory, ModelConfig& config) {
   HR_TRY(read_module_list(directory, config));

@@ -16,6 +16,9 @@ namespace headrace::embed {
 // Fills what config.json does not say. `config` holds what config.json says.
 Status read_modules(const std::string& directory, ModelConfig& config);
 
+// torch's name of an activation, such as "torch.nn.modules.activation.Tanh".
+Result<Squash> parse_squash(std::string_view name, std::string_view key, std::string_view file);
+
 // 1_Pooling/config.json alone: JSON text in, `file` for messages.
 Status parse_pooling(std::string_view json, std::string_view file, ModelConfig& config);
 

@@ -13,6 +13,7 @@
 #include "embed/model_config.h"
 #include "embed/model_json.h"
 #include "embed/model_places.h"
+#include "embed/static_model.h"
 
 namespace headrace {
 namespace {
@@ -168,6 +169,21 @@ std::string license_of_package(const std::string& packages, const std::string& p
   return {};
 }
 
+// What a model makes, where that is not a vector a text.
+std::string_view kind_of(const ModelConfig& config) {
+  switch (config.output) {
+    case ModelOutput::dense:
+      return "";
+    case ModelOutput::sparse:
+      return " (sparse)";
+    case ModelOutput::tokens:
+      return " (tokens)";
+    case ModelOutput::score:
+      return " (reranker)";
+  }
+  return "";
+}
+
 ModelSummary summarize(ModelFiles files) {
   ModelSummary summary;
   std::error_code error;
@@ -175,8 +191,16 @@ ModelSummary summarize(ModelFiles files) {
   if (!error) summary.size_bytes = size;
   summary.architecture = read_model_type(files.directory);
   summary.license = license_in(files.directory + "/README.md", "license:");
-  if (const auto config = read_model_config(files.directory)) {
-    summary.dimension = config->hidden;
+  if (is_static_folder(files.directory)) {
+    summary.architecture = "static";  // reads texts of any length
+    if (const auto dimension = static_folder_dimension(files.directory)) {
+      summary.dimension = *dimension;
+    } else {
+      summary.problem = dimension.error().message();
+    }
+  } else if (const auto config = read_model_config(files.directory)) {
+    summary.architecture += kind_of(*config);
+    summary.dimension = config->dimension();
     summary.tokens_max = config->tokens_max;
   } else {
     summary.problem = config.error().message();

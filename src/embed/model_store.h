@@ -24,8 +24,8 @@ struct ModelSummary {
   ModelFiles files;
   uint64_t size_bytes = 0;
   uint32_t dimension = 0;
-  uint32_t tokens_max = 0;
-  std::string architecture;  // "bert", …
+  uint32_t tokens_max = 0;   // 0: texts of any length
+  std::string architecture;  // "bert", "static", "bert (reranker)", …
   std::string license;       // from the model card or the package; empty when unknown
   std::string problem;       // why it cannot be used; empty when it can
 };

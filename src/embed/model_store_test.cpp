@@ -187,6 +187,11 @@ TEST_F(ModelStore, ListsWhatCannotRunWithItsReason) {
   model("mine/org/strange");
   home_.write("mine/org/strange/config.json", R"({"model_type":"t5"})");
   home_.write("mine/good/README.md", "---\nlicense: mit\n---\n");
+  model("mine/table");
+  home_.write("mine/table/config.json", R"({"model_type":"model2vec","normalize":true})");
+  home_.write(
+      "mine/table/model.safetensors",
+      embed::safetensors_bytes({{"embeddings", {.shape = {3, 2}, .values = {1, 2, 3, 4, 5, 6}}}}));
   const Variable models("HEADRACE_MODELS", at("mine"));
   const auto all = list_models();
   const auto named = [&](const std::string& name) {
@@ -200,6 +205,9 @@ TEST_F(ModelStore, ListsWhatCannotRunWithItsReason) {
   EXPECT_EQ(named("good").architecture, "bert");
   EXPECT_EQ(named("good").license, "mit");
   EXPECT_EQ(named("org/strange").architecture, "t5");
+  EXPECT_EQ(named("table").problem, "");
+  EXPECT_EQ(named("table").architecture, "static");
+  EXPECT_EQ(named("table").dimension, 2u);
   EXPECT_NE(named("org/strange").problem.find("t5"), std::string::npos);
 }
 

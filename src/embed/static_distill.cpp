@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/mutex.h"
+#include "embed/model_config.h"
 #include "embed/principal_axes.h"
 
 namespace headrace::embed {
@@ -144,8 +145,14 @@ std::vector<float> frequency_weights(size_t count) {
 
 Result<std::string> distill_identity(const ModelFiles& files) {
   Hasher128 hasher;
-  for (const char* name : {"model.safetensors", "tokenizer.json", "config.json", "modules.json",
-                           "1_Pooling/config.json"}) {
+  std::vector<std::string> names{"model.safetensors", "tokenizer.json", "config.json",
+                                 "modules.json", "1_Pooling/config.json"};
+  HR_ASSIGN(const ModelConfig config, read_model_config(files.directory));
+  for (const DenseConfig& dense : config.dense) {
+    names.push_back(dense.folder + "/config.json");
+    names.push_back(dense.folder + "/model.safetensors");
+  }
+  for (const std::string& name : names) {
     const auto file = FileSystem::real().open(files.directory + "/" + name);
     hasher.update(fmt::format("|{}|{}|", name, file ? (*file)->size() : 0));
     if (!file) {

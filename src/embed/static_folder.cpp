@@ -82,6 +82,25 @@ Result<std::vector<float>> read_numbers(const std::string& path, std::string_vie
   return numbers;
 }
 
+struct NamedTensor {
+  std::string_view name;
+  const Tensor* tensor;
+};
+
+// The table of vectors: [tokens, dimension].
+Result<NamedTensor> table_of(const SafeTensors& file) {
+  for (const std::string_view name : kTensorNames) {
+    const auto found = file.tensors().find(name);
+    if (found == file.tensors().end()) continue;
+    const std::vector<uint64_t>& shape = found->second.shape;
+    if (shape.size() != 2 || shape[0] == 0 || shape[0] > kRowsMax || shape[1] == 0 ||
+        shape[1] > kDimensionMax)
+      return damaged(file.path(), fmt::format("tensor \"{}\" is no table of vectors", name));
+    return NamedTensor{name, &found->second};
+  }
+  return damaged(file.path(), "there is no tensor \"embeddings\"");
+}
+
 Result<bool> read_normalize(const std::string& directory) {
   const std::string path = directory + "/config.json";
   HR_ASSIGN(const std::string text, read_small_file(path));
@@ -104,23 +123,20 @@ bool is_static_folder(const std::string& directory) {
   return false;
 }
 
+Result<uint32_t> static_folder_dimension(const std::string& directory) {
+  HR_ASSIGN(const SafeTensors file, SafeTensors::open(directory + "/model.safetensors"));
+  HR_ASSIGN(const NamedTensor table, table_of(file));
+  return static_cast<uint32_t>(table.tensor->shape[1]);
+}
+
 Result<StaticTable> read_static_folder(const ModelFiles& files, std::span<const int32_t> skipped,
                                        std::string& fingerprint) {
   const std::string path = files.directory + "/model.safetensors";
   HR_ASSIGN(const SafeTensors file, SafeTensors::open(path));
-  const Tensor* embeddings = nullptr;
-  std::string_view name;
-  for (const std::string_view known : kTensorNames) {
-    const auto found = file.tensors().find(known);
-    if (embeddings != nullptr || found == file.tensors().end()) continue;
-    embeddings = &found->second;
-    name = known;
-  }
-  if (embeddings == nullptr) return damaged(path, "there is no tensor \"embeddings\"");
+  HR_ASSIGN(const NamedTensor found, table_of(file));
+  const Tensor* const embeddings = found.tensor;
+  const std::string_view name = found.name;
   const std::vector<uint64_t>& shape = embeddings->shape;
-  if (shape.size() != 2 || shape[0] == 0 || shape[0] > kRowsMax || shape[1] == 0 ||
-      shape[1] > kDimensionMax)
-    return damaged(path, fmt::format("tensor \"{}\" is no table of vectors", name));
   Hasher128 hasher;
   HR_ASSIGN(const std::vector<float> vectors, read_numbers(path, name, *embeddings, hasher));
   std::vector<float> weights;

@@ -39,6 +39,7 @@ struct StaticTable {
 
 // Whether a model folder holds a static model instead of layers.
 bool is_static_folder(const std::string& directory);
+Result<uint32_t> static_folder_dimension(const std::string& directory);
 // Reads such a folder. `skipped` are ids without a say (the unknown token).
 Result<StaticTable> read_static_folder(const ModelFiles& files, std::span<const int32_t> skipped,
                                        std::string& fingerprint);

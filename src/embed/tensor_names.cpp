@@ -30,6 +30,7 @@ constexpr TensorNames kDistilbert = {
 
 constexpr TensorNames kNomic = {
     .prefix = "bert.",
+    .other_prefix = "nomic_bert.",
     .embedding_norm = "emb_ln",
     .layer = "encoder.layers.{}.",
     .projection = "attn.Wqkv",
@@ -59,6 +60,7 @@ constexpr TensorNames kModernbert = {
 
 constexpr TensorNames kGte = {
     .prefix = "new.",
+    .other_prefix = "gte.",
     .projection = "attention.qkv_proj",
     .attention_output = "attention.o_proj",
     .attention_norm = "attn_ln",
@@ -95,6 +97,59 @@ TensorNames tensor_names(Family family) {
       return kGte;
   }
   return names;
+}
+
+ScoreNames score_names(Family family) {
+  switch (family) {
+    case Family::roberta:
+    case Family::mpnet:
+      return {.dense = "classifier.dense", .output = "classifier.out_proj"};
+    case Family::distilbert:
+      return {.dense = "pre_classifier", .squash = Squash::relu};
+    case Family::modernbert:
+      return {.dense = "head.dense", .squash = Squash::gelu, .norm = "head.norm"};
+    default:
+      return {.dense = "pooler.dense", .dense_prefixed = true};
+  }
+}
+
+WordNames word_names(Family family) {
+  switch (family) {
+    case Family::roberta:
+    case Family::mpnet:
+      return {.dense = "lm_head.dense",
+              .norm = "lm_head.layer_norm",
+              .decoder = "lm_head.decoder.weight",
+              .bias = "lm_head.bias",
+              .other_bias = "lm_head.decoder.bias"};
+    case Family::distilbert:
+      return {.dense = "vocab_transform",
+              .norm = "vocab_layer_norm",
+              .decoder = "vocab_projector.weight",
+              .bias = "vocab_projector.bias"};
+    case Family::modernbert:
+      return {.dense = "head.dense",
+              .norm = "head.norm",
+              .decoder = "decoder.weight",
+              .bias = "decoder.bias"};
+    case Family::gte:
+      return {.dense = "lm_head.dense",
+              .norm = "lm_head.norm",
+              .decoder = "lm_head.decoder.weight",
+              .bias = "lm_head.decoder.bias"};
+    case Family::nomic:
+      return {.dense = "cls.predictions.transform.dense",
+              .norm = "cls.predictions.transform.layer_norm",
+              .decoder = "cls.predictions.decoder.weight",
+              .bias = "cls.predictions.decoder.bias",
+              .other_bias = "cls.predictions.bias"};
+    default:
+      return {.dense = "cls.predictions.transform.dense",
+              .norm = "cls.predictions.transform.LayerNorm",
+              .decoder = "cls.predictions.decoder.weight",
+              .bias = "cls.predictions.bias",
+              .other_bias = "cls.predictions.decoder.bias"};
+  }
 }
 
 }  // namespace headrace::embed

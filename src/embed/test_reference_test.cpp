@@ -30,7 +30,9 @@ class Reference {
               at("embeddings.position_embeddings.weight")[(i + config_.position_offset) * h + d];
         }
         if (family_.types > 0)
-          x[i * h + d] += at("embeddings.token_type_embeddings.weight")[(i < second ? 0 : h) + d];
+          x[i * h + d] += at(
+              "embeddings.token_type_embeddings.weight")[(i < second || family_.types < 2 ? 0 : h) +
+                                                         d];
       }
     }
     norm(x, family_.embedding_norm);

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "embed/dense_layer.h"
+#include "embed/model_json.h"
 #include "embed/pooling.h"
 #include "embed/transformer.h"
 
@@ -131,6 +132,13 @@ Result<std::unique_ptr<const Encoder>> load_encoder(const ModelFiles& files, con
                                                     Precision precision) {
   HR_CHECK(precision != Precision::table, "a static model is no encoder");
   HR_ASSIGN(ModelConfig config, read_model_config(files.directory));
+  const std::string modules = files.directory + "/modules.json";
+  if (config.output == ModelOutput::score)
+    return refused_model(modules, "no pooling module follows the transformer");
+  if (config.output == ModelOutput::sparse)
+    return refused_model(modules, "the model makes sparse vectors (--output sparse)");
+  if (config.output == ModelOutput::tokens)
+    return refused_model(modules, "the model makes a vector for each token (--output tokens)");
   HR_ASSIGN(const SafeTensors file, SafeTensors::open(files.directory + "/model.safetensors"));
   WeightReader reader = reader_of(file, config, kernels, precision);
   HR_ASSIGN(TransformerWeights weights, load_weights(reader, config));
@@ -138,7 +146,7 @@ Result<std::unique_ptr<const Encoder>> load_encoder(const ModelFiles& files, con
   std::vector<DenseLayer> dense;
   if (!config.dense.empty()) {
     // Few and narrow: what int8 would save is not worth what it would cost.
-    const Precision exact = precision == Precision::int8 ? Precision::fp32 : precision;
+    const Precision exact = precision == Precision::bf16 ? precision : Precision::fp32;
     Hasher128 hasher;
     hasher.update(digest);
     for (const DenseConfig& one : config.dense) {

@@ -153,8 +153,10 @@ class LayerLoader {
 WeightReader reader_of(const SafeTensors& file, const ModelConfig& config, const Kernels& kernels,
                        Precision precision) {
   const TensorNames names = tensor_names(config.family);
-  const bool prefixed = file.contains(std::string(names.prefix) + names.words);
-  return {file, prefixed ? names.prefix : "", kernels, precision};
+  for (const char* prefix : {names.prefix, names.other_prefix}) {
+    if (file.contains(std::string(prefix) + names.words)) return {file, prefix, kernels, precision};
+  }
+  return {file, "", kernels, precision};
 }
 
 Result<TransformerWeights> load_weights(WeightReader& reader, const ModelConfig& config) {

@@ -315,6 +315,7 @@ Result<HitPage> Knowledge::run_search(const std::string& text, const SpaceChoice
 }
 
 Result<HitPage> Knowledge::search(const std::string& query, const SearchOptions& options) {
+  if (!options.rerank.empty()) return search_reranked(query, options);
   HR_ASSIGN(const auto current, snapshot());
   const index::Info info = current->info();
   HR_ASSIGN(const Settings known, Settings::from_json(info.settings));

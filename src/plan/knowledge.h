@@ -21,6 +21,7 @@
 #include "plan/progress.h"
 #include "plan/settings.h"
 #include "plan/space_search.h"
+#include "plan/text_reranker.h"
 #include "plan/vector_model.h"
 #include "runtime/cancel.h"
 #include "transform/chunker.h"
@@ -59,6 +60,11 @@ struct SearchOptions {
   uint32_t facet_values_max = 20;
   bool explain = false;
   std::string cursor;  // from the page before; empty: the first page
+
+  // A cross-encoder (plan/text_reranker.h) that orders the best `rerank_rows` rows anew; their
+  // scores are its own. Not for search_batch. Empty: none.
+  std::string rerank;
+  uint32_t rerank_rows = 50;
 };
 
 struct Hit {
@@ -152,6 +158,9 @@ class Knowledge {
     std::string space;
     std::span<const float> vector;
   };
+  Result<HitPage> search_reranked(const std::string& query, const SearchOptions& options);
+  Result<std::shared_ptr<const TextReranker>> reranker(const std::string& model)
+      HR_EXCLUDES(mutex_);
   Result<HitPage> run_search(const std::string& text, const SpaceChoice& choice,
                              std::span<const SpaceQuery> vectors, const SearchOptions& options,
                              index::SearchMode mode);
@@ -169,6 +178,7 @@ class Knowledge {
   std::shared_ptr<const index::Snapshot> past_;  // set by open() where a past state is asked for
   std::shared_ptr<index::Writer> writer_ HR_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<const VectorModel>> models_ HR_GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<const TextReranker>> rerankers_ HR_GUARDED_BY(mutex_);
   std::map<size_t, std::unique_ptr<ThreadPool>> pools_ HR_GUARDED_BY(mutex_);
 };
 

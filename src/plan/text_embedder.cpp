@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <numeric>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
 
+#include "plan/tiles.h"
 #include "runtime/right_of_way.h"
 
 namespace headrace {
@@ -50,28 +50,6 @@ TokenisedTexts tokenise(const Tokenizer& tokenizer, std::span<const std::string>
     result.distinct.push_back(std::move(ids[i]));
   }
   return result;
-}
-
-// Sequences by length, longest first, in tiles of about `tile_tokens`.
-std::vector<std::vector<uint32_t>> make_tiles(const std::vector<std::vector<int32_t>>& sequences,
-                                              size_t tile_tokens) {
-  std::vector<uint32_t> order(sequences.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return sequences[a].size() > sequences[b].size();
-  });
-  std::vector<std::vector<uint32_t>> tiles;
-  size_t filled = 0;
-  for (const uint32_t sequence : order) {
-    const size_t length = sequences[sequence].size();
-    if (tiles.empty() || filled + length > tile_tokens) {
-      tiles.emplace_back();
-      filled = 0;
-    }
-    tiles.back().push_back(sequence);
-    filled += length;
-  }
-  return tiles;
 }
 
 }  // namespace
@@ -129,7 +107,9 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
   std::optional<RightOfWay::Urgent> urgent;
   if (waited_for) urgent.emplace(way);
   TokenisedTexts tokenised = tokenise(*tokenizer_, texts, prompt, model.tokens_max, pool);
-  const auto tiles = make_tiles(tokenised.distinct, encoder_->tile_tokens());
+  std::vector<size_t> lengths;
+  for (const auto& ids : tokenised.distinct) lengths.push_back(ids.size());
+  const auto tiles = make_tiles(lengths, encoder_->tile_tokens());
 
   const size_t dimension = model.dimension;
   std::vector<float> vectors(tokenised.distinct.size() * dimension);

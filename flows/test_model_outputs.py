@@ -1,0 +1,46 @@
+"""`embed` and `index` with shorter vectors, static precision and other outputs than dense ones."""
+
+import json
+
+import pytest
+
+TEXT = "keys rotate every ninety days\nbackups are taken at night\n"
+
+
+@pytest.fixture
+def model(headrace):
+    names = [model["name"] for model in headrace.json("models")["models"]]
+    if "all-MiniLM-L6-v2" not in names:
+        pytest.skip("all-MiniLM-L6-v2 is not there")
+    return "all-MiniLM-L6-v2"
+
+
+def test_index_remembers_the_dimensions(headrace, model):
+    (headrace.folder / "a.txt").write_text(TEXT)
+    headrace.json("index", "a.txt", "--into", "kb", "--dimensions", 48)
+    assert headrace.json("info", "kb")["spaces"][0]["dimension"] == 48
+    assert headrace.search("how often do keys change", "--mode", "vector")
+    headrace.json("index", "a.txt", "--into", "kb")
+    wrong = headrace.run("index", "a.txt", "--into", "kb", "--dimensions", 32, code=1)
+    assert "--dimensions" in wrong.stderr
+
+
+def test_embed_cuts_and_distils(headrace, model):
+    rows = headrace.run("embed", "--dimensions", 5, text=TEXT).stdout.splitlines()
+    assert [len(json.loads(row)["embedding"]) for row in rows] == [5, 5]
+    static = headrace.run("embed", "--precision", "static", text=TEXT).stdout
+    assert static == headrace.run("embed", "--model", f"static:{model}", text=TEXT).stdout
+    assert "384" in headrace.run("embed", "--dimensions", 400, text=TEXT, code=1).stderr
+
+
+def test_embed_gives_token_vectors(headrace, model):
+    rows = [json.loads(row) for row in headrace.run("embed", "--output", "tokens", text=TEXT).stdout.splitlines()]
+    assert [(len(row["ids"]), len(row["vectors"]), len(row["vectors"][0])) for row in rows] == [(7, 7, 384)] * 2
+    assert "foretells words" in headrace.run("embed", "--output", "sparse", text=TEXT, code=1).stderr
+    assert "--format" in headrace.run("embed", "--output", "tokens", "--format", "npy", text=TEXT, code=1).stderr
+
+
+def test_a_model_without_a_score_is_no_reranker(headrace, model):
+    (headrace.folder / "a.txt").write_text(TEXT)
+    headrace.index("a.txt")
+    assert "no reranker" in headrace.run("search", "kb", "keys", "--rerank", model, code=1).stderr

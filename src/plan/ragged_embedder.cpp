@@ -1,0 +1,102 @@
+#include "plan/ragged_embedder.h"
+
+#include <atomic>
+#include <optional>
+#include <utility>
+
+#include "embed/kernels.h"
+#include "embed/model_store.h"
+#include "embed/transformer.h"
+#include "plan/tiles.h"
+#include "runtime/right_of_way.h"
+
+namespace headrace {
+
+RaggedEmbedder::RaggedEmbedder(std::shared_ptr<const Tokenizer> tokenizer,
+                               std::unique_ptr<const embed::RaggedEncoder> encoder)
+    : tokenizer_(std::move(tokenizer)), encoder_(std::move(encoder)) {}
+
+Result<std::shared_ptr<const RaggedEmbedder>> RaggedEmbedder::load(const std::string& model,
+                                                                   const std::string& output,
+                                                                   Precision precision) {
+  if (output != "sparse" && output != "tokens") {
+    return fail(ErrorCode::invalid_argument, "\"" + output + "\" is no output",
+                "give dense, sparse or tokens");
+  }
+  if (precision == Precision::table) {
+    return fail(ErrorCode::invalid_argument, "a static model has dense vectors only",
+                "give fp32, bf16 or int8");
+  }
+  HR_ASSIGN(const ModelFiles files, find_model(model));
+  HR_ASSIGN(auto tokenizer, Tokenizer::load(files.directory));
+  const auto wanted = output == "sparse" ? embed::ModelOutput::sparse : embed::ModelOutput::tokens;
+  HR_ASSIGN(auto encoder, embed::RaggedEncoder::load(files, embed::kernels(), wanted, precision));
+  return std::make_shared<const RaggedEmbedder>(std::move(tokenizer), std::move(encoder));
+}
+
+Encoder::ScratchPtr RaggedEmbedder::take_scratch() const {
+  {
+    const MutexLock lock(mutex_);
+    if (!scratches_.empty()) {
+      Encoder::ScratchPtr scratch = std::move(scratches_.back());
+      scratches_.pop_back();
+      return scratch;
+    }
+  }
+  return encoder_->new_scratch();
+}
+
+void RaggedEmbedder::give_scratch(Encoder::ScratchPtr scratch) const {
+  const MutexLock lock(mutex_);
+  scratches_.push_back(std::move(scratch));
+}
+
+Result<RaggedRows> RaggedEmbedder::embed(std::span<const std::string> texts, EmbedPurpose purpose,
+                                         ThreadPool& pool, const CancelToken* cancel) const {
+  const EncoderInfo& model = encoder_->info();
+  const std::string prompt = purpose == EmbedPurpose::query     ? model.query_prompt
+                             : purpose == EmbedPurpose::passage ? model.passage_prompt
+                                                                : std::string();
+  std::vector<std::vector<int32_t>> ids(texts.size());
+  std::atomic<uint64_t> cut = 0;
+  pool.parallel_for(texts.size(), [&](size_t i) {
+    const size_t all = tokenizer_->encode_ids(prompt + texts[i], model.tokens_max, ids[i]);
+    if (all > model.tokens_max) cut.fetch_add(1, std::memory_order_relaxed);
+  });
+  RaggedRows result;
+  result.rows.resize(texts.size());
+  result.cut = cut;
+  std::vector<size_t> lengths;
+  for (const auto& sequence : ids) {
+    lengths.push_back(sequence.size());
+    result.tokens += sequence.size();
+  }
+  const auto tiles = make_tiles(lengths, embed::Transformer::kTileTokens);
+
+  Mutex failure_mutex;
+  std::optional<Error> failure;
+  std::atomic<bool> failed = false;
+  pool.parallel_for(tiles.size(), [&](size_t t) {
+    if (failed.load(std::memory_order_relaxed) || (cancel != nullptr && cancel->requested()))
+      return;
+    std::vector<std::span<const int32_t>> sequences;
+    for (const uint32_t i : tiles[t]) sequences.emplace_back(ids[i]);
+    std::vector<embed::RaggedRow> rows(sequences.size());
+    Encoder::ScratchPtr scratch = take_scratch();
+    RightOfWay::Bulk bulk(RightOfWay::of_process());
+    Status status = encoder_->embed(sequences, rows, *scratch, [&] { bulk.offer(); });
+    give_scratch(std::move(scratch));
+    if (!status) {
+      const MutexLock lock(failure_mutex);
+      failed = true;
+      failure = std::move(status).error();
+      return;
+    }
+    for (size_t i = 0; i < rows.size(); ++i) result.rows[tiles[t][i]] = std::move(rows[i]);
+  });
+  if (failure) return std::unexpected(std::move(*failure));
+  if (cancel != nullptr) HR_TRY(cancel->check());
+  return result;
+}
+
+}  // namespace headrace
