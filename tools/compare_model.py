@@ -26,6 +26,7 @@ import transformers
 from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder
 from sentence_transformers import models as parts
 
+PRECISION = "fp32"
 WORDS = "river mill water channel wheel stone grain flour miller dam sluice gate turn power night".split()
 TEXTS = ["", "a", "How do I rotate keys?", "Москва — столица России. 東京は日本の首都です。"] + [
     " ".join(WORDS[(i * i + i * length) % len(WORDS)] for i in range(length)) for length in (5, 30, 90, 180, 300)
@@ -129,10 +130,10 @@ def dense_models(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) 
             place = str(folder / f"{name}-{pooling}")
             reference.save(place)
             theirs = reference.encode(TEXTS)
-            report.vectors(f"{name} {pooling}", hr.embed(TEXTS, place), theirs)
+            report.vectors(f"{name} {pooling}", hr.embed(TEXTS, place, precision=PRECISION), theirs)
             if pooling == "mean":
                 cut = theirs[:, :24] / np.linalg.norm(theirs[:, :24], axis=1, keepdims=True)
-                report.vectors(f"{name} 24 dimensions", hr.embed(TEXTS, place, dimensions=24), cut)
+                report.vectors(f"{name} 24 dimensions", hr.embed(TEXTS, place, precision=PRECISION, dimensions=24), cut)
 
 
 def rerankers(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) -> None:
@@ -146,7 +147,7 @@ def rerankers(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) -> 
             reference.save(place)
             for query in ("how is the mill turned", TEXTS[-1]):
                 theirs = reference.predict([(query, text) for text in TEXTS])
-                ours = hr.rerank(query, TEXTS, place)
+                ours = hr.rerank(query, TEXTS, place, precision=PRECISION)
                 report.numbers(f"rerank {name} {len(query)} characters", ours, theirs)
 
 
@@ -160,7 +161,7 @@ def sparse_models(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report)
         reference.save(place)
         theirs = reference.encode(TEXTS, convert_to_sparse_tensor=False, convert_to_tensor=True).cpu().numpy()
         ours = np.zeros_like(theirs)
-        for row, text in zip(ours, hr.embed(TEXTS, place, output="sparse"), strict=True):
+        for row, text in zip(ours, hr.embed(TEXTS, place, precision=PRECISION, output="sparse"), strict=True):
             row[text["indices"]] = text["values"]
         report.vectors(f"sparse {name}", ours, theirs)
 
@@ -180,7 +181,7 @@ def token_models(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) 
         place = str(folder / f"{name}-colbert")
         reference.save(place)
         theirs = [t.numpy() for t in reference.encode(TEXTS, output_value="token_embeddings")]
-        ours = hr.embed(TEXTS, place, output="tokens")
+        ours = hr.embed(TEXTS, place, precision=PRECISION, output="tokens")
         report.vectors(f"tokens {name}", np.concatenate(ours), np.concatenate(theirs))
 
 

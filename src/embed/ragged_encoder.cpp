@@ -125,7 +125,7 @@ Result<std::unique_ptr<const RaggedEncoder>> RaggedEncoder::load(const ModelFile
   HR_ASSIGN(TransformerWeights weights, load_weights(reader, config));
   const Precision exact = precision == Precision::bf16 ? precision : Precision::fp32;
   const bool sparse = output == ModelOutput::sparse;
-  WeightReader head(file, "", kernels, sparse ? precision : exact);
+  WeightReader head(file, "", kernels, exact);
   Hasher128 digest;
   digest.update(weights.digest.hex());
   std::optional<WordHead> words;

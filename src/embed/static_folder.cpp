@@ -142,11 +142,11 @@ Result<StaticTable> read_static_folder(const ModelFiles& files, std::span<const 
   std::vector<float> weights;
   std::vector<float> mapping;
   for (const auto& [part, into] : {std::pair{"weights", &weights}, {"mapping", &mapping}}) {
-    const auto found = file.tensors().find(part);
-    if (found == file.tensors().end()) continue;
-    if (found->second.shape.size() != 1 || found->second.shape[0] > kRowsMax)
+    const auto list = file.tensors().find(part);
+    if (list == file.tensors().end()) continue;
+    if (list->second.shape.size() != 1 || list->second.shape[0] > kRowsMax)
       return damaged(path, fmt::format("tensor \"{}\" is no list", part));
-    HR_ASSIGN(*into, read_numbers(path, part, found->second, hasher));
+    HR_ASSIGN(*into, read_numbers(path, part, list->second, hasher));
   }
   StaticTable table;
   table.dimension = static_cast<uint32_t>(shape[1]);

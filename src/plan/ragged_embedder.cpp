@@ -25,7 +25,7 @@ Result<std::shared_ptr<const RaggedEmbedder>> RaggedEmbedder::load(const std::st
   }
   if (precision == Precision::table) {
     return fail(ErrorCode::invalid_argument, "a static model has dense vectors only",
-                "give fp32, bf16 or int8");
+                "give auto, fp32, bf16, int16 or int8");
   }
   HR_ASSIGN(const ModelFiles files, find_model(model));
   HR_ASSIGN(auto tokenizer, Tokenizer::load(files.directory));

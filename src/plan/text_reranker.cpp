@@ -20,7 +20,7 @@ Result<std::shared_ptr<const TextReranker>> TextReranker::load(const std::string
                                                                Precision precision) {
   if (precision == Precision::table) {
     return fail(ErrorCode::invalid_argument, "there is no static model of a reranker",
-                "give fp32, bf16 or int8");
+                "give auto, fp32, bf16, int16 or int8");
   }
   HR_ASSIGN(const ModelFiles files, find_model(model));
   HR_ASSIGN(auto tokenizer, Tokenizer::load(files.directory));
