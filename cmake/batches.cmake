@@ -13,8 +13,9 @@ set(HEADRACE_ALONE
   transform/tokenizer_regex_parser transform/tokenizer_splitter transform/wordpiece_test
   embed/model_store embed/safetensors embed/static_model
   index/columns index/document_table index/postings index/query index/row_store
-  index/search_columns index/search_lists index/search_ranking index/section_file
-  index/store_backup index/store_concurrency_test index/vector_lists index/vectors
+  index/search_columns index/search_lists index/search_ranking index/search_test index/section_file
+  index/store_backup index/store_concurrency_test index/vector_lists index/vector_lists_test
+  index/vectors
   plan/render plan/row_stream
   worker/email_headers worker/legacy_text_guess worker/odf worker/xml_reader)
 
