@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 MANUAL = pathlib.Path("/usr/share/doc/postgresql-doc-15/html")
 CACHE = pathlib.Path(os.environ.get("HEADRACE_BENCH_CACHE", tempfile.gettempdir())) / "headrace-embedding-bench"
 CONTENDERS = (
+    "headrace-int16",
     "headrace-fp32",
     "headrace-int8",
     "sentence-transformers",
