@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <optional>
 #include <utility>
 
 #include "base/mutex.h"
@@ -30,6 +31,12 @@ std::string utf8_of(nb::handle text) {
   PyErr_Clear();
   const nb::object bytes = text.attr("encode")("utf-8", "replace");
   return std::string(PyBytes_AsString(bytes.ptr()), static_cast<size_t>(PyBytes_Size(bytes.ptr())));
+}
+
+// Before anybody could interrupt it: a thread of its own would cost more than the work.
+bool is_over_at_once(const VectorModelInfo& model, const std::string& text) {
+  constexpr size_t kShort = 8 << 10;
+  return (model.kind == "encoder" || model.kind == "static") && text.size() <= kShort;
 }
 
 EmbedPurpose purpose_of(const std::string& name) {
@@ -96,9 +103,15 @@ nb::object Model::embed(const nb::list& given, const std::string& purpose) {
   if (purpose == "query" && texts.size() == 1) options.priority = EmbedPriority::query;
   CancelToken cancel;
   options.cancel = &cancel;
-  auto result = run_interruptible_result<Embeddings>(
-      cancel, [&] { return model_->embed(texts, options, *pool_); });
-  auto held = std::make_unique<Embeddings>(unwrap(std::move(result)));
+  const auto work = [&] { return model_->embed(texts, options, *pool_); };
+  std::optional<Result<Embeddings>> result;
+  if (options.priority == EmbedPriority::query && is_over_at_once(model_->info(), texts.front())) {
+    const nb::gil_scoped_release release;
+    result.emplace(work());
+  } else {
+    result.emplace(run_interruptible_result<Embeddings>(cancel, work));
+  }
+  auto held = std::make_unique<Embeddings>(unwrap(std::move(*result)));
   {
     const MutexLock lock(counts_->mutex);
     counts_->sums.add_counts(*held);

@@ -49,19 +49,6 @@ Result<std::vector<float>> WeightReader::vector(const std::string& name, uint64_
   return values;
 }
 
-Result<AlignedBuffer<Half>> WeightReader::half_table(const std::string& name, uint64_t count,
-                                                     uint64_t width) {
-  AlignedBuffer<Half> table(count * width);
-  const uint64_t shape[] = {count, width};
-  bool fits = true;
-  HR_TRY(rows(name, shape, width, [&](uint64_t row, const float* values) {
-    Half* to = table.data() + row * width;
-    fits &= kernels_.narrow(values, to, width);
-  }));
-  if (!fits) return too_big(name);
-  return table;
-}
-
 Status WeightReader::add_table(const std::string& name, uint64_t count, uint64_t width,
                                uint64_t first, std::span<float> out) {
   const uint64_t shape[] = {count, width};

@@ -17,41 +17,13 @@
 
 #include "base/hash.h"
 #include "base/result.h"
+#include "embed/aligned_buffer.h"
 #include "embed/kernels.h"
 #include "embed/precision.h"
 #include "embed/safetensors.h"
 #include "runtime/team.h"
 
 namespace headrace::embed {
-
-// A buffer of T at a 64-byte boundary, zeroed.
-template <class T>
-class AlignedBuffer {
- public:
-  AlignedBuffer() = default;
-  explicit AlignedBuffer(size_t count) { resize(count); }
-  void resize(size_t count) {
-    lines_.resize((count * sizeof(T) + sizeof(Line) - 1) / sizeof(Line));
-    count_ = count;
-  }
-  // Makes room; what was there is gone. What is too small goes first, and no more comes than asked
-  // for: two buffers at a time, or twice the size, would be what a process is remembered by.
-  void grow(size_t count) {
-    if (count <= count_) return;
-    lines_ = std::vector<Line>();
-    resize(count);
-  }
-  size_t size() const { return count_; }
-  T* data() { return reinterpret_cast<T*>(lines_.data()); }
-  const T* data() const { return reinterpret_cast<const T*>(lines_.data()); }
-
- private:
-  struct alignas(64) Line {
-    std::byte bytes[64];
-  };
-  std::vector<Line> lines_;
-  size_t count_ = 0;
-};
 
 // Reads tensors in a fixed order and hashes what it read, so that equal hashes mean equal weights.
 class WeightReader {
@@ -69,12 +41,10 @@ class WeightReader {
   // Of the matrices that are loaded next.
   Precision precision() const { return precision_; }
   Result<std::vector<float>> vector(const std::string& name, uint64_t size);
-  // A table row by row as halves.
-  Result<AlignedBuffer<Half>> half_table(const std::string& name, uint64_t rows, uint64_t width);
   // Adds `count` rows of a table, from row `first` of its `rows`, to out (count x width).
   Status add_table(const std::string& name, uint64_t rows, uint64_t width, uint64_t first,
                    std::span<float> out);
-  // A matrix stored as [outputs, inputs]: take(output, its weights).
+  // A matrix stored as [outputs, inputs], or a table of so many rows: take(its number, its values).
   Status matrix(const std::string& name, uint64_t outputs, uint64_t inputs,
                 const std::function<void(uint64_t, const float*)>& take);
   // What is wrong with a tensor that half precision cannot hold.

@@ -81,8 +81,8 @@ void Transformer::look_up(Sequences tile, float* state) const {
   const size_t place_step = config_.rotary.base != 0 ? 0 : hidden;
   for (const TokenSequence& sequence : tile) {
     for (size_t place = 0; place < sequence.ids.size(); ++place, state += stride_) {
-      kernels_.widen_add(weights_.words.data() + static_cast<size_t>(sequence.ids[place]) * hidden,
-                         weights_.places.data() + place * place_step, state, hidden);
+      weights_.words.add(kernels_, static_cast<size_t>(sequence.ids[place]),
+                         weights_.places.data() + place * place_step, state);
       if (place < sequence.second || weights_.second_type.empty()) continue;
       for (size_t i = 0; i < hidden; ++i) state[i] += weights_.second_type[i];
     }
@@ -120,9 +120,10 @@ void Transformer::leave(const std::optional<LayerNorm>& norm, float* rows, const
   for (size_t i = 0; i < count * stride_; ++i) rows[i] += entered[i];
 }
 
-// One head of one sequence, whose rows begin at `projected` and `context`.
-void Transformer::attend_head(const Layer& layer, size_t head, size_t tokens,
-                              const float* projected, float* context, float* workspace) const {
+// One head of one sequence, whose rows begin at `projected`. The result takes the place of the
+// queries, block after block, each when nothing reads it any more.
+void Transformer::attend_head(const Layer& layer, size_t head, size_t tokens, float* projected,
+                              float* workspace) const {
   const size_t hidden = config_.hidden;
   const size_t head_size = hidden / config_.heads;
   AttentionCall call{.query = projected + head * head_size,
@@ -130,8 +131,8 @@ void Transformer::attend_head(const Layer& layer, size_t head, size_t tokens,
                      .tokens = tokens,
                      .head_size = head_size,
                      .scale = 1.0f / std::sqrt(static_cast<float>(head_size)),
-                     .output = context + head * head_size,
-                     .output_stride = stride_,
+                     .output = projected + head * head_size,
+                     .output_stride = layer.projection.padded_outputs(),
                      .workspace = workspace};
   call.key = call.query + hidden;
   call.value = call.query + 2 * hidden;
@@ -159,15 +160,14 @@ void Transformer::attend_head(const Layer& layer, size_t head, size_t tokens,
   }
 }
 
-// Every head of every sequence, from what was projected into the context.
+// Every head of every sequence.
 void Transformer::attend_heads(const Layer& layer, Sequences tile,
                                Encoder::Scratch& scratch) const {
-  const float* projected = scratch.projected.data();
-  float* context = scratch.context.data();
+  float* projected = scratch.projected.data();
   for (const TokenSequence& sequence : tile) {
     const size_t length = sequence.ids.size();
     const auto attend_one = [&](size_t head, size_t member) {
-      attend_head(layer, head, length, projected, context,
+      attend_head(layer, head, length, projected,
                   scratch.attention.data() + member * scratch.attention_share);
     };
     if (scratch.team() != nullptr) {
@@ -179,7 +179,6 @@ void Transformer::attend_heads(const Layer& layer, Sequences tile,
       }
     }
     projected += length * layer.projection.padded_outputs();
-    context += length * stride_;
   }
 }
 
@@ -213,8 +212,8 @@ void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
     const size_t count = std::min(step, tokens - row);
     float* next = scratch.next.data() + row * stride_;
     layer.attention_output.apply(kernels_,
-                                 {.input = scratch.context.data() + row * stride_,
-                                  .input_stride = stride_,
+                                 {.input = scratch.projected.data() + row * width,
+                                  .input_stride = width,
                                   .output = next,
                                   .output_stride = stride_,
                                   .count = count},
@@ -281,7 +280,6 @@ void Transformer::run_tile(Sequences tile, size_t tokens, Encoder::Scratch& scra
   const size_t step = stretch(stride_ + kInnerColumns, tokens);
   scratch.state.grow(tokens * stride_);
   scratch.next.grow(tokens * stride_);
-  scratch.context.grow(tokens * stride_);
   scratch.projected.grow(tokens * round_up(3 * size_t{config_.hidden}, kPanelWidthMax));
   scratch.inner.grow(step * inner_columns(step));
   if (config_.gated) scratch.gate.grow(step * inner_columns(step));

@@ -30,8 +30,7 @@ class Encoder::Scratch {
  public:
   embed::AlignedBuffer<float> state;      // tokens x hidden: what enters a layer
   embed::AlignedBuffer<float> next;       // tokens x hidden: what leaves a block
-  embed::AlignedBuffer<float> context;    // tokens x hidden: attention's result
-  embed::AlignedBuffer<float> projected;  // tokens x (query, key, value)
+  embed::AlignedBuffer<float> projected;  // tokens x (query, then attention's result; key; value)
   embed::AlignedBuffer<float> inner;      // some tokens x some of the intermediate columns
   embed::AlignedBuffer<float> gate;       // the same, where they are gated
   embed::AlignedBuffer<float> normed;     // some tokens x hidden, where norms come first
@@ -99,8 +98,8 @@ class Transformer {
   void look_up(Sequences tile, float* state) const;
   void attend(const Layer& layer, Sequences tile, size_t tokens, Encoder::Scratch& scratch) const;
   void attend_heads(const Layer& layer, Sequences tile, Encoder::Scratch& scratch) const;
-  void attend_head(const Layer& layer, size_t head, size_t tokens, const float* projected,
-                   float* context, float* workspace) const;
+  void attend_head(const Layer& layer, size_t head, size_t tokens, float* projected,
+                   float* workspace) const;
   void feed_forward(const Layer& layer, size_t tokens, Encoder::Scratch& scratch) const;
   // The rows as a part of a layer reads them: themselves, or with norms that come first a copy.
   const float* entering(const std::optional<LayerNorm>& norm, const float* rows, size_t count,

@@ -44,7 +44,7 @@ Status load_relative_bias(WeightReader& reader, const ModelConfig& config,
 Status load_embeddings(WeightReader& reader, const ModelConfig& config, const TensorNames& names,
                        TransformerWeights& weights) {
   const uint32_t hidden = config.hidden;
-  HR_ASSIGN(weights.words, reader.half_table(names.words, config.vocabulary, hidden));
+  HR_ASSIGN(weights.words, WordTable::load(reader, names.words, config.vocabulary, hidden));
   const bool rotary = config.rotary.base != 0;
   const uint32_t rows = rotary ? 1 : config.positions - config.position_offset;
   weights.places.assign(size_t{rows} * hidden, 0.0f);

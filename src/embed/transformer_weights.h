@@ -22,6 +22,7 @@
 #include "embed/rotary.h"
 #include "embed/safetensors.h"
 #include "embed/tensor_names.h"
+#include "embed/word_table.h"
 
 namespace headrace::embed {
 
@@ -37,7 +38,7 @@ struct Layer {
 };
 
 struct TransformerWeights {
-  AlignedBuffer<Half> words;
+  WordTable words;
   // What is added to a word: position (plus token type 0), positions x hidden; with rotary
   // positions one row for all.
   std::vector<float> places;

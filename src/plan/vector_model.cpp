@@ -60,9 +60,9 @@ Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
   return TextEmbedder::load(spec, options.precision);
 }
 
-// Part of a cache's name since texts that are cut keep the special tokens at their end: what was
-// kept before is not looked at.
-constexpr const char* kCutTexts = "|2";
+// Part of a cache's name: counts how often our own vectors have changed (2: texts that are cut keep
+// the special tokens at their end; 3: words in 8 bits). What was kept before is not looked at.
+constexpr const char* kVectorsVersion = "|3";
 
 }  // namespace
 
@@ -101,7 +101,7 @@ Result<std::shared_ptr<const VectorModel>> with_reuse(std::shared_ptr<const Vect
   const std::string folder = options.cache.empty() ? default_cache_folder() : options.cache;
   if (persistent && !folder.empty() && folder != "off") {
     cache = std::make_unique<VectorCache>(FileSystem::real(), folder,
-                                          info.fingerprint + "|" + info.precision + kCutTexts,
+                                          info.fingerprint + "|" + info.precision + kVectorsVersion,
                                           info.dimension);
   }
   return std::make_shared<const ReusingModel>(std::move(model), windows ? "window" : "cut",

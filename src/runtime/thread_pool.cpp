@@ -136,7 +136,8 @@ void ThreadPool::parallel_for(size_t count, const std::function<void(size_t)>& b
   // The caller does every index that no helper takes, so nobody waits for a task that is still in
   // the queue: nested loops cannot lock up.
   const auto loop = std::make_shared<Loop>(count, body);
-  const size_t helpers = std::min(size(), count - 1);
+  // One of as many threads as the pool has: more would only take CPUs and memory from each other.
+  const size_t helpers = std::min(size(), count) - 1;
   for (size_t i = 0; i < helpers; ++i) submit([loop] { loop->run(); });
   loop->run();
   MutexLock lock(loop->mutex);
