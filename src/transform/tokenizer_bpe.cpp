@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,7 @@ namespace {
 
 constexpr size_t kKeptSymbols = 65'536;
 constexpr uint32_t kNoSymbol = UINT32_MAX;
+constexpr std::string_view kBlank = "\u2581";
 
 struct Symbol {
   uint32_t value = 0;
@@ -45,25 +47,12 @@ class BpeModel final : public TokenModel {
   }
 
   void tokenize(std::string_view word, std::vector<ModelToken>& out) const override {
-    if (ignore_merges_) {
-      if (const uint32_t symbol = find(word); symbol != kNoSymbol) {
-        out.push_back({ids_[symbol], 0, static_cast<uint32_t>(word.size())});
-        return;
-      }
+    Scratch& scratch = thread_scratch();
+    if (prepare(word, scratch, 0)) {
+      scratch.words[0].merge(merges_);
+      return put(scratch.words[0], out);
     }
-    if (!pairs_.empty() && word.size() <= ShortWord::kSymbolsMax) return merge_bytes(word, out);
-    thread_local std::vector<Symbol> symbols;
-    symbols.clear();
-    if (byte_level_) {
-      for (size_t i = 0; i < word.size(); ++i) {
-        const auto byte = static_cast<uint8_t>(word[i]);
-        const uint32_t symbol = i + 1 == word.size() ? last_bytes_[byte] : bytes_[byte];
-        if (symbol != kNoSymbol) add(symbols, symbol, 1);
-      }
-    } else {
-      add_characters(word, symbols);
-    }
-    if (symbols.size() <= ShortWord::kSymbolsMax) return merge_few(symbols, out);
+    std::vector<Symbol>& symbols = scratch.symbols;
     merge_all(symbols);
     uint32_t at = 0;
     for (const Symbol& symbol : symbols) {
@@ -75,7 +64,113 @@ class BpeModel final : public TokenModel {
     if (symbols.capacity() > kKeptSymbols) std::vector<Symbol>().swap(symbols);
   }
 
+  void tokenize_words(std::span<const std::string_view> words, std::vector<ModelToken>& out,
+                      std::vector<uint32_t>& ends) const override {
+    Scratch& scratch = thread_scratch();
+    size_t waiting = 0;
+    const auto finish = [&] {
+      merge_words({scratch.words.data(), waiting}, merges_);
+      for (size_t i = 0; i < waiting; ++i) {
+        put(scratch.words[i], out);
+        ends.push_back(static_cast<uint32_t>(out.size()));
+      }
+      waiting = 0;
+    };
+    for (const std::string_view word : words) {
+      if (prepare(word, scratch, waiting)) {
+        if (++waiting == scratch.words.size()) finish();
+        continue;
+      }
+      finish();
+      tokenize(word, out);
+      ends.push_back(static_cast<uint32_t>(out.size()));
+    }
+    finish();
+  }
+
  private:
+  struct Scratch {
+    std::array<ShortWord, 8> words;
+    std::vector<Symbol> symbols;
+  };
+  // Not on the stack: the compiler would clear it for every word.
+  static Scratch& thread_scratch() {
+    thread_local Scratch scratch;
+    return scratch;
+  }
+
+  // Makes scratch.words[place] of `word`; false: it is long, and its symbols are in
+  // scratch.symbols.
+  bool prepare(std::string_view word, Scratch& scratch, size_t place) const {
+    ShortWord& made = scratch.words[place];
+    made.clear();
+    if (ignore_merges_) {
+      if (const uint32_t symbol = find(word); symbol != kNoSymbol) {
+        made.add(symbol, 0, static_cast<uint32_t>(word.size()));
+        return true;
+      }
+    }
+    if (!pairs_.empty() && word.size() <= ShortWord::kSymbolsMax) {
+      if (byte_level_ ? add_bytes(word, made) : add_plain(word, made)) return true;
+    }
+    std::vector<Symbol>& symbols = scratch.symbols;
+    symbols.clear();
+    if (byte_level_) {
+      for (size_t i = 0; i < word.size(); ++i) {
+        const auto byte = static_cast<uint8_t>(word[i]);
+        const uint32_t symbol = i + 1 == word.size() ? last_bytes_[byte] : bytes_[byte];
+        if (symbol != kNoSymbol) add(symbols, symbol, 1);
+      }
+    } else {
+      add_characters(word, symbols);
+    }
+    if (symbols.size() > ShortWord::kSymbolsMax) return false;
+    made.clear();
+    for (size_t i = 0; i < symbols.size(); ++i) {
+      made.add(symbols[i].value, i == 0 ? 0 : merges_.rank(symbols[i - 1].value, symbols[i].value),
+               symbols[i].length);
+    }
+    return true;
+  }
+
+  // A word of a vocabulary that knows all bytes.
+  bool add_bytes(std::string_view word, ShortWord& made) const {
+    const uint32_t* pairs = pairs_.data();
+    uint8_t before = 0;
+    for (const char c : word) {
+      const auto byte = static_cast<uint8_t>(c);
+      made.add(bytes_[byte], pairs[size_t{before} << 8 | byte], 1);
+      before = byte;
+    }
+    return true;
+  }
+
+  // A word of known ASCII characters that may begin with SentencePiece's blank, which has the place
+  // of NUL in the tables; false: it is no such word.
+  bool add_plain(std::string_view word, ShortWord& made) const {
+    const uint32_t* pairs = pairs_.data();
+    uint8_t before = 0;
+    size_t at = 0;
+    if (word.starts_with(kBlank) && characters_[0] != kNoSymbol) {
+      made.add(characters_[0], 0, static_cast<uint32_t>(kBlank.size()));
+      at = kBlank.size();
+    }
+    for (; at < word.size(); ++at) {
+      const auto byte = static_cast<uint8_t>(word[at]);
+      if (byte == 0 || byte >= 0x80 || characters_[byte] == kNoSymbol) return false;
+      made.add(characters_[byte], pairs[size_t{before} << 7 | byte], 1);
+      before = byte;
+    }
+    return true;
+  }
+
+  void put(const ShortWord& word, std::vector<ModelToken>& out) const {
+    const int32_t* ids = ids_.data();
+    word.each([&](uint32_t symbol, uint32_t from, uint32_t to) {
+      out.push_back({ids[symbol], from, to});
+    });
+  }
+
   auto name() const {
     return [this](uint32_t place) -> std::string_view { return texts_[place]; };
   }
@@ -130,13 +225,22 @@ class BpeModel final : public TokenModel {
     HR_TRY(fill_merges(config));
     const bool all_bytes = std::all_of(bytes_.begin(), bytes_.end(),
                                        [](uint32_t symbol) { return symbol != kNoSymbol; });
-    if (byte_level_ && all_bytes && suffix_.empty()) {
-      pairs_.resize(size_t{256} * 256);
-      for (size_t i = 0; i < pairs_.size(); ++i) {
-        pairs_[i] = merges_.rank(bytes_[i >> 8], bytes_[i & 255]);
-      }
+    if (byte_level_ && all_bytes && suffix_.empty()) fill_pairs(8, bytes_);
+    if (!byte_level_ && prefix_.empty() && suffix_.empty()) {
+      characters_[0] = find(kBlank);
+      fill_pairs(7, characters_);
     }
     return {};
+  }
+
+  void fill_pairs(int bits, std::span<const uint32_t> symbols) {
+    pairs_.resize(symbols.size() << bits);
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      const uint32_t left = symbols[i >> bits];
+      const uint32_t right = symbols[i & ((size_t{1} << bits) - 1)];
+      const bool known = left != kNoSymbol && right != kNoSymbol;
+      pairs_[i] = known ? merges_.rank(left, right) : MergeTable::kNoRank;
+    }
   }
 
   Status fill_merges(const TokenizerConfig& config) {
@@ -163,37 +267,6 @@ class BpeModel final : public TokenModel {
     return {};
   }
 
-  // A short word of a vocabulary that knows all bytes.
-  void merge_bytes(std::string_view word, std::vector<ModelToken>& out) const {
-    ShortWord symbols;
-    const uint32_t* pairs = pairs_.data();
-    uint8_t before = 0;
-    for (const char c : word) {
-      const auto byte = static_cast<uint8_t>(c);
-      symbols.add(bytes_[byte], pairs[size_t{before} << 8 | byte]);
-      before = byte;
-    }
-    symbols.merge(merges_);
-    symbols.each([&](uint32_t symbol, size_t from, size_t to) {
-      out.push_back({ids_[symbol], static_cast<uint32_t>(from), static_cast<uint32_t>(to)});
-    });
-  }
-
-  void merge_few(const std::vector<Symbol>& found, std::vector<ModelToken>& out) const {
-    ShortWord symbols;
-    for (size_t i = 0; i < found.size(); ++i) {
-      symbols.add(found[i].value, i == 0 ? 0 : merges_.rank(found[i - 1].value, found[i].value));
-    }
-    symbols.merge(merges_);
-    uint32_t begin = 0;
-    symbols.each([&](uint32_t symbol, size_t from, size_t to) {
-      uint32_t end = begin;
-      for (size_t i = from; i < to; ++i) end += found[i].length;
-      out.push_back({ids_[symbol], begin, end});
-      begin = end;
-    });
-  }
-
   static void add(std::vector<Symbol>& symbols, uint32_t value, uint32_t length) {
     const auto place = static_cast<int32_t>(symbols.size());
     if (place > 0) symbols.back().after = place;
@@ -218,7 +291,8 @@ class BpeModel final : public TokenModel {
         text = decorated;
       }
       const auto byte = static_cast<uint8_t>(text[0]);
-      const uint32_t known = text.size() == 1 && byte < 0x80 ? characters_[byte] : find(text);
+      const bool plain = text.size() == 1 && byte > 0 && byte < 0x80;
+      const uint32_t known = plain ? characters_[byte] : find(text);
       if (known != kNoSymbol) {
         if (unknown_length > 0) add(symbols, unknown_, unknown_length);
         unknown_length = 0;
@@ -286,10 +360,11 @@ class BpeModel final : public TokenModel {
   std::vector<int32_t> ids_;        // of each symbol
   TokenIndex index_;
   MergeTable merges_;
-  std::vector<uint32_t> pairs_;  // ranks of two bytes; empty: not byte-level, or bytes are unknown
+  // Ranks of two bytes, or of two of characters_; empty: bytes are unknown, or words are decorated.
+  std::vector<uint32_t> pairs_;
   std::array<uint32_t, 256> bytes_{};
   std::array<uint32_t, 256> last_bytes_{};  // byte-level: of a word's last byte, with the suffix
-  std::array<uint32_t, 128> characters_{};  // of one ASCII character
+  std::array<uint32_t, 128> characters_{};  // of one ASCII character; of NUL: see add_plain()
   uint32_t unknown_ = kNoSymbol;
   bool byte_level_ = false;
   bool ignore_merges_ = false;

@@ -8,6 +8,7 @@
 // Owns: its tables. Threads: one object for each thread. Errors: none.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -79,18 +80,20 @@ class ChunkCache {
   // The calling thread's cache, made ready for the tokenizer with this number.
   static ChunkCache& of_thread(uint64_t serial);
 
-  // `size` is 1 to 15. Reads 16 bytes at `p` when `roomy`, else `size`.
-  static WordKey small_key(const char* p, size_t size, bool roomy) {
-    char bytes[16] = {};
-    std::memcpy(bytes, p, roomy ? 16 : size);
+  // `size` is 1 to 15. Reads 16 bytes at `p`.
+  static WordKey small_key(const char* p, size_t size) {
     WordKey out;
-    std::memcpy(&out.low, bytes, 8);
-    std::memcpy(&out.high, bytes + 8, 8);
-    const uint64_t keep_low = size >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * size)) - 1;
-    const uint64_t keep_high = size <= 8 ? 0 : (uint64_t{1} << (8 * (size - 8))) - 1;
-    out.low &= keep_low;
-    out.high = (out.high & keep_high) | uint64_t{size} << 56;
+    std::memcpy(&out.low, p, 8);
+    std::memcpy(&out.high, p + 8, 8);
+    out.low &= kKeep[size].low;
+    out.high = (out.high & kKeep[size].high) | uint64_t{size} << 56;
     return out;
+  }
+  // The same, reading no byte behind the word.
+  static WordKey small_key_at_end(const char* p, size_t size) {
+    char bytes[16] = {};
+    std::memcpy(bytes, p, size);
+    return small_key(bytes, size);
   }
   // `size` is 1 to 31.
   static MediumKey medium_key(const char* p, size_t size) {
@@ -100,11 +103,26 @@ class ChunkCache {
     return out;
   }
 
-  const SmallChunk* find(const WordKey& key) const { return find_in(small_, place(key), key); }
-  const MediumChunk* find(const MediumKey& key) const { return find_in(medium_, place(key), key); }
-  // The set where `key` lies, on its way to the processor's cache.
-  void prefetch(const WordKey& key) const { __builtin_prefetch(small_.data() + place(key)); }
-  // Keeps the tokens (offsets relative to the chunk). False: they do not fit.
+  // The set where `key` belongs, on its way to the processor's cache.
+  const SmallChunk* set_of(const WordKey& key) const {
+    const SmallChunk* set = small_.data() + place(key);
+    __builtin_prefetch(set);
+    return set;
+  }
+  const MediumChunk* set_of(const MediumKey& key) const {
+    const MediumChunk* set = medium_.data() + place(key);
+    __builtin_prefetch(set);
+    __builtin_prefetch(set + 1);
+    return set;
+  }
+  // `set` is that of `key`. The answer is good until the next keep().
+  template <typename Chunk, typename Key>
+  static const Chunk* find(const Chunk* set, const Key& key) {
+    const Chunk* candidate = set + (set[0].key == key ? 0 : 1);
+    return candidate->key == key ? candidate : nullptr;
+  }
+  // Keeps the tokens (offsets relative to the chunk) of a chunk that was not found. False: they do
+  // not fit.
   bool keep(const WordKey& key, std::span<const PlacedToken> tokens) {
     return keep_in(small_, place(key), key, tokens);
   }
@@ -124,6 +142,14 @@ class ChunkCache {
     uint32_t tokens_at = 0;
     uint32_t count = 0;
   };
+  static constexpr std::array<WordKey, 16> kKeep = [] {
+    std::array<WordKey, 16> out{};
+    for (size_t size = 0; size < out.size(); ++size) {
+      out[size].low = size >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * size)) - 1;
+      out[size].high = size <= 8 ? 0 : (uint64_t{1} << (8 * (size - 8))) - 1;
+    }
+    return out;
+  }();
   static constexpr int kSmallBits = 15;   // sets
   static constexpr int kMediumBits = 13;  // sets
   static constexpr size_t kLongSlots = 16'384;
@@ -137,16 +163,11 @@ class ChunkCache {
     return static_cast<size_t>(key.hash() >> (64 - kMediumBits)) * 2;
   }
   template <typename Chunk, typename Key>
-  static const Chunk* find_in(const std::vector<Chunk>& table, size_t place, const Key& key) {
-    const Chunk* pair = table.data() + place;
-    const Chunk* candidate = pair + (pair[0].key == key ? 0 : 1);
-    return candidate->key == key ? candidate : nullptr;
-  }
-  template <typename Chunk, typename Key>
   static bool keep_in(std::vector<Chunk>& table, size_t place, const Key& key,
                       std::span<const PlacedToken> tokens) {
     if (tokens.size() > Chunk::kTokensMax) return false;
     Chunk* pair = table.data() + place;
+    if (pair[0].key == key) return true;
     pair[1] = pair[0];
     pair[0].key = key;
     for (size_t i = 0; i < tokens.size(); ++i) pair[0].ids[i] = tokens[i].id;

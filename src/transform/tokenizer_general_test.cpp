@@ -85,10 +85,17 @@ TEST(GeneralTokenizer, FastWaysAgreeWithTheGeneralOne) {
   for (const samples::Sample& sample : samples::all()) {
     const Built built = build(sample.json);
     ASSERT_TRUE(built.tokenizer) << sample.name;
-    for (int round = 0; round < 150; ++round) {
+    for (int round = 0; round < 160; ++round) {
       std::string text;
-      const size_t parts = random() % 40;
-      for (size_t i = 0; i < parts; ++i) text += kParts[random() % std::size(kParts)];
+      // Long ones, with words of all lengths, fill the batches of words that wait for each other.
+      const bool is_long = round >= 150;
+      const size_t parts = random() % (is_long ? 3000 : 40);
+      size_t together = 0;  // how many parts the same one is left in its place
+      for (size_t i = 0, part = 0; i < parts; ++i) {
+        if (together == 0 || --together == 0) part = random() % std::size(kParts);
+        if (is_long && together == 0 && random() % 200 == 0) together = random() % 300;
+        text += kParts[part];
+      }
       const Encoding fast = encode(*built.tokenizer, text);
       const Encoding slow = encode_slowly(built, text);
       ASSERT_EQ(fast.ids, slow.ids) << sample.name << ": " << text;
@@ -98,6 +105,25 @@ TEST(GeneralTokenizer, FastWaysAgreeWithTheGeneralOne) {
       const size_t count = built.tokenizer->encode_ids(text, 3, ids);
       ASSERT_EQ(count, fast.ids.size() + built.tokenizer->special_count());
       ASSERT_EQ(ids.size(), std::min<size_t>(count, 3));
+    }
+  }
+}
+
+TEST(GeneralTokenizer, WordsOfEveryLengthAmongOthers) {
+  for (const samples::Sample& sample : samples::all()) {
+    const Built built = build(sample.json);
+    for (const std::string part : {"a", "ab", "\u00e9"}) {
+      for (size_t length = 1; length < 300; ++length) {
+        // What is new comes before it and behind it.
+        std::string text = "x the ab" + std::to_string(length) + " ";
+        for (size_t i = 0; i < length / part.size(); ++i) text += part;
+        text += " abab the" + std::to_string(length) + " b";
+        const Encoding fast = encode(*built.tokenizer, text);
+        const Encoding slow = encode_slowly(built, text);
+        ASSERT_EQ(fast.ids, slow.ids) << sample.name << ": " << text;
+        ASSERT_EQ(fast.begins, slow.begins) << sample.name << ": " << text;
+        ASSERT_EQ(fast.ends, slow.ends) << sample.name << ": " << text;
+      }
     }
   }
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -26,6 +27,15 @@ class TokenModel {
   virtual ~TokenModel() = default;
   // Appends the tokens of `word` (valid UTF-8, not empty). Takes time almost linear in its length.
   virtual void tokenize(std::string_view word, std::vector<ModelToken>& out) const = 0;
+  // The same for several words, which may overlap in time: what is new in a text costs mostly
+  // waiting for memory. The tokens of words[i] end where ends[i] says.
+  virtual void tokenize_words(std::span<const std::string_view> words, std::vector<ModelToken>& out,
+                              std::vector<uint32_t>& ends) const {
+    for (const std::string_view word : words) {
+      tokenize(word, out);
+      ends.push_back(static_cast<uint32_t>(out.size()));
+    }
+  }
 };
 
 Result<std::shared_ptr<const TokenModel>> make_token_model(const TokenizerConfig& config);

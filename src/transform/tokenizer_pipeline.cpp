@@ -171,52 +171,78 @@ void TextPipeline::encode(std::string_view text, size_t begin, size_t end, Place
   }
 }
 
-void TextPipeline::encode_word(std::string_view text, size_t begin, size_t end, bool first,
-                               std::vector<PlacedToken>& out) const {
-  thread_local std::vector<ModelToken> tokens;
-  tokens.clear();
-  const std::string_view word = text.substr(begin, end - begin);
-  model_->tokenize(word, tokens);
+// Appends the tokens of `word`, of which the model made `tokens`.
+void TextPipeline::put_tokens(std::string_view text, const Word& word,
+                              std::span<const ModelToken> tokens, bool first,
+                              std::vector<PlacedToken>& out) const {
+  const size_t shift = word.lead.text.size();
   for (const ModelToken& made : tokens) {
     // A token of some bytes of a character stands for all of it.
-    size_t from = begin + made.begin;
-    size_t to = begin + made.end;
-    while (is_continuation(text[from])) --from;
-    while (to < end && is_continuation(text[to])) ++to;
+    size_t from = word.lead.begin;
+    if (made.begin >= shift) {
+      from = word.begin + made.begin - shift;
+      while (is_continuation(text[from])) --from;
+    }
+    size_t to = word.lead.end;
+    if (made.end > shift) {
+      to = word.begin + made.end - shift;
+      while (to < word.end && is_continuation(text[to])) ++to;
+    }
     PlacedToken token{made.id, static_cast<uint32_t>(from), static_cast<uint32_t>(to)};
-    if (!trim_.empty()) {
-      trim_blanks(text, word.substr(made.begin, made.end - made.begin), first && out.empty(),
-                  token);
+    if (!trim_.empty() && shift == 0) {
+      trim_blanks(text, text.substr(word.begin + made.begin, made.end - made.begin),
+                  first && out.empty(), token);
     }
     out.push_back(token);
   }
-  if (tokens.capacity() > kKeptTokens) std::vector<ModelToken>().swap(tokens);
 }
 
-void TextPipeline::encode_plain(std::string_view text, size_t begin, size_t end, const Lead& lead,
-                                std::vector<PlacedToken>& out) const {
+void TextPipeline::encode_word(std::string_view text, const Word& word, bool first,
+                               std::vector<PlacedToken>& out) const {
   thread_local std::vector<ModelToken> tokens;
-  thread_local std::string word;
+  thread_local std::string led;
   tokens.clear();
-  word.clear();
-  word.append(lead.text).append(text.substr(begin, end - begin));
-  model_->tokenize(word, tokens);
-  const size_t shift = lead.text.size();
-  for (const ModelToken& made : tokens) {
-    size_t from = lead.begin;
-    if (made.begin >= shift) {
-      from = begin + made.begin - shift;
-      while (is_continuation(text[from])) --from;
-    }
-    size_t to = lead.end;
-    if (made.end > shift) {
-      to = begin + made.end - shift;
-      while (to < end && is_continuation(text[to])) ++to;
-    }
-    out.push_back({made.id, static_cast<uint32_t>(from), static_cast<uint32_t>(to)});
+  std::string_view bytes = text.substr(word.begin, word.end - word.begin);
+  if (!word.lead.text.empty()) {
+    led.assign(word.lead.text).append(bytes);
+    bytes = led;
   }
+  model_->tokenize(bytes, tokens);
+  put_tokens(text, word, tokens, first, out);
   if (tokens.capacity() > kKeptTokens) std::vector<ModelToken>().swap(tokens);
-  if (word.capacity() > kKeptTokens) std::string().swap(word);
+  if (led.capacity() > kKeptTokens) std::string().swap(led);
+}
+
+void TextPipeline::encode_words(std::string_view text, std::span<const Word> words,
+                                std::vector<PlacedToken>& out, std::vector<uint32_t>& ends) const {
+  thread_local std::vector<ModelToken> tokens;
+  thread_local std::vector<uint32_t> token_ends;
+  thread_local std::vector<std::string_view> seen;
+  thread_local std::string led;
+  tokens.clear();
+  token_ends.clear();
+  seen.clear();
+  led.clear();
+  size_t size = 0;
+  for (const Word& word : words) size += word.lead.text.size() + word.end - word.begin;
+  led.reserve(size);  // it must not move while it grows
+  for (const Word& word : words) {
+    const std::string_view bytes = text.substr(word.begin, word.end - word.begin);
+    if (word.lead.text.empty()) {
+      seen.push_back(bytes);
+      continue;
+    }
+    const size_t from = led.size();
+    led.append(word.lead.text).append(bytes);
+    seen.push_back(std::string_view(led).substr(from));
+  }
+  model_->tokenize_words(seen, tokens, token_ends);
+  size_t from = 0;
+  for (size_t i = 0; i < words.size(); ++i) {
+    put_tokens(text, words[i], std::span(tokens).subspan(from, token_ends[i] - from), false, out);
+    from = token_ends[i];
+    ends.push_back(static_cast<uint32_t>(out.size()));
+  }
 }
 
 std::optional<AlignedText> TextPipeline::only_word(std::string_view text, size_t begin,

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -65,20 +66,28 @@ class TextPipeline {
   // Appends the tokens of text[begin, end).
   void encode(std::string_view text, size_t begin, size_t end, Place place,
               std::vector<PlacedToken>& out) const;
-  // The same for one word of a byte-level tokenizer, which needs no normalizing or splitting. The
-  // word is valid UTF-8 and not empty.
-  void encode_word(std::string_view text, size_t begin, size_t end, bool first,
-                   std::vector<PlacedToken>& out) const;
 
-  // The same for a word of which everything is as the model sees it but for its beginning: `lead`
-  // stands for text[lead_begin, lead_end). Valid UTF-8, not empty.
+  // What the model sees instead of text[begin, end).
   struct Lead {
     std::string_view text;
     size_t begin = 0;
     size_t end = 0;
   };
-  void encode_plain(std::string_view text, size_t begin, size_t end, const Lead& lead,
-                    std::vector<PlacedToken>& out) const;
+  // text[begin, end), which the model sees as it is, behind a lead if there is one. Valid UTF-8,
+  // not empty.
+  struct Word {
+    size_t begin = 0;
+    size_t end = 0;
+    Lead lead = {};
+  };
+  // Appends the tokens of a word that needs no normalizing or splitting. `first`: it is the first
+  // of its text.
+  void encode_word(std::string_view text, const Word& word, bool first,
+                   std::vector<PlacedToken>& out) const;
+  // The same for several that are not first. The tokens of words[i] end where ends[i] says.
+  void encode_words(std::string_view text, std::span<const Word> words,
+                    std::vector<PlacedToken>& out, std::vector<uint32_t>& ends) const;
+
   // What the model sees of text[begin, end) in the middle of a piece, when that is one word.
   std::optional<AlignedText> only_word(std::string_view text, size_t begin, size_t end) const;
 
@@ -91,6 +100,8 @@ class TextPipeline {
  private:
   void put_word(std::string_view text, const AlignedText& aligned, size_t begin, size_t end,
                 bool first, std::vector<PlacedToken>& out) const;
+  void put_tokens(std::string_view text, const Word& word, std::span<const ModelToken> tokens,
+                  bool first, std::vector<PlacedToken>& out) const;
   void trim_blanks(std::string_view text, std::string_view part, bool first,
                    PlacedToken& token) const;
   explicit TextPipeline(AddedTokens added) : added_(std::move(added)) {}

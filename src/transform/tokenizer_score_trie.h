@@ -91,6 +91,17 @@ class ScoreTrie {
   }
   int32_t id(uint32_t place) const { return ids_[place]; }
 
+  // The same step by step: where a byte leads to from a node, if it is_child() of it.
+  static constexpr uint32_t kRoot = 0;
+  uint32_t child(uint32_t node, char byte) const {
+    return places_.data()[node].base ^ static_cast<uint8_t>(byte);
+  }
+  bool is_child(uint32_t place, uint32_t node) const {
+    return places_.data()[place].parent == node;
+  }
+  bool is_token(uint32_t place) const { return places_.data()[place].score > kNoScore; }
+  double score(uint32_t place) const { return places_.data()[place].score; }
+
   // The id of a token; kNone: there is none.
   int32_t find(std::string_view token) const {
     int32_t out = kNone;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -17,6 +19,8 @@ namespace {
 
 constexpr double kUnknownPenalty = 10.0;
 constexpr size_t kShortBytes = 255;
+constexpr size_t kGroupBytes = 512;
+constexpr char kEnd = '\xFF';  // no token has it
 constexpr uint32_t kUnknownPlace = UINT32_MAX;
 
 class UnigramModel final : public TokenModel {
@@ -41,20 +45,33 @@ class UnigramModel final : public TokenModel {
   }
 
   void tokenize(std::string_view word, std::vector<ModelToken>& out) const override {
-    thread_local std::vector<ModelToken> path;
-    path.clear();
-    if (word.size() <= kShortBytes) {
-      find_short_path(word, path);
-    } else {
-      find_path(word, path);
+    Scratch& scratch = thread_scratch();
+    if (word.size() > kShortBytes) return put_long(word, scratch, out);
+    tokenize_group({&word, 1}, scratch, out, nullptr);
+  }
+
+  void tokenize_words(std::span<const std::string_view> words, std::vector<ModelToken>& out,
+                      std::vector<uint32_t>& ends) const override {
+    Scratch& scratch = thread_scratch();
+    size_t first = 0;
+    size_t bytes = 0;
+    const auto finish = [&](size_t last) {
+      tokenize_group(words.subspan(first, last - first), scratch, out, &ends);
+      first = last;
+      bytes = 0;
+    };
+    for (size_t i = 0; i < words.size(); ++i) {
+      const size_t size = words[i].size() + 1;
+      const bool is_long = words[i].size() > kShortBytes;
+      if (is_long || bytes + size > kGroupBytes) finish(i);
+      bytes += size;
+      if (!is_long) continue;
+      put_long(words[i], scratch, out);
+      ends.push_back(static_cast<uint32_t>(out.size()));
+      first = i + 1;
+      bytes = 0;
     }
-    for (const ModelToken& token : path) {
-      if (token.id == unknown_) {
-        put_unknown(word, token, out);
-      } else {
-        out.push_back(token);
-      }
-    }
+    finish(words.size());
   }
 
  private:
@@ -65,39 +82,136 @@ class UnigramModel final : public TokenModel {
     int32_t id = 0;
   };
 
-  // The same as find_path(), without a thought for memory.
-  void find_short_path(std::string_view word, std::vector<ModelToken>& path) const {
+  // The tokens that some text begins with.
+  struct Starts {
+    static constexpr size_t kMost = 24;
+    uint32_t count = 0;               // kMost: there may be more
+    uint32_t places[kMost + 1] = {};  // of each token, in the trie; one more is written than counts
+    uint8_t lengths[kMost + 1] = {};
+  };
+
+  // Not on the stack: the compiler would clear it for every word.
+  struct Scratch {
+    std::array<char, kGroupBytes> bytes;       // of several words, with kEnd behind each
+    std::array<Starts, kGroupBytes> starts;    // at each byte
+    std::array<uint16_t, kGroupBytes> active;  // bytes from where the walk goes on
+    std::array<uint32_t, kGroupBytes> nodes;   // where it is
+    // Of the word in hand, the best way to each byte: its sum, its last token and where that
+    // begins.
+    std::array<double, kShortBytes + 1> sums;
+    std::array<uint32_t, kShortBytes + 1> places;
+    std::array<uint8_t, kShortBytes + 1> froms;
+    std::vector<ModelToken> path;
+  };
+  static Scratch& thread_scratch() {
+    thread_local const auto scratch = std::make_unique<Scratch>();
+    return *scratch;
+  }
+
+  // Short words that fill kGroupBytes at most.
+  void tokenize_group(std::span<const std::string_view> words, Scratch& scratch,
+                      std::vector<ModelToken>& out, std::vector<uint32_t>* ends) const {
+    find_starts(words, scratch);
+    size_t first = 0;
+    for (const std::string_view word : words) {
+      scratch.path.clear();
+      if (!find_short_path(word, first, scratch)) find_path(word, scratch.path);
+      put_path(word, scratch.path, out);
+      if (ends) ends->push_back(static_cast<uint32_t>(out.size()));
+      first += word.size() + 1;
+    }
+  }
+
+  // Finds the tokens at each character of the words, all of them in step: what one waits for
+  // overlaps with the others.
+  void find_starts(std::span<const std::string_view> words, Scratch& scratch) const {
+    char* bytes = scratch.bytes.data();
+    Starts* starts = scratch.starts.data();
+    uint16_t* active = scratch.active.data();
+    uint32_t* nodes = scratch.nodes.data();
+    size_t size = 0;
+    size_t count = 0;
+    for (const std::string_view word : words) {
+      for (size_t i = 0; i < word.size(); ++i, ++size) {
+        bytes[size] = word[i];
+        starts[size].count = 0;
+        active[count] = static_cast<uint16_t>(size);
+        nodes[count] = ScoreTrie::kRoot;
+        count += (static_cast<uint8_t>(word[i]) & 0xC0) != 0x80 ? 1 : 0;
+      }
+      bytes[size++] = kEnd;
+    }
+    for (uint8_t length = 1; count > 0; ++length) {
+      size_t kept = 0;
+      for (size_t i = 0; i < count; ++i) {
+        const uint16_t at = active[i];
+        const uint32_t node = nodes[i];
+        const uint32_t next = trie_.child(node, bytes[at + length - 1]);
+        const bool goes_on = trie_.is_child(next, node);
+        Starts& found = starts[at];
+        found.places[found.count] = next;
+        found.lengths[found.count] = length;
+        const bool is_token = goes_on & trie_.is_token(next) & (found.count < Starts::kMost);
+        found.count += is_token ? 1 : 0;
+        active[kept] = at;
+        nodes[kept] = next;
+        kept += goes_on ? 1 : 0;
+      }
+      count = kept;
+    }
+  }
+
+  // The best path of a word whose bytes are scratch.bytes[first …]; false: too many tokens begin at
+  // one place.
+  bool find_short_path(std::string_view word, size_t first, Scratch& scratch) const {
     constexpr double kNoWay = -std::numeric_limits<double>::infinity();
-    double scores[kShortBytes + 1];
-    uint32_t places[kShortBytes + 1];  // of the last token, in the trie
-    uint8_t froms[kShortBytes + 1];    // where it begins
-    scores[0] = 0;
-    std::fill(scores + 1, scores + word.size() + 1, kNoWay);
+    double* sums = scratch.sums.data();
+    uint32_t* places = scratch.places.data();
+    uint8_t* froms = scratch.froms.data();
+    std::fill(sums, sums + word.size() + 1, kNoWay);
+    sums[0] = 0;
     for (size_t at = 0; at < word.size();) {
-      const double score = scores[at];
+      const double sum = sums[at];
       const size_t length = character_size(word[at]);
-      bool single = false;
-      const auto offer = [&](size_t end, uint32_t place, double sum) {
-        if (sum > scores[end]) {
-          scores[end] = sum;
-          places[end] = place;
-          froms[end] = static_cast<uint8_t>(at);
-        }
+      const auto offer = [&](size_t end, uint32_t place, double offered) {
+        const bool better = offered > sums[end];
+        sums[end] = better ? offered : sums[end];
+        places[end] = better ? place : places[end];
+        froms[end] = better ? static_cast<uint8_t>(at) : froms[end];
       };
-      trie_.each_prefix(word.data() + at, word.size() - at,
-                        [&](size_t size, uint32_t place, double own) {
-                          offer(at + size, place, own + score);
-                          single = single || size == length;
-                        });
-      if (!single) offer(at + length, kUnknownPlace, unknown_score_ + score);
+      const Starts& found = scratch.starts.data()[first + at];
+      if (found.count == Starts::kMost) return false;
+      bool single = false;
+      for (size_t i = 0; i < found.count; ++i) {
+        offer(at + found.lengths[i], found.places[i], trie_.score(found.places[i]) + sum);
+        single |= found.lengths[i] == length;
+      }
+      if (!single) offer(at + length, kUnknownPlace, unknown_score_ + sum);
       at += length;
     }
     for (size_t at = word.size(); at > 0; at = froms[at]) {
       const int32_t id = places[at] == kUnknownPlace ? unknown_ : trie_.id(places[at]);
-      path.push_back({id, froms[at], static_cast<uint32_t>(at)});
+      scratch.path.push_back({id, froms[at], static_cast<uint32_t>(at)});
     }
-    std::reverse(path.begin(), path.end());
-    fuse_unknown(0, path);
+    std::reverse(scratch.path.begin(), scratch.path.end());
+    fuse_unknown(0, scratch.path);
+    return true;
+  }
+
+  void put_long(std::string_view word, Scratch& scratch, std::vector<ModelToken>& out) const {
+    scratch.path.clear();
+    find_path(word, scratch.path);
+    put_path(word, scratch.path, out);
+  }
+  void put_path(std::string_view word, const std::vector<ModelToken>& path,
+                std::vector<ModelToken>& out) const {
+    for (const ModelToken& token : path) {
+      if (token.id == unknown_) {
+        put_unknown(word, token, out);
+      } else {
+        out.push_back(token);
+      }
+    }
   }
 
   // The words of models are valid UTF-8.

@@ -1,0 +1,62 @@
+// ChunkBatch: the chunks of a text that wait for each other on their way through ChunkCache.
+//
+// A chunk's place in the table is asked for when it is found, and read when many others have been
+// asked for: the processor fetches them meanwhile. What is in no table goes to the model in one
+// call, which overlaps its waiting in the same way.
+//
+// Owns: its lists. Threads: one object for each thread. Errors: none.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "transform/tokenizer_cache.h"
+#include "transform/tokenizer_pipeline.h"
+
+namespace headrace {
+
+struct ChunkBatch {
+  static constexpr size_t kMost = 128;
+  // The key of what cannot be a SmallChunk: that of none.
+  static constexpr WordKey kTooLong = {0, UINT64_MAX};
+
+  // A chunk that is no SmallChunk.
+  struct Missing {
+    uint32_t place = 0;  // in the batch
+    bool made = false;   // it was not known
+    bool waits = false;  // it is among the words
+    MediumKey key;
+    const MediumChunk* medium = nullptr;  // where it may be, then where it is
+    std::span<const PlacedToken> tokens;  // when it is no MediumChunk; relative to the chunk
+    size_t from = 0;                      // of those made, in the list of all
+    size_t count = 0;
+  };
+
+  static ChunkBatch& of_thread() {
+    thread_local ChunkBatch batch;
+    return batch;
+  }
+  // A text of megabytes must not leave a thread with its memory for ever.
+  void let_go() {
+    if (tokens.capacity() > kKeptTokens) std::vector<PlacedToken>().swap(tokens);
+  }
+
+  size_t count = 0;
+  std::array<WordKey, kMost> keys;
+  std::array<const SmallChunk*, kMost> sets;  // where each belongs, then where it is
+  std::array<uint32_t, kMost> begins;
+  std::array<uint32_t, kMost> sizes;
+  std::array<Missing, kMost + 1> missing;  // one more is written than counts
+  // What the model is asked.
+  std::vector<TextPipeline::Word> words;
+  std::vector<PlacedToken> tokens;
+  std::vector<uint32_t> ends;  // in `tokens`, of each word
+
+ private:
+  static constexpr size_t kKeptTokens = 65'536;
+};
+
+}  // namespace headrace

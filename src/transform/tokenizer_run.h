@@ -1,0 +1,330 @@
+// GeneralTokenizer::Run: one text on its way through GeneralTokenizer, into one sink.
+//
+// Owns: nothing; it borrows the tokenizer, the text and the sink for one call, and the calling
+// thread's cache and batch. Threads: one object, one thread. Errors: none.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/utf8.h"
+#include "transform/tokenizer_batch.h"
+#include "transform/tokenizer_cache.h"
+#include "transform/tokenizer_general.h"
+
+namespace headrace {
+
+// `text` is valid UTF-8 where a fast way is taken.
+template <typename Sink>
+class GeneralTokenizer::Run {
+ public:
+  Run(const GeneralTokenizer& tokenizer, std::string_view text, Sink& sink)
+      : tokenizer_(tokenizer),
+        pipeline_(tokenizer.pipeline_),
+        text_(text),
+        sink_(sink),
+        cache_(ChunkCache::of_thread(tokenizer.serial_)),
+        batch_(ChunkBatch::of_thread()) {
+    batch_.count = 0;
+  }
+
+  void encode() {
+    tokenizer_.added_.split(
+        text_, [this](size_t begin, size_t end) { encode_piece(begin, end); },
+        [this](const AddedTokens::Match& match) {
+          flush();
+          PlacedToken token{match.id, static_cast<uint32_t>(match.begin),
+                            static_cast<uint32_t>(match.end)};
+          pipeline_.trim().apply(text_, text_.substr(match.begin, match.end - match.begin),
+                                 sink_.empty(), token);
+          sink_.put(token);
+        });
+    flush();
+  }
+
+ private:
+  static constexpr size_t kHeadBytes = 256;  // where the first word of a prefixed piece must end
+
+  void encode_piece(size_t begin, size_t end) {
+    if (tokenizer_.spaced_) return encode_spaced(begin, end);
+    if (!tokenizer_.bytes_ && !tokenizer_.regex_) return encode_slowly(begin, end, {});
+    if (tokenizer_.prefix_ && text_[begin] != ' ') {
+      const size_t head = head_end(begin, end);
+      encode_slowly(begin, head, {});
+      begin = head;
+    }
+    if (tokenizer_.nfc_) return encode_lines(begin, end);
+    encode_words(begin, end);
+  }
+
+  void encode_slowly(size_t begin, size_t end, TextPipeline::Place place) {
+    flush();
+    place.first = sink_.empty();
+    tokens_.clear();
+    pipeline_.encode(text_, begin, end, place, tokens_);
+    for (const PlacedToken& token : tokens_) sink_.put(token);
+  }
+
+  // Where the first word of a piece ends that gets a space before it; all of a piece whose first
+  // word is very long.
+  size_t head_end(size_t begin, size_t end) const {
+    std::string head = " ";
+    head += text_.substr(begin, code_point_floor(text_.substr(begin, end - begin),
+                                                 std::min(end - begin, kHeadBytes)));
+    const size_t word = tokenizer_.bytes_->next(head, 0);
+    // The pattern looks one character ahead. A word of the added space alone leaves the rest.
+    if (head.size() < end - begin + 1 && word + 8 > head.size()) return end;
+    return word <= 1 ? end : begin + word - 1;
+  }
+
+  void encode_lines(size_t begin, size_t end) {
+    const std::string_view piece = text_.substr(begin, end - begin);
+    if (is_surely_nfc(piece)) return encode_words(begin, end);
+    while (begin < end) {
+      size_t line = begin;
+      do {
+        line = text_.find('\n', line);
+        line = line == std::string_view::npos ? end : std::min(line + 1, end);
+      } while (line < end && !is_visible_ascii(text_[line]));
+      if (is_surely_nfc(text_.substr(begin, line - begin))) {
+        encode_words(begin, line);
+      } else {
+        encode_slowly(begin, line, {false, false, false});
+      }
+      begin = line;
+    }
+  }
+  static bool is_visible_ascii(char c) { return c > ' ' && c < 0x7F; }
+
+  void encode_words(size_t begin, size_t end) {
+    const std::string_view text = text_.substr(0, end);
+    // Trimming judges the first token otherwise than all that follow.
+    const bool trims = !pipeline_.trim().empty();
+    if (tokenizer_.regex_) {
+      size_t done = begin;
+      const std::string_view piece = text.substr(begin);
+      tokenizer_.regex_->each_match(piece, [&](size_t from, size_t to) {
+        if (done < begin + from && !tokenizer_.drops_gaps_) word(done, begin + from, trims);
+        if (from < to) word(begin + from, begin + to, trims);
+        done = begin + to;
+      });
+      if (done < end && !tokenizer_.drops_gaps_) word(done, end, trims);
+      return;
+    }
+    const BytePattern pattern = *tokenizer_.bytes_;
+    while (begin < end) {
+      if (end - begin >= BytePattern::kBlock && !(trims && may_be_first(begin))) {
+        if (const size_t done = encode_block(pattern, begin)) {
+          begin += done;
+          continue;
+        }
+      }
+      const size_t next = pattern.next(text, begin);
+      word(begin, next, trims);
+      begin = next;
+    }
+  }
+
+  // Encodes the words in the block at `at` whose ends are certain, and returns how many bytes that
+  // were.
+  size_t encode_block(const BytePattern& pattern, size_t at) {
+    const char* block = text_.data() + at;
+    if (static_cast<uint8_t>(block[1]) >= 0x80) return 0;
+    uint64_t starts = pattern.starts(block);
+    starts &= starts - 1;  // the first is `at` itself
+    size_t from = 0;
+    for (; starts != 0; starts &= starts - 1) {
+      const auto to = static_cast<size_t>(std::countr_zero(starts));
+      chunk(at + from, at + to);
+      from = to;
+    }
+    return from;
+  }
+
+  bool may_be_first(size_t begin) {
+    if (begin == 0) return true;
+    if (!sink_.empty()) return false;
+    flush();
+    return sink_.empty();
+  }
+
+  void word(size_t begin, size_t end, bool trims) {
+    if (trims && may_be_first(begin)) [[unlikely]] {
+      flush();
+      tokens_.clear();
+      pipeline_.encode_word(text_, {begin, end}, sink_.empty(), tokens_);
+      for (const PlacedToken& token : tokens_) sink_.put(token);
+      return;
+    }
+    chunk(begin, end);
+  }
+
+  void encode_spaced(size_t begin, size_t end) {
+    size_t from = begin;
+    if (!tokenizer_.spaced_->may_begin(text_.substr(begin, end - begin), pipeline_.normalizer())) {
+      return encode_slowly(begin, end, {});
+    }
+    tokenizer_.spaced_->each_cut(text_, begin, end, [&](size_t at) {
+      if (from == begin) {
+        encode_slowly(from, at, {true, false, false});
+      } else {
+        chunk(from, at);
+      }
+      from = at;
+    });
+    encode_slowly(from, end, {from == begin, true, false});
+  }
+
+  // A stretch whose tokens depend on nothing but its bytes: it waits for others.
+  void chunk(size_t begin, size_t end) {
+    const size_t i = batch_.count;
+    const size_t size = end - begin;
+    batch_.begins.data()[i] = static_cast<uint32_t>(begin);
+    batch_.sizes.data()[i] = static_cast<uint32_t>(size);
+    WordKey key = ChunkBatch::kTooLong;
+    if (size <= SmallChunk::kBytesMax) [[likely]] {
+      const char* p = text_.data() + begin;
+      key = text_.size() - begin >= 16 ? ChunkCache::small_key(p, size)
+                                       : ChunkCache::small_key_at_end(p, size);
+    }
+    batch_.keys.data()[i] = key;
+    batch_.sets.data()[i] = cache_.set_of(key);
+    if (++batch_.count == ChunkBatch::kMost) [[unlikely]]
+      flush();
+  }
+
+  // Puts the tokens of all chunks that wait.
+  [[gnu::noinline]] void flush() {
+    const size_t count = batch_.count;
+    batch_.count = 0;
+    size_t missing = 0;
+    const SmallChunk** sets = batch_.sets.data();
+    for (size_t i = 0; i < count; ++i) {
+      sets[i] = ChunkCache::find(sets[i], batch_.keys.data()[i]);
+      batch_.missing.data()[missing].place = static_cast<uint32_t>(i);
+      missing += sets[i] == nullptr ? 1 : 0;
+    }
+    const std::span<ChunkBatch::Missing> all(batch_.missing.data(), missing);
+    if (missing > 0) find_missing(all);
+    const ChunkBatch::Missing* next = all.data();
+    for (size_t i = 0; i < count; ++i) {
+      if (sets[i]) [[likely]] {
+        sink_.put(*sets[i], batch_.begins.data()[i]);
+      } else {
+        put_missing(*next++);
+      }
+    }
+    if (missing > 0) keep_made(all);
+  }
+
+  size_t begin_of(const ChunkBatch::Missing& chunk) const { return batch_.begins[chunk.place]; }
+  std::string_view bytes_of(const ChunkBatch::Missing& chunk) const {
+    return text_.substr(begin_of(chunk), batch_.sizes[chunk.place]);
+  }
+
+  // Looks for what is no small chunk among the others, and makes the rest.
+  [[gnu::noinline]] void find_missing(std::span<ChunkBatch::Missing> all) {
+    for (ChunkBatch::Missing& chunk : all) {
+      const std::string_view bytes = bytes_of(chunk);
+      chunk.medium = nullptr;
+      if (bytes.size() > MediumChunk::kBytesMax) continue;
+      chunk.key = ChunkCache::medium_key(bytes.data(), bytes.size());
+      chunk.medium = cache_.set_of(chunk.key);
+    }
+    batch_.tokens.clear();
+    batch_.words.clear();
+    batch_.ends.clear();
+    for (ChunkBatch::Missing& chunk : all) {
+      chunk.made = !find(chunk);
+      if (chunk.made) make(chunk);
+    }
+    size_t from = batch_.tokens.size();
+    pipeline_.encode_words(text_, batch_.words, batch_.tokens, batch_.ends);
+    size_t word = 0;
+    for (ChunkBatch::Missing& chunk : all) {
+      if (!chunk.made) continue;
+      if (chunk.waits) {
+        chunk.from = std::exchange(from, batch_.ends[word]);
+        chunk.count = batch_.ends[word++] - chunk.from;
+      }
+      // Only now the list of tokens stays where it is.
+      const std::span<PlacedToken> tokens =
+          std::span(batch_.tokens).subspan(chunk.from, chunk.count);
+      const auto begin = static_cast<uint32_t>(begin_of(chunk));
+      for (PlacedToken& token : tokens) {
+        token.begin -= begin;
+        token.end -= begin;
+      }
+      chunk.tokens = tokens;
+    }
+  }
+
+  // Whether the chunk is known.
+  bool find(ChunkBatch::Missing& chunk) const {
+    const std::string_view bytes = bytes_of(chunk);
+    if (chunk.medium) chunk.medium = ChunkCache::find(chunk.medium, chunk.key);
+    if (chunk.medium) return true;
+    // The list of long ones has those of many tokens, too.
+    return bytes.size() > MediumChunk::kTokensMax && bytes.size() <= ChunkCache::kLongBytesMax &&
+           cache_.find_long(bytes, chunk.tokens);
+  }
+
+  // Makes the chunk's tokens, or lets it wait for the model's turn.
+  void make(ChunkBatch::Missing& chunk) {
+    const std::string_view bytes = bytes_of(chunk);
+    TextPipeline::Word word{begin_of(chunk), begin_of(chunk) + bytes.size()};
+    bool steps = false;  // it needs more than the model
+    if (tokenizer_.spaced_) {
+      const size_t plain = tokenizer_.spaced_->plain_from(bytes);
+      steps = plain == 0;
+      word.lead = tokenizer_.spaced_->lead(text_, word.begin + plain);
+      word.begin += plain;
+    }
+    chunk.waits = !steps && bytes.size() <= ChunkCache::kLongBytesMax;
+    if (chunk.waits) return batch_.words.push_back(word);
+    chunk.from = batch_.tokens.size();
+    if (steps) {
+      pipeline_.encode(text_, word.begin, word.end, {false, false, false}, batch_.tokens);
+    } else {
+      pipeline_.encode_word(text_, word, false, batch_.tokens);
+    }
+    chunk.count = batch_.tokens.size() - chunk.from;
+  }
+
+  void put_missing(const ChunkBatch::Missing& chunk) {
+    const auto begin = static_cast<uint32_t>(begin_of(chunk));
+    if (chunk.medium) return sink_.put(*chunk.medium, begin);
+    for (PlacedToken token : chunk.tokens) {
+      token.begin += begin;
+      token.end += begin;
+      sink_.put(token);
+    }
+  }
+
+  void keep_made(std::span<const ChunkBatch::Missing> all) {
+    for (const ChunkBatch::Missing& chunk : all) {
+      if (!chunk.made) continue;
+      const std::string_view bytes = bytes_of(chunk);
+      const WordKey& key = batch_.keys[chunk.place];
+      if (bytes.size() <= SmallChunk::kBytesMax && cache_.keep(key, chunk.tokens)) continue;
+      if (bytes.size() <= MediumChunk::kBytesMax && cache_.keep(chunk.key, chunk.tokens)) continue;
+      if (bytes.size() <= ChunkCache::kLongBytesMax) cache_.keep_long(bytes, chunk.tokens);
+    }
+    batch_.let_go();
+  }
+
+  const GeneralTokenizer& tokenizer_;
+  const TextPipeline& pipeline_;
+  std::string_view text_;
+  Sink& sink_;
+  ChunkCache& cache_;
+  ChunkBatch& batch_;
+  std::vector<PlacedToken> tokens_;
+};
+
+}  // namespace headrace
