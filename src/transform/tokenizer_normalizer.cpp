@@ -1,6 +1,9 @@
 #include "transform/tokenizer_normalizer.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -334,30 +337,60 @@ std::string TextNormalizer::apply(std::string_view text) const {
   return aligned.text;
 }
 
+namespace {
+
+// Whether NFC leaves the character as it is, whatever stands before it.
+bool stays_alone(char32_t c) {
+  // Hangul syllables and ideographs of the unified block stand for themselves.
+  if ((c >= 0x3400 && c < 0xA000) || (c >= 0xAC00 && c <= 0xD7A3)) return true;
+  // A mark may compose; so may a vowel sign or a Hangul letter.
+  if (class_of(c) != 0 || unicode::is_mark(c) || (c >= 0x1100 && c < 0x1200)) return false;
+  char32_t parts[unicode::kDecompositionMax];
+  const size_t count = decompose(c, false, parts);
+  if (count == 1 && parts[0] == c) return true;
+  return count == 2 && compose(parts[0], parts[1]) == c;
+}
+
+constexpr char32_t kTableEnd = 0x10000;
+using StayTable = std::array<uint64_t, kTableEnd / 64>;
+
+// The same of the code points that most texts are made of, as bits.
+const StayTable& stay_table() {
+  static const auto table = [] {
+    auto out = std::make_unique<StayTable>();
+    for (char32_t c = 0; c < kTableEnd; ++c) {
+      if (stays_alone(c)) (*out)[c / 64] |= uint64_t{1} << (c % 64);
+    }
+    return out;
+  }();
+  return *table;
+}
+
+}  // namespace
+
 bool is_surely_nfc(std::string_view text) {
-  uint8_t last_class = 0;
+  constexpr uint64_t kBeyondAscii = 0x8080808080808080;
+  const StayTable& table = stay_table();
+  uint64_t words[4];
   for (size_t at = 0; at < text.size();) {
+    if (text.size() - at >= sizeof(words)) {
+      std::memcpy(words, text.data() + at, sizeof(words));
+      if (((words[0] | words[1] | words[2] | words[3]) & kBeyondAscii) == 0) {
+        at += sizeof(words);
+        continue;
+      }
+    }
     const auto byte = static_cast<uint8_t>(text[at]);
     // Up to U+02FF nothing composes with what stands before it, and nothing decomposes for good.
     if (byte < 0xCC) {
       at += byte < 0x80 ? 1 : 2;
-      last_class = 0;
       continue;
     }
     const CodePoint point = decode_code_point(text, at);
     at += point.length;
     const char32_t c = point.value;
-    const uint8_t klass = class_of(c);
-    if (klass != 0 && (klass < last_class)) return false;
-    last_class = klass;
-    // Hangul syllables and ideographs of the unified block stand for themselves.
-    if ((c >= 0x3400 && c < 0xA000) || (c >= 0xAC00 && c <= 0xD7A3)) continue;
-    // A mark may compose; so may a vowel sign or a Hangul letter.
-    if (klass != 0 || unicode::is_mark(c) || (c >= 0x1100 && c < 0x1200)) return false;
-    char32_t parts[unicode::kDecompositionMax];
-    const size_t count = decompose(c, false, parts);
-    if (count == 1 && parts[0] == c) continue;
-    if (count != 2 || compose(parts[0], parts[1]) != c) return false;
+    const bool stays = c < kTableEnd ? ((table[c / 64] >> (c % 64)) & 1) != 0 : stays_alone(c);
+    if (!stays) return false;
   }
   return true;
 }
