@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <utility>
 
@@ -339,58 +338,112 @@ std::string TextNormalizer::apply(std::string_view text) const {
 
 namespace {
 
-// Whether NFC leaves the character as it is, whatever stands before it.
-bool stays_alone(char32_t c) {
-  // Hangul syllables and ideographs of the unified block stand for themselves.
-  if ((c >= 0x3400 && c < 0xA000) || (c >= 0xAC00 && c <= 0xD7A3)) return true;
-  // A mark may compose; so may a vowel sign or a Hangul letter.
-  if (class_of(c) != 0 || unicode::is_mark(c) || (c >= 0x1100 && c < 0x1200)) return false;
+// What NFC may do to a character.
+enum class Composing : uint8_t {
+  nothing,  // whatever stands before it
+  sorts,    // it is a mark that must stand in order among others
+  look,     // it may be composed or decomposed
+};
+
+Composing look_up_composing(char32_t c, const std::vector<char32_t>& seconds) {
+  // Hangul syllables and ideographs of the unified block stand for themselves; Hangul letters may
+  // compose.
+  if ((c >= 0x3400 && c < 0xA000) || (c >= 0xAC00 && c <= 0xD7A3)) return Composing::nothing;
+  if (c >= 0x1100 && c < 0x1200) return Composing::look;
+  if (std::binary_search(seconds.begin(), seconds.end(), c)) return Composing::look;
   char32_t parts[unicode::kDecompositionMax];
   const size_t count = decompose(c, false, parts);
-  if (count == 1 && parts[0] == c) return true;
-  return count == 2 && compose(parts[0], parts[1]) == c;
+  const bool same = count == 1 && parts[0] == c;
+  if (class_of(c) != 0) return same ? Composing::sorts : Composing::look;
+  if (same || (count == 2 && compose(parts[0], parts[1]) == c)) return Composing::nothing;
+  return Composing::look;
 }
 
-constexpr char32_t kTableEnd = 0x10000;
-using StayTable = std::array<uint64_t, kTableEnd / 64>;
+constexpr char32_t kTableEnd = 0x20000;
+constexpr char32_t kDecomposedEnd = 0x30000;  // nothing behind it decomposes
 
-// The same of the code points that most texts are made of, as bits.
-const StayTable& stay_table() {
-  static const auto table = [] {
-    auto out = std::make_unique<StayTable>();
-    for (char32_t c = 0; c < kTableEnd; ++c) {
-      if (stays_alone(c)) (*out)[c / 64] |= uint64_t{1} << (c % 64);
+// The same of the code points that most texts are made of; the others: look.
+const Composing* composing_table() {
+  static const std::vector<Composing> table = [] {
+    // What some character ends with when it is decomposed, and could end with when composed.
+    std::vector<char32_t> seconds;
+    for (char32_t c = 0x80; c < kDecomposedEnd; ++c) {
+      if (c == 0xAC00) c = 0xD7A4;
+      char32_t parts[unicode::kDecompositionMax];
+      const size_t count = decompose(c, false, parts);
+      if (count > 1) seconds.push_back(parts[count - 1]);
     }
+    std::sort(seconds.begin(), seconds.end());
+    std::vector<Composing> out(kTableEnd);
+    for (char32_t c = 0; c < kTableEnd; ++c) out[c] = look_up_composing(c, seconds);
     return out;
   }();
-  return *table;
+  return table.data();
+}
+
+// Whether NFC leaves `text` as it is, its places included.
+bool is_nfc(std::string_view text) {
+  size_t at = 0;
+  for (const Rewritten& made : composed(decomposed(text, false))) {
+    if (at == text.size()) return false;
+    const CodePoint point = decode_code_point(text, at);
+    if (made.value != point.value || made.change != 0) return false;
+    at += point.length;
+  }
+  return at == text.size();
 }
 
 }  // namespace
 
 bool is_surely_nfc(std::string_view text) {
   constexpr uint64_t kBeyondAscii = 0x8080808080808080;
-  const StayTable& table = stay_table();
+  const Composing* table = composing_table();
   uint64_t words[4];
+  size_t before = 0;  // where the character begins that marks would compose with
+  uint8_t last_class = 0;
   for (size_t at = 0; at < text.size();) {
     if (text.size() - at >= sizeof(words)) {
       std::memcpy(words, text.data() + at, sizeof(words));
       if (((words[0] | words[1] | words[2] | words[3]) & kBeyondAscii) == 0) {
         at += sizeof(words);
+        before = at - 1;
+        last_class = 0;
         continue;
       }
     }
     const auto byte = static_cast<uint8_t>(text[at]);
     // Up to U+02FF nothing composes with what stands before it, and nothing decomposes for good.
     if (byte < 0xCC) {
+      before = at;
       at += byte < 0x80 ? 1 : 2;
+      last_class = 0;
       continue;
     }
     const CodePoint point = decode_code_point(text, at);
+    const auto composing = [table](char32_t c) {
+      return c < kTableEnd ? table[c] : Composing::look;
+    };
+    const Composing found = composing(point.value);
+    if (found == Composing::nothing) {
+      before = at;
+      last_class = 0;
+    } else if (const uint8_t klass = class_of(point.value);
+               found == Composing::sorts && klass >= last_class) {
+      last_class = klass;
+    } else {
+      // All up to the next character that keeps out of it.
+      size_t end = at + point.length;
+      while (end < text.size()) {
+        const CodePoint next = decode_code_point(text, end);
+        if (composing(next.value) == Composing::nothing) break;
+        end += next.length;
+      }
+      if (!is_nfc(text.substr(before, end - before))) return false;
+      at = end;
+      last_class = 0;
+      continue;
+    }
     at += point.length;
-    const char32_t c = point.value;
-    const bool stays = c < kTableEnd ? ((table[c / 64] >> (c % 64)) & 1) != 0 : stays_alone(c);
-    if (!stays) return false;
   }
   return true;
 }

@@ -36,7 +36,8 @@ class TextNormalizer {
   std::vector<Step> steps_;
 };
 
-// Whether a text is in NFC for sure: then normalizing changes nothing (false: perhaps not).
+// Whether a text is in NFC for sure: then normalizing changes nothing (false: perhaps not). `text`
+// is valid UTF-8.
 bool is_surely_nfc(std::string_view text);
 
 // `text`'s matches of a string or of a regular expression, as find(begin, end).
