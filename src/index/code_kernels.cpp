@@ -79,31 +79,23 @@ float dot_split(const int8_t* high, const uint8_t* low, const float* query, size
   return sum;
 }
 
-void list_products(const int8_t* lists, size_t list_count, const uint8_t* queries,
-                   size_t query_count, size_t size, int32_t* out, size_t stride) {
-  for (size_t q = 0; q < query_count; ++q, queries += size, out += stride) {
-    for (size_t list = 0; list < list_count; ++list) {
-      const int8_t* const group = lists + list / 16 * 16 * size + list % 16 * 4;
-      int32_t sum = 0;
-      for (size_t i = 0; i < size; ++i) sum += int32_t{queries[i]} * group[i / 4 * 64 + i % 4];
-      out[list] = sum;
+void choose_words(const float* values, const float* codebook, const float* halves,
+                  const uint16_t* widths, size_t groups, uint8_t* words) {
+  for (size_t g = 0; g < groups; ++g) {
+    float costs[kCodeWords];
+    std::copy_n(halves + g * kCodeWords, kCodeWords, costs);
+    for (uint16_t i = 0; i < widths[g]; ++i, ++values, codebook += kCodeWords) {
+      for (size_t w = 0; w < kCodeWords; ++w) costs[w] -= *values * codebook[w];
     }
-  }
-}
-
-void list_bounds(const float* products, const float* shift, const float* reach, size_t count,
-                 float factor, float* bounds, float* maxima) {
-  for (size_t i = 0; i < count; ++i) {
-    bounds[i] = products[i] + shift[i] + factor * reach[i];
-    if (i % 16 == 0 || bounds[i] > maxima[i / 16]) maxima[i / 16] = bounds[i];
+    words[g] = static_cast<uint8_t>(std::min_element(costs, costs + kCodeWords) - costs);
   }
 }
 
 }  // namespace
 
 const CodeKernels& code_kernels_scalar() {
-  static constexpr CodeKernels kernels = {"scalar",  make_table,    scan,       dot_bytes,
-                                          dot_split, list_products, list_bounds};
+  static constexpr CodeKernels kernels = {"scalar",  make_table, scan,
+                                          dot_bytes, dot_split,  choose_words};
   return kernels;
 }
 

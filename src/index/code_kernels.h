@@ -1,6 +1,6 @@
-// Arithmetic over quantised vectors: tables and scans over 4-bit codes in blocks of 32 vectors, and
-// inner products with vectors split into a byte plane and a plane of low bits (layouts:
-// docs/formats/vectors.md). The best version for this CPU is chosen once.
+// Arithmetic over quantised vectors: words, tables and scans over 4-bit codes in blocks of 32
+// vectors, and inner products with vectors split into a byte plane and a plane of low bits
+// (layouts: docs/formats/vectors.md). The best version for this CPU is chosen once.
 //
 // Owns: nothing. Threads: pure functions. Errors: callers make sure of the sizes.
 #pragma once
@@ -41,15 +41,10 @@ struct CodeKernels {
   // sum of (8 · high + low - 4) · query, low of 3 bits: 8 dimensions in 3 bytes. `low` may be read
   // up to 4 bytes past its end.
   float (*dot_split)(const int8_t* high, const uint8_t* low, const float* query, size_t dimension);
-  // Inner products of queries (7 bits and 64, so 0…127, `size` bytes each) with lists in groups of
-  // 16: for each four dimensions 64 bytes, four of each list. out[q * stride + list]; `size` a
-  // multiple of 4, `list_count` one of 16.
-  void (*list_products)(const int8_t* lists, size_t list_count, const uint8_t* queries,
-                        size_t query_count, size_t size, int32_t* out, size_t stride);
-  // How good a list's best rows may be: bounds[i] = products[i] + shift[i] + factor · reach[i], and
-  // the best of each 16. count: a multiple of 16.
-  void (*list_bounds)(const float* products, const float* shift, const float* reach, size_t count,
-                      float factor, float* bounds, float* maxima);
+  // The nearest word of each group: that with the least half square (`halves`, 16 for each group)
+  // less product with the values.
+  void (*choose_words)(const float* values, const float* codebook, const float* halves,
+                       const uint16_t* widths, size_t groups, uint8_t* words);
 };
 
 // The fastest that this CPU runs.

@@ -206,68 +206,29 @@ float dot_split(const int8_t* high, const uint8_t* low, const float* query, size
   return total;
 }
 
-// Products of pairs fit 16 bits: 127 * 127 * 2.
-template <size_t kQueries>
-void products_of_16(const int8_t* lists, const uint8_t* queries, size_t size, int32_t* out,
-                    size_t stride) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  __m256i sums[kQueries][2];
-  for (size_t q = 0; q < kQueries; ++q) sums[q][0] = sums[q][1] = _mm256_setzero_si256();
-  for (size_t i = 0; i < size; i += 4, lists += 64) {
-    const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lists));
-    const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lists + 32));
-    for (size_t q = 0; q < kQueries; ++q) {
-      int four;
-      __builtin_memcpy(&four, queries + q * size + i, 4);
-      const __m256i query = _mm256_set1_epi32(four);
-      sums[q][0] =
-          _mm256_add_epi32(sums[q][0], _mm256_madd_epi16(_mm256_maddubs_epi16(query, first), ones));
-      sums[q][1] = _mm256_add_epi32(sums[q][1],
-                                    _mm256_madd_epi16(_mm256_maddubs_epi16(query, second), ones));
+void choose_words(const float* values, const float* codebook, const float* halves,
+                  const uint16_t* widths, size_t groups, uint8_t* words) {
+  for (size_t g = 0; g < groups; ++g) {
+    __m256 low = _mm256_loadu_ps(halves + g * kCodeWords);
+    __m256 high = _mm256_loadu_ps(halves + g * kCodeWords + 8);
+    for (unsigned i = 0; i < widths[g]; ++i, ++values, codebook += kCodeWords) {
+      const __m256 value = _mm256_broadcast_ss(values);
+      low = _mm256_fnmadd_ps(value, _mm256_loadu_ps(codebook), low);
+      high = _mm256_fnmadd_ps(value, _mm256_loadu_ps(codebook + 8), high);
     }
-  }
-  for (size_t q = 0; q < kQueries; ++q) {
-    auto* const to = reinterpret_cast<__m256i*>(out + q * stride);
-    _mm256_storeu_si256(to, sums[q][0]);
-    _mm256_storeu_si256(to + 1, sums[q][1]);
-  }
-}
-
-void list_products(const int8_t* lists, size_t list_count, const uint8_t* queries,
-                   size_t query_count, size_t size, int32_t* out, size_t stride) {
-  for (size_t list = 0; list < list_count; list += 16) {
-    size_t q = 0;
-    for (; q + 4 <= query_count; q += 4) {
-      products_of_16<4>(lists + list * size, queries + q * size, size, out + q * stride + list,
-                        stride);
-    }
-    for (; q < query_count; ++q) {
-      products_of_16<1>(lists + list * size, queries + q * size, size, out + q * stride + list,
-                        stride);
-    }
-  }
-}
-
-void list_bounds(const float* products, const float* shift, const float* reach, size_t count,
-                 float factor, float* bounds, float* maxima) {
-  const __m256 times = _mm256_set1_ps(factor);
-  for (size_t i = 0; i < count; i += 16) {
-    const __m256 a = _mm256_add_ps(_mm256_loadu_ps(products + i), _mm256_loadu_ps(shift + i));
-    const __m256 b =
-        _mm256_add_ps(_mm256_loadu_ps(products + i + 8), _mm256_loadu_ps(shift + i + 8));
-    const __m256 x = _mm256_fmadd_ps(times, _mm256_loadu_ps(reach + i), a);
-    const __m256 y = _mm256_fmadd_ps(times, _mm256_loadu_ps(reach + i + 8), b);
-    _mm256_storeu_ps(bounds + i, x);
-    _mm256_storeu_ps(bounds + i + 8, y);
-    maxima[i / 16] = _mm_cvtss_f32(fold_max(x, y));
+    const __m256 least = _mm256_broadcastss_ps(fold_min(low, high));
+    const int equal = _mm256_movemask_ps(_mm256_cmp_ps(low, least, _CMP_EQ_OQ)) |
+                      (_mm256_movemask_ps(_mm256_cmp_ps(high, least, _CMP_EQ_OQ)) << 8);
+    // None is equal where values are no numbers.
+    words[g] = static_cast<uint8_t>(__builtin_ctz(static_cast<unsigned>(equal) | 0x8000U));
   }
 }
 
 }  // namespace
 
 const CodeKernels* code_kernels_avx2() {
-  static constexpr CodeKernels kernels = {"avx2",    make_table,    scan,       dot_bytes,
-                                          dot_split, list_products, list_bounds};
+  static constexpr CodeKernels kernels = {"avx2",    make_table, scan,
+                                          dot_bytes, dot_split,  choose_words};
   const bool usable = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
   return usable ? &kernels : nullptr;
 }

@@ -110,10 +110,12 @@ inline size_t scan_together(const uint8_t* blocks, size_t pairs, const uint8_t* 
                             float* values) {
   const size_t bytes = code_block_bytes(pairs);
   Sums sums[kTogether];
+#pragma GCC unroll 4
   for (size_t b = 0; b < kTogether; ++b) sums[b] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
   size_t p = 0;
   for (; p + 2 <= pairs; p += 2) {
     const Entries entries = entries_of(_mm512_loadu_si512(table + p * 32));
+#pragma GCC unroll 4
     for (size_t b = 0; b < kTogether; ++b) {
       add_pairs(sums[b], _mm512_loadu_si512(blocks + b * bytes + p * 32), entries);
     }
@@ -121,11 +123,13 @@ inline size_t scan_together(const uint8_t* blocks, size_t pairs, const uint8_t* 
   if (p < pairs) {  // nothing is added for codes whose entries are zeros
     constexpr __mmask64 kHalf = 0xFFFFFFFF;
     const Entries entries = entries_of(_mm512_maskz_loadu_epi8(kHalf, table + p * 32));
+#pragma GCC unroll 4
     for (size_t b = 0; b < kTogether; ++b) {
       add_pairs(sums[b], _mm512_maskz_loadu_epi8(kHalf, blocks + b * bytes + p * 32), entries);
     }
   }
   size_t found = 0;
+#pragma GCC unroll 4
   for (size_t b = 0; b < kTogether; ++b) {
     found +=
         pick(sums[b], blocks + b * bytes + pairs * 32, kind, floor,
@@ -143,6 +147,10 @@ size_t scan(const uint8_t* blocks, size_t block_count, size_t pairs, const uint8
   for (; b + 4 <= block_count; b += 4) {
     found += scan_together<4>(blocks + b * bytes, pairs, table, kind, floor, first(),
                               places + found, values + found);
+  }
+  if (b + 3 == block_count) {
+    return found + scan_together<3>(blocks + b * bytes, pairs, table, kind, floor, first(),
+                                    places + found, values + found);
   }
   if (b + 2 <= block_count) {
     found += scan_together<2>(blocks + b * bytes, pairs, table, kind, floor, first(),
@@ -207,74 +215,25 @@ float dot_split(const int8_t* high, const uint8_t* low, const float* query, size
   return _mm512_reduce_add_ps(sum);
 }
 
-template <size_t kQueries, size_t kGroups>
-void products_of_groups(const int8_t* lists, const uint8_t* queries, size_t size, int32_t* out,
-                        size_t stride) {
-  __m512i sums[kQueries][kGroups];
-  for (size_t q = 0; q < kQueries; ++q) {
-    for (size_t g = 0; g < kGroups; ++g) sums[q][g] = _mm512_setzero_si512();
-  }
-  for (size_t i = 0; i < size; i += 4) {
-    __m512i group[kGroups];
-    for (size_t g = 0; g < kGroups; ++g) {
-      group[g] = _mm512_loadu_si512(lists + g * 16 * size + i * 16);
+void choose_words(const float* values, const float* codebook, const float* halves,
+                  const uint16_t* widths, size_t groups, uint8_t* words) {
+  for (size_t g = 0; g < groups; ++g) {
+    __m512 costs = _mm512_loadu_ps(halves + g * kCodeWords);
+    for (unsigned i = 0; i < widths[g]; ++i, ++values, codebook += kCodeWords) {
+      costs = _mm512_fnmadd_ps(_mm512_set1_ps(*values), _mm512_loadu_ps(codebook), costs);
     }
-    for (size_t q = 0; q < kQueries; ++q) {
-      int four;
-      __builtin_memcpy(&four, queries + q * size + i, 4);
-      const __m512i query = _mm512_set1_epi32(four);
-      for (size_t g = 0; g < kGroups; ++g) {
-        sums[q][g] = _mm512_dpbusd_epi32(sums[q][g], query, group[g]);
-      }
-    }
-  }
-  for (size_t q = 0; q < kQueries; ++q) {
-    for (size_t g = 0; g < kGroups; ++g) {
-      _mm512_storeu_si512(out + q * stride + g * 16, sums[q][g]);
-    }
-  }
-}
-
-template <size_t kGroups>
-void products_of_queries(const int8_t* lists, const uint8_t* queries, size_t query_count,
-                         size_t size, int32_t* out, size_t stride) {
-  size_t q = 0;
-  for (; q + 6 <= query_count; q += 6) {
-    products_of_groups<6, kGroups>(lists, queries + q * size, size, out + q * stride, stride);
-  }
-  for (; q < query_count; ++q) {
-    products_of_groups<1, kGroups>(lists, queries + q * size, size, out + q * stride, stride);
-  }
-}
-
-void list_products(const int8_t* lists, size_t list_count, const uint8_t* queries,
-                   size_t query_count, size_t size, int32_t* out, size_t stride) {
-  size_t list = 0;
-  for (; list + 64 <= list_count; list += 64) {
-    products_of_queries<4>(lists + list * size, queries, query_count, size, out + list, stride);
-  }
-  for (; list < list_count; list += 16) {
-    products_of_queries<1>(lists + list * size, queries, query_count, size, out + list, stride);
-  }
-}
-
-void list_bounds(const float* products, const float* shift, const float* reach, size_t count,
-                 float factor, float* bounds, float* maxima) {
-  const __m512 times = _mm512_set1_ps(factor);
-  for (size_t i = 0; i < count; i += 16) {
-    const __m512 bound =
-        _mm512_fmadd_ps(times, _mm512_loadu_ps(reach + i),
-                        _mm512_add_ps(_mm512_loadu_ps(products + i), _mm512_loadu_ps(shift + i)));
-    _mm512_storeu_ps(bounds + i, bound);
-    maxima[i / 16] = _mm512_reduce_max_ps(bound);
+    const __m512 least = _mm512_set1_ps(_mm512_reduce_min_ps(costs));
+    const unsigned equal = _mm512_cmp_ps_mask(costs, least, _CMP_EQ_OQ);
+    // None is equal where values are no numbers.
+    words[g] = static_cast<uint8_t>(__builtin_ctz(equal | 0x8000U));
   }
 }
 
 }  // namespace
 
 const CodeKernels* code_kernels_avx512() {
-  static constexpr CodeKernels kernels = {"avx512",  make_table,    scan,       dot_bytes,
-                                          dot_split, list_products, list_bounds};
+  static constexpr CodeKernels kernels = {"avx512",  make_table, scan,
+                                          dot_bytes, dot_split,  choose_words};
   const bool usable =
       __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
       __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&

@@ -152,19 +152,22 @@ void ListPass::run(std::span<const std::span<const float>> queries,
 void ListPass::run_together(std::span<const std::span<const float>> queries,
                             std::span<TopRows<float>> tops) {
   const size_t count = queries.size();
-  const size_t padded = padded_length(epoch_.dimension);
   const size_t stride = padded_length(epoch_.basis_size);
   const size_t groups = epoch_.widths.size();
-  values_.assign(count * padded, 0);
+  padded_.assign(padded_length(epoch_.dimension), 0);
+  whole_.reset(count, padded_.size());
   for (size_t q = 0; q < count; ++q) {
-    std::copy(queries[q].begin(), queries[q].end(), values_.data() + q * padded);
+    std::copy(queries[q].begin(), queries[q].end(), padded_.data());
+    lists_.rotation().take(padded_.data(), whole_, q);
   }
   rotated_.resize(count * stride);
-  epoch_.rotate(values_.data(), count, rotated_.data());
+  lists_.rotation().rotate(whole_, 0, count, sums_, rotated_.data());
+  bounds_.take(rotated_.data(), count, list_queries_);
   table_products_.resize(groups * kCodeWords);
   tables_.resize(count * groups * kCodeWords);
   limits_.resize(bounds_.size());
   maxima_.resize(bounds_.size() / 16);
+  picked_.resize(bounds_.size());
   while (queries_.size() < count) queries_.emplace_back(k_);
   first_visits_.clear();
   visits_.clear();
@@ -173,20 +176,19 @@ void ListPass::run_together(std::span<const std::span<const float>> queries,
   for (size_t begin = 0; begin < count; begin += kSome) {
     const size_t some = std::min(kSome, count - begin);
     products_.resize(some * bounds_.size());
-    bounds_.products(rotated_.data() + begin * stride, stride, some, product_scratch_,
-                     products_.data());
+    bounds_.products(list_queries_, begin, some, products_.data());
     for (size_t q = begin; q < begin + some; ++q) {
       Query& query = queries_[q];
       prepare(query, queries[q].data(), tops[q]);
-      query.rotated = rotated_.data() + q * stride;
+      query.number = static_cast<uint32_t>(q);
       uint8_t* const table = tables_.data() + q * groups * kCodeWords;
       query.kind =
-          code_kernels().make_table(query.rotated, epoch_.codebook.data(), epoch_.widths.data(),
-                                    groups, table_products_.data(), table);
+          code_kernels().make_table(rotated_.data() + q * stride, epoch_.codebook.data(),
+                                    epoch_.widths.data(), groups, table_products_.data(), table);
       query.table = table;
       const float* const products = products_.data() + (q - begin) * bounds_.size();
       look_first(query, products);
-      plan_visits(query, static_cast<uint32_t>(q), products);
+      plan_visits(query, products);
       for (const uint32_t list : looked_at_) shift_[list] = bounds_.shift[list];
     }
   }
@@ -217,22 +219,27 @@ void ListPass::prefetch_answers(const Query& query) const {
 }
 
 void ListPass::find_limits(const float* products, float factor) {
-  code_kernels().list_bounds(products, shift_.data(), bounds_.reach.data(), bounds_.size(), factor,
-                             limits_.data(), maxima_.data());
+  whole_kernels().list_bounds(products, bounds_.times.data(), shift_.data(), bounds_.reach.data(),
+                              bounds_.size(), factor, limits_.data(), maxima_.data());
+}
+
+// At least as many lists as are looked through first have bounds of this or more.
+float ListPass::first_limit() const {
+  std::array<float, kFirstLists> most;
+  most.fill(kLowest);
+  for (float limit : maxima_) {
+    for (float& kept : most) {
+      if (limit > kept) std::swap(limit, kept);
+    }
+  }
+  return most.back();
 }
 
 // The lists with a bound of at least this, best first.
 void ListPass::collect(float from) {
   chosen_.clear();
-  for (uint32_t group = 0; group < maxima_.size(); ++group) {
-    if (!(maxima_[group] >= from)) continue;
-    const uint32_t end = std::min(group * 16 + 16, epoch_.list_count);
-    for (uint32_t list = group * 16; list < end; ++list) {
-      if (limits_[list] >= from && limits_[list] > kLowest) {
-        chosen_.push_back({limits_[list], list});
-      }
-    }
-  }
+  const size_t count = whole_kernels().pick(limits_.data(), limits_.size(), from, picked_.data());
+  for (size_t i = 0; i < count; ++i) chosen_.push_back({limits_[picked_[i]], picked_[i]});
   std::ranges::sort(chosen_,
                     [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
 }
@@ -245,45 +252,37 @@ void ListPass::look_first(Query& query, const float* products) {
   const auto look = [&](size_t most) {
     for (const Candidate& list : chosen_) {
       if (most-- == 0) break;
-      visit(query, list.place);
+      visit(query, list.place, products[list.place]);
       looked_at_.push_back(list.place);
       shift_[list.place] = kLowest;
       limits_[list.place] = kLowest;
       if (most > kFirstLists && query.best.threshold() > kLowest) break;
     }
   };
-  sorted_maxima_ = maxima_;
-  const size_t nth = std::min(kFirstLists, sorted_maxima_.size()) - 1;
-  std::ranges::nth_element(
-      sorted_maxima_, sorted_maxima_.begin() + static_cast<std::ptrdiff_t>(nth), std::greater<>());
-  collect(sorted_maxima_[nth]);
+  collect(first_limit());
   look(kFirstLists);
   if (query.best.threshold() > kLowest) return;
   collect(kLowest);
   look(std::numeric_limits<size_t>::max());
 }
 
-void ListPass::plan_visits(Query& query, uint32_t number, const float* products) {
+void ListPass::plan_visits(Query& query, const float* products) {
   update(query);
   query.asked_reach = query.reach;
   find_limits(products, query.reach);
-  const float from = query.threshold;
-  const size_t begin = visits_.size();
-  for (uint32_t group = 0; group < maxima_.size(); ++group) {
-    if (!(maxima_[group] >= from)) continue;
-    const uint32_t end = std::min(group * 16 + 16, epoch_.list_count);
-    for (uint32_t list = group * 16; list < end; ++list) {
-      if (limits_[list] >= from && limits_[list] > kLowest) {
-        visits_.push_back({list, number, limits_[list]});
-      }
-    }
+  chosen_.clear();
+  const size_t count =
+      whole_kernels().pick(limits_.data(), limits_.size(), query.threshold, picked_.data());
+  for (size_t i = 0; i < count; ++i) chosen_.push_back({limits_[picked_[i]], picked_[i]});
+  const size_t next = std::min(kNextLists, count);
+  std::nth_element(chosen_.begin(), chosen_.begin() + static_cast<std::ptrdiff_t>(next),
+                   chosen_.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
+  for (size_t i = 0; i < count; ++i) {
+    const Candidate& list = chosen_[i];
+    (i < next ? first_visits_ : visits_)
+        .push_back({list.place, query.number, list.score, products[list.place]});
   }
-  const size_t next = std::min(kNextLists, visits_.size() - begin);
-  const auto last = visits_.end() - static_cast<std::ptrdiff_t>(next);
-  std::nth_element(visits_.begin() + static_cast<std::ptrdiff_t>(begin), last, visits_.end(),
-                   [](const Visit& a, const Visit& b) { return a.bound < b.bound; });
-  first_visits_.insert(first_visits_.end(), last, visits_.end());
-  visits_.erase(last, visits_.end());
 }
 
 // List after list.
@@ -298,7 +297,7 @@ void ListPass::make_visits(std::vector<Visit>& visits) {
     update(query);
     const float sharper = (query.asked_reach - query.reach) * bounds_.reach[planned.list];
     if (planned.bound - sharper < query.threshold) continue;
-    visit(query, planned.list);
+    visit(query, planned.list, planned.product);
   }
 }
 
@@ -324,12 +323,11 @@ size_t ListPass::filtered(size_t found, uint32_t list, uint32_t first) {
   return kept;
 }
 
-void ListPass::visit(Query& query, uint32_t list) {
+void ListPass::visit(Query& query, uint32_t list, float product) {
   const uint32_t begin = lists_.block_begin(list);
   const uint32_t end = lists_.block_begin(list + 1);
   if (begin == end) return;
-  const float product = vector_kernels().dot_f32(epoch_.centroid(list).data(), query.rotated,
-                                                 padded_length(epoch_.basis_size));
+  product += bounds_.rest(list_queries_, query.number, list);
   const float noise = bounds_.spread[list] * bounds_.scale * bounds_.noise;
   const uint32_t first_place = lists_.list_begin(list);
   if (found_places_.size() < size_t{end - begin} * kCodesPerBlock) {

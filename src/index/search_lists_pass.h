@@ -14,6 +14,7 @@
 
 #include "index/search_lists.h"
 #include "index/search_lists_best.h"
+#include "index/whole_rows.h"
 
 namespace headrace::index {
 
@@ -34,9 +35,9 @@ class ListPass {
   struct Query {
     explicit Query(size_t k) : best(k) {}
     const float* values = nullptr;
-    const float* rotated = nullptr;
     const uint8_t* table = nullptr;
     CodeTable kind;
+    uint32_t number = 0;  // among those that are searched for together
     float square = 0;
     float length = 0;
     float sum = 0;
@@ -55,6 +56,7 @@ class ListPass {
     uint32_t list;
     uint32_t query;
     float bound;
+    float product;  // of the query and the centroid, as ListBounds gives it
   };
   struct Candidate {
     float score;
@@ -66,11 +68,12 @@ class ListPass {
                     std::span<TopRows<float>> tops);
   void update(Query& query) const;
   void find_limits(const float* products, float factor);
+  float first_limit() const;
   void collect(float from);
   void look_first(Query& query, const float* products);
-  void plan_visits(Query& query, uint32_t number, const float* products);
+  void plan_visits(Query& query, const float* products);
   void make_visits(std::vector<Visit>& visits);
-  void visit(Query& query, uint32_t list);
+  void visit(Query& query, uint32_t list, float product);
   void rerank(Query& query, size_t found, uint32_t first_place, float product, float noise);
   size_t filtered(size_t found, uint32_t list, uint32_t first);
   bool passes(uint32_t list, uint32_t at) const;
@@ -88,11 +91,14 @@ class ListPass {
   const ListEfforts efforts_;
   const size_t dimension_;
   std::vector<Query> queries_;
-  std::vector<float> values_, rotated_, products_;
-  ListBounds::Scratch product_scratch_;
+  WholeQueries whole_;
+  std::vector<int32_t> sums_;
+  std::vector<float> padded_, rotated_, products_;
+  ListBounds::Queries list_queries_;
   std::vector<float> table_products_;
   std::vector<uint8_t> tables_;
-  std::vector<float> limits_, maxima_, sorted_maxima_;
+  std::vector<float> limits_, maxima_;
+  std::vector<uint32_t> picked_;
   std::vector<float> shift_;  // of lists; those already visited are ruled out
   std::vector<uint32_t> looked_at_;
   std::vector<Candidate> chosen_, order_;

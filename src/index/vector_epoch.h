@@ -54,18 +54,4 @@ uint32_t list_count_for(uint64_t vectors);
 VectorEpoch train_epoch(std::span<const float> sample, uint32_t dimension, uint32_t list_count,
                         ThreadPool& pool);
 
-// The nearest centroid of each row. `squares`: |centroid|² for each; distances out are squared.
-void assign_lists(const float* rows, size_t count, size_t padded, std::span<const float> centroids,
-                  std::span<const float> squares, uint32_t* lists, float* distances);
-
-// One vector's code: what a scan needs of it.
-struct VectorCode {
-  float slope = 0;
-  float shift = 0;
-  float residual = 0;  // squared length
-};
-// `rotated` and `centroid` in the basis, `square` = |vector|². `words`: one byte a group.
-VectorCode encode_vector(const VectorEpoch& epoch, const float* rotated, const float* centroid,
-                         float square, bool euclidean, uint8_t* words);
-
 }  // namespace headrace::index

@@ -14,11 +14,6 @@
 namespace headrace::index {
 namespace {
 
-constexpr size_t kLeadingMax = 192;
-// Queries are 7 bits around this.
-constexpr int32_t kQueryZero = 64;
-constexpr float kQueryMost = 63;
-
 std::unexpected<Error> damaged(std::string_view what) {
   return fail(ErrorCode::damaged, "the vectors of a segment are damaged: " + std::string(what),
               "run verify to see what is affected");
@@ -55,91 +50,6 @@ ListsTrailer read_trailer(std::string_view section) {
 }
 
 }  // namespace
-
-ListBounds::ListBounds(const VectorEpoch& epoch, Metric space_metric,
-                       std::span<const float> residuals, uint32_t version)
-    : metric(space_metric),
-      angles(version >= 3 && space_metric == Metric::cosine),
-      scale(1.0f / std::sqrt(static_cast<float>(epoch.dimension))),
-      leading(std::min(kLeadingMax, padded_length(epoch.basis_size))) {
-  const size_t lists = epoch.list_count;
-  const size_t stride = padded_length(epoch.basis_size);
-  whole.resize(padded_length(lists) * leading);
-  whole_sum.resize(padded_length(lists));
-  step.resize(padded_length(lists));
-  shift.assign(padded_length(lists), -std::numeric_limits<float>::infinity());
-  reach.resize(padded_length(lists));
-  spread.resize(padded_length(lists));
-  double residual = 0;
-  double left = 0;
-  for (size_t i = 0; i < epoch.spread.size(); ++i) {
-    const double times =
-        i + 1 < epoch.spread.size() ? 1.0 : static_cast<double>(epoch.dimension - epoch.basis_size);
-    residual += epoch.spread[i] * times;
-    left += epoch.noise[i] * times;
-  }
-  noise = residual > 0 ? static_cast<float>(std::sqrt(left / residual)) : 0.0f;
-  for (size_t list = 0; list < lists; ++list) {
-    const float* const centroid = epoch.centroids.data() + list * stride;
-    float most = 0;
-    for (size_t i = 0; i < leading; ++i) most = std::max(most, std::fabs(centroid[i]));
-    const float inverse = most > 0 ? 127 / most : 0;
-    for (size_t i = 0; i < leading; ++i) {
-      const auto value = static_cast<int8_t>(std::lrintf(centroid[i] * inverse));
-      whole[list / 16 * 16 * leading + i / 4 * 64 + list % 16 * 4 + i % 4] = value;
-      whole_sum[list] += value;
-    }
-    step[list] = most / 127;
-    spread[list] = std::sqrt(residuals[list]);
-    reach[list] = angles ? 1 : spread[list];
-    shift[list] = 0;
-    if (angles) {
-      const float length = std::sqrt(vector_kernels().dot_f32(centroid, centroid, stride));
-      if (length > 0) step[list] /= length;
-      continue;
-    }
-    if (metric == Metric::cosine) shift[list] = residuals[list];
-    if (metric == Metric::l2) {
-      const float square = vector_kernels().dot_f32(centroid, centroid, stride);
-      shift[list] = (residuals[list] - square) / 2;
-    }
-  }
-}
-
-void ListBounds::products(const float* rotated, size_t stride, size_t count, Scratch& scratch,
-                          float* out) const {
-  scratch.queries.resize(count * leading);
-  scratch.sums.resize(count * size());
-  std::vector<float> steps(count);
-  for (size_t q = 0; q < count; ++q) {
-    const float* const query = rotated + q * stride;
-    float most = 0;
-    for (size_t i = 0; i < leading; ++i) most = std::max(most, std::fabs(query[i]));
-    steps[q] = most / kQueryMost;
-    const float inverse = most > 0 ? kQueryMost / most : 0;
-    uint8_t* const to = scratch.queries.data() + q * leading;
-    for (size_t i = 0; i < leading; ++i) {
-      // Rounded half up; positive, so that it is cut off downwards.
-      to[i] = static_cast<uint8_t>(query[i] * inverse + (kQueryZero + 0.5f));
-    }
-  }
-  code_kernels().list_products(whole.data(), size(), scratch.queries.data(), count, leading,
-                               scratch.sums.data(), size());
-  for (size_t q = 0; q < count; ++q) {
-    const int32_t* const sums = scratch.sums.data() + q * size();
-    float* const to = out + q * size();
-    for (size_t list = 0; list < size(); ++list) {
-      to[list] =
-          steps[q] * step[list] * static_cast<float>(sums[list] - kQueryZero * whole_sum[list]);
-    }
-  }
-}
-
-float ListBounds::distance(float square, float score) const {
-  if (metric == Metric::ip) return std::sqrt(square);
-  const float squared = metric == Metric::l2 ? square - 2 * score : square + 1 - 2 * score;
-  return std::sqrt(std::max(0.0f, squared));
-}
 
 Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section) {
   if (section.size() < kVectorsHeadBytes + kListsTrailerBytes) return damaged("too short");
@@ -225,6 +135,7 @@ Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section)
   }
   lists->bounds_ = std::make_unique<ListBounds>(epoch, lists->metric_, residuals,
                                                 load<uint32_t>(section.data() + 4));
+  lists->rotation_ = std::make_unique<WholeRotation>(epoch);
 
   lists->codes_ = part(ListsPart::codes);
   lists->bytes_ = part(ListsPart::bytes);

@@ -17,10 +17,12 @@
 
 #include "base/result.h"
 #include "index/code_kernels.h"
+#include "index/list_bounds.h"
 #include "index/section.h"
 #include "index/section_bytes.h"
 #include "index/vector_epoch.h"
 #include "index/vectors.h"
+#include "index/whole_rotation.h"
 
 namespace headrace::index {
 
@@ -43,43 +45,6 @@ struct ListEffort {
   float loss = 0;
   float reach = 0;   // in the unit of ListBounds: which lists are scanned
   float margin = 0;  // of the codes' noise: which candidates are reranked
-};
-
-// Which lists may hold rows near a query, shared by search and by the measuring of efforts. Under
-// cosine a list's bound is the cosine of the query and the centroid, plus the effort's reach. In
-// other metrics (and under cosine in version 2) it is q·c + shift and scatters by d · |x - c| for a
-// row x at distance d: that is the unit of the reach. (Inner products of queries that are near
-// nothing scatter by |q| · |x - c|.)
-struct ListBounds {
-  ListBounds(const VectorEpoch& epoch, Metric metric, std::span<const float> residuals,
-             uint32_t version);
-  size_t size() const { return shift.size(); }
-  // The part q·c of the bounds, from the leading directions in small whole numbers: out[q * size()
-  // + list] for queries in the basis, `stride` apart.
-  struct Scratch {
-    std::vector<uint8_t> queries;
-    std::vector<int32_t> sums;
-  };
-  void products(const float* rotated, size_t stride, size_t count, Scratch& scratch,
-                float* out) const;
-  // What the distance of the k-th best row with this score counts for.
-  float distance(float square, float score) const;
-  // What a reach of 1 adds to the bound of a list with `reach` 1, for a query of this length.
-  float unit(float length, float distance) const { return angles ? length : distance * scale; }
-
-  Metric metric;
-  bool angles = false;
-  float noise = 0;     // of codes, as a share of the residuals' length
-  float scale = 0;     // 1 / sqrt(dimension)
-  size_t leading = 0;  // directions of the centroids that count for the choice of lists
-  // All of a number of lists that is filled up to a multiple of 16.
-  std::vector<float> shift, reach;
-  std::vector<float> spread;  // the residuals' mean length
-  // The centroids (unit vectors where angles count) in 8 bits, laid out for CodeKernels, and what
-  // turns sums of products into numbers.
-  std::vector<int8_t> whole;
-  std::vector<float> step;
-  std::vector<int32_t> whole_sum;
 };
 
 // The effort depends on how near the query is to the rows: beyond a distance at which nearly all
@@ -132,6 +97,7 @@ class VectorLists {
   }
 
   const ListBounds& bounds() const { return *bounds_; }
+  const WholeRotation& rotation() const { return *rotation_; }
   ListEfforts efforts(double recall, size_t k) const;
   Status check() const;
 
@@ -144,6 +110,7 @@ class VectorLists {
   std::vector<uint32_t> begins_;
   std::vector<uint32_t> block_begins_;
   std::unique_ptr<ListBounds> bounds_;
+  std::unique_ptr<WholeRotation> rotation_;
   // For answers of 10 and of 100; entries by falling loss.
   struct EffortTable {
     float near_distance = 0;

@@ -191,28 +191,18 @@ TEST_P(FastCodeKernels, AgreeWithPlainOnes) {
     EXPECT_NEAR(plain.dot_split(high.data(), low.data(), query.data(), dimension),
                 fast->dot_split(high.data(), low.data(), query.data(), dimension), 0.5f);
   }
-  for (const size_t queries : {1UL, 5UL, 13UL}) {
-    constexpr size_t kLists = 112;
-    constexpr size_t kSize = 36;
-    std::vector<int8_t> lists(kLists * kSize);
-    std::vector<uint8_t> codes(queries * kSize);
-    for (auto& x : lists) x = static_cast<int8_t>(static_cast<int>(random() % 255) - 127);
-    for (auto& x : codes) x = static_cast<uint8_t>(random() % 128);
-    std::vector<int32_t> a(queries * kLists), b(queries * kLists);
-    plain.list_products(lists.data(), kLists, codes.data(), queries, kSize, a.data(), kLists);
-    fast->list_products(lists.data(), kLists, codes.data(), queries, kSize, b.data(), kLists);
-    EXPECT_EQ(a, b);
+  const uint16_t widths[] = {3, 0, 1, 5};
+  std::vector<float> values(9), codebook(9 * kCodeWords), halves(4 * kCodeWords);
+  for (int round = 0; round < 20; ++round) {
+    for (float& x : values) x = normal(random);
+    for (float& x : codebook) x = normal(random);
+    for (float& x : halves) x = normal(random);
+    uint8_t a[4];
+    uint8_t b[4];
+    plain.choose_words(values.data(), codebook.data(), halves.data(), widths, 4, a);
+    fast->choose_words(values.data(), codebook.data(), halves.data(), widths, 4, b);
+    EXPECT_EQ(std::vector(a, a + 4), std::vector(b, b + 4));
   }
-  std::vector<float> products(64), shift(64), reach(64), bounds(64), others(64), maxima(4), most(4);
-  for (float& x : products) x = normal(random);
-  for (float& x : shift) x = normal(random);
-  for (float& x : reach) x = normal(random);
-  plain.list_bounds(products.data(), shift.data(), reach.data(), 64, 0.5f, bounds.data(),
-                    maxima.data());
-  fast->list_bounds(products.data(), shift.data(), reach.data(), 64, 0.5f, others.data(),
-                    most.data());
-  for (size_t i = 0; i < 64; ++i) EXPECT_NEAR(bounds[i], others[i], 1e-5f);
-  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(maxima[i], most[i], 1e-5f);
 }
 
 TEST(VectorLists, KeepVectorsAndRows) {
@@ -372,7 +362,10 @@ TEST(VectorLists, RecallHoldsForEveryMetric) {
     const auto rows = made_rows(kRows, kDimension, 5, metric == Metric::cosine);
     Both both(rows, kDimension, metric);
     const auto queries = made_rows(150, kDimension, 6, false);
-    EXPECT_GE(recall_of(both, queries, 10, 0.9), 0.9);
+    const double found = recall_of(both, queries, 10, 0.9);
+    EXPECT_GE(found, 0.9);
+    // No more than a little beyond what was asked for.
+    if (metric == Metric::cosine) EXPECT_LE(found, 0.975);
     EXPECT_GE(recall_of(both, queries, 10, 0.95), 0.95);
     EXPECT_GE(recall_of(both, queries, 10, 0.99), 0.98);
     EXPECT_GE(recall_of(both, queries, 1, 0.95), 0.95);
