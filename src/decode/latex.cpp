@@ -378,9 +378,15 @@ class LatexReader {
         return write(" ");
       case '[':
       case '(': {
-        const size_t end = in_.substr(0, std::min(in_.size(), at_ + kMathBytesMax))
-                               .find(c == '[' ? "\\]" : "\\)", at_);
-        if (end == std::string_view::npos) return;
+        // Where an earlier search found no end there is none.
+        size_t& searched = searched_for_end_[c == '[' ? 0 : 1];
+        const size_t limit = std::min(in_.size(), at_ + kMathBytesMax);
+        const size_t end =
+            in_.substr(0, limit).find(c == '[' ? "\\]" : "\\)", std::max(at_, searched));
+        if (end == std::string_view::npos) {
+          searched = std::max(limit, size_t{1}) - 1;  // half of an end may stand before the limit
+          return;
+        }
         write(in_.substr(at_ - 2, end + 2 - (at_ - 2)));
         at_ = end + 2;
         return;
@@ -522,6 +528,7 @@ class LatexReader {
   size_t special_groups_ = 0;
   size_t list_depth_ = 0;
   size_t table_depth_ = 0;
+  std::array<size_t, 2> searched_for_end_{};  // of "\[" and "\("
   bool ended_ = false;
   bool inline_only_ = false;
 };
