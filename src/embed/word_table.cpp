@@ -30,9 +30,8 @@ Result<WordTable> WordTable::load(WeightReader& reader, const std::string& name,
   if (precision == Precision::int16 || precision == Precision::int8) {
     table.packed_.resize(words * table.groups() * kGroupBytes);
     table.steps_.resize(words * table.groups());
-    HR_TRY(reader.matrix(name, words, width, [&](uint64_t word, const float* values) {
-      table.put(word, values);
-    }));
+    HR_TRY(reader.matrix(name, words, width,
+                         [&](uint64_t word, const float* values) { table.put(word, values); }));
     return table;
   }
   table.halves_.resize(words * width);
@@ -79,7 +78,8 @@ void WordTable::add(const Kernels& kernels, size_t word, const float* addend, fl
     float values[kGroup];
     for (size_t quarter = 0; quarter < kGroup / kLows; ++quarter) {
       for (size_t i = 0; i < kLows; ++i) {
-        const uint32_t bits = uint32_t{high[quarter * kLows + i]} << 2 | (low[i] >> quarter * 2 & 3);
+        const uint32_t bits =
+            uint32_t{high[quarter * kLows + i]} << 2 | (low[i] >> quarter * 2 & 3);
         values[quarter * kLows + i] = static_cast<float>(static_cast<int32_t>(bits - kZero));
       }
     }

@@ -50,8 +50,8 @@ TEST(WordTable, TenBitsKeepEachValueToHalfAStepOfItsGroup) {
     for (size_t word = 0; word < kWords; ++word) {
       for (const auto& [begin, end] : {std::pair<size_t, size_t>{0, 64}, {64, kWidth}}) {
         const std::span part = std::span(wanted).subspan(word * kWidth + begin, end - begin);
-        const float largest = std::abs(*std::ranges::max_element(
-            part, {}, [](float value) { return std::abs(value); }));
+        const float largest = std::abs(
+            *std::ranges::max_element(part, {}, [](float value) { return std::abs(value); }));
         // A step is a Bfloat, rounded up.
         const float half_step = largest / 511 / 2 * (1 + 1.0f / 128) * 1.0001f;
         for (size_t i = begin; i < end; ++i)
