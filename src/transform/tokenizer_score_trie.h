@@ -2,8 +2,8 @@
 // begins with".
 //
 // A double array: the child of a node by a byte lies at the node's base XOR the byte, so a step is
-// one look at one place, and a place holds its score as well. Children of a node share a block of
-// 256 places.
+// one look at one place, and a place holds the token's id and score as well: the score with half its
+// digits, which is all of it in the files there are. Children of a node share a block of 256 places.
 //
 // Owns: its places. Threads: const after build(). Errors: none.
 #pragma once
@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,8 +33,11 @@ class ScoreTrie {
     std::stable_sort(order.begin(), order.end(),
                      [&](uint32_t a, uint32_t b) { return tokens[a].token < tokens[b].token; });
     places_.clear();
-    ids_.clear();
-    Builder builder(places_, ids_);
+    scores_.assign(scores.begin(), scores.end());
+    exact_ = std::all_of(scores.begin(), scores.end(), [](double score) {
+      return static_cast<double>(static_cast<float>(score)) == score;
+    });
+    Builder builder(places_);
     builder.add_block();
     builder.take(0);
     struct Task {
@@ -52,8 +54,8 @@ class ScoreTrie {
       tasks.pop_back();
       size_t at = task.first;
       for (; at < task.last && tokens[order[at]].token.size() == task.depth; ++at) {
-        places_[task.node].score = scores[order[at]];
-        ids_[task.node] = static_cast<int32_t>(order[at]);
+        places_[task.node].id = static_cast<int32_t>(order[at]);
+        places_[task.node].score = static_cast<float>(scores[order[at]]);
       }
       labels.clear();
       ends.clear();
@@ -86,10 +88,10 @@ class ScoreTrie {
       const uint32_t next = places[node].base ^ static_cast<uint8_t>(bytes[i]);
       if (places[next].parent != node) return;
       node = next;
-      if (places[node].score != kNoScore) found(i + 1, node, places[node].score);
+      if (is_token(node)) found(i + 1, node, score(node));
     }
   }
-  int32_t id(uint32_t place) const { return ids_[place]; }
+  int32_t id(uint32_t place) const { return places_.data()[place].id; }
 
   // The same step by step: where a byte leads to from a node, if it is_child() of it.
   static constexpr uint32_t kRoot = 0;
@@ -99,38 +101,41 @@ class ScoreTrie {
   bool is_child(uint32_t place, uint32_t node) const {
     return places_.data()[place].parent == node;
   }
-  bool is_token(uint32_t place) const { return places_.data()[place].score > kNoScore; }
-  double score(uint32_t place) const { return places_.data()[place].score; }
+  void prefetch(uint32_t place) const { __builtin_prefetch(places_.data() + place); }
+  bool is_token(uint32_t place) const { return places_.data()[place].id >= 0; }
+  double score(uint32_t place) const {
+    const Place& token = places_.data()[place];
+    return exact_ ? static_cast<double>(token.score) : scores_[static_cast<size_t>(token.id)];
+  }
 
   // The id of a token; kNone: there is none.
   int32_t find(std::string_view token) const {
     int32_t out = kNone;
     each_prefix(token.data(), token.size(), [&](size_t length, uint32_t place, double) {
-      if (length == token.size()) out = ids_[place];
+      if (length == token.size()) out = id(place);
     });
     return out;
   }
 
  private:
-  static constexpr double kNoScore = -std::numeric_limits<double>::infinity();
   static constexpr uint32_t kFree = UINT32_MAX;
   static constexpr size_t kBlock = 256;
 
   struct Place {
     uint32_t base = 0;
     uint32_t parent = kFree;
-    double score = kNoScore;
+    int32_t id = kNone;  // of the token that ends here
+    float score = 0;     // of the token
   };
 
   // The free places, as a list in both directions.
   class Builder {
    public:
-    Builder(std::vector<Place>& places, std::vector<int32_t>& ids) : places_(places), ids_(ids) {}
+    explicit Builder(std::vector<Place>& places) : places_(places) {}
 
     void add_block() {
       const auto from = static_cast<uint32_t>(places_.size());
       places_.resize(from + kBlock);
-      ids_.resize(from + kBlock, kNone);
       taken_.resize(from + kBlock, false);
       before_.resize(from + kBlock);
       after_.resize(from + kBlock);
@@ -163,7 +168,6 @@ class ScoreTrie {
 
    private:
     std::vector<Place>& places_;
-    std::vector<int32_t>& ids_;
     std::vector<bool> taken_;
     std::vector<uint32_t> before_;
     std::vector<uint32_t> after_;
@@ -172,7 +176,8 @@ class ScoreTrie {
   };
 
   std::vector<Place> places_;
-  std::vector<int32_t> ids_;  // of the token that ends at a place
+  std::vector<double> scores_;  // of each id
+  bool exact_ = false;          // the places' scores are as good
 };
 
 }  // namespace headrace

@@ -83,19 +83,26 @@ class UnigramModel final : public TokenModel {
   };
 
   // The tokens that some text begins with.
-  struct Starts {
-    static constexpr size_t kMost = 24;
+  struct alignas(64) Starts {
+    static constexpr size_t kMost = 11;
     uint32_t count = 0;               // kMost: there may be more
     uint32_t places[kMost + 1] = {};  // of each token, in the trie; one more is written than counts
     uint8_t lengths[kMost + 1] = {};
   };
 
+  // On its way through the trie from the byte at `at`: the last node, and the place that is the
+  // next if it is a child.
+  struct Walk {
+    uint32_t at;
+    uint32_t node;
+    uint32_t next;
+  };
+
   // Not on the stack: the compiler would clear it for every word.
   struct Scratch {
-    std::array<char, kGroupBytes> bytes;       // of several words, with kEnd behind each
-    std::array<Starts, kGroupBytes> starts;    // at each byte
-    std::array<uint16_t, kGroupBytes> active;  // bytes from where the walk goes on
-    std::array<uint32_t, kGroupBytes> nodes;   // where it is
+    std::array<char, kGroupBytes + 1> bytes;  // of several words, with kEnd behind each
+    std::array<Starts, kGroupBytes> starts;   // at each byte
+    std::array<Walk, kGroupBytes> walks;
     // Of the word in hand, the best way to each byte: its sum, its last token and where that
     // begins.
     std::array<double, kShortBytes + 1> sums;
@@ -127,34 +134,33 @@ class UnigramModel final : public TokenModel {
   void find_starts(std::span<const std::string_view> words, Scratch& scratch) const {
     char* bytes = scratch.bytes.data();
     Starts* starts = scratch.starts.data();
-    uint16_t* active = scratch.active.data();
-    uint32_t* nodes = scratch.nodes.data();
+    Walk* walks = scratch.walks.data();
     size_t size = 0;
     size_t count = 0;
     for (const std::string_view word : words) {
       for (size_t i = 0; i < word.size(); ++i, ++size) {
         bytes[size] = word[i];
         starts[size].count = 0;
-        active[count] = static_cast<uint16_t>(size);
-        nodes[count] = ScoreTrie::kRoot;
+        walks[count] = {static_cast<uint32_t>(size), ScoreTrie::kRoot,
+                        trie_.child(ScoreTrie::kRoot, word[i])};
         count += (static_cast<uint8_t>(word[i]) & 0xC0) != 0x80 ? 1 : 0;
       }
       bytes[size++] = kEnd;
     }
+    bytes[size] = kEnd;  // read, but never followed
     for (uint8_t length = 1; count > 0; ++length) {
       size_t kept = 0;
       for (size_t i = 0; i < count; ++i) {
-        const uint16_t at = active[i];
-        const uint32_t node = nodes[i];
-        const uint32_t next = trie_.child(node, bytes[at + length - 1]);
+        const auto [at, node, next] = walks[i];
         const bool goes_on = trie_.is_child(next, node);
         Starts& found = starts[at];
         found.places[found.count] = next;
         found.lengths[found.count] = length;
         const bool is_token = goes_on & trie_.is_token(next) & (found.count < Starts::kMost);
         found.count += is_token ? 1 : 0;
-        active[kept] = at;
-        nodes[kept] = next;
+        const uint32_t after = trie_.child(next, bytes[at + length]);
+        trie_.prefetch(after);
+        walks[kept] = {at, next, after};
         kept += goes_on ? 1 : 0;
       }
       count = kept;
