@@ -23,16 +23,23 @@ struct ChunkBatch {
   // The key of what cannot be a SmallChunk: that of none.
   static constexpr WordKey kTooLong = {0, UINT64_MAX};
 
+  struct Range {
+    size_t begin = 0;
+    size_t end = 0;
+  };
   // A chunk that is no SmallChunk.
   struct Missing {
-    uint32_t place = 0;  // in the batch
-    bool made = false;   // it was not known
-    bool waits = false;  // it is among the words
+    uint32_t place = 0;   // in the batch
+    bool made = false;    // it was not known
+    bool waits = false;   // it is among the words
+    bool close = false;   // its tokens could be others behind another beginning of its stretch
+    bool silent = false;  // another part of its stretch puts the tokens
     MediumKey key;
     const MediumChunk* medium = nullptr;  // where it may be, then where it is
     std::span<const PlacedToken> tokens;  // when it is no MediumChunk; relative to the chunk
     size_t from = 0;                      // of those made, in the list of all
     size_t count = 0;
+    Range whole;  // of the stretch, if the chunk puts all its tokens
   };
 
   static ChunkBatch& of_thread() {
@@ -49,11 +56,12 @@ struct ChunkBatch {
   std::array<const SmallChunk*, kMost> sets;  // where each belongs, then where it is
   std::array<uint32_t, kMost> begins;
   std::array<uint32_t, kMost> sizes;
+  std::array<uint32_t, kMost> firsts;      // the first part of the same stretch
   std::array<Missing, kMost + 1> missing;  // one more is written than counts
   // What the model is asked.
   std::vector<TextPipeline::Word> words;
   std::vector<PlacedToken> tokens;
-  std::vector<uint32_t> ends;  // in `tokens`, of each word
+  std::vector<WordEnd> ends;  // in `tokens`, of each word
 
  private:
   static constexpr size_t kKeptTokens = 65'536;

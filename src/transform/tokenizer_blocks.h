@@ -19,8 +19,9 @@ struct ByteSorts {
   uint64_t white = 0;   // blank, and tab to carriage return
   uint64_t blanks = 0;  // U+0020
   uint64_t line_ends = 0;
-  uint64_t quotes = 0;  // '
-  uint64_t beyond = 0;  // no ASCII
+  uint64_t quotes = 0;    // '
+  uint64_t controls = 0;  // below the blank but not white, and U+007F
+  uint64_t beyond = 0;    // no ASCII
 
   uint64_t others() const { return ~(letters | digits | white | beyond); }
 };
@@ -37,6 +38,8 @@ inline ByteSorts sorts_of_block_scalar(const char* p) {
     if (byte == ' ') out.blanks |= bit;
     if (byte == '\n' || byte == '\r') out.line_ends |= bit;
     if (byte == '\'') out.quotes |= bit;
+    const bool white = byte >= '\t' && byte <= '\r';
+    if ((byte < ' ' && !white) || byte == 0x7F) out.controls |= bit;
     if (byte >= 0x80) out.beyond |= bit;
   }
   return out;
@@ -62,10 +65,14 @@ inline ByteSorts sorts_of_block(const char* p) {
     const int shift = 16 * i;
     out.letters |= bits(within(folded, 'a', 26)) << shift;
     out.digits |= bits(within(bytes, '0', 10)) << shift;
-    out.white |= bits(_mm_or_si128(blanks, within(bytes, '\t', 5))) << shift;
+    const __m128i tabs = within(bytes, '\t', 5);
+    out.white |= bits(_mm_or_si128(blanks, tabs)) << shift;
     out.blanks |= bits(blanks) << shift;
     out.line_ends |= bits(_mm_or_si128(equal(bytes, '\n'), equal(bytes, '\r'))) << shift;
     out.quotes |= bits(equal(bytes, '\'')) << shift;
+    out.controls |=
+        bits(_mm_or_si128(_mm_andnot_si128(tabs, within(bytes, 0, ' ')), equal(bytes, 0x7F)))
+        << shift;
     out.beyond |= bits(bytes) << shift;
   }
   return out;

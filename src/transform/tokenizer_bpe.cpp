@@ -65,14 +65,14 @@ class BpeModel final : public TokenModel {
   }
 
   void tokenize_words(std::span<const std::string_view> words, std::vector<ModelToken>& out,
-                      std::vector<uint32_t>& ends) const override {
+                      std::vector<WordEnd>& ends) const override {
     Scratch& scratch = thread_scratch();
     size_t waiting = 0;
     const auto finish = [&] {
       merge_words({scratch.words.data(), waiting}, merges_);
       for (size_t i = 0; i < waiting; ++i) {
         put(scratch.words[i], out);
-        ends.push_back(static_cast<uint32_t>(out.size()));
+        ends.push_back({static_cast<uint32_t>(out.size()), false});
       }
       waiting = 0;
     };
@@ -83,7 +83,7 @@ class BpeModel final : public TokenModel {
       }
       finish();
       tokenize(word, out);
-      ends.push_back(static_cast<uint32_t>(out.size()));
+      ends.push_back({static_cast<uint32_t>(out.size()), false});
     }
     finish();
   }

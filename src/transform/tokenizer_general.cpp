@@ -33,6 +33,7 @@ void GeneralTokenizer::choose_way(const TokenizerConfig& config) {
   spaced_ = SpacedChunks::find(config, pipeline_.normalizer());
   if (spaced_) {
     spaced_->find_plain(config, pipeline_);
+    spaced_->find_inner_cuts(config);
     return;
   }
   const auto& steps = config.pre_tokenizers;

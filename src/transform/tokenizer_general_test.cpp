@@ -128,6 +128,36 @@ TEST(GeneralTokenizer, WordsOfEveryLengthAmongOthers) {
   }
 }
 
+// Stretches are cut inside, between "b" and "a" for one. Sums of these scores depend on what was
+// added up before, and "a" twice is as good as "aa", but for the rounding.
+TEST(GeneralTokenizer, CloseChoicesAreMadeOverTheWholeStretch) {
+  std::string json = samples::unigram("null", samples::kWordsMetaspace);
+  json.replace(
+      json.find(R"(["1",-4.0])"), 0,
+      R"(["aa",-6.4999999999999991],["aaa",-9.75],["sss",-8.2500000000000018],["ss",-5.5],)"
+      R"(["se",-5.7500000000000009],["es",-5.7499999999999991],)");
+  for (const auto& [from, to] :
+       {std::pair("-3.25]", "-3.2500000000000004]"), std::pair("-2.75]", "-2.7000000000000002]"),
+        std::pair("-3.5]", "-3.3333333333333335]")}) {
+    json.replace(json.find(from), std::string(from).size(), to);
+  }
+  const Built built = build(json);
+  ASSERT_TRUE(built.tokenizer);
+  constexpr const char* kParts[] = {"a", "aa", "b", "s", "se", "e", " ", "1", "ba", "bb", "sa"};
+  std::mt19937 random(1);
+  for (int round = 0; round < 3000; ++round) {
+    std::string text = "b";
+    const size_t parts = random() % 120;
+    for (size_t i = 0; i < parts; ++i) text += kParts[random() % std::size(kParts)];
+    text += " b";
+    const Encoding fast = encode(*built.tokenizer, text);
+    const Encoding slow = encode_slowly(built, text);
+    ASSERT_EQ(fast.ids, slow.ids) << text;
+    ASSERT_EQ(fast.begins, slow.begins) << text;
+    ASSERT_EQ(fast.ends, slow.ends) << text;
+  }
+}
+
 TEST(GeneralTokenizer, WhatAMapRemovesFirstMovesTheRest) {
   const Built built = build(samples::unigram(R"({"type":"Precompiled","precompiled_charsmap":")" +
                                                  std::string(samples::kRemovingMap) + R"("})",

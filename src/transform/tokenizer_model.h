@@ -22,18 +22,26 @@ struct ModelToken {
   uint32_t end = 0;
 };
 
+// Where the tokens of one of several words end in the list of all.
+struct WordEnd {
+  uint32_t tokens = 0;
+  // The choice was so close that behind other text, from which no token reaches into the word, it
+  // could be another: sums are rounded.
+  bool close = false;
+};
+
 class TokenModel {
  public:
   virtual ~TokenModel() = default;
   // Appends the tokens of `word` (valid UTF-8, not empty). Takes time almost linear in its length.
   virtual void tokenize(std::string_view word, std::vector<ModelToken>& out) const = 0;
   // The same for several words, which may overlap in time: what is new in a text costs mostly
-  // waiting for memory. The tokens of words[i] end where ends[i] says.
+  // waiting for memory. Appends an end for each word.
   virtual void tokenize_words(std::span<const std::string_view> words, std::vector<ModelToken>& out,
-                              std::vector<uint32_t>& ends) const {
+                              std::vector<WordEnd>& ends) const {
     for (const std::string_view word : words) {
       tokenize(word, out);
-      ends.push_back(static_cast<uint32_t>(out.size()));
+      ends.push_back({static_cast<uint32_t>(out.size()), false});
     }
   }
 };

@@ -178,12 +178,14 @@ void TextPipeline::put_tokens(std::string_view text, const Word& word,
   const size_t shift = word.lead.text.size();
   for (const ModelToken& made : tokens) {
     // A token of some bytes of a character stands for all of it.
-    size_t from = word.lead.begin;
+    const TextPipeline::Lead& lead = word.lead;
+    size_t from = lead.begin + (lead.unit > 0 ? made.begin / lead.unit : 0);
     if (made.begin >= shift) {
       from = word.begin + made.begin - shift;
       while (is_continuation(text[from])) --from;
     }
-    size_t to = word.lead.end;
+    size_t to = lead.end;
+    if (lead.unit > 0) to = lead.begin + (made.end + lead.unit - 1) / lead.unit;
     if (made.end > shift) {
       to = word.begin + made.end - shift;
       while (to < word.end && is_continuation(text[to])) ++to;
@@ -214,9 +216,9 @@ void TextPipeline::encode_word(std::string_view text, const Word& word, bool fir
 }
 
 void TextPipeline::encode_words(std::string_view text, std::span<const Word> words,
-                                std::vector<PlacedToken>& out, std::vector<uint32_t>& ends) const {
+                                std::vector<PlacedToken>& out, std::vector<WordEnd>& ends) const {
   thread_local std::vector<ModelToken> tokens;
-  thread_local std::vector<uint32_t> token_ends;
+  thread_local std::vector<WordEnd> token_ends;
   thread_local std::vector<std::string_view> seen;
   thread_local std::string led;
   tokens.clear();
@@ -239,9 +241,10 @@ void TextPipeline::encode_words(std::string_view text, std::span<const Word> wor
   model_->tokenize_words(seen, tokens, token_ends);
   size_t from = 0;
   for (size_t i = 0; i < words.size(); ++i) {
-    put_tokens(text, words[i], std::span(tokens).subspan(from, token_ends[i] - from), false, out);
-    from = token_ends[i];
-    ends.push_back(static_cast<uint32_t>(out.size()));
+    put_tokens(text, words[i], std::span(tokens).subspan(from, token_ends[i].tokens - from), false,
+               out);
+    from = token_ends[i].tokens;
+    ends.push_back({static_cast<uint32_t>(out.size()), token_ends[i].close});
   }
 }
 

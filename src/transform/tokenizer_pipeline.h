@@ -67,9 +67,11 @@ class TextPipeline {
   void encode(std::string_view text, size_t begin, size_t end, Place place,
               std::vector<PlacedToken>& out) const;
 
-  // What the model sees instead of text[begin, end).
+  // What the model sees instead of text[begin, end). `unit`: so many bytes of it stand for each
+  // byte of the text; 0: all of it stands for all.
   struct Lead {
     std::string_view text;
+    size_t unit = 0;
     size_t begin = 0;
     size_t end = 0;
   };
@@ -84,9 +86,9 @@ class TextPipeline {
   // of its text.
   void encode_word(std::string_view text, const Word& word, bool first,
                    std::vector<PlacedToken>& out) const;
-  // The same for several that are not first. The tokens of words[i] end where ends[i] says.
+  // The same for several that are not first: see TokenModel::tokenize_words().
   void encode_words(std::string_view text, std::span<const Word> words,
-                    std::vector<PlacedToken>& out, std::vector<uint32_t>& ends) const;
+                    std::vector<PlacedToken>& out, std::vector<WordEnd>& ends) const;
 
   // What the model sees of text[begin, end) in the middle of a piece, when that is one word.
   std::optional<AlignedText> only_word(std::string_view text, size_t begin, size_t end) const;

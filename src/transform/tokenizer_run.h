@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -165,24 +166,39 @@ class GeneralTokenizer::Run {
   }
 
   void encode_spaced(size_t begin, size_t end) {
-    size_t from = begin;
-    if (!tokenizer_.spaced_->may_begin(text_.substr(begin, end - begin), pipeline_.normalizer())) {
+    const SpacedChunks& spaced = *tokenizer_.spaced_;
+    if (!spaced.may_begin(text_.substr(begin, end - begin), pipeline_.normalizer())) {
       return encode_slowly(begin, end, {});
     }
-    tokenizer_.spaced_->each_cut(text_, begin, end, [&](size_t at) {
-      if (from == begin) {
-        encode_slowly(from, at, {true, false, false});
-      } else {
-        chunk(from, at);
-      }
-      from = at;
-    });
-    encode_slowly(from, end, {from == begin, true, false});
+    spaced.each_stretch(text_, begin, end,
+                        [&](size_t from, size_t to, std::span<const size_t> inner) {
+                          if (from == begin || to == end) {
+                            encode_slowly(from, to, {from == begin, to == end, false});
+                          } else {
+                            stretch(from, to, inner);
+                          }
+                        });
+  }
+
+  // The stretch between two cuts, in parts when it may be cut inside.
+  void stretch(size_t begin, size_t end, std::span<const size_t> inner) {
+    if (inner.empty() || end - begin > ChunkCache::kLongBytesMax) return chunk(begin, end);
+    // The parts wait together: it may turn out that they must be one.
+    if (batch_.count + inner.size() >= ChunkBatch::kMost) flush();
+    const size_t first = batch_.count;
+    for (const size_t at : inner) {
+      chunk(begin, at, first);
+      begin = at;
+    }
+    chunk(begin, end, first);
   }
 
   // A stretch whose tokens depend on nothing but its bytes: it waits for others.
-  void chunk(size_t begin, size_t end) {
+  void chunk(size_t begin, size_t end) { chunk(begin, end, batch_.count); }
+  // The same for a part of a stretch whose first part is the batch's `first`.
+  void chunk(size_t begin, size_t end, size_t first) {
     const size_t i = batch_.count;
+    batch_.firsts.data()[i] = static_cast<uint32_t>(first);
     const size_t size = end - begin;
     batch_.begins.data()[i] = static_cast<uint32_t>(begin);
     batch_.sizes.data()[i] = static_cast<uint32_t>(size);
@@ -210,7 +226,7 @@ class GeneralTokenizer::Run {
       missing += sets[i] == nullptr ? 1 : 0;
     }
     const std::span<ChunkBatch::Missing> all(batch_.missing.data(), missing);
-    if (missing > 0) find_missing(all);
+    if (missing > 0) find_missing(all, count);
     const ChunkBatch::Missing* next = all.data();
     for (size_t i = 0; i < count; ++i) {
       if (sets[i]) [[likely]] {
@@ -228,7 +244,7 @@ class GeneralTokenizer::Run {
   }
 
   // Looks for what is no small chunk among the others, and makes the rest.
-  [[gnu::noinline]] void find_missing(std::span<ChunkBatch::Missing> all) {
+  [[gnu::noinline]] void find_missing(std::span<ChunkBatch::Missing> all, size_t count) {
     for (ChunkBatch::Missing& chunk : all) {
       const std::string_view bytes = bytes_of(chunk);
       chunk.medium = nullptr;
@@ -241,6 +257,8 @@ class GeneralTokenizer::Run {
     batch_.ends.clear();
     for (ChunkBatch::Missing& chunk : all) {
       chunk.made = !find(chunk);
+      chunk.close = chunk.silent = false;
+      chunk.whole = {};
       if (chunk.made) make(chunk);
     }
     size_t from = batch_.tokens.size();
@@ -249,8 +267,10 @@ class GeneralTokenizer::Run {
     for (ChunkBatch::Missing& chunk : all) {
       if (!chunk.made) continue;
       if (chunk.waits) {
-        chunk.from = std::exchange(from, batch_.ends[word]);
-        chunk.count = batch_.ends[word++] - chunk.from;
+        const WordEnd& end = batch_.ends[word++];
+        chunk.from = std::exchange(from, end.tokens);
+        chunk.count = end.tokens - chunk.from;
+        chunk.close = end.close;
       }
       // Only now the list of tokens stays where it is.
       const std::span<PlacedToken> tokens =
@@ -261,6 +281,24 @@ class GeneralTokenizer::Run {
         token.end -= begin;
       }
       chunk.tokens = tokens;
+      chunk.close = chunk.close && batch_.firsts[chunk.place] != chunk.place;
+      if (chunk.close) join(all, count, chunk);
+    }
+  }
+
+  // Lets `chunk`, a part that depends on those before it, put the tokens of its whole stretch.
+  void join(std::span<ChunkBatch::Missing> all, size_t count, ChunkBatch::Missing& chunk) {
+    static constexpr SmallChunk kNothing;
+    if (chunk.silent) return;
+    const uint32_t first = batch_.firsts[chunk.place];
+    for (ChunkBatch::Missing& other : all) {
+      if (batch_.firsts[other.place] == first) other.silent = true;
+    }
+    chunk.silent = false;
+    chunk.whole = {batch_.begins[first], batch_.begins[first]};
+    for (size_t i = first; i < count && batch_.firsts[i] == first; ++i) {
+      chunk.whole.end += batch_.sizes[i];
+      if (batch_.sets[i]) batch_.sets[i] = &kNothing;
     }
   }
 
@@ -276,28 +314,39 @@ class GeneralTokenizer::Run {
 
   // Makes the chunk's tokens, or lets it wait for the model's turn.
   void make(ChunkBatch::Missing& chunk) {
-    const std::string_view bytes = bytes_of(chunk);
-    TextPipeline::Word word{begin_of(chunk), begin_of(chunk) + bytes.size()};
-    bool steps = false;  // it needs more than the model
-    if (tokenizer_.spaced_) {
-      const size_t plain = tokenizer_.spaced_->plain_from(bytes);
-      steps = plain == 0;
-      word.lead = tokenizer_.spaced_->lead(text_, word.begin + plain);
-      word.begin += plain;
-    }
-    chunk.waits = !steps && bytes.size() <= ChunkCache::kLongBytesMax;
-    if (chunk.waits) return batch_.words.push_back(word);
+    const size_t size = batch_.sizes[chunk.place];
+    const ChunkBatch::Range place{begin_of(chunk), begin_of(chunk) + size};
+    const std::optional<TextPipeline::Word> word = word_of(place);
+    chunk.waits = word && size <= ChunkCache::kLongBytesMax;
+    if (chunk.waits) return batch_.words.push_back(*word);
+    chunk.close = true;
     chunk.from = batch_.tokens.size();
-    if (steps) {
-      pipeline_.encode(text_, word.begin, word.end, {false, false, false}, batch_.tokens);
-    } else {
-      pipeline_.encode_word(text_, word, false, batch_.tokens);
-    }
+    make_slowly(place, word, batch_.tokens);
     chunk.count = batch_.tokens.size() - chunk.from;
+  }
+  // What of the text goes to the model without more steps, if it can.
+  std::optional<TextPipeline::Word> word_of(const ChunkBatch::Range& place) const {
+    if (!tokenizer_.spaced_) return TextPipeline::Word{place.begin, place.end};
+    return tokenizer_.spaced_->plain_word(text_, place.begin, place.end);
+  }
+  void make_slowly(const ChunkBatch::Range& place, const std::optional<TextPipeline::Word>& word,
+                   std::vector<PlacedToken>& out) const {
+    if (word) {
+      pipeline_.encode_word(text_, *word, false, out);
+    } else {
+      pipeline_.encode(text_, place.begin, place.end, {false, false, false}, out);
+    }
   }
 
   void put_missing(const ChunkBatch::Missing& chunk) {
     const auto begin = static_cast<uint32_t>(begin_of(chunk));
+    if (chunk.silent) return;
+    if (chunk.whole.end > 0) {
+      tokens_.clear();
+      make_slowly(chunk.whole, word_of(chunk.whole), tokens_);
+      for (const PlacedToken& token : tokens_) sink_.put(token);
+      return;
+    }
     if (chunk.medium) return sink_.put(*chunk.medium, begin);
     for (PlacedToken token : chunk.tokens) {
       token.begin += begin;
@@ -308,7 +357,7 @@ class GeneralTokenizer::Run {
 
   void keep_made(std::span<const ChunkBatch::Missing> all) {
     for (const ChunkBatch::Missing& chunk : all) {
-      if (!chunk.made) continue;
+      if (!chunk.made || chunk.close) continue;
       const std::string_view bytes = bytes_of(chunk);
       const WordKey& key = batch_.keys[chunk.place];
       if (bytes.size() <= SmallChunk::kBytesMax && cache_.keep(key, chunk.tokens)) continue;

@@ -2,8 +2,9 @@
 // begins with".
 //
 // A double array: the child of a node by a byte lies at the node's base XOR the byte, so a step is
-// one look at one place, and a place holds the token's id and score as well: the score with half its
-// digits, which is all of it in the files there are. Children of a node share a block of 256 places.
+// one look at one place, and a place holds the token's id and score as well: the score with half
+// its digits, which is all of it in the files there are. Children of a node share a block of 256
+// places.
 //
 // Owns: its places. Threads: const after build(). Errors: none.
 #pragma once

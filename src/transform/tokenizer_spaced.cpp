@@ -134,7 +134,7 @@ bool stands_alone(char32_t c) {
 }
 
 // Whether the model sees `rest` as it is behind a blank, and what it sees of the blank.
-std::optional<AlignedText> plain_word(const TextPipeline& pipeline, std::string_view rest) {
+std::optional<AlignedText> behind_blank(const TextPipeline& pipeline, std::string_view rest) {
   std::string text = "xx ";
   text += rest;
   std::optional<AlignedText> word = pipeline.only_word(text, 2, text.size());
@@ -154,8 +154,12 @@ std::optional<AlignedText> plain_word(const TextPipeline& pipeline, std::string_
 }  // namespace
 
 void SpacedChunks::find_plain(const TokenizerConfig& config, const TextPipeline& pipeline) {
-  std::string replaced;  // characters that a step could look for several of
+  std::string replaced;   // characters that a step could look for several of
+  bool any_white = true;  // no step cares for white space other than blanks
   for (const NormalizerStep& step : config.normalizers) {
+    any_white =
+        any_white && (step.kind == Normalizer::prepend ||
+                      (step.kind == Normalizer::replace && !step.regex && step.pattern == " "));
     if (step.kind != Normalizer::replace) continue;
     if (step.regex && step.pattern != " {2,}") return;
     if (step.regex || step.pattern == " ") continue;
@@ -163,14 +167,15 @@ void SpacedChunks::find_plain(const TokenizerConfig& config, const TextPipeline&
     replaced += step.pattern;
   }
   for (const PreTokenizerStep& step : config.pre_tokenizers) {
+    any_white = any_white && step.kind != PreTokenizer::whitespace_split;
     if (step.kind != PreTokenizer::whitespace_split && step.kind != PreTokenizer::metaspace &&
         !splits_blanks_only(config.pre_tokenizers)) {
       return;
     }
   }
   // The blank's stand-in, and whether it stands for the blank or for what follows.
-  const auto narrow = plain_word(pipeline, "ab");
-  const auto wide = plain_word(pipeline, "\u0444b");
+  const auto narrow = behind_blank(pipeline, "ab");
+  const auto wide = behind_blank(pipeline, "\u0444b");
   if (!narrow || !wide) return;
   lead_ = narrow->text.substr(0, narrow->text.size() - 2);
   if (wide->text != lead_ + "\u0444b") return;
@@ -181,6 +186,8 @@ void SpacedChunks::find_plain(const TokenizerConfig& config, const TextPipeline&
   };
   lead_is_character_ = lead_is(*narrow, 3, 4) && lead_is(*wide, 3, 5);
   if (!lead_is_character_ && !(lead_is(*narrow, 2, 3) && lead_is(*wide, 2, 3))) return;
+  for (size_t i = 0; i < blanks_most_; ++i) leads_ += lead_;
+  if (!lead_is_character_ && !stands_for_each_blank(pipeline)) blanks_most_ = 1;
 
   plain_.assign(kPlainMax / 64, 0);
   std::string rest;
@@ -191,7 +198,7 @@ void SpacedChunks::find_plain(const TokenizerConfig& config, const TextPipeline&
       append_code_point(c, rest);
       rest += 'a';
     }
-    if (!plain_word(pipeline, rest)) return false;
+    if (!behind_blank(pipeline, rest)) return false;
     for (const char32_t c : characters) plain_[c / 64] |= uint64_t{1} << (c % 64);
     return true;
   };
@@ -200,32 +207,74 @@ void SpacedChunks::find_plain(const TokenizerConfig& config, const TextPipeline&
     for (char32_t c = first; c < first + 64; ++c) {
       const bool looked_for = c < 0x80 && replaced.find(static_cast<char>(c)) != std::string::npos;
       const bool surrogate = c >= 0xD800 && c < 0xE000;
-      if (stands_alone(c) && !looked_for && !surrogate) group.push_back(c);
+      const bool white = any_white && c >= '\t' && c <= '\r';
+      if ((stands_alone(c) || white) && !looked_for && !surrogate) group.push_back(c);
     }
     if (group.empty() || put(group)) continue;
     for (const char32_t& c : group) put({&c, 1});
   }
 }
 
-size_t SpacedChunks::plain_from(std::string_view part) const {
-  if (plain_.empty()) return 0;
-  size_t from = 1;
-  // White space that is dropped may be more than one character.
-  while (lead_is_character_ && from < part.size() && spaces_[static_cast<uint8_t>(part[from])]) {
-    ++from;
+// Whether several blanks are as many of lead_.
+bool SpacedChunks::stands_for_each_blank(const TextPipeline& pipeline) const {
+  constexpr std::string_view kRest = "ab";
+  const std::string text = "xx" + std::string(blanks_most_, ' ') + std::string(kRest);
+  const std::optional<AlignedText> word = pipeline.only_word(text, 2, text.size());
+  if (!word || word->text != leads_ + std::string(kRest)) return false;
+  for (size_t i = 0; i < leads_.size(); ++i) {
+    const size_t blank = 2 + i / lead_.size();
+    if (word->spans[i].begin != blank || word->spans[i].end != blank + 1) return false;
   }
-  if (from == part.size()) return 0;
+  return true;
+}
+
+void SpacedChunks::find_inner_cuts(const TokenizerConfig& config) {
+  if (plain_.empty()) return;
+  std::array<bool, 128> plain{};
+  for (size_t c = 0; c < plain.size(); ++c) plain[c] = ((plain_[c / 64] >> (c % 64)) & 1) != 0;
+  inner_ = InnerCuts::find(config, plain);
+  // White space that stays visible is as good as other characters before a blank.
+  for (const char c : {'\t', '\n', '\r'}) {
+    const bool joined =
+        std::binary_search(joined_.begin(), joined_.end(), static_cast<char32_t>(c));
+    const auto byte = static_cast<uint8_t>(c);
+    if (plain[byte] && !spaces_[byte] && !joined) after_[byte] = After::yes;
+  }
+}
+
+std::optional<TextPipeline::Word> SpacedChunks::plain_word(std::string_view text, size_t begin,
+                                                           size_t end) const {
+  if (plain_.empty()) return std::nullopt;
+  TextPipeline::Word word{begin, end};
+  if (spaces_[static_cast<uint8_t>(text[begin])]) {
+    ++word.begin;
+    if (lead_is_character_) {
+      // White space that is dropped may be more than one character.
+      while (word.begin < end && spaces_[static_cast<uint8_t>(text[word.begin])]) ++word.begin;
+    } else {
+      const size_t most = std::min(end, begin + blanks_most_);
+      while (word.begin < most && text[word.begin] == ' ') ++word.begin;
+    }
+    if (word.begin == end) return std::nullopt;
+    if (lead_is_character_) {
+      const size_t length = decode_code_point(text, word.begin).length;
+      word.lead = {lead_, 0, word.begin, word.begin + length};
+    } else {
+      word.lead = {std::string_view(leads_).substr(0, lead_.size() * (word.begin - begin)),
+                   lead_.size(), begin, word.begin};
+    }
+  }
   const uint64_t* plain = plain_.data();
-  for (size_t at = from; at < part.size();) {
-    const auto byte = static_cast<uint8_t>(part[at]);
+  for (size_t at = word.begin; at < end;) {
+    const auto byte = static_cast<uint8_t>(text[at]);
     CodePoint point{byte, 1, true};
-    if (byte >= 0x80) point = decode_code_point(part, at);
+    if (byte >= 0x80) point = decode_code_point(text, at);
     if (point.value >= kPlainMax || ((plain[point.value / 64] >> (point.value % 64)) & 1) == 0) {
-      return 0;
+      return std::nullopt;
     }
     at += point.length;
   }
-  return from;
+  return word;
 }
 
 bool SpacedChunks::may_begin(std::string_view piece, const TextNormalizer& normalizer) const {

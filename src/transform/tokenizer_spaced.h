@@ -12,12 +12,15 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/utf8.h"
+#include "transform/tokenizer_blocks.h"
 #include "transform/tokenizer_config.h"
+#include "transform/tokenizer_inner_cuts.h"
 #include "transform/tokenizer_normalizer.h"
 #include "transform/tokenizer_pipeline.h"
 
@@ -29,47 +32,78 @@ class SpacedChunks {
   static std::optional<SpacedChunks> find(const TokenizerConfig& config,
                                           const TextNormalizer& normalizer);
 
-  // Learns which parts the model sees as they are, but for the blank that they begin with.
+  // Learns which parts the model sees as they are, but for the blank that they begin with, and then
+  // where stretches may be cut inside.
   void find_plain(const TokenizerConfig& config, const TextPipeline& pipeline);
-  // Where in `part`, valid UTF-8 that begins with white space, the characters begin that the model
-  // sees as they are; 0: it does not see all of them so.
-  size_t plain_from(std::string_view part) const;
-  // What the model sees instead of the white space in front of `plain`, a place in `text`.
-  TextPipeline::Lead lead(std::string_view text, size_t plain) const {
-    if (!lead_is_character_) return {lead_, plain - 1, plain};
-    return {lead_, plain, plain + decode_code_point(text, plain).length};
-  }
+  void find_inner_cuts(const TokenizerConfig& config);
+  // What of text[begin, end), valid UTF-8, the model sees as it is, and what it sees instead of
+  // white space before that. Nothing: it does not see all of it so.
+  std::optional<TextPipeline::Word> plain_word(std::string_view text, size_t begin,
+                                               size_t end) const;
 
   // Whether a piece that begins so may be cut: what a precompiled map removes at the beginning
   // moves the offsets of all that follows (a quirk of the reference that must be kept).
   bool may_begin(std::string_view piece, const TextNormalizer& normalizer) const;
 
-  // Calls cut(place) for each cut inside text[begin, end), in order. `text` is valid UTF-8.
-  template <typename Cut>
-  void each_cut(std::string_view text, size_t begin, size_t end, Cut&& cut) const {
-    size_t at = begin;
+  // Calls put(from, to, inner) for each stretch between cuts in text[begin, end), in order, with
+  // the places where the stretch may be cut inside (all but the first and the last begin with white
+  // space). `text` is valid UTF-8.
+  template <typename Put>
+  void each_stretch(std::string_view text, size_t begin, size_t end, Put&& put) const {
+    size_t from = begin;
     bool spaced = true;  // no cut at the beginning
-    while (end - at >= kBlock) {
+    bool clean = true;
+    size_t inner[kInnerMost];
+    size_t count = 0;
+    const auto cut = [&](size_t at) {
+      put(from, at, std::span<const size_t>(inner, clean && count < kInnerMost ? count : 0));
+      from = at;
+      clean = true;
+      count = 0;
+    };
+    InnerCuts::Carry carry;
+    size_t at = begin;
+    for (; end - at >= kBlock; at += kBlock) {
       const uint64_t spaces = space_bits(text.data() + at);
-      uint64_t starts = spaces & ~(spaces << 1 | (spaced ? 1 : 0));
+      const uint64_t starts = spaces & ~(spaces << 1 | (spaced ? 1 : 0));
       spaced = (spaces >> (kBlock - 1)) != 0;
-      for (; starts != 0; starts &= starts - 1) {
-        const size_t place = at + static_cast<size_t>(std::countr_zero(starts));
-        if (may_follow(text, place)) cut(place);
+      uint64_t places = starts;
+      uint64_t unclean = 0;
+      if (inner_.any()) {
+        const ByteSorts is = sorts_of_block(text.data() + at);
+        places |= inner_.candidates(is, carry);
+        unclean = inner_.unclean(is) & ~spaces;
       }
-      at += kBlock;
+      size_t seen = 0;  // how many bytes of the block have been looked at for being unclean
+      for (; places != 0; places &= places - 1) {
+        const auto bit = static_cast<size_t>(std::countr_zero(places));
+        if (((starts >> bit) & 1) == 0) {
+          if (at + bit == begin || !inner_.between(text[at + bit - 1], text[at + bit])) continue;
+          if (count < kInnerMost) inner[count++] = at + bit;
+        } else if (may_follow(text, at + bit)) {
+          clean = clean && (unclean & bits_below(bit) & ~bits_below(seen)) == 0;
+          seen = bit;
+          cut(at + bit);
+        }
+      }
+      clean = clean && (unclean & ~bits_below(seen)) == 0;
     }
     for (; at < end; ++at) {
       const bool space = spaces_[static_cast<uint8_t>(text[at])];
       if (space && !spaced && may_follow(text, at)) cut(at);
       spaced = space;
+      clean = clean && (space || inner_.is_clean(text[at]));
     }
+    cut(end);
   }
 
  private:
   static constexpr size_t kBlock = 64;
+  static constexpr size_t kInnerMost = 16;
+  static uint64_t bits_below(size_t count) { return (uint64_t{1} << count) - 1; }  // of 0 to 63
   enum class After : uint8_t { no, yes, look };
 
+  bool stands_for_each_blank(const TextPipeline& pipeline) const;
   uint64_t space_bits(const char* p) const;
   bool may_follow(std::string_view text, size_t at) const {
     const After after = after_[static_cast<uint8_t>(text[at - 1])];
@@ -83,9 +117,12 @@ class SpacedChunks {
   std::array<After, 256> after_{};    // of the byte before
   // Code points below 65,536 that no step changes, whatever stands around them; empty: none.
   std::vector<uint64_t> plain_;
-  std::string lead_;
+  std::string lead_;   // what stands for one blank
+  std::string leads_;  // for blanks_most_, one for each
+  size_t blanks_most_ = 16;
   bool lead_is_character_ = false;  // it stands for the first character behind the blank
-  std::vector<char32_t> joined_;    // characters that a token holds before a space, sorted
+  InnerCuts inner_;
+  std::vector<char32_t> joined_;  // characters that a token holds before a space, sorted
 };
 
 }  // namespace headrace

@@ -20,6 +20,8 @@ namespace {
 constexpr double kUnknownPenalty = 10.0;
 constexpr size_t kShortBytes = 255;
 constexpr size_t kGroupBytes = 512;
+// Sums of 256 scores up to 1,000 are rounded by less than a hundredth of this.
+constexpr double kCloseSums = 1e-6;
 constexpr char kEnd = '\xFF';  // no token has it
 constexpr uint32_t kUnknownPlace = UINT32_MAX;
 
@@ -51,7 +53,7 @@ class UnigramModel final : public TokenModel {
   }
 
   void tokenize_words(std::span<const std::string_view> words, std::vector<ModelToken>& out,
-                      std::vector<uint32_t>& ends) const override {
+                      std::vector<WordEnd>& ends) const override {
     Scratch& scratch = thread_scratch();
     size_t first = 0;
     size_t bytes = 0;
@@ -67,7 +69,7 @@ class UnigramModel final : public TokenModel {
       bytes += size;
       if (!is_long) continue;
       put_long(words[i], scratch, out);
-      ends.push_back(static_cast<uint32_t>(out.size()));
+      ends.push_back({static_cast<uint32_t>(out.size()), true});
       first = i + 1;
       bytes = 0;
     }
@@ -106,6 +108,7 @@ class UnigramModel final : public TokenModel {
     // Of the word in hand, the best way to each byte: its sum, its last token and where that
     // begins.
     std::array<double, kShortBytes + 1> sums;
+    std::array<double, kShortBytes + 1> seconds;  // the second best sums
     std::array<uint32_t, kShortBytes + 1> places;
     std::array<uint8_t, kShortBytes + 1> froms;
     std::vector<ModelToken> path;
@@ -117,14 +120,18 @@ class UnigramModel final : public TokenModel {
 
   // Short words that fill kGroupBytes at most.
   void tokenize_group(std::span<const std::string_view> words, Scratch& scratch,
-                      std::vector<ModelToken>& out, std::vector<uint32_t>* ends) const {
+                      std::vector<ModelToken>& out, std::vector<WordEnd>* ends) const {
     find_starts(words, scratch);
     size_t first = 0;
     for (const std::string_view word : words) {
       scratch.path.clear();
-      if (!find_short_path(word, first, scratch)) find_path(word, scratch.path);
+      bool close = false;
+      if (!find_short_path(word, first, scratch, close)) {
+        close = true;
+        find_path(word, scratch.path);
+      }
       put_path(word, scratch.path, out);
-      if (ends) ends->push_back(static_cast<uint32_t>(out.size()));
+      if (ends) ends->push_back({static_cast<uint32_t>(out.size()), close});
       first += word.size() + 1;
     }
   }
@@ -169,18 +176,21 @@ class UnigramModel final : public TokenModel {
 
   // The best path of a word whose bytes are scratch.bytes[first …]; false: too many tokens begin at
   // one place.
-  bool find_short_path(std::string_view word, size_t first, Scratch& scratch) const {
+  bool find_short_path(std::string_view word, size_t first, Scratch& scratch, bool& close) const {
     constexpr double kNoWay = -std::numeric_limits<double>::infinity();
     double* sums = scratch.sums.data();
+    double* seconds = scratch.seconds.data();
     uint32_t* places = scratch.places.data();
     uint8_t* froms = scratch.froms.data();
     std::fill(sums, sums + word.size() + 1, kNoWay);
+    std::fill(seconds, seconds + word.size() + 1, kNoWay);
     sums[0] = 0;
     for (size_t at = 0; at < word.size();) {
       const double sum = sums[at];
       const size_t length = character_size(word[at]);
       const auto offer = [&](size_t end, uint32_t place, double offered) {
         const bool better = offered > sums[end];
+        seconds[end] = std::max(seconds[end], better ? sums[end] : offered);
         sums[end] = better ? offered : sums[end];
         places[end] = better ? place : places[end];
         froms[end] = better ? static_cast<uint8_t>(at) : froms[end];
@@ -196,6 +206,7 @@ class UnigramModel final : public TokenModel {
       at += length;
     }
     for (size_t at = word.size(); at > 0; at = froms[at]) {
+      close = close || sums[at] - seconds[at] < kCloseSums;
       const int32_t id = places[at] == kUnknownPlace ? unknown_ : trie_.id(places[at]);
       scratch.path.push_back({id, froms[at], static_cast<uint32_t>(at)});
     }
