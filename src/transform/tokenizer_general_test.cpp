@@ -135,7 +135,8 @@ TEST(GeneralTokenizer, CloseChoicesAreMadeOverTheWholeStretch) {
   json.replace(
       json.find(R"(["1",-4.0])"), 0,
       R"(["aa",-6.4999999999999991],["aaa",-9.75],["sss",-8.2500000000000018],["ss",-5.5],)"
-      R"(["se",-5.7500000000000009],["es",-5.7499999999999991],)");
+      R"(["se",-5.7500000000000009],["es",-5.7499999999999991],["s1",-4.1],[",",-3.9],)"
+      R"(["b,",-4.3],[",,",-4.4],["11",-4.2],)");
   for (const auto& [from, to] :
        {std::pair("-3.25]", "-3.2500000000000004]"), std::pair("-2.75]", "-2.7000000000000002]"),
         std::pair("-3.5]", "-3.3333333333333335]")}) {
@@ -143,7 +144,8 @@ TEST(GeneralTokenizer, CloseChoicesAreMadeOverTheWholeStretch) {
   }
   const Built built = build(json);
   ASSERT_TRUE(built.tokenizer);
-  constexpr const char* kParts[] = {"a", "aa", "b", "s", "se", "e", " ", "1", "ba", "bb", "sa"};
+  constexpr const char* kParts[] = {"a", "aa", "b",  "s",  "se", "e",
+                                    " ", "1",  "ba", "bb", "sa", ","};
   std::mt19937 random(1);
   for (int round = 0; round < 3000; ++round) {
     std::string text = "b";
