@@ -19,7 +19,9 @@
 namespace headrace {
 
 struct ChunkBatch {
-  static constexpr size_t kMost = 128;
+  static constexpr size_t kMost = 512;
+  static constexpr size_t kAtOnce = 64;       // are looked for together
+  static constexpr size_t kMissingMost = 32;  // about so many words go to the model together
   // The key of what cannot be a SmallChunk: that of none.
   static constexpr WordKey kTooLong = {0, UINT64_MAX};
 
@@ -51,13 +53,19 @@ struct ChunkBatch {
     if (tokens.capacity() > kKeptTokens) std::vector<PlacedToken>().swap(tokens);
   }
 
+  bool is_full() const { return count == kMost || missing_count >= kMissingMost; }
+  void clear() { count = looked = missing_count = 0; }
+
   size_t count = 0;
+  size_t looked = 0;         // those before have been looked for
+  size_t missing_count = 0;  // of those looked for
   std::array<WordKey, kMost> keys;
   std::array<const SmallChunk*, kMost> sets;  // where each belongs, then where it is
   std::array<uint32_t, kMost> begins;
   std::array<uint32_t, kMost> sizes;
-  std::array<uint32_t, kMost> firsts;      // the first part of the same stretch
-  std::array<Missing, kMost + 1> missing;  // one more is written than counts
+  std::array<uint32_t, kMost> firsts;  // the first part of the same stretch
+  // Between two looks comes a look at whether it is full. One more is written than counts.
+  std::array<Missing, kMissingMost + 2 * kAtOnce + 1> missing;
   // What the model is asked.
   std::vector<TextPipeline::Word> words;
   std::vector<PlacedToken> tokens;

@@ -90,7 +90,7 @@ class BpeModel final : public TokenModel {
 
  private:
   struct Scratch {
-    std::array<ShortWord, 8> words;
+    std::array<ShortWord, 16> words;
     std::vector<Symbol> symbols;
   };
   // Not on the stack: the compiler would clear it for every word.

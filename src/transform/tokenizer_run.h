@@ -31,7 +31,7 @@ class GeneralTokenizer::Run {
         sink_(sink),
         cache_(ChunkCache::of_thread(tokenizer.serial_)),
         batch_(ChunkBatch::of_thread()) {
-    batch_.count = 0;
+    batch_.clear();
   }
 
   void encode() {
@@ -187,16 +187,22 @@ class GeneralTokenizer::Run {
     if (batch_.count + inner.size() >= ChunkBatch::kMost) flush();
     const size_t first = batch_.count;
     for (const size_t at : inner) {
-      chunk(begin, at, first);
+      add(begin, at, first);
       begin = at;
     }
-    chunk(begin, end, first);
+    add(begin, end, first);
+    if (batch_.is_full()) [[unlikely]]
+      flush();
   }
 
   // A stretch whose tokens depend on nothing but its bytes: it waits for others.
-  void chunk(size_t begin, size_t end) { chunk(begin, end, batch_.count); }
+  void chunk(size_t begin, size_t end) {
+    add(begin, end, batch_.count);
+    if (batch_.is_full()) [[unlikely]]
+      flush();
+  }
   // The same for a part of a stretch whose first part is the batch's `first`.
-  void chunk(size_t begin, size_t end, size_t first) {
+  void add(size_t begin, size_t end, size_t first) {
     const size_t i = batch_.count;
     batch_.firsts.data()[i] = static_cast<uint32_t>(first);
     const size_t size = end - begin;
@@ -210,32 +216,39 @@ class GeneralTokenizer::Run {
     }
     batch_.keys.data()[i] = key;
     batch_.sets.data()[i] = cache_.set_of(key);
-    if (++batch_.count == ChunkBatch::kMost) [[unlikely]]
-      flush();
+    if (++batch_.count % ChunkBatch::kAtOnce == 0) look();
+  }
+
+  // Looks for the chunks whose places in the table have been on their way for a while.
+  void look() {
+    const SmallChunk** sets = batch_.sets.data();
+    ChunkBatch::Missing* missing = batch_.missing.data();
+    size_t count = batch_.missing_count;
+    for (size_t i = batch_.looked; i < batch_.count; ++i) {
+      sets[i] = ChunkCache::find(sets[i], batch_.keys.data()[i]);
+      missing[count].place = static_cast<uint32_t>(i);
+      count += sets[i] == nullptr ? 1 : 0;
+    }
+    batch_.missing_count = count;
+    batch_.looked = batch_.count;
   }
 
   // Puts the tokens of all chunks that wait.
   [[gnu::noinline]] void flush() {
-    const size_t count = batch_.count;
-    batch_.count = 0;
-    size_t missing = 0;
+    look();
     const SmallChunk** sets = batch_.sets.data();
-    for (size_t i = 0; i < count; ++i) {
-      sets[i] = ChunkCache::find(sets[i], batch_.keys.data()[i]);
-      batch_.missing.data()[missing].place = static_cast<uint32_t>(i);
-      missing += sets[i] == nullptr ? 1 : 0;
-    }
-    const std::span<ChunkBatch::Missing> all(batch_.missing.data(), missing);
-    if (missing > 0) find_missing(all, count);
+    const std::span<ChunkBatch::Missing> all(batch_.missing.data(), batch_.missing_count);
+    if (!all.empty()) find_missing(all);
     const ChunkBatch::Missing* next = all.data();
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < batch_.count; ++i) {
       if (sets[i]) [[likely]] {
         sink_.put(*sets[i], batch_.begins.data()[i]);
       } else {
         put_missing(*next++);
       }
     }
-    if (missing > 0) keep_made(all);
+    if (!all.empty()) keep_made(all);
+    batch_.clear();
   }
 
   size_t begin_of(const ChunkBatch::Missing& chunk) const { return batch_.begins[chunk.place]; }
@@ -244,7 +257,7 @@ class GeneralTokenizer::Run {
   }
 
   // Looks for what is no small chunk among the others, and makes the rest.
-  [[gnu::noinline]] void find_missing(std::span<ChunkBatch::Missing> all, size_t count) {
+  [[gnu::noinline]] void find_missing(std::span<ChunkBatch::Missing> all) {
     for (ChunkBatch::Missing& chunk : all) {
       const std::string_view bytes = bytes_of(chunk);
       chunk.medium = nullptr;
@@ -282,12 +295,12 @@ class GeneralTokenizer::Run {
       }
       chunk.tokens = tokens;
       chunk.close = chunk.close && batch_.firsts[chunk.place] != chunk.place;
-      if (chunk.close) join(all, count, chunk);
+      if (chunk.close) join(all, chunk);
     }
   }
 
   // Lets `chunk`, a part that depends on those before it, put the tokens of its whole stretch.
-  void join(std::span<ChunkBatch::Missing> all, size_t count, ChunkBatch::Missing& chunk) {
+  void join(std::span<ChunkBatch::Missing> all, ChunkBatch::Missing& chunk) {
     static constexpr SmallChunk kNothing;
     if (chunk.silent) return;
     const uint32_t first = batch_.firsts[chunk.place];
@@ -296,7 +309,7 @@ class GeneralTokenizer::Run {
     }
     chunk.silent = false;
     chunk.whole = {batch_.begins[first], batch_.begins[first]};
-    for (size_t i = first; i < count && batch_.firsts[i] == first; ++i) {
+    for (size_t i = first; i < batch_.count && batch_.firsts[i] == first; ++i) {
       chunk.whole.end += batch_.sizes[i];
       if (batch_.sets[i]) batch_.sets[i] = &kNothing;
     }
