@@ -22,9 +22,6 @@ struct ChunkBatch {
   static constexpr size_t kMost = 512;
   static constexpr size_t kAtOnce = 64;       // are looked for together
   static constexpr size_t kMissingMost = 32;  // about so many words go to the model together
-  // The key of what cannot be a SmallChunk: that of none.
-  static constexpr WordKey kTooLong = {0, UINT64_MAX};
-
   struct Range {
     size_t begin = 0;
     size_t end = 0;

@@ -8,6 +8,7 @@
 // Owns: its tables. Threads: one object for each thread. Errors: none.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -73,6 +74,23 @@ struct alignas(64) MediumChunk {
   }
 };
 
+// What stays of 16 bytes, and what comes to them, for each size.
+struct KeyMask {
+  uint64_t low = 0;
+  uint64_t high = 0;
+  uint64_t size = 0;
+};
+inline constexpr std::array<KeyMask, SmallChunk::kBytesMax + 2> kKeyMasks = [] {
+  std::array<KeyMask, SmallChunk::kBytesMax + 2> out{};
+  for (size_t size = 0; size <= SmallChunk::kBytesMax; ++size) {
+    out[size].low = size >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * size)) - 1;
+    out[size].high = size <= 8 ? 0 : (uint64_t{1} << (8 * (size - 8))) - 1;
+    out[size].size = uint64_t{size} << 56;
+  }
+  out[SmallChunk::kBytesMax + 1].size = UINT64_MAX;  // the key of no small chunk
+  return out;
+}();
+
 class ChunkCache {
  public:
   static constexpr size_t kLongBytesMax = 256;
@@ -80,19 +98,20 @@ class ChunkCache {
   // The calling thread's cache, made ready for the tokenizer with this number.
   static ChunkCache& of_thread(uint64_t serial);
 
-  // `size` is 1 to 15. Reads 16 bytes at `p`.
+  // Reads 16 bytes at `p`. What is longer than a small chunk has a key that none has.
   static WordKey small_key(const char* p, size_t size) {
+    const KeyMask& mask = kKeyMasks.data()[std::min(size, SmallChunk::kBytesMax + 1)];
     WordKey out;
     std::memcpy(&out.low, p, 8);
     std::memcpy(&out.high, p + 8, 8);
-    out.low &= kKeep[size].low;
-    out.high = (out.high & kKeep[size].high) | uint64_t{size} << 56;
+    out.low &= mask.low;
+    out.high = (out.high & mask.high) | mask.size;
     return out;
   }
   // The same, reading no byte behind the word.
   static WordKey small_key_at_end(const char* p, size_t size) {
     char bytes[16] = {};
-    std::memcpy(bytes, p, size);
+    std::memcpy(bytes, p, std::min(size, sizeof(bytes)));
     return small_key(bytes, size);
   }
   // `size` is 1 to 31.
@@ -142,14 +161,6 @@ class ChunkCache {
     uint32_t tokens_at = 0;
     uint32_t count = 0;
   };
-  static constexpr std::array<WordKey, 16> kKeep = [] {
-    std::array<WordKey, 16> out{};
-    for (size_t size = 0; size < out.size(); ++size) {
-      out[size].low = size >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * size)) - 1;
-      out[size].high = size <= 8 ? 0 : (uint64_t{1} << (8 * (size - 8))) - 1;
-    }
-    return out;
-  }();
   static constexpr int kSmallBits = 15;   // sets
   static constexpr int kMediumBits = 13;  // sets
   static constexpr size_t kLongSlots = 16'384;

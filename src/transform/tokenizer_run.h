@@ -49,6 +49,7 @@ class GeneralTokenizer::Run {
   }
 
  private:
+  static constexpr size_t kKeyBytes = 16;    // that making a key reads
   static constexpr size_t kHeadBytes = 256;  // where the first word of a prefixed piece must end
 
   void encode_piece(size_t begin, size_t end) {
@@ -139,6 +140,21 @@ class GeneralTokenizer::Run {
     uint64_t starts = pattern.starts(block);
     starts &= starts - 1;  // the first is `at` itself
     size_t from = 0;
+    if (text_.size() - at >= BytePattern::kBlock + kKeyBytes &&
+        batch_.count + BytePattern::kBlock < ChunkBatch::kMost) [[likely]] {
+      size_t count = batch_.count;
+      for (; starts != 0; starts &= starts - 1) {
+        const auto to = static_cast<size_t>(std::countr_zero(starts));
+        set(count++, at + from, to - from, ChunkCache::small_key(block + from, to - from));
+        from = to;
+      }
+      batch_.count = count;
+      if (count - batch_.looked >= ChunkBatch::kAtOnce) {
+        look();
+        if (batch_.is_full()) flush();
+      }
+      return from;
+    }
     for (; starts != 0; starts &= starts - 1) {
       const auto to = static_cast<size_t>(std::countr_zero(starts));
       chunk(at + from, at + to);
@@ -203,20 +219,20 @@ class GeneralTokenizer::Run {
   }
   // The same for a part of a stretch whose first part is the batch's `first`.
   void add(size_t begin, size_t end, size_t first) {
-    const size_t i = batch_.count;
-    batch_.firsts.data()[i] = static_cast<uint32_t>(first);
+    const char* p = text_.data() + begin;
     const size_t size = end - begin;
+    batch_.firsts.data()[batch_.count] = static_cast<uint32_t>(first);
+    set(batch_.count++, begin, size,
+        text_.size() - begin >= kKeyBytes ? ChunkCache::small_key(p, size)
+                                          : ChunkCache::small_key_at_end(p, size));
+    if (batch_.count - batch_.looked >= ChunkBatch::kAtOnce) look();
+  }
+  // Where a chunk waits.
+  void set(size_t i, size_t begin, size_t size, const WordKey& key) {
     batch_.begins.data()[i] = static_cast<uint32_t>(begin);
     batch_.sizes.data()[i] = static_cast<uint32_t>(size);
-    WordKey key = ChunkBatch::kTooLong;
-    if (size <= SmallChunk::kBytesMax) [[likely]] {
-      const char* p = text_.data() + begin;
-      key = text_.size() - begin >= 16 ? ChunkCache::small_key(p, size)
-                                       : ChunkCache::small_key_at_end(p, size);
-    }
     batch_.keys.data()[i] = key;
     batch_.sets.data()[i] = cache_.set_of(key);
-    if (++batch_.count % ChunkBatch::kAtOnce == 0) look();
   }
 
   // Looks for the chunks whose places in the table have been on their way for a while.
@@ -294,7 +310,7 @@ class GeneralTokenizer::Run {
         token.end -= begin;
       }
       chunk.tokens = tokens;
-      chunk.close = chunk.close && batch_.firsts[chunk.place] != chunk.place;
+      chunk.close = chunk.close && tokenizer_.spaced_ && batch_.firsts[chunk.place] != chunk.place;
       if (chunk.close) join(all, chunk);
     }
   }
