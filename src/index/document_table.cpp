@@ -125,7 +125,15 @@ std::string_view DocumentTableBuilder::source(uint32_t document) const {
 }
 
 Result<DocumentTable> DocumentTable::open(std::string_view entries, std::string_view text,
-                                          uint32_t row_count) {
+                                          uint32_t row_count, bool packed) {
+  if (packed) {
+    DocumentTable table;
+    HR_ASSIGN(table.packed_, PackedEntries::open(entries, kDocumentFields.size()));
+    table.text_ = text;
+    table.count_ = table.packed_->count();
+    table.row_count_ = row_count;
+    return table;
+  }
   if (entries.size() % kDocumentEntryBytes != 0 ||
       entries.size() / kDocumentEntryBytes >= kDroppedRow) {
     return damaged("its length is no multiple of an entry's");
@@ -144,6 +152,30 @@ std::string_view DocumentTable::text(uint32_t document, uint32_t offset_field,
   const uint64_t length = field<uint32_t>(document, length_field);
   if (offset > text_.size() || length > text_.size() - offset) return {};
   return text_.substr(offset, length);
+}
+
+uint64_t DocumentTable::source_hash(uint32_t document) const {
+  return packed_ ? hash64(source(document)) : field<uint64_t>(document, 0);
+}
+
+bool DocumentTable::proves_source(uint32_t document) const {
+  if (!packed_) return hash64(source(document)) == field<uint64_t>(document, 0);
+  return packed_->holds(document) &&
+         static_cast<uint32_t>(hash64(source(document))) == field<uint32_t>(document, 0);
+}
+
+std::string DocumentTable::entry(uint32_t document) const {
+  if (!packed_) {
+    return std::string(
+        entries_.substr(uint64_t{document} * kDocumentEntryBytes, kDocumentEntryBytes));
+  }
+  FieldWriter out;
+  out.u64(source_hash(document));
+  for (size_t f = 1; f < kDocumentFields.size(); ++f) {
+    const uint64_t value = packed_->get(document, static_cast<uint32_t>(f));
+    is_wide_document_field(f) ? out.u64(value) : out.u32(static_cast<uint32_t>(value));
+  }
+  return out.take();
 }
 
 DocumentState DocumentTable::state(uint32_t document) const {
@@ -175,7 +207,7 @@ Status DocumentTable::check() const {
         return damaged(fmt::format("strings of entry {} lie outside", document));
       }
     }
-    if (source_hash(document) != hash64(source(document))) {
+    if (!proves_source(document)) {
       return damaged(fmt::format("the source of entry {} does not match its hash", document));
     }
     DocumentError error{"", "", Error(ErrorCode::internal, "")};
@@ -191,7 +223,9 @@ Status DocumentTable::check() const {
   return {};
 }
 
-Status merge_document_entries(std::span<const DocumentMergeInput> inputs, SectionSink& out) {
+Status merge_document_entries(std::span<const DocumentMergeInput> inputs, bool packed,
+                              SectionSink& out) {
+  PackedEntriesWriter packer(out, kDocumentFields.size());
   DocumentTextLayout layout;
   uint32_t next_row = 0;
   FieldWriter buffer;
@@ -212,11 +246,21 @@ Status merge_document_entries(std::span<const DocumentMergeInput> inputs, Sectio
     }
     next_row += entry.row_count;
     const size_t at = buffer.size();
-    buffer.raw(table.raw_entry(document));
+    buffer.raw(table.entry(document));
     write_places(entry, buffer, at);
     const bool stale =
         table.is_stale(document) || (input.stale != nullptr && input.stale->test(document));
     buffer.patch(at + 104, stale ? kDocumentIsStale : uint32_t{0});
+    if (packed) {
+      std::array<uint64_t, kDocumentFields.size()> values;
+      for (size_t f = 0; f < values.size(); ++f) {
+        const char* const number = buffer.view().data() + kDocumentFields[f];
+        values[f] = f > 0 && is_wide_document_field(f) ? load_number<uint64_t>(number)
+                                                       : load_number<uint32_t>(number);
+      }
+      buffer.clear();
+      return packer.add(values);
+    }
     if (buffer.size() >= (64 << 10)) {
       HR_TRY(out.append(buffer.view()));
       buffer.clear();
@@ -224,7 +268,7 @@ Status merge_document_entries(std::span<const DocumentMergeInput> inputs, Sectio
     return {};
   };
   HR_TRY(for_each_kept(inputs, write_entry));
-  return out.append(buffer.view());
+  return packed ? packer.finish() : out.append(buffer.view());
 }
 
 Status merge_document_text(std::span<const DocumentMergeInput> inputs, SectionSink& out) {

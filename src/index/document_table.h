@@ -7,6 +7,7 @@
 // Owns: DocumentTable is a view into the segment's bytes. Threads: const and safe. Errors: damaged.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -17,12 +18,21 @@
 #include "base/result.h"
 #include "index/field_codec.h"
 #include "index/knowledge_base.h"
+#include "index/packed_entries.h"
 #include "index/section.h"
 
 namespace headrace::index {
 
 inline constexpr uint32_t kDocumentEntryBytes = 112;
 inline constexpr uint32_t kDocumentIsStale = 1;  // flag of an entry
+// Where the numbers of an entry stand, in the order of its packed form; the first is the hash of
+// the source, of which that keeps 32 bits.
+inline constexpr std::array<uint8_t, 18> kDocumentFields = {0,  8,  16, 24, 32, 40, 44, 48,  52,
+                                                            56, 60, 64, 72, 80, 88, 96, 104, 108};
+constexpr bool is_wide_document_field(size_t field) {
+  const size_t end = field + 1 < kDocumentFields.size() ? kDocumentFields[field + 1] : 112;
+  return end - kDocumentFields[field] == 8;
+}
 
 void encode_document_error(const DocumentError& error, std::string& out);
 bool decode_document_error(std::string_view bytes, std::string_view source, DocumentError& error);
@@ -66,11 +76,14 @@ class DocumentTableBuilder {
 
 class DocumentTable {
  public:
+  // `packed`: the entries are packed, see docs/formats/segment.md.
   static Result<DocumentTable> open(std::string_view entries, std::string_view text,
-                                    uint32_t row_count);
+                                    uint32_t row_count, bool packed);
 
   uint32_t count() const { return count_; }
-  uint64_t source_hash(uint32_t document) const { return field<uint64_t>(document, 0); }
+  uint64_t source_hash(uint32_t document) const;
+  // Whether the entry and its source prove each other.
+  bool proves_source(uint32_t document) const;
   std::string_view source(uint32_t document) const { return text(document, 8, 40); }
   std::string_view container(uint32_t document) const { return text(document, 16, 44); }
   std::string_view settings(uint32_t document) const { return text(document, 24, 48); }
@@ -84,9 +97,8 @@ class DocumentTable {
   }
   // All but row_count of the live rows, which the caller knows.
   DocumentState state(uint32_t document) const;
-  std::string_view raw_entry(uint32_t document) const {
-    return entries_.substr(uint64_t{document} * kDocumentEntryBytes, kDocumentEntryBytes);
-  }
+  // As it stands in a table that is not packed.
+  std::string entry(uint32_t document) const;
   // Every entry: strings inside the text, hashes right, row ranges ascending and covering all rows.
   Status check() const;
 
@@ -94,11 +106,18 @@ class DocumentTable {
   template <typename Number>
   Number field(uint32_t document, uint32_t offset) const {
     if (document >= count_) return Number{};
+    if (packed_) return static_cast<Number>(packed_->get(document, field_at(offset)));
     return load_number<Number>(entries_.data() + uint64_t{document} * kDocumentEntryBytes + offset);
+  }
+  static uint32_t field_at(uint32_t offset) {
+    uint32_t field = 0;
+    while (kDocumentFields[field] != offset) ++field;
+    return field;
   }
   std::string_view text(uint32_t document, uint32_t offset_field, uint32_t length_field) const;
 
   std::string_view entries_;
+  std::optional<PackedEntries> packed_;
   std::string_view text_;
   uint32_t count_ = 0;
   uint32_t row_count_ = 0;
@@ -112,7 +131,8 @@ struct DocumentMergeInput {
   const RowBitmap* stale = nullptr;   // may be null
   std::span<const uint32_t> row_map;  // of the segment's rows
 };
-Status merge_document_entries(std::span<const DocumentMergeInput> inputs, SectionSink& out);
+Status merge_document_entries(std::span<const DocumentMergeInput> inputs, bool packed,
+                              SectionSink& out);
 Status merge_document_text(std::span<const DocumentMergeInput> inputs, SectionSink& out);
 
 }  // namespace headrace::index

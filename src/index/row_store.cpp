@@ -69,14 +69,20 @@ std::string RowStoreBuilder::blob_blocks() const {
 }
 
 Result<RowStore> RowStore::open(std::string_view rows, std::string_view keys,
-                                std::string_view blobs, std::string_view blob_blocks) {
-  const uint64_t count = rows.size() / kRowEntryBytes;
-  if (rows.size() % kRowEntryBytes != 0 || count >= kDroppedRow || keys.size() != count * 8 ||
-      blob_blocks.size() % kBlobBlockEntryBytes != 0 ||
+                                std::string_view blobs, std::string_view blob_blocks, bool packed) {
+  RowStore store;
+  uint64_t count = rows.size() / kRowEntryBytes;
+  bool fits = rows.size() % kRowEntryBytes == 0 && count < kDroppedRow && keys.size() == count * 8;
+  if (packed) {
+    HR_ASSIGN(store.packed_rows_, PackedEntries::open(rows, kRowFields.size()));
+    HR_ASSIGN(store.packed_keys_, PackedEntries::open(keys, kKeyFields));
+    count = store.packed_rows_->count();
+    fits = store.packed_keys_->count() == count;
+  }
+  if (!fits || blob_blocks.size() % kBlobBlockEntryBytes != 0 ||
       blob_blocks.size() / kBlobBlockEntryBytes > count) {
     return damaged("its sections' lengths do not fit together");
   }
-  RowStore store;
   store.rows_ = rows;
   store.keys_ = keys;
   store.blobs_ = blobs;

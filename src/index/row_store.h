@@ -6,7 +6,9 @@
 // to one thread. Errors: damaged.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,11 +17,16 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "index/field_codec.h"
+#include "index/packed_entries.h"
 #include "index/section.h"
 
 namespace headrace::index {
 
 inline constexpr uint32_t kRowEntryBytes = 32;
+// Where the numbers of an entry stand, in the order of its packed form: the key's halves, document,
+// position, block, offset.
+inline constexpr std::array<uint8_t, 6> kRowFields = {0, 8, 16, 20, 24, 28};
+inline constexpr uint32_t kKeyFields = 2;  // prefix and row
 inline constexpr uint32_t kBlobBlockEntryBytes = 32;
 inline constexpr uint32_t kBlobBlockBytes = 16 << 10;
 inline constexpr uint64_t kRowBlobBytesMax = 1ULL << 30;
@@ -56,8 +63,9 @@ struct BlockCache {
 
 class RowStore {
  public:
+  // `packed`: rows and keys are packed entries, see docs/formats/segment.md.
   static Result<RowStore> open(std::string_view rows, std::string_view keys, std::string_view blobs,
-                               std::string_view blob_blocks);
+                               std::string_view blob_blocks, bool packed);
 
   uint32_t count() const { return count_; }
   Hash128 key(uint32_t row) const { return {field<uint64_t>(row, 0), field<uint64_t>(row, 8)}; }
@@ -93,8 +101,14 @@ class RowStore {
   }
   uint32_t offset_in_block(uint32_t row) const { return field<uint32_t>(row, 28); }
 
-  uint32_t key_prefix(uint64_t i) const { return load_number<uint32_t>(keys_.data() + i * 8); }
-  uint32_t key_row(uint64_t i) const { return load_number<uint32_t>(keys_.data() + i * 8 + 4); }
+  uint32_t key_prefix(uint64_t i) const {
+    if (packed_keys_) return static_cast<uint32_t>(packed_keys_->get(static_cast<uint32_t>(i), 0));
+    return load_number<uint32_t>(keys_.data() + i * 8);
+  }
+  uint32_t key_row(uint64_t i) const {
+    if (packed_keys_) return static_cast<uint32_t>(packed_keys_->get(static_cast<uint32_t>(i), 1));
+    return load_number<uint32_t>(keys_.data() + i * 8 + 4);
+  }
 
   // Every row decodes, every block matches its checksum, the key index is complete and sorted.
   Status check(uint32_t document_count) const;
@@ -103,6 +117,11 @@ class RowStore {
   template <typename Number>
   Number field(uint32_t row, uint32_t offset) const {
     if (row >= count_) return Number{};
+    if (packed_rows_) {
+      uint32_t number = 0;
+      while (kRowFields[number] != offset) ++number;
+      return static_cast<Number>(packed_rows_->get(row, number));
+    }
     return load_number<Number>(rows_.data() + uint64_t{row} * kRowEntryBytes + offset);
   }
   template <typename Number>
@@ -114,6 +133,7 @@ class RowStore {
   Result<std::string_view> block_bytes(uint32_t block, BlockCache& cache) const;
 
   std::string_view rows_, keys_, blobs_, blocks_;
+  std::optional<PackedEntries> packed_rows_, packed_keys_;
   uint32_t count_ = 0;
   uint32_t block_count_ = 0;
 };
@@ -128,8 +148,8 @@ struct RowMergeInput {
 // live are copied as they are.
 class RowStoreMerger {
  public:
-  RowStoreMerger(std::span<const RowMergeInput> inputs, BlobCodec codec)
-      : inputs_(inputs), codec_(codec) {}
+  RowStoreMerger(std::span<const RowMergeInput> inputs, BlobCodec codec, bool packed)
+      : inputs_(inputs), codec_(codec), packed_(packed) {}
   Status write_rows(SectionSink& out);
   Status write_keys(SectionSink& out);
   Status write_blobs(SectionSink& out);
@@ -155,6 +175,7 @@ class RowStoreMerger {
 
   std::span<const RowMergeInput> inputs_;
   BlobCodec codec_;
+  bool packed_;
   FieldWriter blocks_;
   uint64_t blobs_bytes_ = 0;
   uint32_t next_row_ = 0;

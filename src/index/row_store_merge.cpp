@@ -78,27 +78,37 @@ Status RowStoreMerger::for_each_block(const Visit& visit) const {
 Status RowStoreMerger::write_rows(SectionSink& out) {
   uint32_t block_number = 0;
   FieldWriter buffer;
-  const auto write_row = [&](uint32_t input, uint32_t row, uint32_t offset) {
+  PackedEntriesWriter packer(out, kRowFields.size());
+  const auto write_row = [&](uint32_t input, uint32_t row, uint32_t offset) -> Status {
     const RowStore& store = *inputs_[input].store;
-    const uint32_t document = store.document(row);
-    buffer.hash(store.key(row));
-    buffer.u32(document < inputs_[input].document_map.size() ? inputs_[input].document_map[document]
-                                                             : kDroppedRow);
-    buffer.u32(store.position(row));
+    const Hash128 key = store.key(row);
+    const uint32_t before = store.document(row);
+    const uint32_t document = before < inputs_[input].document_map.size()
+                                  ? inputs_[input].document_map[before]
+                                  : kDroppedRow;
+    const uint32_t position = store.position(row);
+    if (packed_) {
+      return packer.add(std::array<uint64_t, kRowFields.size()>{key.high, key.low, document,
+                                                                position, block_number, offset});
+    }
+    buffer.hash(key);
+    buffer.u32(document);
+    buffer.u32(position);
     buffer.u32(block_number);
     buffer.u32(offset);
+    return {};
   };
   const auto write_entries = [&](const PlannedBlock& block) -> Status {
     if (block.verbatim) {
       const RowStore& store = *inputs_[block.input].store;
       for (uint32_t row = store.block_first_row(block.block);
            row < store.block_end_row(block.block); ++row) {
-        write_row(block.input, row, store.offset_in_block(row));
+        HR_TRY(write_row(block.input, row, store.offset_in_block(row)));
       }
     } else {
       uint64_t offset = 0;
       for (const Piece& piece : block.pieces) {
-        write_row(piece.input, piece.row, static_cast<uint32_t>(offset));
+        HR_TRY(write_row(piece.input, piece.row, static_cast<uint32_t>(offset)));
         offset += inputs_[piece.input].store->blob_bytes(piece.row);
       }
     }
@@ -109,7 +119,7 @@ Status RowStoreMerger::write_rows(SectionSink& out) {
     return {};
   };
   HR_TRY(for_each_block(write_entries));
-  return out.append(buffer.view());
+  return packed_ ? packer.finish() : out.append(buffer.view());
 }
 
 Status RowStoreMerger::write_keys(SectionSink& out) {
@@ -136,18 +146,23 @@ Status RowStoreMerger::write_keys(SectionSink& out) {
   };
   for (uint32_t i = 0; i < inputs_.size(); ++i) advance(i);
   FieldWriter buffer;
+  PackedEntriesWriter packer(out, kKeyFields);
   while (!heads.empty()) {
     const Head head = heads.top();
     heads.pop();
+    advance(head.input);
+    if (packed_) {
+      HR_TRY(packer.add(std::array<uint64_t, kKeyFields>{head.prefix, head.row}));
+      continue;
+    }
     buffer.u32(head.prefix);
     buffer.u32(head.row);
-    advance(head.input);
     if (buffer.size() >= (64 << 10)) {
       HR_TRY(out.append(buffer.view()));
       buffer.clear();
     }
   }
-  return out.append(buffer.view());
+  return packed_ ? packer.finish() : out.append(buffer.view());
 }
 
 Status RowStoreMerger::write_block(const PlannedBlock& block, SectionSink& out) {

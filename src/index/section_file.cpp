@@ -80,14 +80,15 @@ Status SectionFileWriter::HashingSink::append(std::string_view bytes) {
   return target_.append(bytes);
 }
 
-SectionFileWriter::SectionFileWriter(SectionSink& target, SectionFileType type, uint64_t id)
-    : target_(target), hashing_(target), type_(type), id_(id) {}
+SectionFileWriter::SectionFileWriter(SectionSink& target, SectionFileType type, uint64_t id,
+                                     uint32_t version)
+    : target_(target), hashing_(target), type_(type), id_(id), version_(version) {}
 
 Status SectionFileWriter::write_header() {
   started_ = true;
   FieldWriter header;
   header.raw(kMagic);
-  header.u32(kSectionFileVersion);
+  header.u32(version_);
   header.u32(static_cast<uint32_t>(type_));
   header.u64(id_);
   header.bytes().resize(kHeaderBytes - 8);
@@ -159,16 +160,17 @@ Result<SectionFile> SectionFile::open(std::string_view bytes, std::string name,
   file.name_ = std::move(name);
   FieldReader header(bytes.substr(8, kHeaderBytes - 8));
   const uint32_t version = header.u32();
+  file.version_ = version;
   const uint32_t found_type = header.u32();
   file.id_ = header.u64();
   if (load_number<uint64_t>(bytes.data() + kHeaderBytes - 8) !=
       hash64(bytes.substr(0, kHeaderBytes - 8))) {
     return damaged(file.name_, "the header does not match its checksum");
   }
-  if (version > kSectionFileVersion) {
+  if (version > kSectionFilePacked) {
     return fail(ErrorCode::unsupported,
                 fmt::format("{}: written in version {} of its format; this program reads up to {}",
-                            file.name_, version, kSectionFileVersion),
+                            file.name_, version, kSectionFilePacked),
                 "use a newer Headrace");
   }
   if (found_type != static_cast<uint32_t>(type)) {

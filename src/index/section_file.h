@@ -38,7 +38,9 @@ enum class SectionKind : uint32_t {
 std::string_view section_kind_name(SectionKind kind);
 
 inline constexpr uint64_t kSectionAlignment = 64;
+// Version 2: a segment whose documents, rows and keys are packed entries.
 inline constexpr uint32_t kSectionFileVersion = 1;
+inline constexpr uint32_t kSectionFilePacked = 2;
 
 // What a manifest remembers of a section file, so that a swapped or cut one is noticed at open.
 struct SectionFileSeal {
@@ -64,7 +66,8 @@ class FileSink : public SectionSink {
 class SectionFileWriter {
  public:
   // `counts` are two numbers of the file type's own (rows and documents of a segment).
-  SectionFileWriter(SectionSink& target, SectionFileType type, uint64_t id);
+  SectionFileWriter(SectionSink& target, SectionFileType type, uint64_t id,
+                    uint32_t version = kSectionFileVersion);
 
   // Sections are written one after the other; the sink is valid until the next call.
   Result<SectionSink*> begin(SectionKind kind, std::string_view name = {});
@@ -101,6 +104,7 @@ class SectionFileWriter {
   HashingSink hashing_;
   SectionFileType type_;
   uint64_t id_;
+  uint32_t version_;
   uint64_t position_ = 0;
   bool started_ = false;
   bool in_section_ = false;
@@ -127,6 +131,7 @@ class SectionFile {
   const std::vector<Section>& sections() const { return sections_; }
   const std::string& name() const { return name_; }
   uint64_t id() const { return id_; }
+  bool is_packed() const { return version_ >= kSectionFilePacked; }
   uint32_t row_count() const { return row_count_; }
   uint32_t document_count() const { return document_count_; }
   SectionFileSeal seal() const { return seal_; }
@@ -139,6 +144,7 @@ class SectionFile {
   std::string_view bytes_;
   std::string name_;
   uint64_t id_ = 0;
+  uint32_t version_ = 0;
   uint32_t row_count_ = 0;
   uint32_t document_count_ = 0;
   SectionFileSeal seal_;

@@ -63,17 +63,19 @@ void try_rows(std::string_view bytes) {
     parts[i] = rest.substr(0, length);
     rest.remove_prefix(length);
   }
-  const auto store = RowStore::open(parts[0], parts[1], parts[2], parts[3]);
-  if (store) {
-    BlockCache cache;
-    const bool good = store->check(100).has_value();
-    for (uint32_t row = 0; row < store->count(); ++row)
-      HR_CHECK(store->blob(row, cache) || !good, "a checked row is there");
-  }
-  const auto table = DocumentTable::open(parts[0], parts[1], 50);
-  if (table && table->check()) {
-    for (uint32_t document = 0; document < table->count(); ++document)
-      static_cast<void>(table->state(document));
+  for (const bool packed : {false, true}) {
+    const auto store = RowStore::open(parts[0], parts[1], parts[2], parts[3], packed);
+    if (store) {
+      BlockCache cache;
+      const bool good = store->check(100).has_value();
+      for (uint32_t row = 0; row < store->count(); ++row)
+        HR_CHECK(store->blob(row, cache) || !good, "a checked row is there");
+    }
+    const auto table = DocumentTable::open(parts[0], parts[1], 50, packed);
+    if (table && table->check()) {
+      for (uint32_t document = 0; document < table->count(); ++document)
+        static_cast<void>(table->state(document));
+    }
   }
   Row row;
   static_cast<void>(decode_row_blob(bytes, row));

@@ -51,14 +51,15 @@ Result<std::shared_ptr<const Segment>> Segment::finish_open(std::unique_ptr<Segm
   const auto open_parts = [&]() -> Status {
     HR_ASSIGN(const auto* documents, file.require(SectionKind::documents));
     HR_ASSIGN(const auto* document_text, file.require(SectionKind::document_text));
-    HR_ASSIGN(auto table,
-              DocumentTable::open(documents->bytes, document_text->bytes, file.row_count()));
+    HR_ASSIGN(auto table, DocumentTable::open(documents->bytes, document_text->bytes,
+                                              file.row_count(), file.is_packed()));
     segment->documents_ = std::make_unique<DocumentTable>(table);
     HR_ASSIGN(const auto* rows, file.require(SectionKind::rows));
     HR_ASSIGN(const auto* keys, file.require(SectionKind::keys));
     HR_ASSIGN(const auto* blobs, file.require(SectionKind::blobs));
     HR_ASSIGN(const auto* blocks, file.require(SectionKind::blob_blocks));
-    HR_ASSIGN(auto store, RowStore::open(rows->bytes, keys->bytes, blobs->bytes, blocks->bytes));
+    HR_ASSIGN(auto store, RowStore::open(rows->bytes, keys->bytes, blobs->bytes, blocks->bytes,
+                                         file.is_packed()));
     segment->rows_ = std::make_unique<RowStore>(store);
     HR_ASSIGN(const auto* columns, file.require(SectionKind::columns));
     HR_ASSIGN(auto opened_columns, Columns::open(columns->bytes));

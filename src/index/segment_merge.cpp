@@ -129,7 +129,10 @@ Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs
                                        std::span<const std::string> spaces,
                                        const SegmentMergeOptions& options, SectionSink& out) {
   ForgettingSink sink(out, inputs);
-  SectionFileWriter writer(sink, SectionFileType::segment, options.id);
+  // Memory segments are read too often to be packed, and live too short.
+  const bool packed = options.codec == BlobCodec::zstd;
+  SectionFileWriter writer(sink, SectionFileType::segment, options.id,
+                           packed ? kSectionFilePacked : kSectionFileVersion);
   std::vector<DocumentMergeInput> documents;
   std::vector<RowMergeInput> rows;
   std::vector<MergeInput<Columns>> columns;
@@ -141,9 +144,10 @@ Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs
     columns.push_back({&segment.columns(), maps.rows[i]});
     postings.push_back({&segment.postings(), maps.rows[i]});
   }
-  HR_TRY(write_section(writer, SectionKind::documents, documents, merge_document_entries));
+  HR_ASSIGN(SectionSink * document_sink, writer.begin(SectionKind::documents));
+  HR_TRY(merge_document_entries(documents, packed, *document_sink));
   HR_TRY(write_section(writer, SectionKind::document_text, documents, merge_document_text));
-  RowStoreMerger store(rows, options.codec);
+  RowStoreMerger store(rows, options.codec, packed);
   HR_ASSIGN(SectionSink * row_sink, writer.begin(SectionKind::rows));
   HR_TRY(store.write_rows(*row_sink));
   HR_ASSIGN(SectionSink * key_sink, writer.begin(SectionKind::keys));

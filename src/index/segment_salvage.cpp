@@ -33,13 +33,13 @@ Result<SalvagedSegment> salvage_segment(std::string_view bytes, const std::strin
   HR_ASSIGN(const auto* entries, file.require(SectionKind::documents));
   HR_ASSIGN(const auto* text, file.require(SectionKind::document_text));
   HR_ASSIGN(const DocumentTable table,
-            DocumentTable::open(entries->bytes, text->bytes, file.row_count()));
+            DocumentTable::open(entries->bytes, text->bytes, file.row_count(), file.is_packed()));
   HR_ASSIGN(const auto* rows, file.require(SectionKind::rows));
   HR_ASSIGN(const auto* keys, file.require(SectionKind::keys));
   HR_ASSIGN(const auto* blobs, file.require(SectionKind::blobs));
   HR_ASSIGN(const auto* blocks, file.require(SectionKind::blob_blocks));
-  HR_ASSIGN(const RowStore store,
-            RowStore::open(rows->bytes, keys->bytes, blobs->bytes, blocks->bytes));
+  HR_ASSIGN(const RowStore store, RowStore::open(rows->bytes, keys->bytes, blobs->bytes,
+                                                 blocks->bytes, file.is_packed()));
   const bool documents_hold = section_holds(file, SectionKind::documents) &&
                               section_holds(file, SectionKind::document_text);
   const bool rows_hold = section_holds(file, SectionKind::rows);
@@ -52,7 +52,7 @@ Result<SalvagedSegment> salvage_segment(std::string_view bytes, const std::strin
   size_t named = 0;
   uint64_t unnamed = 0;
   for (uint32_t d = 0; d < table.count(); ++d) {
-    if (!documents_hold && hash64(table.source(d)) != table.source_hash(d)) {
+    if (!documents_hold && !table.proves_source(d)) {
       salvaged.lost.push_back(fmt::format("{}: document {} cannot be told any more", name, d));
       continue;
     }
