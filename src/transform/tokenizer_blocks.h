@@ -15,10 +15,12 @@ namespace headrace {
 // Bit i: byte i of the block.
 struct ByteSorts {
   uint64_t letters = 0;  // of ASCII, as are all others
+  uint64_t capitals = 0;
   uint64_t digits = 0;
   uint64_t white = 0;   // blank, and tab to carriage return
   uint64_t blanks = 0;  // U+0020
   uint64_t line_ends = 0;
+  uint64_t slashes = 0;
   uint64_t quotes = 0;    // '
   uint64_t controls = 0;  // below the blank but not white, and U+007F
   uint64_t beyond = 0;    // no ASCII
@@ -33,10 +35,12 @@ inline ByteSorts sorts_of_block_scalar(const char* p) {
     const auto byte = static_cast<uint8_t>(p[i]);
     const uint64_t bit = uint64_t{1} << i;
     if (static_cast<uint8_t>((byte | 0x20) - 'a') < 26) out.letters |= bit;
+    if (static_cast<uint8_t>(byte - 'A') < 26) out.capitals |= bit;
     if (static_cast<uint8_t>(byte - '0') < 10) out.digits |= bit;
     if (byte == ' ' || (byte >= '\t' && byte <= '\r')) out.white |= bit;
     if (byte == ' ') out.blanks |= bit;
     if (byte == '\n' || byte == '\r') out.line_ends |= bit;
+    if (byte == '/') out.slashes |= bit;
     if (byte == '\'') out.quotes |= bit;
     const bool white = byte >= '\t' && byte <= '\r';
     if ((byte < ' ' && !white) || byte == 0x7F) out.controls |= bit;
@@ -64,11 +68,13 @@ inline ByteSorts sorts_of_block(const char* p) {
     const __m128i blanks = equal(bytes, ' ');
     const int shift = 16 * i;
     out.letters |= bits(within(folded, 'a', 26)) << shift;
+    out.capitals |= bits(within(bytes, 'A', 26)) << shift;
     out.digits |= bits(within(bytes, '0', 10)) << shift;
     const __m128i tabs = within(bytes, '\t', 5);
     out.white |= bits(_mm_or_si128(blanks, tabs)) << shift;
     out.blanks |= bits(blanks) << shift;
     out.line_ends |= bits(_mm_or_si128(equal(bytes, '\n'), equal(bytes, '\r'))) << shift;
+    out.slashes |= bits(equal(bytes, '/')) << shift;
     out.quotes |= bits(equal(bytes, '\'')) << shift;
     out.controls |=
         bits(_mm_or_si128(_mm_andnot_si128(tabs, within(bytes, 0, ' ')), equal(bytes, 0x7F)))

@@ -87,13 +87,19 @@ TEST(BytePattern, AgreesWithTheRegularExpression) {
                                     "\u00bd",
                                     "-/",
                                     "\u2028",
+                                    "ABC",
+                                    "/",
+                                    "\u00c9\u01c5",
+                                    "\u02b0",
                                     "longerwordthansixteenbytes"};
   const std::string llama =
       R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
   std::string qwen = llama;
   qwen.replace(qwen.find("{1,3}"), 5, "");
+  const std::string o200k =
+      R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
   std::mt19937 random(2);
-  for (const std::string& pattern : {std::string(kByteLevelPattern), llama, qwen}) {
+  for (const std::string& pattern : {std::string(kByteLevelPattern), llama, qwen, o200k}) {
     const auto regex = TokenRegex::compile(pattern);
     ASSERT_TRUE(regex);
     const auto known = BytePattern::known(pattern);

@@ -151,6 +151,47 @@ constexpr std::string_view kLlama3 =
 constexpr std::string_view kQwen2 =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
+constexpr std::string_view kO200k =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+// Where o200k's letters and marks stand: at the beginning of a word (capitals), behind that, or
+// both.
+struct Case {
+  bool begins = false;
+  bool follows = false;
+};
+Case case_of(char32_t c) {
+  using unicode::Category;
+  const Category k =
+      c < 0x80 && kSorts[c] != Sort::letter ? Category::Zs : text_character(c).category;
+  const bool both = k == Category::Lm || k == Category::Lo || k == Category::Mn ||
+                    k == Category::Mc || k == Category::Me;
+  return {both || k == Category::Lu || k == Category::Lt, both || k == Category::Ll};
+}
+
+// [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+ from `at`; `at` when it does not
+// match. `begins_end`: where the run of what can begin a word ends.
+size_t cased_end(std::string_view text, size_t at, size_t& begins_end) {
+  size_t end = at;
+  size_t last_both = at;  // where the last character ends that may stand in both parts
+  while (end < text.size()) {
+    const CodePoint point = decode_code_point(text, end);
+    const Case known = case_of(point.value);
+    if (!known.begins) break;
+    end += point.length;
+    if (known.follows) last_both = end;
+  }
+  begins_end = end;
+  const size_t second = end;
+  while (end < text.size()) {
+    const CodePoint point = decode_code_point(text, end);
+    if (!case_of(point.value).follows) break;
+    end += point.length;
+  }
+  // Without a second part the first gives back what it needs.
+  return end > second ? end : last_both;
+}
+
 bool is_line_end(char c) {
   return c == '\r' || c == '\n';
 }
@@ -206,6 +247,22 @@ uint64_t llama_starts(const ByteSorts& is, bool each_digit, size_t& known) {
   return out;
 }
 
+// o200k's contractions end the words before them.
+uint64_t with_endings(const ByteSorts& is, std::string_view ascii, uint64_t out) {
+  size_t ended = 0;  // where the last of them ends: there a word begins
+  for (uint64_t quotes = is.quotes & is.letters << 1 & out; quotes != 0; quotes &= quotes - 1) {
+    const auto at = static_cast<size_t>(std::countr_zero(quotes));
+    if (at == ended) continue;
+    if (at + 3 > ascii.size()) return out & bits_below(at);
+    const size_t length = contraction(ascii, at, true);
+    if (length == 0) continue;
+    ended = at + length;
+    out &= ~(bits_below(ended) & ~bits_below(at));
+    if (ended < BytePattern::kBlock) out |= uint64_t{1} << ended;
+  }
+  return out;
+}
+
 }  // namespace
 
 uint64_t BytePattern::starts(const char* block) const {
@@ -213,16 +270,28 @@ uint64_t BytePattern::starts(const char* block) const {
   auto known = static_cast<size_t>(std::countr_zero(is.beyond));
   if (known < 2) return 1;
   const size_t ascii = known;
-  uint64_t out = 1 | (gpt2_ ? gpt2_starts(is) : llama_starts(is, digits_ == 1, known));
+  uint64_t out = 1;
+  if (kind_ == Kind::gpt2) {
+    out |= gpt2_starts(is);
+  } else {
+    out |= llama_starts(is, digits_ == 1, known);
+  }
+  if (kind_ == Kind::o200k) {
+    out |= is.capitals & ((is.letters & ~is.capitals) << 1);
+    // A slash behind line ends may belong to what stands before them.
+    known = std::min(known, static_cast<size_t>(std::countr_zero(is.slashes & is.line_ends << 1)));
+    if (known < 2) return 1;
+  }
   // The last one depends on what follows.
   out &= bits_below(known - 1);
+  if (kind_ == Kind::o200k) return with_endings(is, {block, ascii}, out);
   for (uint64_t quotes = is.quotes & out; quotes != 0; quotes &= quotes - 1) {
     const auto at = static_cast<size_t>(std::countr_zero(quotes));
     if (at + 3 > ascii) {
       out &= bits_below(at + 1);
       break;
     }
-    const size_t length = contraction({block, ascii}, at, !gpt2_);
+    const size_t length = contraction({block, ascii}, at, kind_ == Kind::llama);
     if (length == 0) continue;
     out &= ~(bits_below(at + length) & ~bits_below(at + 1));
     if (at + length < kBlock) out |= uint64_t{1} << (at + length);
@@ -231,9 +300,10 @@ uint64_t BytePattern::starts(const char* block) const {
 }
 
 std::optional<BytePattern> BytePattern::known(std::string_view pattern) {
-  if (pattern == kByteLevelPattern) return BytePattern(true, 0);
-  if (pattern == kLlama3) return BytePattern(false, 3);
-  if (pattern == kQwen2) return BytePattern(false, 1);
+  if (pattern == kByteLevelPattern) return BytePattern(Kind::gpt2, 0);
+  if (pattern == kLlama3) return BytePattern(Kind::llama, 3);
+  if (pattern == kQwen2) return BytePattern(Kind::llama, 1);
+  if (pattern == kO200k) return BytePattern(Kind::o200k, 3);
   return std::nullopt;
 }
 
@@ -270,6 +340,39 @@ size_t BytePattern::next_llama(std::string_view text, size_t at) const {
   size_t length = 0;
   const Sort sort = sort_at(table, text, at, length);
   if (sort == Sort::letter) return letters_end(table, text, at);
+  const size_t behind = at + length;
+  if (sort != Sort::number && behind < text.size() && !is_line_end(text[at]) &&
+      sort_at(table, text, behind, length) == Sort::letter) {
+    return letters_end(table, text, behind);
+  }
+  return next_other(text, at, false);
+}
+
+size_t BytePattern::next_o200k(std::string_view text, size_t at) const {
+  size_t length = 0;
+  const Sort sort = sort_at(sort_table(), text, at, length);
+  if (sort == Sort::number) return next_other(text, at, true);
+  const auto with_ending = [text](size_t end) {
+    const bool quoted = end < text.size() && text[end] == '\'';
+    return quoted ? end + contraction(text, end, true) : end;
+  };
+  // Small letters at the end if that can be, and something before the word if that can be.
+  const size_t behind = sort == Sort::letter || is_line_end(text[at]) ? at : at + length;
+  size_t capitals_behind = behind;
+  size_t capitals = at;
+  if (const size_t end = cased_end(text, behind, capitals_behind); end > behind) {
+    return with_ending(end);
+  }
+  if (const size_t end = cased_end(text, at, capitals); end > at) return with_ending(end);
+  if (capitals_behind > behind) return with_ending(capitals_behind);
+  if (capitals > at) return with_ending(capitals);
+  return next_other(text, at, true);
+}
+
+size_t BytePattern::next_other(std::string_view text, size_t at, bool slashes) const {
+  const Sort* table = sort_table();
+  size_t length = 0;
+  const Sort sort = sort_at(table, text, at, length);
   if (sort == Sort::number) {
     size_t end = at;
     for (size_t i = 0; i < digits_ && end < text.size(); ++i) {
@@ -279,14 +382,11 @@ size_t BytePattern::next_llama(std::string_view text, size_t at) const {
     return end;
   }
   const size_t behind = at + length;
-  Sort after = Sort::space;
-  if (behind < text.size() && !is_line_end(text[at])) {
-    after = sort_at(table, text, behind, length);
-    if (after == Sort::letter) return letters_end(table, text, behind);
-  }
-  if (sort == Sort::other || (text[at] == ' ' && behind < text.size() && after == Sort::other)) {
+  const bool joins = text[at] == ' ' && behind < text.size() &&
+                     sort_at(table, text, behind, length) == Sort::other;
+  if (sort == Sort::other || joins) {
     size_t end = run_end(table, text, behind, Sort::other);
-    while (end < text.size() && is_line_end(text[end])) ++end;
+    while (end < text.size() && (is_line_end(text[end]) || (slashes && text[end] == '/'))) ++end;
     return end;
   }
   // \s*[\r\n]+ : up to the last line end of the white space.

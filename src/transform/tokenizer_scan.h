@@ -1,7 +1,8 @@
 // BytePattern: the patterns by which byte-level tokenizers split, written out by hand.
 //
-// Known are GPT-2's (also RoBERTa's) and Llama 3's with up to 3 digits or one (Qwen's). Others are
-// left to TokenRegex; the two agree (tokenizer_scan_test.cpp).
+// Known are GPT-2's (also RoBERTa's), Llama 3's with up to 3 digits or one (Qwen's), and that of
+// o200k (GPT-4o's), which tells capitals from small letters. Others are left to TokenRegex; the two
+// agree (tokenizer_regex_test.cpp).
 //
 // Owns: nothing. Threads: const. Errors: none.
 #pragma once
@@ -20,7 +21,15 @@ class BytePattern {
 
   // The end of the word that begins at text[at]. `text` is valid UTF-8.
   size_t next(std::string_view text, size_t at) const {
-    return gpt2_ ? next_gpt2(text, at) : next_llama(text, at);
+    switch (kind_) {
+      case Kind::gpt2:
+        return next_gpt2(text, at);
+      case Kind::llama:
+        return next_llama(text, at);
+      case Kind::o200k:
+        break;
+    }
+    return next_o200k(text, at);
   }
 
   // Which of the 64 bytes at `block`, where a word begins, begin words; bit 0 is always set. What
@@ -30,14 +39,18 @@ class BytePattern {
   uint64_t starts(const char* block) const;
 
   // Whether a line that begins with no white space can be split by itself.
-  bool splits_lines() const { return !gpt2_; }
+  bool splits_lines() const { return kind_ == Kind::llama; }
 
  private:
-  BytePattern(bool gpt2, size_t digits) : gpt2_(gpt2), digits_(digits) {}
+  enum class Kind : uint8_t { gpt2, llama, o200k };
+  BytePattern(Kind kind, size_t digits) : kind_(kind), digits_(digits) {}
   static size_t next_gpt2(std::string_view text, size_t at);
   size_t next_llama(std::string_view text, size_t at) const;
+  size_t next_o200k(std::string_view text, size_t at) const;
+  // What begins with no letter, and with nothing that could stand before letters.
+  size_t next_other(std::string_view text, size_t at, bool slashes) const;
 
-  bool gpt2_;
+  Kind kind_;
   size_t digits_;  // how many in one word
 };
 
