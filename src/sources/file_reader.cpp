@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "sources/source_stamp.h"
 #include "sources/walker.h"
 
 namespace headrace {
@@ -26,11 +27,6 @@ class Descriptor {
  private:
   int fd_;
 };
-
-SourceStamp stamp_of(const struct stat& info) {
-  return {static_cast<uint64_t>(info.st_size),
-          info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec, info.st_ino};
-}
 
 Error too_large(std::string_view what, uint64_t size, uint64_t limit) {
   return Error(ErrorCode::too_large,

@@ -1,6 +1,8 @@
 #include "sources/file_reader.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -22,6 +24,20 @@ TEST(ReadFile, GivesBytesAndStamp) {
   EXPECT_EQ(file->stamp.size_bytes, 5u);
   EXPECT_GT(file->stamp.modified_ns, 0);
   EXPECT_EQ(*read_prefix(path, 2), "he");
+  std::filesystem::remove(path);
+}
+
+// What is as long as before and has its old time again may still hold other bytes.
+TEST(ReadFile, ATimeThatWasSetBackIsSeen) {
+  const std::string path = temporary("file_reader_time");
+  std::ofstream(path) << "before";
+  const auto before = read_file(path, 100);
+  ASSERT_TRUE(before) << before.error().text();
+  const timespec old_times[2] = {{1'000'000'000, 0}, {1'000'000'000, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), old_times, 0), 0);
+  const auto after = read_file(path, 100);
+  ASSERT_TRUE(after) << after.error().text();
+  EXPECT_GE(after->stamp.modified_ns, before->stamp.modified_ns);
   std::filesystem::remove(path);
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/utf8.h"
 #include "sources/glob.h"
+#include "sources/source_stamp.h"
 
 namespace headrace {
 
@@ -25,11 +26,6 @@ namespace {
 constexpr const char* kIgnoreFile = ".headraceignore";
 
 using FileId = std::pair<dev_t, ino_t>;
-
-SourceStamp stamp_of(const struct stat& info) {
-  return {static_cast<uint64_t>(info.st_size),
-          info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec, info.st_ino};
-}
 
 DocumentError problem(std::string_view path, Error error) {
   return {displayable_path(path), "read", std::move(error)};
