@@ -70,7 +70,7 @@ bench: build ## The tables of docs/benchmarks.md (peers in an environment of the
 	@$(VENV)/bin/python bench/run.py $(BENCH)
 
 wheel: $(VENV)/.ready ## A self-contained wheel in dist/
-	$(call apt_install,$(APT_BUILD) patchelf)
+	$(call apt_install,$(APT_BUILD))
 	@$(VENV)/bin/python tools/make_wheel.py
 
 lint: ## Formatting, layering, file rules

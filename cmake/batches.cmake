@@ -14,7 +14,7 @@ set(HEADRACE_ALONE
   embed/model_store embed/safetensors embed/static_model
   index/columns index/document_table index/postings index/query index/row_store
   index/search_columns index/search_lists index/search_ranking index/search_test index/section_file
-  index/store_backup index/store_concurrency_test index/vector_lists index/vector_lists_test
+  index/store_backup index/store_concurrency_test index/vector_lists index/vector_lists_build index/vector_lists_test
   index/vectors
   plan/render plan/row_stream
   worker/email_headers worker/legacy_text_guess worker/odf worker/xml_reader)
