@@ -14,6 +14,7 @@
 #include "plan/document_task.h"
 #include "plan/known_in_writer.h"
 #include "plan/settings.h"
+#include "plan/source_set.h"
 #include "plan/space_filler.h"
 #include "sources/watcher.h"
 
@@ -88,7 +89,7 @@ class Run {
   Status take(Outcome&& outcome);
   Status write_group();
   void note_met(const Outcome& outcome);
-  Status remove_stale(const std::string& container, const std::unordered_set<std::string>& now);
+  Status remove_stale(const std::string& container, const SourceSet& now);
   Status prune();
   Status follow();
   Status forget(const std::string& source, bool counted);
@@ -118,11 +119,11 @@ class Run {
   std::vector<index::DocumentWrite> group_;
   uint64_t group_bytes_ = 0;
   Clock::time_point group_start_;
-  std::unordered_set<std::string> seen_;    // files met in this run
-  std::unordered_set<std::string> met_;     // what is in the container that is being delivered
+  SourceSet seen_;                          // files met in this run
+  SourceSet met_;                           // what is in the container that is being delivered
   std::unordered_set<std::string> partly_;  // containers of which not everything could be listed
   std::vector<std::string> unreadable_;     // folders whose content is not known
-  std::unordered_set<std::string> failed_;  // counted once, also when watched repeatedly
+  SourceSet failed_;                        // counted once, also when watched repeatedly
 };
 
 Status Run::open() {
@@ -331,10 +332,10 @@ void Run::note_met(const Outcome& outcome) {
   if (outcome.incomplete) partly_.insert(document.container);
   if (outcome.kind == OutcomeKind::document) return;
   const auto beneath = known_->beneath(document.container, document.source);
-  met_.insert(beneath.begin(), beneath.end());
+  for (const std::string& source : beneath) met_.insert(source);
 }
 
-Status Run::remove_stale(const std::string& container, const std::unordered_set<std::string>& now) {
+Status Run::remove_stale(const std::string& container, const SourceSet& now) {
   const auto* before = known_->members(container);
   if (before == nullptr) return {};
   for (const std::string& source : *before) {
@@ -362,7 +363,7 @@ Status Run::take(Outcome&& outcome) {
       report_.unchanged += outcome.count;
       return {};
     case OutcomeKind::failed:
-      if (failed_.insert(document.source).second) ++report_.failed;
+      if (failed_.insert(document.source)) ++report_.failed;
       progress_.failed.fetch_add(1, std::memory_order_relaxed);
       unreadable_.push_back(document.source);
       if (options_.on_error) options_.on_error(*document.error);
@@ -389,7 +390,9 @@ Status Run::take(Outcome&& outcome) {
     if (outcome.kind == OutcomeKind::container_end) {
       HR_TRY(remove_stale(container, std::exchange(met_, {})));
     } else {
-      HR_TRY(remove_stale(container, {outcome.members.begin(), outcome.members.end()}));
+      SourceSet members;
+      for (const std::string& member : outcome.members) members.insert(member);
+      HR_TRY(remove_stale(container, members));
     }
   }
   if (group_.size() >= kGroupDocumentsMax || group_bytes_ >= MemoryShares(memory_).group ||
