@@ -81,12 +81,26 @@ Value from_python(nb::handle value) {
   return text_from_python(value);
 }
 
+namespace {
+
+// A dict in a field is fields of its own, "outer.inner", as in JSONL.
+void add_metadata(nb::handle mapping, const std::string& prefix, int depth, Metadata& metadata) {
+  constexpr int kDepthMax = 16;
+  for (const nb::handle pair : nb::iter(mapping.attr("items")())) {
+    const std::string name = prefix + text_from_python(pair[0]);
+    if (nb::isinstance<nb::dict>(pair[1]) && depth < kDepthMax) {
+      add_metadata(pair[1], name + ".", depth + 1, metadata);
+    } else {
+      metadata.insert_or_assign(name, from_python(pair[1]));
+    }
+  }
+}
+
+}  // namespace
+
 Metadata metadata_from_python(nb::handle mapping) {
   Metadata metadata;
-  if (!mapping.is_valid() || mapping.is_none()) return metadata;
-  for (const nb::handle pair : nb::iter(mapping.attr("items")())) {
-    metadata.insert_or_assign(text_from_python(pair[0]), from_python(pair[1]));
-  }
+  if (mapping.is_valid() && !mapping.is_none()) add_metadata(mapping, "", 0, metadata);
   return metadata;
 }
 

@@ -78,9 +78,24 @@ std::shared_ptr<const VectorModel> given_model(const nb::dict& options) {
   return nb::cast<const Model&>(options["given_model"]).vector_model();
 }
 
+// Paths are bytes to the system, whatever their encoding.
+std::vector<std::string> paths_of(const nb::dict& options) {
+  std::vector<std::string> paths;
+  if (!options.contains("paths")) return paths;
+  for (const nb::handle path : nb::iter(options["paths"])) {
+    const nb::object bytes =
+        nb::steal(PyUnicode_Check(path.ptr()) ? PyUnicode_EncodeFSDefault(path.ptr())
+                                              : PyObject_Bytes(path.ptr()));
+    if (!bytes.is_valid()) throw nb::python_error();
+    paths.emplace_back(PyBytes_AS_STRING(bytes.ptr()),
+                       static_cast<size_t>(PyBytes_GET_SIZE(bytes.ptr())));
+  }
+  return paths;
+}
+
 StreamOptions stream_options(const nb::dict& options) {
   StreamOptions stream;
-  stream.paths = option<std::vector<std::string>>(options, "paths", {});
+  stream.paths = paths_of(options);
   stream.walk.include = option<std::vector<std::string>>(options, "include", {});
   stream.walk.exclude = option<std::vector<std::string>>(options, "exclude", {});
   stream.columns.text = option<std::string>(options, "text_column", "");

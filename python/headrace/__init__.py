@@ -35,10 +35,13 @@ from .tokenizers import Pair, TokenBatch, Tokenizer, Tokens, tokenize
 
 __version__: str = _native.__version__
 
-# Models that are installed as packages are looked for where this interpreter looks for packages.
+# What is installed as a package (models, PDFium) is looked for where this interpreter looks.
 for _folder in _sys.path:
     if _folder.endswith("-packages") and _os.path.isdir(_folder):
         _native.add_package_path(_folder)
+        _pdfium = _os.path.join(_folder, "pypdfium2_raw", "libpdfium.so")
+        if _os.path.exists(_pdfium):
+            _os.environ.setdefault("HEADRACE_PDFIUM", _pdfium)
 
 # The decoder processes are started from beside this file.
 _worker = _os.path.join(_os.path.dirname(__file__), "headrace-worker")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -40,6 +41,9 @@ class Hit(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         return self._fields[name]
+
+    def __reduce__(self) -> tuple[type[Hit], tuple[dict[str, Any]]]:
+        return Hit, (self._fields,)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
@@ -139,12 +143,11 @@ class KnowledgeBase:
         durability: str = "sync",
         at: int | str | None = None,
     ) -> None:
-        import os
-
         if durability not in ("sync", "async"):
             raise InvalidArgument(f"durability is \"sync\" or \"async\", not {durability!r}")
 
         self.path = os.fspath(path)
+        self._process = os.getpid()
         own = model is None
         given = None
         if model is not None and not isinstance(model, str):
@@ -182,6 +185,17 @@ class KnowledgeBase:
                 f"the knowledge base {self.path} is closed", "open it again with headrace.open"
             )
         return self._opened
+
+    @property
+    def _writer(self) -> Any:
+        # The threads that write stay behind in the process that was forked.
+        if os.getpid() != self._process:
+            raise InvalidArgument(
+                f"the knowledge base {self.path} was opened before this process was forked from the "
+                "one that opened it",
+                "close it there and open it again here with headrace.open",
+            )
+        return self._native
 
     def search(
         self,
@@ -292,6 +306,8 @@ class KnowledgeBase:
         """
         import numpy as np
 
+        if not 0 < recall <= 1:
+            raise InvalidArgument(f"recall is a share above 0 and up to 1, not {recall!r}")
         if isinstance(queries, (list, tuple)) and queries and isinstance(queries[0], str):
             texts = [_clean(query) for query in queries]
             ids, scores = self._native.search_batch_texts(
@@ -319,13 +335,13 @@ class KnowledgeBase:
     ) -> None:
         """Adds or replaces documents; returns when they are durable and searchable.
 
-        Either documents, as {"id", "text", "title", …metadata}; or, where the knowledge base was
+        Either documents, as {"id", "text", "title", …metadata}, each with a text or a title; or, where the knowledge base was
         opened with model=None, `ids` and `vectors` (float32 [n, dimension]) with optional texts and
         further columns of metadata, each of length n.
         """
         if documents is not None:
             given = [documents] if isinstance(documents, Mapping) else list(documents)
-            self._native.add([dict(document) for document in given])
+            self._writer.add([_document(number, item) for number, item in enumerate(given)])
             return
         if ids is None or vectors is None:
             raise InvalidArgument("give documents, or ids and vectors")
@@ -347,11 +363,11 @@ class KnowledgeBase:
             if values is not None and len(values) != len(names):
                 raise InvalidArgument(f"{name} has {len(values)} values for {len(names)} ids")
         cells = {name: _column(values) for name, values in columns.items()}
-        self._native.add_vectors(names, matrix, None if text is None else _column(text), cells)
+        self._writer.add_vectors(names, matrix, None if text is None else _column(text), cells)
 
     def delete(self, filter: str) -> int:
         """Removes the rows for which `filter` is true; returns how many."""
-        return self._native.delete(filter)
+        return self._writer.delete(filter)
 
     @property
     def spaces(self) -> list[dict[str, Any]]:
@@ -371,7 +387,7 @@ class KnowledgeBase:
         Returns:
             name, model, dimension, rows covered, added by this call, tokens, seconds.
         """
-        return json.loads(self._native.add_space(model, name or ""))
+        return json.loads(self._writer.add_space(model, name or ""))
 
     def drop_space(self, name: str) -> None:
         """Removes a space with its vectors; the next one takes the main one's place.
@@ -379,11 +395,11 @@ class KnowledgeBase:
         Raises:
             NotFound: when there is none of that name.
         """
-        self._native.drop_space(name)
+        self._writer.drop_space(name)
 
     def optimize(self) -> None:
         """Brings everything into its final, fully indexed, durable form."""
-        self._native.optimize()
+        self._writer.optimize()
 
     def history(self) -> dict[str, Any]:
         """What of the past is kept: {"keep_states", "keep_seconds", "states": [{"number",
@@ -394,7 +410,7 @@ class KnowledgeBase:
     def keep_history(self, states: int = 0, days: float = 0.0) -> None:
         """From now on the last `states` states before the present one are kept, and those of the
         last `days`; 0 and 0: none. Each `index` run, `optimize` and full memory gives a state."""
-        self._native.keep_history(states, days)
+        self._writer.keep_history(states, days)
 
     def info(self) -> dict[str, Any]:
         """rows, documents, failed, segments, bytes_on_disk, spaces."""
@@ -468,6 +484,22 @@ def repair(path: str) -> dict[str, Any]:
 
 def _clean(text: str | None) -> str | None:
     return None if text is None else str(text).encode("utf-8", "replace").decode("utf-8")
+
+
+def _document(number: int, given: Any) -> dict[str, Any]:
+    """A document that has something to be found by."""
+    if not isinstance(given, Mapping):
+        raise InvalidArgument(
+            f"document {number} is {type(given).__name__}, not a dict",
+            'give {"id": …, "text": …}; metadata are further fields',
+        )
+    text, title = given.get("text"), given.get("title")
+    if isinstance(text, str) or (text is None and isinstance(title, str) and title):
+        return dict(given)
+    name = given.get("id", given.get("_id"))
+    named = f"document {number}" if name is None else f"document {number} ({name})"
+    why = 'no "text"' if text is None else f'{type(text).__name__} in "text", which is no text'
+    raise InvalidArgument(f"{named} has {why}", "give it a str; nothing of this call was added")
 
 
 def _column(values: Any) -> Any:

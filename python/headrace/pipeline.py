@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -77,6 +78,9 @@ class Pipeline:
         Args:
             overlap: tokens repeated between rows of a section; by default 32, at most a quarter.
         """
+        for name, value in (("tokens", tokens), ("overlap", overlap)):
+            if value is not None and not isinstance(value, int):
+                raise InvalidArgument(f"{name} is a number of tokens, not {value!r}")
         if overlap is None:
             overlap = min(32, tokens // 4)
         return self._with("chunk", {"chunk_tokens": tokens, "overlap": overlap})
@@ -208,10 +212,12 @@ class Pipeline:
         return Report(**report)
 
     def batches(self) -> Iterator[pyarrow.RecordBatch]:
-        """Arrow record batches, as they are made."""
+        """Arrow record batches, as they are made. A document that fails is left out, and a
+        `RuntimeWarning` at the end says how many did and why."""
         raised: list[Exception] = []
         stream = _native.RowStream(self._native_options(raised, split=True))
         yield from self._apply(_batches(stream, raised), self._late_stages(raised))
+        _warn_of_failures(json.loads(stream.errors())["errors"])
 
     def to_arrow(self) -> pyarrow.Table:
         """Everything as one pyarrow.Table."""
@@ -296,6 +302,15 @@ class Pipeline:
         if split:
             options["chunk"] = self._has("chunk") or self._has("embed")
         return options
+
+
+def _warn_of_failures(errors: list[dict[str, Any]]) -> None:
+    if not errors:
+        return
+    shown = "\n".join(f"  {error['message']}" for error in errors[:3])
+    more = f"\n  and {len(errors) - 3:,} more" if len(errors) > 3 else ""
+    count = "1 document" if len(errors) == 1 else f"{len(errors):,} documents"
+    warnings.warn(f"{count} could not be read:\n{shown}{more}", RuntimeWarning, stacklevel=4)
 
 
 def _functions(
@@ -429,7 +444,7 @@ class _Watch(NamedTuple):
 
 
 def _is_path(source: Any) -> bool:
-    return isinstance(source, (str, os.PathLike))
+    return isinstance(source, (str, bytes, os.PathLike))
 
 
 def _source_options(
@@ -442,7 +457,7 @@ def _source_options(
     if isinstance(source, Mapping):
         return {"records": _records(iter([source]), options)}
     if isinstance(source, (list, tuple)):
-        if source and all(_is_path(item) and _looks_like_path(item) for item in source):
+        if _are_paths(source):
             return {"paths": [os.fspath(item) for item in source]}
         return {"records": _records(iter(source), options)}
     if isinstance(source, Iterable):
@@ -453,13 +468,30 @@ def _source_options(
     )
 
 
-def _looks_like_path(item: Any) -> bool:
-    """A list of strings may be texts or paths: paths exist, or are globs that match something."""
-    path = os.fspath(item)
-    if isinstance(item, os.PathLike):
+def _are_paths(items: list[Any] | tuple[Any, ...]) -> bool:
+    """A list of strings may be texts or paths. It is paths when one of them is there and the others
+    could be (a missing one is then said to be missing), or when all are written like files."""
+    if not items or not all(_is_path(item) for item in items):
+        return False
+    if all(not isinstance(item, str) for item in items):
         return True
-    return len(path) < 4096 and "\n" not in path and (
-        os.path.exists(path) or (glob.has_magic(path) and next(glob.iglob(path, recursive=True), None) is not None)
+    texts = [os.fspath(item) for item in items if isinstance(item, str)]
+    return all(_is_there(text) or _is_written_like_a_file(text) for text in texts)
+
+
+def _is_there(path: str) -> bool:
+    if len(path) >= 4096 or "\n" in path or "\0" in path:
+        return False
+    if os.path.exists(path):
+        return True
+    return glob.has_magic(path) and next(glob.iglob(path, recursive=True), None) is not None
+
+
+def _is_written_like_a_file(text: str) -> bool:
+    """"docs/a.txt", "*.md": no spaces, and an ending or a folder."""
+    name = os.path.basename(text)
+    return not any(c.isspace() for c in text) and len(text) < 4096 and (
+        os.sep in text[:-1] or (0 < name.rfind(".") < len(name) - 1)
     )
 
 

@@ -1,5 +1,8 @@
 """Records from memory: one that is bad costs itself only; what a user's code raises is told."""
 
+import os
+import pickle
+
 import pytest
 
 import headrace as hr
@@ -79,3 +82,65 @@ def test_what_an_iterable_raises_is_the_cause(tmp_path):
 def test_a_stream_raises_the_engines_errors(tmp_path):
     with pytest.raises(hr.NotFound):
         hr.read(str(tmp_path / "nowhere")).chunk(tokens=64).to_arrow()
+
+
+def test_a_list_of_strings_is_paths_when_one_is_there(tmp_path):
+    (tmp_path / "a.txt").write_text("Otters swim.")
+    here, gone = str(tmp_path / "a.txt"), str(tmp_path / "gone.txt")
+    assert hr.read([here]).to_arrow()["text"].to_pylist() == ["Otters swim."]
+    for paths in ([here, gone], [gone, gone + ".md"]):
+        with pytest.raises(hr.NotFound, match="gone.txt"):
+            hr.read(paths).to_arrow()
+    for texts in (["One text", "two. three"], ["otter", "v1.2"]):
+        assert hr.read(texts).to_arrow()["text"].to_pylist() == texts
+
+
+def test_a_path_of_any_bytes_is_read(tmp_path):
+    path = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    with open(path, "w") as file:
+        file.write("Otters swim.")
+    for given in (path, os.fsdecode(path), [path]):
+        assert hr.read(given).to_arrow()["text"].to_pylist() == ["Otters swim."]
+
+
+def test_a_table_warns_of_what_is_not_in_it(tmp_path):
+    (tmp_path / "good.txt").write_text("Otters swim.")
+    (tmp_path / "bad.pdf").write_text("%PDF-1.4 nothing")
+    with pytest.warns(RuntimeWarning, match="1 document could not be read:\n.*bad.pdf"):
+        assert hr.read(str(tmp_path)).to_arrow().num_rows == 1
+
+
+def test_a_dict_in_a_field_is_fields_of_its_own(tmp_path):
+    with hr.open(tmp_path / "kb", model=None, dimension=2) as kb:
+        kb.add([{"id": "1", "text": "otters", "place": {"river": "Isar", "at": {"km": 3}}}])
+        assert kb.search("otters", filter="place.river = 'Isar'")[0].metadata["place.at.km"] == 3
+
+
+@pytest.mark.parametrize(
+    "document, why", [({"id": "x"}, 'no "text"'), ({"id": "x", "text": 5}, "int"), ("x", "str")]
+)
+def test_add_refuses_what_could_not_be_found(tmp_path, document, why):
+    with hr.open(tmp_path / "kb", model=None, dimension=2) as kb:
+        with pytest.raises(hr.InvalidArgument, match=why):
+            kb.add([{"id": "good", "text": "otters"}, document])
+        assert kb.info()["rows"] == 0
+
+
+def test_a_forked_process_does_not_write_through_its_parents_object(tmp_path):
+    with hr.open(tmp_path / "kb", model=None, dimension=2) as kb:
+        kb.add([{"id": "1", "text": "otters"}])
+        child = os.fork()
+        if child == 0:
+            try:
+                kb.add([{"id": "2", "text": "otters"}])
+            except hr.InvalidArgument as refused:
+                os._exit(7 if "forked" in str(refused) else 1)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_hits_can_be_pickled(tmp_path):
+    with hr.open(tmp_path / "kb", model=None, dimension=2) as kb:
+        kb.add([{"id": "1", "text": "otters"}])
+        hits = kb.search("otters")
+    assert [dict(hit) for hit in pickle.loads(pickle.dumps(hits))] == [dict(hit) for hit in hits]

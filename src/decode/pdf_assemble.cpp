@@ -154,7 +154,7 @@ bool is_title(std::string_view title) {
          lower != "title" && lower != "document";
 }
 
-std::string trimmed(std::string_view text) {
+std::string without_edges(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
   return std::string(text);
@@ -220,8 +220,8 @@ Document assemble_pdf(const PdfPages& pages) {
       }
     }
   }
-  document.title = trimmed(is_title(pages.title) ? pages.title : title_of_page(pages));
-  if (const std::string author = trimmed(pages.author); !author.empty())
+  document.title = without_edges(is_title(pages.title) ? pages.title : title_of_page(pages));
+  if (const std::string author = without_edges(pages.author); !author.empty())
     document.metadata["author"] = author;
   if (!pages.created.empty()) document.metadata["date"] = pdf_date_to_iso(pages.created);
   document.metadata["pages"] = static_cast<int64_t>(pages.page_count);

@@ -10,9 +10,9 @@
 namespace headrace::index {
 namespace {
 
-class FastWholeKernels : public testing::TestWithParam<const WholeKernels* (*)()> {};
+class FastWholeKernels : public ::testing::TestWithParam<const WholeKernels* (*)()> {};
 INSTANTIATE_TEST_SUITE_P(WholeKernels, FastWholeKernels,
-                         testing::Values(&whole_kernels_avx2, &whole_kernels_avx512));
+                         ::testing::Values(&whole_kernels_avx2, &whole_kernels_avx512));
 
 TEST_P(FastWholeKernels, AgreeWithPlainOnes) {
   const WholeKernels* const fast = GetParam()();
