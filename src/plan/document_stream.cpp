@@ -1,5 +1,6 @@
 #include "plan/document_stream.h"
 
+#include "plan/failure_limit.h"
 #include "plan/feeder.h"
 #include "plan/ordered_outcomes.h"
 
@@ -27,13 +28,14 @@ Status run_document_stream(const StreamOptions& options, const StreamParts& part
     results.finish(std::move(status));
   });
 
+  FailureLimit failures(parts.known, handler);
   Status handled;
   while (const auto slot = results.next()) {
     for (Outcome& outcome : slot->outcomes) {
       if (!handled || !(handled = parts.cancel.check())) break;
       parts.progress.documents_done.fetch_add(outcome.count, std::memory_order_relaxed);
       parts.progress.bytes_done.fetch_add(outcome.bytes, std::memory_order_relaxed);
-      handled = handler(std::move(outcome));
+      handled = failures.take(std::move(outcome));
     }
     if (!handled) {
       results.close();
@@ -41,6 +43,7 @@ Status run_document_stream(const StreamOptions& options, const StreamParts& part
     }
   }
   HR_TRY(handled);
+  HR_TRY(failures.finish());
   return results.end_status();
 }
 

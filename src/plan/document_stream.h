@@ -70,7 +70,7 @@ struct Outcome {
   OutcomeKind kind = OutcomeKind::document;
   index::DocumentWrite document;
   uint64_t bytes = 0;
-  uint64_t count = 1;
+  uint64_t count = 1;  // documents that this stands for
   // Everything in this container is known now: others that the knowledge base has of it are to be
   // removed. For a document with attachments these are its `members`, for a container_end what was
   // delivered of it.
@@ -92,7 +92,8 @@ class KnownDocuments {
   // Those of them that came out of one of its members (a mail's attachments).
   virtual std::span<const std::string> beneath(const std::string& container,
                                                const std::string& source) const = 0;
-  // One of them failed: the container is read again, so that it is tried again.
+  // Something in this container, or in this member of one, failed: it is read again, so that what
+  // failed is tried again.
   virtual bool has_failures(const std::string& container) const = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <utility>
 
 #include "base/utf8.h"
 #include "decode/text_formats.h"
@@ -62,9 +63,20 @@ void merge_metadata(const Metadata& given, Metadata& into) {
   for (const auto& [name, value] : given) into.insert_or_assign(name, value);
 }
 
+// The document as the knowledge base has it, whatever became of what was inside.
+bool is_same(const DocumentContext& context, const std::string& source,
+             const Hash128& content_hash) {
+  if (context.parts.known == nullptr) return false;
+  const auto state = context.parts.known->document(source);
+  return state && !state->error && state->content_hash == content_hash &&
+         state->settings == context.options.settings;
+}
+
 class Task {
  public:
-  Task(const DocumentContext& context, std::string top) : context_(context), top_(std::move(top)) {}
+  Task(const DocumentContext& context, std::string top,
+       std::shared_ptr<ExpansionAllowance> allowance)
+      : context_(context), top_(std::move(top)), allowance_(std::move(allowance)) {}
 
   void run(RawDocument raw, const std::string& container, int depth) {
     const std::string source = raw.source;
@@ -77,6 +89,15 @@ class Task {
     outcome.document.settings = context_.options.settings;
     outcome.bytes = raw.bytes.size();
     const Metadata given = raw.metadata;
+    const bool same = is_same(context_, source, raw.content_hash);
+    if (outcomes_.empty()) retrying_ = same;
+    if (retrying_ && is_unchanged(context_, source, raw.content_hash)) {
+      outcome.kind = OutcomeKind::unchanged;
+      outcome.bytes = 0;
+      outcome.count += context_.parts.known->beneath(top_, source).size();
+      outcomes_.push_back(std::move(outcome));
+      return;
+    }
 
     Decoded decoded;
     if (raw.is_text) {
@@ -95,6 +116,11 @@ class Task {
         return;
       }
       decoded = std::move(*result);
+    }
+    if (retrying_ && same) {
+      outcome.kind = OutcomeKind::unchanged;
+      outcomes_.push_back(std::move(outcome));
+      return add_members(source, std::move(decoded), depth);
     }
     decoded.document.source = source;
     merge_metadata(given, decoded.document.metadata);
@@ -123,20 +149,37 @@ class Task {
       outcomes_.push_back(failed_outcome(member_source(outer, problem.name), top_, "decode",
                                          std::move(problem.error)));
     }
-    for (Member& member : decoded.members) add_member(outer, std::move(member), depth);
+    for (Member& member : decoded.members) {
+      if (!add_member(outer, std::move(member), depth)) return;
+    }
   }
 
-  void add_member(const std::string& outer, Member&& member, int depth) {
+  // Fails when no more may come out of the outermost file.
+  Status add_member(const std::string& outer, Member&& member, int depth) {
+    if (const Status allowed = allowance_->take(member.bytes.size()); !allowed) {
+      stop_at_allowance(allowed.error());
+      return allowed;
+    }
     RawDocument raw;
     raw.source = fmt::format("{}!{}", outer, member.name);
     raw.content_hash = hash128(member.bytes);
     raw.stamp.size_bytes = member.bytes.size();
     raw.bytes = std::move(member.bytes);
     if (depth + 1 > kNestingMax) {
-      return add_too_deep(raw.source, top_,
-                          fmt::format("{} is nested more than {} deep", raw.source, kNestingMax));
+      add_too_deep(raw.source, top_,
+                   fmt::format("{} is nested more than {} deep", raw.source, kNestingMax));
+      return {};
     }
     run(std::move(raw), top_, depth + 1);
+    if (allowance_->exhausted()) return fail(ErrorCode::too_large, "its allowance is used up");
+    return {};
+  }
+
+  // Said once, of the outermost file; inside another container the feeder says it.
+  void stop_at_allowance(const Error& error) {
+    if (std::exchange(stopped_, true)) return;
+    damaged_ = true;
+    outcomes_.push_back(failed_outcome(top_, top_, "decode", error));
   }
 
   void add_too_deep(const std::string& source, const std::string& container, std::string message) {
@@ -156,10 +199,7 @@ class Task {
     }
     const Status status = expand_archive(
         *context_.parts.workers, archive_request(context_, outer, format), ArchiveInput{raw.bytes},
-        [&](Member&& member) -> Status {
-          add_member(outer, std::move(member), depth);
-          return {};
-        },
+        [&](Member&& member) -> Status { return add_member(outer, std::move(member), depth); },
         [&](MemberProblem&& problem) -> Status {
           damaged_ = damaged_ || problem.name.empty();
           outcomes_.push_back(failed_outcome(member_source(outer, problem.name), top_, "read",
@@ -167,7 +207,7 @@ class Task {
           return {};
         },
         &context_.parts.cancel);
-    if (!status) {
+    if (!status && !allowance_->exhausted()) {
       damaged_ = true;
       outcomes_.push_back(failed_outcome(outer, container, "read", status.error(), raw.stamp));
     }
@@ -175,8 +215,11 @@ class Task {
 
   const DocumentContext& context_;
   const std::string top_;  // the file everything here came out of
+  const std::shared_ptr<ExpansionAllowance> allowance_;
   std::vector<Outcome> outcomes_;
-  bool damaged_ = false;  // some members are not known: nothing may be taken for removed
+  bool stopped_ = false;
+  bool retrying_ = false;  // as it was: only what failed in it is tried again
+  bool damaged_ = false;   // some members are not known: nothing may be taken for removed
 };
 
 }  // namespace
@@ -214,15 +257,14 @@ Outcome failed_outcome(std::string source, std::string container, std::string st
 
 bool is_unchanged(const DocumentContext& context, const std::string& source,
                   const Hash128& content_hash) {
-  if (context.parts.known == nullptr) return false;
-  const auto state = context.parts.known->document(source);
-  return state && !state->error && state->content_hash == content_hash &&
-         state->settings == context.options.settings;
+  return is_same(context, source, content_hash) && !context.parts.known->has_failures(source);
 }
 
 std::vector<Outcome> run_document_task(const DocumentContext& context, RawDocument raw,
-                                       const std::string& container, int depth) {
-  Task task(context, container.empty() ? raw.source : container);
+                                       const std::string& container, int depth,
+                                       std::shared_ptr<ExpansionAllowance> allowance) {
+  if (!allowance) allowance = std::make_shared<ExpansionAllowance>(raw.bytes.size());
+  Task task(context, container.empty() ? raw.source : container, std::move(allowance));
   task.run(std::move(raw), container, depth);
   return task.take();
 }

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "batch/archive_request.h"
 #include "decode/decoder.h"
 #include "plan/document_stream.h"
+#include "plan/expansion_allowance.h"
 
 namespace headrace {
 
@@ -52,14 +54,17 @@ std::string member_source(const std::string& outer, const std::string& name);
 Outcome failed_outcome(std::string source, std::string container, std::string stage, Error error,
                        const SourceStamp& stamp = {});
 
-// The document as the knowledge base has it, when neither content nor settings changed.
+// The document as the knowledge base has it: neither content nor settings changed, and nothing in
+// it failed.
 bool is_unchanged(const DocumentContext& context, const std::string& source,
                   const Hash128& content_hash);
 
 // Decodes and cuts `raw`; its attachments become outcomes of their own. `container` is empty for a
-// file that is its own document; `depth` archives and mails are around it.
+// file that is its own document; `depth` archives and mails are around it, and what comes out of
+// `raw` counts against their `allowance` (null: one of its own).
 std::vector<Outcome> run_document_task(const DocumentContext& context, RawDocument raw,
-                                       const std::string& container, int depth = 0);
+                                       const std::string& container, int depth = 0,
+                                       std::shared_ptr<ExpansionAllowance> allowance = nullptr);
 // Reads the file first.
 std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEntry& entry);
 

@@ -180,7 +180,11 @@ Status Feeder::feed_standard_input() {
   auto bytes = read_standard_input(context_.options.document_bytes_max);
   if (!bytes) return deliver(failed_outcome("-", "", "read", std::move(bytes).error()));
   Container container{"-", {}, hash128(*bytes)};
-  return feed_member(Member{"", std::move(*bytes), 0}, "-", container, 0);
+  container.allowance = std::make_shared<ExpansionAllowance>(2 * bytes->size());
+  const Status status = feed_member(Member{"", std::move(*bytes), 0}, "-", container, 0);
+  if (!status && status.error().code() != ErrorCode::cancelled && container.allowance->exhausted())
+    return deliver(failed_outcome("-", "", "read", status.error()));
+  return status;
 }
 
 Status Feeder::feed_given_records() {
@@ -225,9 +229,11 @@ Status Feeder::feed_record(RawDocument&& raw, Format format, const Container& co
   }
   const uint64_t size = raw.bytes.size();
   auto shared = std::make_shared<RawDocument>(std::move(raw));
-  return submit(size, format, [&context = context_, shared, top = container.source, depth] {
-    return run_document_task(context, std::move(*shared), top, depth);
-  });
+  return submit(size, format,
+                [&context = context_, shared, top = container.source, depth,
+                 allowance = container.allowance] {
+                  return run_document_task(context, std::move(*shared), top, depth, allowance);
+                });
 }
 
 Status Feeder::container_problem(DocumentError problem, const Container& container) {
@@ -253,6 +259,7 @@ Status Feeder::end_container(const Container& container) {
 Status Feeder::feed_member(Member&& member, const std::string& outer, Container& container,
                            int depth) {
   const std::string source = member_source(outer, member.name);
+  if (container.allowance) HR_TRY(container.allowance->take(member.bytes.size()));
   const Format format = detect_format(member.bytes, source);
   if (is_archive(format) && depth < kNestingMax && context_.parts.workers != nullptr) {
     const Status status = expand_archive(
@@ -266,6 +273,8 @@ Status Feeder::feed_member(Member&& member, const std::string& outer, Container&
         },
         &context_.parts.cancel);
     if (status || status.error().code() == ErrorCode::cancelled) return status;
+    // No more may come out of the whole: that is said once, of the outermost file.
+    if (container.allowance && container.allowance->exhausted()) return status;
     container.damaged = true;
     return container_problem({source, "read", status.error()}, container);
   }
@@ -293,6 +302,7 @@ Status Feeder::feed_records(std::string_view name, const std::string& bytes, Con
 
 Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
   Container container{entry.source, entry.stamp, {}};
+  container.allowance = std::make_shared<ExpansionAllowance>(entry.stamp.size_bytes);
   if (context_.parts.workers == nullptr) {
     return deliver(failed_outcome(
         entry.source, "", "read",

@@ -5,6 +5,7 @@
 // the run; the rest become failed outcomes in their place.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,8 @@ class Feeder {
     Hash128 content_hash;
     // Some of its members are not known: nothing may be taken for removed.
     bool damaged = false;
+    // For all that is packed in it; null where nothing is unpacked.
+    std::shared_ptr<ExpansionAllowance> allowance{};
   };
 
   Status feed_file(const FileEntry& entry);

@@ -363,8 +363,8 @@ Status Run::take(Outcome&& outcome) {
       report_.unchanged += outcome.count;
       return {};
     case OutcomeKind::failed:
-      if (failed_.insert(document.source)) ++report_.failed;
-      progress_.failed.fetch_add(1, std::memory_order_relaxed);
+      if (failed_.insert(document.source)) report_.failed += outcome.count;
+      progress_.failed.fetch_add(outcome.count, std::memory_order_relaxed);
       unreadable_.push_back(document.source);
       if (options_.on_error) options_.on_error(*document.error);
       break;

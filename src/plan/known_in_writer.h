@@ -25,7 +25,7 @@ class KnownInWriter : public KnownDocuments {
         writer_.snapshot()->for_each_document([this](const index::DocumentState& state) -> Status {
           if (state.container.empty()) return {};
           members_[state.container].push_back(state.source);
-          if (state.error) failed_.insert(state.container);
+          if (state.error) note_failure(state);
           return {};
         }));
     for (auto& [container, members] : members_) std::sort(members.begin(), members.end());
@@ -54,6 +54,14 @@ class KnownInWriter : public KnownDocuments {
   }
 
  private:
+  // What it came out of: its container, and the archives and mails inside that on the way to it.
+  void note_failure(const index::DocumentState& state) {
+    failed_.insert(state.container);
+    for (size_t at = state.source.find('!', state.container.size() + 1); at != std::string::npos;
+         at = state.source.find('!', at + 1))
+      failed_.insert(state.source.substr(0, at));
+  }
+
   const index::Writer& writer_;
   std::unordered_map<std::string, std::vector<std::string>> members_;
   std::unordered_set<std::string> failed_;

@@ -1,0 +1,80 @@
+"""Sources that would grow without bound are stopped, and what failed in them is told by number."""
+
+import json
+
+import documents
+from test_containers import GOOD, errors, sources, write
+from test_index import counts
+
+
+def bomb(levels: int, width: int) -> bytes:
+    """A zip of zips of zips …: small at every level, width ** levels documents in all."""
+    inner = documents.packed({"end.txt": "the very end"})
+    for _ in range(levels):
+        inner = documents.packed({f"{n}.zip": inner for n in range(width)})
+    return inner
+
+
+def test_archives_in_archives_share_one_limit(headrace, tmp_path):
+    write(tmp_path / "docs", {"a.txt": b"alpha", "b.zip": bomb(6, 16), "c.txt": b"gamma"})
+    report = headrace.index("docs")
+    assert report["documents"]["failed"] == 1
+    found = errors(headrace)
+    assert set(found) == {"docs/b.zip"}
+    assert "archives within archives" in found["docs/b.zip"]["message"]
+    kept = sources(headrace)
+    assert {"docs/a.txt", "docs/c.txt"} < kept and any("end.txt" in source for source in kept)
+
+
+def test_archives_in_a_mail_share_one_limit(headrace, tmp_path):
+    mail = documents.eml_with_attachment(GOOD, "b.zip", bomb(6, 16))
+    write(tmp_path / "docs", {"a.eml": mail})
+    assert headrace.index("docs")["documents"]["failed"] == 1
+    assert "archives within archives" in errors(headrace)["docs/a.eml"]["message"]
+    assert "docs/a.eml" in sources(headrace)
+
+
+def test_many_bad_records_are_told_by_number(headrace, tmp_path):
+    lines = ["{bad"] * 3000
+    lines[5], lines[2990] = ('{"id": "x", "text": "good one"}', '{"id": "y", "text": "good two"}')
+    (tmp_path / "r.jsonl").write_text("\n".join(lines))
+    for added in (2, 0):
+        assert counts(headrace.index("r.jsonl")) == (added, 0, 2 - added, 0, 2998)
+        found = errors(headrace)
+        assert len(found) == 1001
+        assert "1998 failures more" in found["r.jsonl:more"]["message"]
+    assert sources(headrace) == {"r.jsonl#x", "r.jsonl#y"}
+    (tmp_path / "r.jsonl").write_text("\n".join(lines[:7]))
+    headrace.index("r.jsonl")
+    assert len(errors(headrace)) == 6
+
+
+def test_many_bad_members_are_told_by_number(headrace, tmp_path):
+    members = {f"{n:05}.txt": "" for n in range(1500)} | {"good.txt": GOOD}
+    (tmp_path / "m.zip").write_bytes(documents.packed(members))
+    assert headrace.index("m.zip")["documents"]["failed"] == 1500
+    assert len(errors(headrace)) == 1001
+    # A member that was good keeps its rows, and its own entry.
+    members["good.txt"] = ""
+    (tmp_path / "m.zip").write_bytes(documents.packed(members))
+    assert headrace.index("m.zip")["documents"]["failed"] == 1501
+    assert "m.zip!good.txt" in errors(headrace)
+
+
+def test_attachments_that_failed_are_tried_again(headrace, tmp_path):
+    mail = documents.eml_with_attachment(GOOD, "a.pdf", documents.pdf("harbour"))
+    nothing = {"HEADRACE_PDFIUM": str(tmp_path / "nothing.so")}
+    write(tmp_path / "docs", {"a.eml": mail, "b.zip": documents.packed({"in.eml": mail})})
+
+    def index(env=None, code=0):
+        done = headrace.run("index", "docs", "--into", "kb", "--model", "none", "--json", "--strict", env=env, code=code)
+        return counts(json.loads(done.stdout))
+
+    failed = {"docs/a.eml!a.pdf", "docs/b.zip!in.eml!a.pdf"}
+    assert index(nothing, 1) == (2, 0, 0, 0, 2)
+    assert set(errors(headrace)) == failed
+    assert index(nothing, 1) == (0, 0, 2, 0, 2)
+    assert set(errors(headrace)) == failed
+    assert index() == (2, 0, 2, 0, 0)
+    assert failed < sources(headrace)
+    assert index() == (0, 0, 4, 0, 0)
