@@ -18,6 +18,10 @@
 namespace headrace {
 namespace {
 
+// After so many pages in a row that cannot be read the rest of the range is not tried: a few bytes
+// can claim a million pages.
+constexpr uint32_t kUnreadableInRowMax = 16;
+
 // So many bytes of text are sent together.
 constexpr size_t kFrameBytes = 256 << 10;
 
@@ -128,14 +132,15 @@ Status handle_pdf(WorkerCall& call) {
     pending_bytes = 0;
     return status;
   };
+  uint32_t unreadable_in_row = 0;
   for (uint64_t i = range.first; i < end; ++i) {
     PdfPage page;
+    // Which pages are missing is seen from those that come.
     if (!read_page(library, document.get(), static_cast<uint32_t>(i), page)) {
-      const MemberProblem problem{
-          "", Error(ErrorCode::damaged, "page " + std::to_string(i + 1) + " cannot be read")};
-      HR_TRY(call.emit(static_cast<uint32_t>(WireFrame::problem), pack_problem(problem)));
+      if (++unreadable_in_row == kUnreadableInRowMax) break;
       continue;
     }
+    unreadable_in_row = 0;
     pending_bytes += text_bytes(page);
     frame.pages.push_back(std::move(page));
     if (pending_bytes > kFrameBytes) HR_TRY(send());

@@ -196,6 +196,19 @@ bool may_be_text(std::string_view sample) {
   return controls * (valid ? 10 : 50) <= sample.size();
 }
 
+// Readers find the header of a PDF behind junk (lines of a mail or of HTTP, zeros). A text that
+// only speaks of PDF has no object right behind it.
+bool has_pdf_behind_junk(std::string_view sample, std::string_view name, bool text) {
+  const size_t at = sample.substr(0, kPdfSearchBytes).find("%PDF-");
+  if (at == std::string_view::npos) return false;
+  if (!text || name.ends_with(".pdf") || name.ends_with(".PDF")) return true;
+  constexpr size_t kFirstObjectBytes = 256;
+  const std::string_view header = sample.substr(at, kFirstObjectBytes);
+  const bool has_version = header.size() > 8 && header[5] >= '1' && header[5] <= '2' &&
+                           header[6] == '.' && (header[8] == '\n' || header[8] == '\r');
+  return has_version && header.find(" 0 obj") != std::string_view::npos;
+}
+
 bool is_wide(const TextEncoding& encoding) {
   return encoding.name.starts_with("utf-16") || encoding.name.starts_with("utf-32");
 }
@@ -220,8 +233,7 @@ Format detect_format(std::string_view bytes, std::string_view name) {
     return detect_text_format(text, name, complete);
   }
   const bool text = may_be_text(sample);
-  const size_t pdf = sample.substr(0, kPdfSearchBytes).find("%PDF-");
-  if (pdf != std::string_view::npos && !text) return Format::pdf;
+  if (has_pdf_behind_junk(sample, name, text)) return Format::pdf;
   if (!text) return Format::binary;
   if (sample.starts_with("\xEF\xBB\xBF")) sample.remove_prefix(3);
   return detect_text_format(sample, name, complete);

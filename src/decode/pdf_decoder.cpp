@@ -15,11 +15,15 @@ namespace {
 constexpr uint32_t kFirstPages = 16;
 // A range smaller than this costs more in opening the file again than it wins.
 constexpr uint32_t kRangePagesMin = 24;
+// So many pages that cannot be read, and ranges that a worker died of, are named one by one.
+constexpr size_t kPagesNamed = 8;
 
 // What one range of pages gave.
 struct Part {
   PdfPages pages;
   std::vector<MemberProblem> problems;
+  uint64_t missing = 0;  // pages that could not be read
+  std::vector<uint32_t> first_missing;
   Status status;
 };
 
@@ -79,9 +83,41 @@ std::vector<PdfRange> divide(uint32_t first, uint32_t end, size_t workers) {
   return ranges;
 }
 
+// Pages of the range that did not come: the worker could not read them.
+void note_missing(const PdfRange& range, Part& part) {
+  const uint64_t end =
+      std::min<uint64_t>(uint64_t{range.first} + range.count, part.pages.page_count);
+  uint32_t next = range.first + 1;
+  const auto note_until = [&](uint64_t number) {
+    for (; next < number; ++next) {
+      ++part.missing;
+      if (part.first_missing.size() < kPagesNamed) part.first_missing.push_back(next);
+    }
+  };
+  for (const PdfPage& page : part.pages.pages) {
+    note_until(page.number);
+    next = page.number + 1;
+  }
+  note_until(end + 1);
+}
+
+// One problem for all of them, however many they are.
+void tell_missing(Part& whole) {
+  if (whole.missing == 0) return;
+  std::string names;
+  for (const uint32_t number : whole.first_missing)
+    names += (names.empty() ? "" : ", ") + std::to_string(number);
+  const uint64_t more = whole.missing - whole.first_missing.size();
+  if (more > 0) names += " and " + std::to_string(more) + " more";
+  whole.problems.push_back(
+      {"",
+       Error(ErrorCode::damaged, (whole.missing == 1 ? "page " : "pages ") + names + " of " +
+                                     std::to_string(whole.pages.page_count) + " cannot be read")});
+}
+
 // A range that a worker dies of costs its pages only; the rest of a large file is still good.
 void keep_going(const PdfRange& range, Part& part) {
-  if (part.status) return;
+  if (part.status) return note_missing(range, part);
   const ErrorCode code = part.status.error().code();
   if (code != ErrorCode::crashed && code != ErrorCode::timed_out &&
       code != ErrorCode::out_of_budget)
@@ -117,7 +153,13 @@ std::vector<Part> read_all(PdfJob& job, const std::vector<PdfRange>& ranges, siz
 void append(Part& whole, Part&& part) {
   std::move(part.pages.pages.begin(), part.pages.pages.end(),
             std::back_inserter(whole.pages.pages));
-  std::move(part.problems.begin(), part.problems.end(), std::back_inserter(whole.problems));
+  for (MemberProblem& problem : part.problems) {
+    if (whole.problems.size() < kPagesNamed) whole.problems.push_back(std::move(problem));
+  }
+  whole.missing += part.missing;
+  for (const uint32_t number : part.first_missing) {
+    if (whole.first_missing.size() < kPagesNamed) whole.first_missing.push_back(number);
+  }
 }
 
 Status check_whole(const Part& whole) {
@@ -145,7 +187,9 @@ Result<PdfDecoded> decode_pdf(WorkerPool& workers, std::string_view bytes, uint6
              std::min<uint64_t>(text_bytes_max, std::numeric_limits<uint32_t>::max() / 2), cancel);
   Part whole = job.read({0, kFirstPages});
   HR_TRY(std::move(whole.status));
-  if (whole.pages.page_count > kFirstPages) {
+  note_missing({0, kFirstPages}, whole);
+  // Where none of the first can be read, a large count is a claim.
+  if (whole.pages.page_count > kFirstPages && !whole.pages.pages.empty()) {
     const size_t width = usable_cpu_count();
     std::vector<Part> parts =
         read_all(job, divide(kFirstPages, whole.pages.page_count, width), width);
@@ -153,6 +197,7 @@ Result<PdfDecoded> decode_pdf(WorkerPool& workers, std::string_view bytes, uint6
     for (Part& part : parts) append(whole, std::move(part));
   }
   HR_TRY(check_whole(whole));
+  tell_missing(whole);
   return PdfDecoded{assemble_pdf(whole.pages), std::move(whole.problems)};
 }
 

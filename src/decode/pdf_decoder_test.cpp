@@ -259,6 +259,34 @@ TEST_F(Pdf, RandomDamageNeverHangsOrCrashesUs) {
   EXPECT_FALSE(decode(good).text.empty());
 }
 
+// The file's pages once, then as many as `count` claims.
+std::string with_claimed_pages(std::string pdf, const std::string& count) {
+  const std::string was = "/Count 2";
+  pdf.replace(pdf.find(was), was.size(), "/Count " + count);
+  return pdf;
+}
+
+TEST_F(Pdf, PagesThatAreOnlyClaimedAreOneProblem) {
+  const std::vector<std::vector<Piece>> pages = {{{72, 700, 10, "First page."}},
+                                                 {{72, 700, 10, "Second page."}}};
+  const auto decoded = decode_pdf(*pool_, with_claimed_pages(pdf_of(pages), "90000"));
+  ASSERT_TRUE(decoded) << decoded.error().text();
+  EXPECT_NE(decoded->document.text.find("Second page."), std::string::npos);
+  ASSERT_EQ(decoded->problems.size(), 1u);
+  EXPECT_EQ(decoded->problems[0].error.message(),
+            "pages 3, 4, 5, 6, 7, 8, 9, 10 and 89990 more of 90000 cannot be read");
+}
+
+TEST_F(Pdf, ALoopOfPagesEndsSoon) {
+  std::string pdf =
+      "%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n"
+      "<</Type/Pages/Kids[2 0 R]/Count 1000000>>\nendobj\n"
+      "trailer<</Size 3/Root 1 0 R>>\n%%EOF\n";
+  const auto decoded = decode_pdf(*pool_, pdf);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code(), ErrorCode::damaged);
+}
+
 TEST_F(Pdf, TooMuchTextIsAnError) {
   std::vector<Piece> page;
   add_column(page, 72, 700, sentences("word", 50));
