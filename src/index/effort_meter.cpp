@@ -119,6 +119,7 @@ void EffortMeter::prepare(size_t q, const VectorEpoch& epoch, const WholeRotatio
   const size_t used = std::min(best.size(), std::max<size_t>(128, 4 * k_));
   query.last = best[used - 1].score;
   query.last_distance = bounds_.distance(query.square, query.last);
+  uint32_t first_size = 0;
   for (size_t i = 0; i < used; ++i) {
     const uint32_t row = best[i].row;
     const uint32_t list = rows.list_of[row];
@@ -130,16 +131,23 @@ void EffortMeter::prepare(size_t q, const VectorEpoch& epoch, const WholeRotatio
     step.bound = limits[list];
     step.spread = bounds_.reach[list];
     step.answer = i < query.answers;
-    step.estimate = step.answer ? estimate(row) : kInfinity;
+    step.estimate = step.answer || rank == 0 ? estimate(row) : kInfinity;
+    step.unbound = false;
+    if (rank == 0) first_size = rows.begins[list + 1] - rows.begins[list];
     step.noise = bounds_.scale * bounds_.spread[list] * bounds_.noise;
     step.first = rank < kFirstLists;
-    // In the first list the best estimates come first, so that what comes then meets a high floor:
-    // answers meet that of all others.
-    step.order = stage << 60 | uint64_t{list} << 34 | uint64_t{stage == 0 && step.answer} << 33 |
-                 rows.place_of[row];
+    step.order = stage << 60 | uint64_t{list} << 32 | rows.place_of[row];
     query.steps.push_back(step);
   }
   std::ranges::sort(query.steps, {}, &Step::order);
+  // In the first list, where it is long enough, the best estimates come before there is a bound.
+  const auto second =
+      std::ranges::find_if(query.steps, [](const Step& step) { return step.order >> 60 != 0; });
+  const auto parts = static_cast<std::ptrdiff_t>(padded_length(k_));
+  if (static_cast<std::ptrdiff_t>(first_size) <= 2 * parts) return;
+  std::ranges::sort(query.steps.begin(), second, std::greater<>(), &Step::estimate);
+  const auto unbound = std::min(parts, second - query.steps.begin());
+  for (std::ptrdiff_t i = 0; i < unbound; ++i) query.steps[static_cast<size_t>(i)].unbound = true;
 }
 
 // Goes through a query's steps with these efforts; with null, everything is found and what that
@@ -158,7 +166,9 @@ size_t EffortMeter::go(const Query& query, const ListEfforts* efforts,
     Need need{kNothing, kNothing};
     const float unit = bounds_.unit(query.length, distance) * step.spread;
     const float noise = distance * step.noise;
-    if (efforts != nullptr) {
+    if (step.unbound) {
+      // Found whatever the effort.
+    } else if (efforts != nullptr) {
       const ListEffort& effort = efforts->at(distance);
       if ((!step.first && step.bound + effort.reach * unit < floor) ||
           step.estimate + effort.margin * noise < floor) {

@@ -48,9 +48,10 @@ class EffortMeter {
     float score;
     float bound;     // of its list
     float spread;    // of the list: what a reach of 1 adds, but for the query's part
-    float estimate;  // of its code; infinity where it is no answer
+    float estimate;  // of its code; infinity where it does not matter
     float noise;     // of the list's codes
     bool first;      // the list is looked through in any case
+    bool unbound;    // compared before there is a bound
     bool answer;
     uint64_t order;
   };

@@ -11,19 +11,10 @@ namespace {
 
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 // Queries whose forms stay in the second-level cache together.
-constexpr size_t kTogether = 256;
+constexpr size_t kTogether = 128;
 // A row's score by its byte plane is wrong by about this much of its scale, for a query of length
 // 1: the standard deviation of what the low bits hold.
 constexpr float kByteError = 2.3f;
-// And by no more than this for a query whose components sum up to 1.
-constexpr float kByteErrorMax = 3.5f;
-
-// What a row must reach to be among the best known from other sets.
-float known_floor(Metric metric, float square, const TopRows<float>& top) {
-  if (!top.full()) return kLowest;
-  const float score = top.threshold();
-  return metric == Metric::l2 ? (square - score * score) / 2 : score;
-}
 
 }  // namespace
 
@@ -88,57 +79,6 @@ bool ListPass::passes(uint32_t list, uint32_t at) const {
   }
   const size_t block = lists_.block_begin(list) + at / kCodesPerBlock;
   return ((filter_.blocks[block] >> (at % kCodesPerBlock)) & 1) != 0;
-}
-
-// The byte plane rules out what it can prove to be worse; all else is compared in full.
-void ListPass::compare(std::span<const std::span<const float>> queries,
-                       std::span<const uint32_t> places, std::span<TopRows<float>> tops) {
-  struct Bound {
-    float floor = kLowest;
-    float error = 0;  // in units of a row's scale
-  };
-  std::vector<Bound> bounds(queries.size());
-  while (queries_.size() < queries.size()) queries_.emplace_back(k_);
-  for (size_t q = 0; q < queries.size(); ++q) {
-    Query& query = queries_[q];
-    prepare(query, queries[q].data(), tops[q]);
-    float sum = 0;
-    for (const float x : queries[q]) sum += std::fabs(x);
-    bounds[q].floor = known_floor(lists_.metric(), query.square, tops[q]);
-    // Of the low bits, of the query's whole numbers, and of sums of floats.
-    bounds[q].error = kByteErrorMax * sum +
-                      (512 * query.step + 0.01f * query.length) * static_cast<float>(dimension_);
-  }
-  constexpr size_t kTile = 32;
-  for (size_t begin = 0; begin < places.size(); begin += kTile) {
-    const size_t end = std::min(begin + kTile, places.size());
-    for (size_t i = end; i < std::min(end + kTile, places.size()); ++i) prefetch(places[i]);
-    for (size_t q = 0; q < queries.size(); ++q) {
-      for (size_t i = begin; i < end; ++i) {
-        const uint32_t place = places[i];
-        if (byte_score(queries_[q], place) + bounds[q].error * lists_.scale(place) <
-            bounds[q].floor) {
-          continue;
-        }
-        const float score = list_score(lists_, place, queries[q].data(), queries_[q].square);
-        if (tops[q].full() && score < tops[q].threshold()) continue;
-        tops[q].add(score, segment_, lists_.row(place));
-        bounds[q].floor = known_floor(lists_.metric(), queries_[q].square, tops[q]);
-      }
-    }
-  }
-}
-
-void ListPass::compare_all(std::span<const std::span<const float>> queries,
-                           std::span<TopRows<float>> tops) {
-  std::vector<uint32_t> places;
-  for (uint32_t list = 0; list < epoch_.list_count; ++list) {
-    const uint32_t begin = lists_.list_begin(list);
-    for (uint32_t place = begin; place < lists_.list_end(list); ++place) {
-      if (passes(list, place - begin)) places.push_back(place);
-    }
-  }
-  compare(queries, places, tops);
 }
 
 void ListPass::run(std::span<const std::span<const float>> queries,
@@ -235,11 +175,14 @@ float ListPass::first_limit() const {
   return most.back();
 }
 
+void ListPass::pick(float from) {
+  chosen_.resize(whole_kernels().pick(limits_.data(), limits_.size(), from, picked_.data()));
+  for (size_t i = 0; i < chosen_.size(); ++i) chosen_[i] = {limits_[picked_[i]], picked_[i]};
+}
+
 // The lists with a bound of at least this, best first.
 void ListPass::collect(float from) {
-  chosen_.clear();
-  const size_t count = whole_kernels().pick(limits_.data(), limits_.size(), from, picked_.data());
-  for (size_t i = 0; i < count; ++i) chosen_.push_back({limits_[picked_[i]], picked_[i]});
+  pick(from);
   std::ranges::sort(chosen_,
                     [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
 }
@@ -269,11 +212,11 @@ void ListPass::look_first(Query& query, const float* products) {
 void ListPass::plan_visits(Query& query, const float* products) {
   update(query);
   query.asked_reach = query.reach;
-  find_limits(products, query.reach);
-  chosen_.clear();
-  const size_t count =
-      whole_kernels().pick(limits_.data(), limits_.size(), query.threshold, picked_.data());
-  for (size_t i = 0; i < count; ++i) chosen_.push_back({limits_[picked_[i]], picked_[i]});
+  // By angle, the same reach is added to all bounds: those of before will do.
+  const float added = bounds_.angles ? query.reach : 0;
+  if (!bounds_.angles) find_limits(products, query.reach);
+  pick(query.threshold - added);
+  const size_t count = chosen_.size();
   const size_t next = std::min(kNextLists, count);
   std::nth_element(chosen_.begin(), chosen_.begin() + static_cast<std::ptrdiff_t>(next),
                    chosen_.end(),
@@ -281,7 +224,7 @@ void ListPass::plan_visits(Query& query, const float* products) {
   for (size_t i = 0; i < count; ++i) {
     const Candidate& list = chosen_[i];
     (i < next ? first_visits_ : visits_)
-        .push_back({list.place, query.number, list.score, products[list.place]});
+        .push_back({list.place, query.number, list.score + added, products[list.place]});
   }
 }
 
@@ -302,9 +245,7 @@ void ListPass::make_visits(std::vector<Visit>& visits) {
 }
 
 // What follows from a query's threshold.
-void ListPass::update(Query& query) const {
-  const float threshold = query.best.threshold();
-  if (threshold == query.threshold) return;
+void ListPass::follow(Query& query, float threshold) const {
   query.threshold = threshold;
   query.distance = threshold > kLowest ? bounds_.distance(query.square, threshold) : 0;
   const ListEffort& effort = efforts_.at(query.distance);
@@ -361,22 +302,55 @@ void ListPass::visit(Query& query, uint32_t list, float product) {
 
 void ListPass::rerank(Query& query, size_t found, uint32_t first_place, float product,
                       float noise) {
-  // Without a bound the best estimates come first, so that one is known for the others.
-  if (!query.best.full() && found > 64) {
-    order_.clear();
-    for (size_t i = 0; i < found; ++i) order_.push_back({found_values_[i], found_places_[i]});
-    std::ranges::nth_element(
-        order_, order_.begin() + 48,
-        [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
-    for (size_t i = 0; i < found; ++i) {
-      found_values_[i] = order_[i].score;
-      found_places_[i] = order_[i].place;
+  size_t begin = 0;
+  if (!query.best.full() && found > 2 * padded_length(k_)) {
+    // Without a bound the best estimates come first, so that one is known for the others: most of
+    // their bytes need not be fetched.
+    begin = best_estimates_first(found);
+    rerank_found(query, 0, begin, first_place, product, noise);
+    update(query);
+    const float floor = query.threshold - product - query.margin * noise;
+    size_t kept = begin;
+    for (size_t i = begin; i < found; ++i) {
+      found_values_[kept] = found_values_[i];
+      found_places_[kept] = found_places_[i];
+      kept += found_values_[i] >= floor ? 1 : 0;
+    }
+    found = kept;
+  }
+  rerank_found(query, begin, found, first_place, product, noise);
+}
+
+// Puts at least k of the best in front, and not many more: those that reach the least of the best
+// of as many parts. Returns how many.
+size_t ListPass::best_estimates_first(size_t found) {
+  const size_t parts = padded_length(k_);
+  part_best_.assign(found_values_.begin(),
+                    found_values_.begin() + static_cast<std::ptrdiff_t>(parts));
+  for (size_t begin = parts; begin < found; begin += parts) {
+    const float* const values = found_values_.data() + begin;
+    for (size_t i = 0; i < std::min(parts, found - begin); ++i) {
+      part_best_[i] = std::max(part_best_[i], values[i]);
     }
   }
-  constexpr size_t kAhead = 4;
-  for (size_t i = 0; i < std::min(kAhead, found); ++i) prefetch(first_place + found_places_[i]);
+  const float least = *std::ranges::min_element(part_best_);
+  size_t first = 0;
   for (size_t i = 0; i < found; ++i) {
-    if (i + kAhead < found) prefetch(first_place + found_places_[i + kAhead]);
+    if (found_values_[i] < least) continue;
+    std::swap(found_values_[i], found_values_[first]);
+    std::swap(found_places_[i], found_places_[first++]);
+  }
+  return first;
+}
+
+void ListPass::rerank_found(Query& query, size_t begin, size_t end, uint32_t first_place,
+                            float product, float noise) {
+  constexpr size_t kAhead = 4;
+  for (size_t i = begin; i < std::min(begin + kAhead, end); ++i) {
+    prefetch(first_place + found_places_[i]);
+  }
+  for (size_t i = begin; i < end; ++i) {
+    if (i + kAhead < end) prefetch(first_place + found_places_[i + kAhead]);
     update(query);
     if (found_values_[i] + product + query.margin * noise < query.threshold) continue;
     const uint32_t place = first_place + found_places_[i];

@@ -63,18 +63,32 @@ class ListPass {
     uint32_t place;
   };
 
+  // What a row must reach to be among the best known from other sets.
+  static float known_floor(Metric metric, float square, const TopRows<float>& top) {
+    if (!top.full()) return -std::numeric_limits<float>::infinity();
+    const float score = top.threshold();
+    return metric == Metric::l2 ? (square - score * score) / 2 : score;
+  }
   void prepare(Query& query, const float* values, const TopRows<float>& top) const;
   void run_together(std::span<const std::span<const float>> queries,
                     std::span<TopRows<float>> tops);
-  void update(Query& query) const;
+  void update(Query& query) const {
+    const float threshold = query.best.threshold();
+    if (threshold != query.threshold) follow(query, threshold);
+  }
+  void follow(Query& query, float threshold) const;
   void find_limits(const float* products, float factor);
   float first_limit() const;
+  void pick(float from);
   void collect(float from);
   void look_first(Query& query, const float* products);
   void plan_visits(Query& query, const float* products);
   void make_visits(std::vector<Visit>& visits);
   void visit(Query& query, uint32_t list, float product);
   void rerank(Query& query, size_t found, uint32_t first_place, float product, float noise);
+  size_t best_estimates_first(size_t found);
+  void rerank_found(Query& query, size_t begin, size_t end, uint32_t first_place, float product,
+                    float noise);
   size_t filtered(size_t found, uint32_t list, uint32_t first);
   bool passes(uint32_t list, uint32_t at) const;
   float byte_score(const Query& query, uint32_t place) const;
@@ -101,7 +115,8 @@ class ListPass {
   std::vector<uint32_t> picked_;
   std::vector<float> shift_;  // of lists; those already visited are ruled out
   std::vector<uint32_t> looked_at_;
-  std::vector<Candidate> chosen_, order_;
+  std::vector<Candidate> chosen_;
+  std::vector<float> part_best_;
   std::vector<Visit> first_visits_, visits_, sorted_;
   std::vector<uint32_t> starts_;
   std::vector<uint32_t> found_places_;
