@@ -1,9 +1,10 @@
 // ChunkCache: what a tokenizer made of short stretches of text, remembered by the calling thread.
 //
 // Three tables, each for what the one before has no room for: stretches of up to 15 bytes with up
-// to 3 tokens (2 MiB) and of up to 31 bytes with up to 6 (1 MiB), in fixed places, two to a set;
-// and stretches of up to 256 bytes in a table that is emptied when it is full (at most 2.5 MiB). A
-// thread's cache forgets when the thread turns to another tokenizer.
+// to 3 tokens (at most 4 MiB) and of up to 31 bytes with up to 6 (1 MiB), two to a set; and
+// stretches of up to 256 bytes in a table that is emptied when it is full (at most 2.5 MiB). They
+// begin small and grow with what there is to remember. A thread's cache forgets when the thread
+// turns to another tokenizer.
 //
 // Owns: its tables. Threads: one object for each thread. Errors: none.
 #pragma once
@@ -25,6 +26,8 @@ namespace headrace {
 struct alignas(32) SmallChunk {
   static constexpr size_t kTokensMax = 3;
   static constexpr size_t kBytesMax = 15;
+  static constexpr int kFirstBits = 12;  // of the number of sets
+  static constexpr int kMostBits = 16;
 
   WordKey key;  // the bytes, zeros, and their number in the last byte
   int32_t ids[kTokensMax] = {};
@@ -58,10 +61,16 @@ struct MediumKey {
 struct alignas(64) MediumChunk {
   static constexpr size_t kTokensMax = 6;
   static constexpr size_t kBytesMax = 31;
+  static constexpr int kFirstBits = 9;
+  static constexpr int kMostBits = 13;
 
   MediumKey key;  // as SmallChunk's
   int32_t ids[kTokensMax] = {};
   uint64_t places = 0;  // 3 bits: how many tokens; 5 bits each: begin and end of each token
+
+  // Too many tokens: they are in the list of long chunks.
+  static constexpr uint64_t kElsewhere = 7;
+  bool is_elsewhere() const { return places == kElsewhere; }
 
   size_t count() const { return places & 7; }
   uint32_t begin(size_t i) const { return static_cast<uint32_t>(places >> (3 + 10 * i)) & 31; }
@@ -90,6 +99,60 @@ inline constexpr std::array<KeyMask, SmallChunk::kBytesMax + 2> kKeyMasks = [] {
   out[SmallChunk::kBytesMax + 1].size = UINT64_MAX;  // the key of no small chunk
   return out;
 }();
+
+// Chunks in sets of two, by the first bits of their keys' hashes. What comes third replaces what
+// has been there longest.
+template <typename Chunk>
+class ChunkSets {
+ public:
+  using Key = decltype(Chunk::key);
+
+  void clear() {
+    bits_ = Chunk::kFirstBits;
+    chunks_.assign(size_t{2} << bits_, {});
+    kept_ = 0;
+  }
+  // The set where `key` belongs, on its way to the processor's cache. Good until grow().
+  const Chunk* set_of(const Key& key) const {
+    const Chunk* set = chunks_.data() + place(key);
+    __builtin_prefetch(set);
+    if constexpr (sizeof(Chunk) > 32) __builtin_prefetch(set + 1);
+    return set;
+  }
+  // `set` is that of `key`. The answer is good until the next keep().
+  static const Chunk* find(const Chunk* set, const Key& key) {
+    const Chunk* candidate = set + (set[0].key == key ? 0 : 1);
+    return candidate->key == key ? candidate : nullptr;
+  }
+  // A chunk that has the key, and was not found.
+  void keep(const Chunk& chunk) {
+    Chunk* set = chunks_.data() + place(chunk.key);
+    if (set[0].key == chunk.key) return;
+    set[1] = set[0];
+    set[0] = chunk;
+    ++kept_;
+  }
+  // Doubles the places when half as many chunks have come as there are.
+  void grow() {
+    if (kept_ * 2 < chunks_.size() || bits_ == Chunk::kMostBits) return;
+    std::vector<Chunk> old(chunks_.size() * 2);
+    old.swap(chunks_);
+    ++bits_;
+    kept_ = 0;
+    for (const Chunk& chunk : old) {
+      if (chunk.key == Key{}) continue;
+      Chunk* set = chunks_.data() + place(chunk.key);
+      set[set[0].key == Key{} ? 0 : 1] = chunk;
+    }
+  }
+
+ private:
+  size_t place(const Key& key) const { return static_cast<size_t>(key.hash() >> (64 - bits_)) * 2; }
+
+  std::vector<Chunk> chunks_;
+  int bits_ = 0;
+  size_t kept_ = 0;  // since it has had this size
+};
 
 class ChunkCache {
  public:
@@ -122,38 +185,29 @@ class ChunkCache {
     return out;
   }
 
-  // The set where `key` belongs, on its way to the processor's cache.
-  const SmallChunk* set_of(const WordKey& key) const {
-    const SmallChunk* set = small_.data() + place(key);
-    __builtin_prefetch(set);
-    return set;
+  const SmallChunk* set_of(const WordKey& key) const { return small_.set_of(key); }
+  const MediumChunk* set_of(const MediumKey& key) const { return medium_.set_of(key); }
+  static const SmallChunk* find(const SmallChunk* set, const WordKey& key) {
+    return ChunkSets<SmallChunk>::find(set, key);
   }
-  const MediumChunk* set_of(const MediumKey& key) const {
-    const MediumChunk* set = medium_.data() + place(key);
-    __builtin_prefetch(set);
-    __builtin_prefetch(set + 1);
-    return set;
-  }
-  // `set` is that of `key`. The answer is good until the next keep().
-  template <typename Chunk, typename Key>
-  static const Chunk* find(const Chunk* set, const Key& key) {
-    const Chunk* candidate = set + (set[0].key == key ? 0 : 1);
-    return candidate->key == key ? candidate : nullptr;
-  }
-  // Keeps the tokens (offsets relative to the chunk) of a chunk that was not found. False: they do
-  // not fit.
-  bool keep(const WordKey& key, std::span<const PlacedToken> tokens) {
-    return keep_in(small_, place(key), key, tokens);
-  }
-  bool keep(const MediumKey& key, std::span<const PlacedToken> tokens) {
-    return keep_in(medium_, place(key), key, tokens);
+  static const MediumChunk* find(const MediumChunk* set, const MediumKey& key) {
+    return ChunkSets<MediumChunk>::find(set, key);
   }
 
-  // Chunks of any size. The answer is good until the next call of keep_long.
+  // Keeps the tokens (offsets relative to the chunk) of a chunk that was not found, where they fit.
+  void keep(std::string_view chunk, std::span<const PlacedToken> tokens);
+  // To be called now and then: after it, sets are others.
+  void grow() {
+    small_.grow();
+    medium_.grow();
+  }
+
+  // Chunks of any size. The answer is good until the next keep().
   bool find_long(std::string_view chunk, std::span<const PlacedToken>& tokens) const;
-  void keep_long(std::string_view chunk, std::span<const PlacedToken> tokens);
 
  private:
+  void keep_long(std::string_view chunk, std::span<const PlacedToken> tokens);
+  void grow_long();
   struct LongChunk {
     uint64_t hash = 0;
     uint32_t bytes_at = 0;
@@ -161,35 +215,16 @@ class ChunkCache {
     uint32_t tokens_at = 0;
     uint32_t count = 0;
   };
-  static constexpr int kSmallBits = 15;   // sets
-  static constexpr int kMediumBits = 13;  // sets
+  static constexpr size_t kLongSlotsFirst = 1024;
   static constexpr size_t kLongSlots = 16'384;
   static constexpr size_t kLongBytes = 1u << 20;
   static constexpr size_t kLongTokens = (1u << 20) / sizeof(PlacedToken);
 
-  static size_t place(const WordKey& key) {
-    return static_cast<size_t>(key.hash() >> (64 - kSmallBits)) * 2;
-  }
-  static size_t place(const MediumKey& key) {
-    return static_cast<size_t>(key.hash() >> (64 - kMediumBits)) * 2;
-  }
-  template <typename Chunk, typename Key>
-  static bool keep_in(std::vector<Chunk>& table, size_t place, const Key& key,
-                      std::span<const PlacedToken> tokens) {
-    if (tokens.size() > Chunk::kTokensMax) return false;
-    Chunk* pair = table.data() + place;
-    if (pair[0].key == key) return true;
-    pair[1] = pair[0];
-    pair[0].key = key;
-    for (size_t i = 0; i < tokens.size(); ++i) pair[0].ids[i] = tokens[i].id;
-    pair[0].set_places(tokens);
-    return true;
-  }
   void clear();
 
   uint64_t serial_ = 0;
-  std::vector<SmallChunk> small_;
-  std::vector<MediumChunk> medium_;
+  ChunkSets<SmallChunk> small_;
+  ChunkSets<MediumChunk> medium_;
   std::vector<LongChunk> long_;
   size_t long_count_ = 0;
   std::string bytes_;

@@ -334,11 +334,13 @@ class GeneralTokenizer::Run {
   // Whether the chunk is known.
   bool find(ChunkBatch::Missing& chunk) const {
     const std::string_view bytes = bytes_of(chunk);
-    if (chunk.medium) chunk.medium = ChunkCache::find(chunk.medium, chunk.key);
-    if (chunk.medium) return true;
-    // The list of long ones has those of many tokens, too.
-    return bytes.size() > MediumChunk::kTokensMax && bytes.size() <= ChunkCache::kLongBytesMax &&
-           cache_.find_long(bytes, chunk.tokens);
+    if (bytes.size() > ChunkCache::kLongBytesMax) return false;
+    if (bytes.size() > MediumChunk::kBytesMax) return cache_.find_long(bytes, chunk.tokens);
+    chunk.medium = ChunkCache::find(chunk.medium, chunk.key);
+    if (!chunk.medium) return false;
+    if (!chunk.medium->is_elsewhere()) return true;
+    chunk.medium = nullptr;
+    return cache_.find_long(bytes, chunk.tokens);
   }
 
   // Makes the chunk's tokens, or lets it wait for the model's turn.
@@ -386,13 +388,9 @@ class GeneralTokenizer::Run {
 
   void keep_made(std::span<const ChunkBatch::Missing> all) {
     for (const ChunkBatch::Missing& chunk : all) {
-      if (!chunk.made || chunk.close) continue;
-      const std::string_view bytes = bytes_of(chunk);
-      const WordKey& key = batch_.keys[chunk.place];
-      if (bytes.size() <= SmallChunk::kBytesMax && cache_.keep(key, chunk.tokens)) continue;
-      if (bytes.size() <= MediumChunk::kBytesMax && cache_.keep(chunk.key, chunk.tokens)) continue;
-      if (bytes.size() <= ChunkCache::kLongBytesMax) cache_.keep_long(bytes, chunk.tokens);
+      if (chunk.made && !chunk.close) cache_.keep(bytes_of(chunk), chunk.tokens);
     }
+    cache_.grow();
     batch_.let_go();
   }
 
