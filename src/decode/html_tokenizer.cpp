@@ -194,7 +194,7 @@ const char* HtmlTokenizer::read_attributes(const char* p, HtmlAttributes& attrib
     while (p < end_ && !is(*p, kNameEnd)) ++p;
     const std::string_view name_view(name, static_cast<size_t>(p - name));
     while (p < end_ && is(*p, kWhite)) ++p;
-    std::string_view value(name, 0);  // present, empty
+    std::string_view value(name, name);  // present, empty
     if (p < end_ && *p == '=') {
       ++p;
       while (p < end_ && is(*p, kWhite)) ++p;
