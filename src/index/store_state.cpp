@@ -60,6 +60,7 @@ SegmentMergeInput merge_input(const HeldSegment& held) {
 Result<StoreState> StoreState::open(FileSystem& files, const std::string& folder, Manifest manifest,
                                     const StoreState* before) {
   StoreState state;
+  std::vector<std::shared_ptr<const Segment>> opened;
   const auto held_before = [&](uint64_t file) -> const HeldSegment* {
     if (before == nullptr) return nullptr;
     for (const HeldSegment& held : before->segments_) {
@@ -76,6 +77,7 @@ Result<StoreState> StoreState::open(FileSystem& files, const std::string& folder
       held.segment = known->segment;
     } else {
       HR_ASSIGN(held.segment, Segment::open_file(files, path, path, kCheckAtOpenBytesMax));
+      opened.push_back(held.segment);
     }
     if (held.segment->file().seal() != entry.seal) {
       return fail(ErrorCode::damaged, fmt::format("{} is not the file the manifest names", path),
@@ -112,6 +114,8 @@ Result<StoreState> StoreState::open(FileSystem& files, const std::string& folder
     held.id = state.next_id_++;
     state.add_places(held);
   }
+  // What was read to check and to enter them is not what searches will read.
+  for (const auto& segment : opened) segment->forget();
   return state;
 }
 
