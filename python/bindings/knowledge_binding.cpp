@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <deque>
 #include <limits>
 
 #include "arrow_binding.h"
@@ -188,6 +189,36 @@ GivenIds ids_from_python(nb::handle ids) {
   return given;
 }
 
+// So many rows are added before anybody would press Ctrl-C.
+constexpr size_t kRowsAtOnce = 2000;
+
+// Texts where Python holds them; they live and stay as they are as long as this does.
+class HeldTexts {
+ public:
+  void reserve(size_t count) {
+    views_.reserve(count);
+    objects_.reserve(count);
+  }
+  void add(nb::handle text) {
+    Py_ssize_t size = 0;
+    if (PyUnicode_CheckExact(text.ptr()) && PyUnicode_IS_COMPACT_ASCII(text.ptr())) {
+      const char* const bytes = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
+      views_.emplace_back(bytes, static_cast<size_t>(size));
+      objects_.push_back(nb::borrow(text));
+    } else if (text.is_none()) {
+      views_.emplace_back();
+    } else {
+      views_.push_back(copies_.emplace_back(text_from_python(text)));
+    }
+  }
+  std::span<const std::string_view> views() const { return views_; }
+
+ private:
+  std::vector<std::string_view> views_;
+  std::vector<nb::object> objects_;
+  std::deque<std::string> copies_;  // of those that are not ASCII
+};
+
 void check_length(const std::string& name, size_t given, size_t rows) {
   if (given == rows) return;
   raise(Error(
@@ -307,7 +338,7 @@ class PyKnowledge {
     }
     CancelToken cancel;
     Status status;
-    run_interruptible(cancel, [&] { status = knowledge_->add(given); });
+    run_interruptible(cancel, [&] { status = knowledge_->add(std::move(given)); });
     unwrap(std::move(status));
   }
 
@@ -317,22 +348,27 @@ class PyKnowledge {
     const size_t rows = vectors.shape(0);
     const GivenIds names = ids_from_python(ids);
     check_length("ids", names.names.size(), rows);
-    std::vector<std::string> given_texts;
+    HeldTexts given_texts;
     if (!texts.is_none()) {
       given_texts.reserve(rows);
-      for (const nb::handle text : texts)
-        given_texts.push_back(text.is_none() ? std::string() : text_from_python(text));
-      check_length("text", given_texts.size(), rows);
+      for (const nb::handle text : texts) given_texts.add(text);
+      check_length("text", given_texts.views().size(), rows);
     }
     std::vector<Metadata> metadata(columns.size() == 0 ? 0 : rows);
     for (const auto& [name, values] : columns) add_column(text_from_python(name), values, metadata);
-    CancelToken cancel;
     Status status;
-    run_interruptible(cancel, [&] {
+    const auto add = [&] {
       status = knowledge_->add_vectors(names.names, names.integers,
                                        std::span<const float>(vectors.data(), vectors.size()),
-                                       given_texts, metadata);
-    });
+                                       given_texts.views(), metadata);
+    };
+    if (rows <= kRowsAtOnce) {  // a thread of its own would take as long
+      const nb::gil_scoped_release release;
+      add();
+    } else {
+      CancelToken cancel;
+      run_interruptible(cancel, add);
+    }
     unwrap(std::move(status));
   }
 

@@ -96,6 +96,7 @@ struct Row {
 
 // key of (source, position): hash128 of "source\0position" as hex. Written to disk; never changes.
 std::string row_key(const std::string& source, uint32_t position);
+Hash128 row_hash(const std::string& source, uint32_t position);
 
 // A document or record that could not be taken, and why: a row of `headrace errors`.
 struct DocumentError {

@@ -7,9 +7,9 @@
 // Reader takes Snapshots: immutable views of a manifest and of the log's acknowledged tail. Readers
 // never wait for a writer and never fail because of one.
 //
-// Threads: Writer methods may be called from any thread (they take turns); Reader::snapshot from
-// any thread; a Snapshot is immutable. Errors: busy (another writer, with its process id),
-// no_space, damaged, not_found.
+// Threads: Writer methods may be called from any thread (those that change something take turns);
+// Reader::snapshot from any thread; a Snapshot is immutable. Errors: busy (another writer, with its
+// process id), no_space, damaged, not_found.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +40,16 @@ struct DocumentWrite {
   std::vector<Row> rows;      // may be empty
   bool is_container = false;  // an archive or JSONL file: remembered, but not counted as a document
   std::optional<DocumentError> error;  // failed: rows of an earlier good version stay
+};
+
+// Documents of one row each, with their vectors: what is added in great numbers. All spans are of
+// one length, or empty where there are none.
+struct RowGroup {
+  std::span<const std::string> sources;  // each replaces the document of that name
+  std::span<const std::string_view> texts;
+  std::span<const Metadata> metadata;
+  std::string_view space;
+  std::span<const float> vectors;  // [sources.size(), space.dimension]; empty: none
 };
 
 // What is known of a document without its rows.
@@ -147,7 +157,7 @@ struct WriterOptions {
   std::string settings;                     // of a new knowledge base
   uint64_t log_buffer_bytes_max = 8 << 20;  // handed to the system when a transaction has so much
   size_t segments_max = 10;                 // in files; more are merged
-  bool background = true;                   // merge on a thread of its own
+  bool background = true;                   // prepare, fold and merge on threads of their own
   Durability durability = Durability::sync;
 };
 
@@ -159,6 +169,8 @@ class Writer {
 
   // Buffered until commit(); order is kept.
   virtual Status put(DocumentWrite document) = 0;
+  // All of them or none.
+  virtual Status put_rows(const RowGroup& rows) = 0;
   virtual Status remove(std::string_view source) = 0;
   // Removes the rows matching `filter` (resolved now, logged as ids). Returns how many.
   virtual Result<uint64_t> remove_where(const Filter& filter) = 0;
@@ -185,8 +197,12 @@ class Writer {
   // flush, then merges segments into final form; nothing is left to the log.
   virtual Status optimize() = 0;
 
-  // The state as of the last commit.
+  // The state as of the last commit. Waits for no disk, but may have to make what was committed a
+  // moment ago searchable (a few milliseconds at most).
   virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
+  // A space, and the settings, without that.
+  virtual std::optional<Space> space(std::string_view name) const = 0;
+  virtual std::string settings() const = 0;
   // The current state of one document, including what is put but not committed.
   virtual std::optional<DocumentState> document(std::string_view source) const = 0;
 };

@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "env/file_system.h"
+#include "index/field_codec.h"
 
 namespace headrace::index {
 
@@ -61,12 +62,26 @@ class LogWriter {
 
   // Adds a frame of the current transaction to the buffer.
   void add(LogFrameType type, std::string_view payload);
+  // The same; `encode(FieldWriter&)` appends the payload where it stays.
+  template <typename Encode>
+  void add_encoded(LogFrameType type, const Encode& encode) {
+    const size_t begin = buffer_.size();
+    begin_frame(type);
+    FieldWriter out;
+    out.bytes().swap(buffer_);
+    encode(out);
+    out.bytes().swap(buffer_);
+    end_frame(begin);
+  }
+  void reserve(uint64_t bytes) { buffer_.reserve(buffer_.size() + bytes); }
   bool transaction_is_empty() const { return frames_ == 0; }
   uint64_t buffered_bytes() const { return buffer_.size(); }
-  // Writes the buffer to the file without making it durable.
-  Status write_buffer();
+  // Writes the buffer to the file without making it durable, and gives its bytes: whole frames.
+  Result<std::string> write_buffer();
   // Closes the transaction and gives what is still to be written by write_and_sync().
   std::string close_transaction();
+  // Room that is not needed any more, for what comes.
+  void reuse(std::string bytes);
   // May run while add() is called for the next transaction. Without `sync` the system has the
   // bytes, but the disk may not.
   Status write_and_sync(std::string_view bytes, bool sync = true);
@@ -86,6 +101,8 @@ class LogWriter {
 
  private:
   explicit LogWriter(std::unique_ptr<WritableFile> file) : file_(std::move(file)) {}
+  void begin_frame(LogFrameType type);
+  void end_frame(size_t begin);
   std::unique_ptr<WritableFile> file_;
   std::string buffer_;
   uint64_t acknowledged_ = 0;  // bytes

@@ -44,23 +44,42 @@ Result<LogHeader> decode_log_header(std::string_view bytes, std::string_view pat
   return header;
 }
 
-void append_log_frame(LogFrameType type, uint64_t transaction, uint32_t lag, uint64_t chain,
-                      std::string_view payload, std::string& out) {
-  const size_t begin = out.size();
-  // With room for the frame of the commit, which is not to move a large document once more.
-  out.reserve(begin + 2 * kLogFrameHeaderBytes + payload.size() + sizeof(uint32_t));
+void begin_log_frame(LogFrameType type, uint64_t transaction, uint32_t lag, uint64_t chain,
+                     std::string& out) {
   FieldWriter head;
-  head.u64(0);  // checksum, below
+  head.bytes().swap(out);
+  head.u64(0);  // checksum, when the payload is there
   head.raw(kLogFrameMagic);
-  head.u32(static_cast<uint32_t>(payload.size()));
+  head.u32(0);  // its length, too
   head.u64(transaction);
   head.u32(static_cast<uint32_t>(type));
   head.u32(lag);
   head.u64(chain);
-  out.append(head.view());
-  out.append(payload);
+  head.bytes().swap(out);
+}
+
+void end_log_frame(size_t begin, std::string& out) {
+  const auto payload = static_cast<uint32_t>(out.size() - begin - kLogFrameHeaderBytes);
+  std::memcpy(out.data() + begin + 12, &payload, sizeof(payload));
   const uint64_t checksum = hash64(std::string_view(out).substr(begin + 8));
   std::memcpy(out.data() + begin, &checksum, sizeof(checksum));
+}
+
+Status for_each_log_frame(std::string_view bytes,
+                          const std::function<Status(const LogFrame&)>& visit) {
+  while (!bytes.empty()) {
+    LogFrameHead head;
+    if (!decode_log_frame_head(bytes.substr(0, kLogFrameHeaderBytes), head) ||
+        head.payload_bytes > bytes.size() - kLogFrameHeaderBytes)
+      return fail(ErrorCode::internal, "a log frame in memory makes no sense");
+    LogFrame frame;
+    frame.type = static_cast<LogFrameType>(head.type);
+    frame.transaction = head.transaction;
+    frame.payload = bytes.substr(kLogFrameHeaderBytes, head.payload_bytes);
+    HR_TRY(visit(frame));
+    bytes.remove_prefix(kLogFrameHeaderBytes + head.payload_bytes);
+  }
+  return {};
 }
 
 bool decode_log_frame_head(std::string_view bytes, LogFrameHead& head) {

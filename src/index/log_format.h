@@ -13,8 +13,14 @@ namespace headrace::index {
 std::string encode_log_header(const LogHeader& header);
 Result<LogHeader> decode_log_header(std::string_view bytes, std::string_view path);
 
-void append_log_frame(LogFrameType type, uint64_t transaction, uint32_t lag, uint64_t chain,
-                      std::string_view payload, std::string& out);
+// A frame's head; its payload is appended to `out` then, and end_log_frame() closes it.
+void begin_log_frame(LogFrameType type, uint64_t transaction, uint32_t lag, uint64_t chain,
+                     std::string& out);
+void end_log_frame(size_t begin, std::string& out);
+
+// Whole frames as a LogWriter gave them, in memory and not read back: checksums are not checked.
+Status for_each_log_frame(std::string_view bytes,
+                          const std::function<Status(const LogFrame&)>& visit);
 
 struct LogFrameHead {
   uint64_t checksum = 0;

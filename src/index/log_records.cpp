@@ -60,6 +60,19 @@ bool decode_document_head(FieldReader& in, DocumentWrite& document, uint32_t& ro
   return in.ok() && count < kDroppedRow;
 }
 
+bool peek_document_head(std::string_view payload, DocumentHead& head) {
+  FieldReader in(payload);
+  head.source = in.text();
+  in.text();  // container
+  in.text();  // settings
+  in.raw(3 * sizeof(uint64_t) + sizeof(Hash128));
+  head.has_error = !in.text().empty();
+  in.u8();
+  const uint64_t count = in.varint();
+  head.rows = static_cast<uint32_t>(count);
+  return in.ok() && count < kDroppedRow;
+}
+
 void encode_row(const Hash128& key, uint32_t position, std::string_view blob, FieldWriter& out) {
   out.hash(key);
   out.varint(position);

@@ -29,6 +29,14 @@ bool decode_space(FieldReader& in, Space& space);
 void encode_document_head(const DocumentWrite& document, uint32_t rows, FieldWriter& out);
 bool decode_document_head(FieldReader& in, DocumentWrite& document, uint32_t& rows);
 
+// What is needed of a head before the document is read.
+struct DocumentHead {
+  std::string_view source;
+  uint32_t rows = 0;
+  bool has_error = false;
+};
+bool peek_document_head(std::string_view payload, DocumentHead& head);
+
 void encode_row(const Hash128& key, uint32_t position, std::string_view blob, FieldWriter& out);
 struct RowRecord {
   Hash128 key;

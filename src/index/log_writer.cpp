@@ -1,9 +1,18 @@
+#include <utility>
+
 #include "base/check.h"
 #include "index/field_codec.h"
 #include "index/log.h"
 #include "index/log_format.h"
 
 namespace headrace::index {
+
+namespace {
+
+// A buffer that held more is given back to the system.
+constexpr size_t kReusedBytesMax = 1 << 20;
+
+}  // namespace
 
 Result<std::unique_ptr<LogWriter>> LogWriter::create(FileSystem& files, const std::string& path,
                                                      const LogHeader& header) {
@@ -33,17 +42,31 @@ Result<std::unique_ptr<LogWriter>> LogWriter::reopen(FileSystem& files, const st
 }
 
 void LogWriter::add(LogFrameType type, std::string_view payload) {
-  const size_t begin = buffer_.size();
-  append_log_frame(type, transaction_, lag_, chain_, payload, buffer_);
+  // With room for the frame of the commit, which is not to move a large document once more.
+  reserve(2 * kLogFrameHeaderBytes + payload.size() + sizeof(uint32_t));
+  add_encoded(type, [&](FieldWriter& out) { out.raw(payload); });
+}
+
+void LogWriter::begin_frame(LogFrameType type) {
+  begin_log_frame(type, transaction_, lag_, chain_, buffer_);
+}
+
+void LogWriter::end_frame(size_t begin) {
+  end_log_frame(begin, buffer_);
   chain_ = load_number<uint64_t>(buffer_.data() + begin);
   buffered_end_ += buffer_.size() - begin;
   ++frames_;
 }
 
-Status LogWriter::write_buffer() {
+Result<std::string> LogWriter::write_buffer() {
   HR_TRY(file_->append(buffer_));
-  buffer_ = std::string();  // it may have held one large document
-  return {};
+  return std::exchange(buffer_, std::string());  // it may hold one large document
+}
+
+void LogWriter::reuse(std::string bytes) {
+  if (!buffer_.empty() || bytes.capacity() > kReusedBytesMax) return;
+  bytes.clear();
+  buffer_ = std::move(bytes);
 }
 
 std::string LogWriter::close_transaction() {
@@ -54,7 +77,7 @@ std::string LogWriter::close_transaction() {
   closed_chain_ = chain_;
   ++transaction_;
   frames_ = 0;
-  return std::move(buffer_);
+  return std::exchange(buffer_, std::string());
 }
 
 Status LogWriter::write_and_sync(std::string_view bytes, bool sync) {

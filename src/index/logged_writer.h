@@ -1,15 +1,19 @@
-// LoggedWriter: the Writer of knowledge_base.h. Its code is in writer.cpp (changes and commits),
-// writer_files.cpp (segments and manifests), writer_fold.cpp and writer_merge.cpp (what goes on
-// beside the writing).
+// LoggedWriter: the Writer of knowledge_base.h. Its code is in writer.cpp (changes), and
+// writer_commit.cpp (commits, and how what is acknowledged gets into the state), writer_files.cpp
+// (segments and manifests), writer_fold.cpp and writer_merge.cpp (what goes on beside the writing).
+//
+// What is acknowledged is in the log alone at first, and "owed" to the state: a thread makes
+// segments of it, or whoever asks for the state before that thread has come to it.
 //
 // Owns: the lock file, the open log, the state, threads once there is something for them.
-// Threads: mutex_ guards all but the snapshot shown, which has a lock of its own that is never held
-// for long: who reads never waits for who writes. Errors: those of knowledge_base.h.
+// Threads: turn_ is held by who changes something, from its beginning to its end, also while the
+// disk is waited for. mutex_ guards all members but the snapshot shown; it is not held while the
+// disk has a commit, nor while segments are made, so that who reads never waits for who writes.
+// Errors: those of knowledge_base.h.
 #pragma once
 
 #include <atomic>
 #include <chrono>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -20,6 +24,7 @@
 #include "base/mutex.h"
 #include "index/knowledge_base.h"
 #include "index/log.h"
+#include "index/pending_documents.h"
 #include "index/segment_merge.h"
 #include "index/store_state.h"
 #include "runtime/thread_pool.h"
@@ -34,6 +39,7 @@ class LoggedWriter : public Writer {
   Status start();
 
   Status put(DocumentWrite document) override;
+  Status put_rows(const RowGroup& rows) override;
   Status remove(std::string_view source) override;
   Result<uint64_t> remove_where(const Filter& filter) override;
   Status put_vectors(std::string_view space, std::span<const std::string> keys,
@@ -47,6 +53,8 @@ class LoggedWriter : public Writer {
   Status flush() override;
   Status optimize() override;
   std::shared_ptr<const Snapshot> snapshot() const override;
+  std::optional<Space> space(std::string_view name) const override;
+  std::string settings() const override;
   std::optional<DocumentState> document(std::string_view source) const override;
 
  private:
@@ -75,13 +83,24 @@ class LoggedWriter : public Writer {
   Status replay() HR_REQUIRES(mutex_);
   Status ready() HR_REQUIRES(mutex_);
   std::optional<Space> find_space(std::string_view name) const HR_REQUIRES(mutex_);
+  Status check_space_vectors(std::string_view space, size_t rows, std::span<const float> vectors)
+      HR_REQUIRES(mutex_);
   std::optional<DocumentState> known_document(std::string_view source) const HR_REQUIRES(mutex_);
-  Status add(Change change) HR_REQUIRES(mutex_);
+  Status add(const Change& change) HR_REQUIRES(mutex_);
+  Status write_when_full() HR_REQUIRES(mutex_);
+  void forget_pending() HR_REQUIRES(mutex_);
+
+  // writer_commit.cpp
   Status give_up(Status status) HR_REQUIRES(mutex_);
   Status commit_locked() HR_REQUIRES(mutex_);
-  Status write_and_prepare(const std::string& bytes, bool sync, std::vector<Change>&& changes,
-                           Result<std::vector<PreparedChange>>& prepared) HR_REQUIRES(mutex_);
   bool must_sync() const HR_REQUIRES(mutex_);
+  void owe(std::string bytes) HR_REQUIRES(mutex_);
+  void prepare_some() HR_REQUIRES(mutex_);
+  void join_segments() HR_REQUIRES(mutex_);
+  // Everything acknowledged is in the state when this returns. For who holds the turn.
+  Status settle() HR_REQUIRES(mutex_);
+  void catch_up() HR_EXCLUDES(mutex_);
+  void prepare_beside() HR_EXCLUDES(mutex_);
   void show() HR_REQUIRES(mutex_);
 
   // writer_files.cpp
@@ -137,14 +156,37 @@ class LoggedWriter : public Writer {
   FileSystem& files_;
   const std::string path_;
   const WriterOptions options_;
+  Mutex turn_;  // taken before mutex_
   mutable Mutex mutex_;
   std::unique_ptr<FileLock> lock_ HR_GUARDED_BY(mutex_);
   std::unique_ptr<StoreState> state_ HR_GUARDED_BY(mutex_);
   std::unique_ptr<LogWriter> log_ HR_GUARDED_BY(mutex_);
-  std::unique_ptr<ThreadPool> pool_ HR_GUARDED_BY(mutex_);  // from the first commit on
-  std::vector<Change> pending_ HR_GUARDED_BY(mutex_);
-  std::map<std::string, std::optional<DocumentState>, std::less<>> pending_documents_
-      HR_GUARDED_BY(mutex_);
+  std::unique_ptr<ThreadPool> pool_ HR_GUARDED_BY(mutex_);  // from the first large commit on
+
+  // Of the transaction that is being filled: what was written before its end, spaces, documents.
+  std::vector<std::string> pending_bytes_ HR_GUARDED_BY(mutex_);
+  std::vector<Space> pending_spaces_ HR_GUARDED_BY(mutex_);
+  PendingDocuments pending_documents_ HR_GUARDED_BY(mutex_);
+
+  // Acknowledged and not in the state yet, in order, as the log has it.
+  struct Owed {
+    std::vector<std::string> bytes;  // whole frames
+    uint64_t size = 0;
+    std::chrono::steady_clock::time_point since;
+    PendingDocuments documents;
+  };
+  Owed owed_ HR_GUARDED_BY(mutex_);
+  PendingDocuments preparing_documents_ HR_GUARDED_BY(mutex_);
+  bool preparing_ HR_GUARDED_BY(mutex_) = false;   // by one thread at a time
+  bool is_pressed_ HR_GUARDED_BY(mutex_) = false;  // commits come faster than they are prepared
+  Status prepare_failure_ HR_GUARDED_BY(mutex_);
+  CondVar prepared_;
+  CondVar preparation_wanted_;
+  std::unique_ptr<Thread> preparer_ HR_GUARDED_BY(mutex_);
+  // Commits; who finds the second behind the first waits or prepares.
+  std::atomic<uint64_t> acknowledged_ = 0;
+  std::atomic<uint64_t> in_state_ = 0;
+
   uint64_t next_file_ HR_GUARDED_BY(mutex_) = 1;
   bool folder_owed_ HR_GUARDED_BY(mutex_) = false;
   uint64_t files_bytes_ HR_GUARDED_BY(mutex_) = 0;

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "index/log_format.h"
+#include "index/log_records.h"
 #include "index/row_codec.h"
 #include "memory/budget.h"
 
@@ -26,9 +29,26 @@ struct KeyedRow {
   uint32_t row = 0;
 };
 
+// A document of a run: given as a value, or in a frame of the log.
+struct Written {
+  DocumentWrite* write = nullptr;
+  const LoggedDocument* logged = nullptr;
+
+  static std::optional<Written> of(Change& change) {
+    if (auto* write = std::get_if<DocumentWrite>(&change)) return Written{write, nullptr};
+    if (const auto* logged = std::get_if<LoggedDocument>(&change)) return Written{nullptr, logged};
+    return std::nullopt;
+  }
+  std::string_view source() const { return write != nullptr ? write->source : logged->source; }
+  bool has_error() const { return write != nullptr ? write->error.has_value() : logged->has_error; }
+  uint32_t rows() const {
+    return write != nullptr ? static_cast<uint32_t>(write->rows.size()) : logged->rows;
+  }
+};
+
 // Some documents of a run, which become one segment.
 struct Part {
-  std::vector<DocumentWrite*> writes;
+  std::vector<Written> writes;
   std::vector<Hash128> keys;  // of its rows
   // By space: numbers of rows, ascending, and where their vectors are.
   struct Vectors {
@@ -41,9 +61,17 @@ struct Part {
 };
 
 Status number_rows(Part& part) {
-  for (const DocumentWrite* write : part.writes) {
-    if (write->error) continue;
-    for (const Row& row : write->rows) {
+  DocumentWrite head;
+  for (const Written& written : part.writes) {
+    if (written.has_error()) continue;
+    if (written.logged != nullptr) {
+      HR_TRY(read_logged_document(*written.logged, head, [&](const RowRecord& row) -> Status {
+        part.keys.push_back(row.key);
+        return {};
+      }));
+      continue;
+    }
+    for (const Row& row : written.write->rows) {
       if (!parse_row_key(row.key, part.keys.emplace_back()))
         return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no row key", row.key));
     }
@@ -51,19 +79,53 @@ Status number_rows(Part& part) {
   return {};
 }
 
+void add_values(SegmentBuilder& builder, DocumentWrite& write, std::span<const Hash128> keys) {
+  std::string blob;
+  builder.add_document(write, static_cast<uint32_t>(keys.size()));
+  for (size_t r = 0; r < keys.size(); ++r) {
+    blob.clear();
+    encode_row_blob(write.rows[r], blob);
+    builder.add_row(keys[r], write.rows[r], blob);
+    write.rows[r] = Row();  // what follows needs its room
+  }
+}
+
+// `head` and `row` are room that is used again.
+Status add_logged(SegmentBuilder& builder, const LoggedDocument& document, DocumentWrite& head,
+                  Row& row) {
+  const uint32_t rows = document.has_error ? 0 : document.rows;
+  bool began = false;
+  const auto begin = [&] {
+    builder.add_document(head, rows);
+    row.source = head.source;
+    began = true;
+  };
+  HR_TRY(read_logged_document(document, head, [&](const RowRecord& record) -> Status {
+    if (!began) begin();
+    if (rows == 0) return {};
+    if (!decode_row_blob(record.blob, row))
+      return fail(ErrorCode::damaged, "a row in the log cannot be read", "run headrace verify");
+    row.position = record.position;
+    builder.add_row(record.key, row, record.blob);
+    return {};
+  }));
+  if (!began) begin();
+  return {};
+}
+
 Status build(Part& part, std::string_view language) {
   SegmentBuilder builder(language);
-  std::string blob;
   size_t number = 0;
-  for (DocumentWrite* write : part.writes) {
-    const size_t rows = write->error ? 0 : write->rows.size();
-    builder.add_document(*write, static_cast<uint32_t>(rows));
-    for (size_t r = 0; r < rows; ++r) {
-      blob.clear();
-      encode_row_blob(write->rows[r], blob);
-      builder.add_row(part.keys[number++], write->rows[r], blob);
-      write->rows[r] = Row();  // what follows needs its room
+  DocumentWrite head;
+  Row room;
+  for (const Written& written : part.writes) {
+    const size_t rows = written.has_error() ? 0 : written.rows();
+    if (written.logged != nullptr) {
+      HR_TRY(add_logged(builder, *written.logged, head, room));
+    } else {
+      add_values(builder, *written.write, std::span(part.keys).subspan(number, rows));
     }
+    number += rows;
   }
   // A large document's rows are many small pieces, which the allocator would keep.
   if (builder.memory_bytes() >= kLargeBytes) return_freed_memory();
@@ -84,24 +146,25 @@ class Run {
   Run(std::span<Change> changes, ThreadPool* pool) : pool_(pool) {
     // Of several writes of one source only the last counts.
     std::unordered_map<std::string_view, size_t> last;
-    for (size_t i = 0; i < changes.size(); ++i)
-      last[std::get<DocumentWrite>(changes[i]).source] = i;
+    last.reserve(changes.size());
+    for (size_t i = 0; i < changes.size(); ++i) last[Written::of(changes[i])->source()] = i;
     size_t rows = 0;
-    std::vector<DocumentWrite*> writes;
+    std::vector<Written> writes;
+    writes.reserve(changes.size());
     for (size_t i = 0; i < changes.size(); ++i) {
-      auto& write = std::get<DocumentWrite>(changes[i]);
-      if (last[write.source] != i) continue;
-      writes.push_back(&write);
-      rows += write.rows.size() + 1;
+      const Written written = *Written::of(changes[i]);
+      if (last[written.source()] != i) continue;
+      writes.push_back(written);
+      rows += written.rows() + 1;
     }
     const size_t parts_max = pool_ == nullptr ? 1 : pool_->size();
     parts_.resize(std::clamp<size_t>(rows / kRowsPerPartMin, 1, parts_max));
     // About as many rows for each.
     size_t seen = 0;
-    for (DocumentWrite* write : writes) {
+    for (const Written& written : writes) {
       const size_t part = seen * parts_.size() / rows;
-      parts_[part].writes.push_back(write);
-      seen += write->rows.size() + 1;
+      parts_[part].writes.push_back(written);
+      seen += written.rows() + 1;
     }
     std::erase_if(parts_, [](const Part& part) { return part.writes.empty(); });
   }
@@ -208,11 +271,13 @@ Result<std::vector<PreparedChange>> prepare_changes(std::vector<Change>&& change
   std::vector<PreparedChange> prepared;
   std::vector<Space> known(spaces.begin(), spaces.end());
   for (size_t i = 0; i < changes.size();) {
-    if (!std::holds_alternative<DocumentWrite>(changes[i])) {
+    if (!Written::of(changes[i])) {
       if (const auto* space = std::get_if<Space>(&changes[i])) known.push_back(*space);
       std::visit(
           [&](auto& change) {
-            if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(change)>, DocumentWrite>)
+            using Kind = std::remove_cvref_t<decltype(change)>;
+            if constexpr (!std::is_same_v<Kind, DocumentWrite> &&
+                          !std::is_same_v<Kind, LoggedDocument>)
               prepared.emplace_back(std::move(change));
           },
           changes[i]);
@@ -223,9 +288,9 @@ Result<std::vector<PreparedChange>> prepare_changes(std::vector<Change>&& change
     std::unordered_set<std::string_view> written;
     size_t end = i;
     for (; end < changes.size(); ++end) {
-      const auto* write = std::get_if<DocumentWrite>(&changes[end]);
-      if (write == nullptr || (write->error && written.contains(write->source))) break;
-      written.insert(write->source);
+      const std::optional<Written> next = Written::of(changes[end]);
+      if (!next || (next->has_error() && written.contains(next->source()))) break;
+      written.insert(next->source());
     }
     Run run(std::span<Change>(changes).subspan(i, end - i), pool);
     HR_TRY(run.number());
@@ -240,6 +305,18 @@ Result<std::vector<PreparedChange>> prepare_changes(std::vector<Change>&& change
   }
   changes.clear();
   return prepared;
+}
+
+Result<std::vector<PreparedChange>> prepare_logged(std::span<const std::string> transactions,
+                                                   std::string_view language,
+                                                   std::span<const Space> spaces,
+                                                   ThreadPool* pool) {
+  std::vector<Change> changes;
+  for (const std::string& bytes : transactions) {
+    HR_TRY(for_each_log_frame(bytes,
+                              [&](const LogFrame& frame) { return view_change(frame, changes); }));
+  }
+  return prepare_changes(std::move(changes), language, spaces, pool);
 }
 
 }  // namespace headrace::index

@@ -1,9 +1,9 @@
 // Committed changes made ready for a StoreState: documents have become memory segments, with the
 // vectors that came with them. That is most of the work of a commit and needs no state, so it runs
-// while the log is on its way to the disk, and on several threads.
+// beside the writing, and on several threads.
 //
-// Owns: the segments. Threads: prepare_changes from any thread; it uses `pool` where there is one.
-// Errors: invalid_argument for a row key that is none.
+// Owns: the segments. Threads: from any thread; `pool` is used where there is one. Errors:
+// invalid_argument for a row key that is none; damaged for frames that cannot be read.
 #pragma once
 
 #include <memory>
@@ -29,5 +29,9 @@ Result<std::vector<PreparedChange>> prepare_changes(std::vector<Change>&& change
                                                     std::string_view language,
                                                     std::span<const Space> spaces,
                                                     ThreadPool* pool);
+// The same of transactions as the log has them (whole frames), which are read where they are.
+Result<std::vector<PreparedChange>> prepare_logged(std::span<const std::string> transactions,
+                                                   std::string_view language,
+                                                   std::span<const Space> spaces, ThreadPool* pool);
 
 }  // namespace headrace::index

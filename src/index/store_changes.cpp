@@ -40,19 +40,20 @@ void log_change(const Change& change, LogWriter& log) {
   FieldWriter out;
   if (const auto* document = std::get_if<DocumentWrite>(&change)) {
     // Room at once: growing step by step would hold a large document twice.
-    size_t bytes = 4096;
+    size_t bytes = 256;
     for (const Row& row : document->rows) bytes += row.text.size() + 256;
-    out.bytes().reserve(bytes);
-    encode_document_head(*document, static_cast<uint32_t>(document->rows.size()), out);
+    log.reserve(bytes);
     std::string blob;
-    for (const Row& row : document->rows) {
-      Hash128 key;
-      parse_row_key(row.key, key);
-      blob.clear();
-      encode_row_blob(row, blob);
-      encode_row(key, row.position, blob, out);
-    }
-    log.add(LogFrameType::document, out.view());
+    log.add_encoded(LogFrameType::document, [&](FieldWriter& frame) {
+      encode_document_head(*document, static_cast<uint32_t>(document->rows.size()), frame);
+      for (const Row& row : document->rows) {
+        Hash128 key;
+        parse_row_key(row.key, key);
+        blob.clear();
+        encode_row_blob(row, blob);
+        encode_row(key, row.position, blob, frame);
+      }
+    });
   } else if (const auto* removed = std::get_if<RemoveSource>(&change)) {
     out.u8(static_cast<uint8_t>(Tombstone::source));
     out.text(removed->source);
@@ -63,19 +64,46 @@ void log_change(const Change& change, LogWriter& log) {
     for (const Hash128& key : rows->keys) out.hash(key);
     log.add(LogFrameType::tombstones, out.view());
   } else if (const auto* vectors = std::get_if<SetVectors>(&change)) {
-    out.text(vectors->space);
-    out.varint(vectors->keys.size());
-    for (const Hash128& key : vectors->keys) out.hash(key);
-    out.varint(vectors->values.size());
-    out.raw({reinterpret_cast<const char*>(vectors->values.data()),
-             vectors->values.size() * sizeof(float)});
-    log.add(LogFrameType::vectors, out.view());
+    log_vectors(vectors->space, vectors->keys, vectors->values, log);
   } else if (const auto* space = std::get_if<Space>(&change)) {
     encode_space(*space, out);
     log.add(LogFrameType::space, out.view());
   } else {
     log.add(LogFrameType::settings, std::get<std::string>(change));
   }
+}
+
+void log_vectors(std::string_view space, std::span<const Hash128> keys,
+                 std::span<const float> values, LogWriter& log) {
+  log.reserve(space.size() + keys.size_bytes() + values.size_bytes() + 128);
+  log.add_encoded(LogFrameType::vectors, [&](FieldWriter& out) {
+    out.text(space);
+    out.varint(keys.size());
+    for (const Hash128& key : keys) out.hash(key);
+    out.varint(values.size());
+    out.raw({reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+  });
+}
+
+Status view_change(const LogFrame& frame, std::vector<Change>& changes) {
+  if (frame.type != LogFrameType::document) return read_change(frame, changes);
+  DocumentHead head;
+  if (!peek_document_head(frame.payload, head)) return malformed("a document");
+  changes.emplace_back(LoggedDocument{frame.payload, head.source, head.rows, head.has_error});
+  return {};
+}
+
+Status read_logged_document(const LoggedDocument& document, DocumentWrite& head,
+                            const std::function<Status(const RowRecord&)>& visit) {
+  FieldReader in(document.payload);
+  uint32_t rows = 0;
+  if (!decode_document_head(in, head, rows)) return malformed("a document");
+  for (uint32_t i = 0; i < rows; ++i) {
+    RowRecord row;
+    if (!decode_row(in, row)) return malformed("a document");
+    HR_TRY(visit(row));
+  }
+  return {};
 }
 
 Status read_change(const LogFrame& frame, std::vector<Change>& changes) {

@@ -3,7 +3,10 @@
 // Owns: values. Threads: values. Errors: read_change: damaged.
 #pragma once
 
+#include <functional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -24,13 +27,29 @@ struct SetVectors {
   std::vector<Hash128> keys;
   std::vector<float> values;
 };
-using Change =
-    std::variant<DocumentWrite, RemoveSource, RemoveRows, SetVectors, Space, std::string>;
+// A document as it stands in a log frame, whose bytes must outlive it.
+struct LoggedDocument {
+  std::string_view payload;
+  std::string_view source;
+  uint32_t rows = 0;
+  bool has_error = false;
+};
+using Change = std::variant<DocumentWrite, RemoveSource, RemoveRows, SetVectors, Space, std::string,
+                            LoggedDocument>;
 
 // Changes ↔ log frames.
 class LogWriter;
 struct LogFrame;
 void log_change(const Change& change, LogWriter& log);
+void log_vectors(std::string_view space, std::span<const Hash128> keys,
+                 std::span<const float> values, LogWriter& log);
 Status read_change(const LogFrame& frame, std::vector<Change>& changes);
+// The same, but documents stay in the frame.
+Status view_change(const LogFrame& frame, std::vector<Change>& changes);
+
+// Fills all of `head` but its rows, of which visit(RowRecord) is given one after the other.
+struct RowRecord;
+Status read_logged_document(const LoggedDocument& document, DocumentWrite& head,
+                            const std::function<Status(const RowRecord&)>& visit);
 
 }  // namespace headrace::index

@@ -344,35 +344,40 @@ std::optional<StoreState::Range> StoreState::worth_joining() const {
   }
 }
 
-Result<HeldSegment> StoreState::join(Range range) const {
+Result<HeldSegment> StoreState::join(std::span<const HeldSegment> segments,
+                                     std::span<const std::string> spaces) {
   std::vector<SegmentMergeInput> inputs;
   uint64_t bytes = 0;
-  for (const HeldSegment& held : std::span(segments_).subspan(range.first, range.count)) {
+  for (const HeldSegment& held : segments) {
     inputs.push_back(merge_input(held));
     bytes += held.segment->bytes().size();
   }
   HR_ASSIGN(const SegmentMergeMaps maps, plan_merge(inputs, DeadRows::drop));
   ImageSink image;
   image.reserve(bytes);
-  const std::vector<std::string> spaces = space_names();
   HR_TRY(merge_segments(inputs, maps, spaces, {0, BlobCodec::raw}, image));
   HeldSegment joined;
   HR_ASSIGN(joined.segment, Segment::open_image(std::move(image)));
   return joined;
 }
 
-void StoreState::adopt_join(Range range, HeldSegment joined) {
-  std::vector<HeldSegment> segments = segments_;
-  const auto begin = segments.begin() + static_cast<std::ptrdiff_t>(range.first);
+void StoreState::adopt_join(std::span<const HeldSegment> segments, HeldSegment joined) {
+  std::vector<HeldSegment> next = segments_;
+  const auto begin = std::ranges::find(next, segments.front().id, &HeldSegment::id);
+  const auto count = static_cast<std::ptrdiff_t>(segments.size());
+  HR_CHECK(next.end() - begin >= count, "segments that were joined are gone");
   *begin = std::move(joined);
-  segments.erase(begin + 1, begin + static_cast<std::ptrdiff_t>(range.count));
-  set_segments(std::move(segments));
+  next.erase(begin + 1, begin + count);
+  set_segments(std::move(next));
 }
 
 Status StoreState::join_memory_segments() {
   while (const std::optional<Range> range = worth_joining()) {
-    HR_ASSIGN(HeldSegment joined, join(*range));
-    adopt_join(*range, std::move(joined));
+    const std::vector<HeldSegment> segments(
+        segments_.begin() + static_cast<std::ptrdiff_t>(range->first),
+        segments_.begin() + static_cast<std::ptrdiff_t>(range->first + range->count));
+    HR_ASSIGN(HeldSegment joined, join(segments, space_names()));
+    adopt_join(segments, std::move(joined));
   }
   return {};
 }

@@ -99,8 +99,11 @@ class StoreState {
     size_t count = 0;
   };
   std::optional<Range> worth_joining() const;
-  Result<HeldSegment> join(Range range) const;
-  void adopt_join(Range range, HeldSegment joined);
+  // Makes one of `segments`, of spaces named `spaces`.
+  static Result<HeldSegment> join(std::span<const HeldSegment> segments,
+                                  std::span<const std::string> spaces);
+  // Puts it in the place of `segments`, of which nothing was marked meanwhile.
+  void adopt_join(std::span<const HeldSegment> segments, HeldSegment joined);
   Status join_memory_segments();
 
   std::optional<DocumentState> document(std::string_view source) const;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -66,18 +67,20 @@ Status check_vectors(std::span<const float> vectors, uint32_t dimension, Metric 
   }
   for (size_t row = 0; row < vectors.size() / dimension; ++row) {
     const auto vector = vectors.subspan(row * dimension, dimension);
-    float magnitude = 0;
-    float poison = 0;  // 0 · x is 0 for every finite x only
+    // By their bits, so that the loop is a few instructions for many values.
+    uint32_t unusual = 0;  // values of which all bits of the exponent are set
+    uint32_t any = 0;      // bits of any value but its sign
     for (const float x : vector) {
-      poison += x * 0.0f;
-      magnitude = std::max(magnitude, std::fabs(x));
+      const uint32_t bits = std::bit_cast<uint32_t>(x) & 0x7FFFFFFF;
+      unusual |= bits >= 0x7F800000 ? 1 : 0;
+      any |= bits;
     }
-    if (!(poison == 0)) {
+    if (unusual != 0) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("vector {} holds a value that is not a finite number", row),
                   "remove NaN and infinite values");
     }
-    if (metric == Metric::cosine && magnitude == 0) {
+    if (metric == Metric::cosine && any == 0) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("vector {} is zero and has no direction for the cosine metric", row),
                   "leave such vectors out, or use the metric ip or l2");

@@ -8,7 +8,9 @@
 #include <chrono>
 #include <set>
 
+#include "base/check.h"
 #include "index/log_follower.h"
+#include "index/log_records.h"
 #include "index/row_codec.h"
 #include "index/segment_merge.h"
 #include "index/snapshot.h"
@@ -20,15 +22,32 @@ namespace headrace::index {
 
 namespace {
 
-// Without being asked, what is acknowledged early becomes durable after this time and this much.
-constexpr std::chrono::seconds kUnsyncedTimeMax{1};
-constexpr uint64_t kUnsyncedBytesMax = 8 << 20;
 constexpr const char* kLockName = "LOCK";
 // One log frame holds a document with all its rows.
 constexpr uint64_t kDocumentBytesMax = 1ULL << 30;
 
 Hash128 new_identity(FileSystem& files, const std::string& path) {
   return hash128(fmt::format("{}|{}|{}", path, files.now_ns(), ::getpid()));
+}
+
+uint64_t metadata_bytes(const Metadata& metadata) {
+  uint64_t bytes = 0;
+  for (const auto& [name, value] : metadata) {
+    bytes += name.size() + 16;
+    if (const auto* text = std::get_if<std::string>(&value)) bytes += text->size();
+    if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
+      for (const std::string& item : *list) bytes += item.size() + 8;
+    }
+  }
+  return bytes;
+}
+
+Status check_size(std::string_view source, uint64_t bytes) {
+  if (bytes <= kDocumentBytesMax) return {};
+  return fail(ErrorCode::too_large,
+              fmt::format("{}: {} MiB of rows in one document; {} are possible", source,
+                          bytes >> 20, kDocumentBytesMax >> 20),
+              "split it into several documents");
 }
 
 // Nothing may reach the log that cannot be read back from it.
@@ -40,19 +59,9 @@ Status check_document(const DocumentWrite& document) {
       return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no row key", row.key));
     }
     bytes += row.text.size() + row.title.size() + row.heading.size() + 64;
-    for (const auto& [name, value] : row.metadata) {
-      bytes += name.size() + 16;
-      if (const auto* text = std::get_if<std::string>(&value)) bytes += text->size();
-      if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
-        for (const std::string& item : *list) bytes += item.size() + 8;
-      }
-    }
+    bytes += metadata_bytes(row.metadata);
   }
-  if (bytes <= kDocumentBytesMax) return {};
-  return fail(ErrorCode::too_large,
-              fmt::format("{}: {} MiB of rows in one document; {} are possible", document.source,
-                          bytes >> 20, kDocumentBytesMax >> 20),
-              "split it into several documents");
+  return check_size(document.source, bytes);
 }
 
 bool same_space(const Space& a, const Space& b) {
@@ -65,19 +74,23 @@ bool same_space(const Space& a, const Space& b) {
 LoggedWriter::~LoggedWriter() {
   std::unique_ptr<Thread> merger;
   std::unique_ptr<Thread> folder;
+  std::unique_ptr<Thread> preparer;
   {
     MutexLock guard(mutex_);
     stopping_ = true;
     cancel_merge_ = cancel_fold_ = true;
     merge_changed_.notify_all();
+    preparation_wanted_.notify_all();
     merger = std::move(merging_.thread);
     folder = std::move(folding_.thread);
+    preparer = std::move(preparer_);
     // Best effort: what was acknowledged early becomes durable when the writer is closed.
     if (log_ && log_->unsynced_bytes() > 0) static_cast<void>(log_->sync());
   }
 }
 
 Status LoggedWriter::start() {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   if (options_.create) HR_TRY(files_.make_folder(path_));
   HR_ASSIGN(lock_, files_.lock(path_ + "/" + kLockName));
@@ -103,6 +116,7 @@ Status LoggedWriter::start() {
 
 Status LoggedWriter::put(DocumentWrite document) {
   HR_TRY(check_document(document));
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
   DocumentState known;
@@ -118,22 +132,65 @@ Status LoggedWriter::put(DocumentWrite document) {
     document.rows.clear();
     if (const auto before = known_document(document.source)) known.row_count = before->row_count;
   }
-  pending_documents_[document.source] = std::move(known);
+  pending_documents_.set(document.source, std::move(known));
   return add(std::move(document));
 }
 
+Status LoggedWriter::put_rows(const RowGroup& rows) {
+  const size_t count = rows.sources.size();
+  const auto fits = [&](size_t given) { return given == 0 || given == count; };
+  HR_CHECK(fits(rows.texts.size()) && fits(rows.metadata.size()), "a group is of one length");
+  MutexLock turn(turn_);
+  MutexLock guard(mutex_);
+  HR_TRY(ready());
+  std::vector<Hash128> keys(count);
+  for (size_t i = 0; i < count; ++i) keys[i] = row_hash(rows.sources[i], 0);
+  if (!rows.vectors.empty()) HR_TRY(check_space_vectors(rows.space, count, rows.vectors));
+  Row row;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string_view text = rows.texts.empty() ? std::string_view() : rows.texts[i];
+    uint64_t bytes = text.size() + 64;
+    if (!rows.metadata.empty()) bytes += metadata_bytes(rows.metadata[i]);
+    HR_TRY(check_size(rows.sources[i], bytes));
+  }
+  DocumentWrite head;
+  std::string blob;
+  uint64_t reserved = rows.vectors.size_bytes() + count * (sizeof(Hash128) + 256) + 256;
+  for (const std::string_view text : rows.texts) reserved += text.size();
+  log_->reserve(std::min<uint64_t>(reserved, options_.log_buffer_bytes_max));
+  for (size_t i = 0; i < count; ++i) {
+    head.source = rows.sources[i];
+    row.text = rows.texts.empty() ? std::string_view() : rows.texts[i];
+    if (!rows.metadata.empty()) row.metadata = rows.metadata[i];
+    blob.clear();
+    encode_row_blob(row, blob);
+    log_->add_encoded(LogFrameType::document, [&](FieldWriter& out) {
+      encode_document_head(head, 1, out);
+      encode_row(keys[i], 0, blob, out);
+    });
+    pending_documents_.set_row(head.source);
+    HR_TRY(write_when_full());
+  }
+  if (rows.vectors.empty()) return {};
+  log_vectors(rows.space, keys, rows.vectors, *log_);
+  return write_when_full();
+}
+
 Status LoggedWriter::remove(std::string_view source) {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
   if (!known_document(source)) return {};
-  pending_documents_[std::string(source)] = std::nullopt;
+  pending_documents_.set(source, std::nullopt);
   return add(RemoveSource{std::string(source)});
 }
 
 Result<uint64_t> LoggedWriter::remove_where(const Filter& filter) {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
   HR_TRY(commit_locked());
+  HR_TRY(settle());
   RemoveRows removed;
   std::vector<std::string> emptied;
   std::vector<const Columns*> columns;
@@ -158,7 +215,7 @@ Result<uint64_t> LoggedWriter::remove_where(const Filter& filter) {
   HR_TRY(add(std::move(removed)));
   // A document without rows is forgotten, so that indexing its file again brings it back.
   for (const std::string& source : emptied) {
-    pending_documents_[source] = std::nullopt;
+    pending_documents_.set(source, std::nullopt);
     HR_TRY(add(RemoveSource{source}));
   }
   return count;
@@ -166,29 +223,36 @@ Result<uint64_t> LoggedWriter::remove_where(const Filter& filter) {
 
 Status LoggedWriter::put_vectors(std::string_view space, std::span<const std::string> keys,
                                  std::span<const float> vectors) {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
+  HR_TRY(check_space_vectors(space, keys.size(), vectors));
+  std::vector<Hash128> hashes(keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (!parse_row_key(keys[i], hashes[i]))
+      return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no row key", keys[i]));
+  }
+  log_vectors(space, hashes, vectors, *log_);
+  return write_when_full();
+}
+
+Status LoggedWriter::check_space_vectors(std::string_view space, size_t rows,
+                                         std::span<const float> vectors) {
   const std::optional<Space> known = find_space(space);
   if (!known) {
     return fail(ErrorCode::not_found, fmt::format("{} has no vectors named \"{}\"", path_, space),
                 "add the space first");
   }
-  if (vectors.size() != keys.size() * known->dimension) {
+  if (vectors.size() != rows * known->dimension) {
     return fail(ErrorCode::invalid_argument,
-                fmt::format("{} vectors of dimension {} have {} numbers", keys.size(),
-                            known->dimension, vectors.size()));
+                fmt::format("{} vectors of dimension {} have {} numbers", rows, known->dimension,
+                            vectors.size()));
   }
-  HR_TRY(check_vectors(vectors, known->dimension, known->metric));
-  SetVectors change{std::string(space), {}, {vectors.begin(), vectors.end()}};
-  change.keys.resize(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (!parse_row_key(keys[i], change.keys[i]))
-      return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no row key", keys[i]));
-  }
-  return add(std::move(change));
+  return check_vectors(vectors, known->dimension, known->metric);
 }
 
 Status LoggedWriter::add_space(const Space& space) {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
   if (space.dimension == 0 || space.dimension > 4096) {
@@ -204,11 +268,13 @@ Status LoggedWriter::add_space(const Space& space) {
                 "use that model, or another knowledge base");
   }
   HR_TRY(add(space));
-  return commit_locked();
+  HR_TRY(commit_locked());
+  return settle();  // a space is never owed: find_space
 }
 
 // A manifest says it all: no log record is needed, and none that an older program would not know.
 Status LoggedWriter::drop_space(std::string_view name) {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
   if (!find_space(name)) {
@@ -235,14 +301,17 @@ Status LoggedWriter::drop_space(std::string_view name) {
 }
 
 Status LoggedWriter::set_settings(const std::string& settings) {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
   if (settings == state_->settings()) return {};
   HR_TRY(add(settings));
-  return commit_locked();
+  HR_TRY(commit_locked());
+  return settle();  // nor are they owed
 }
 
 Status LoggedWriter::set_history(const History& history) {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
   if (history == state_->manifest().history) return {};
@@ -254,18 +323,21 @@ Status LoggedWriter::set_history(const History& history) {
 }
 
 void LoggedWriter::discard() {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
-  if (pending_.empty()) return;
+  if (log_->transaction_is_empty()) return;
   static_cast<void>(give_up(Status{}));
 }
 
 Status LoggedWriter::commit() {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
   return commit_locked();
 }
 
 Status LoggedWriter::flush() {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
   HR_TRY(commit_locked());
@@ -275,6 +347,7 @@ Status LoggedWriter::flush() {
 }
 
 Status LoggedWriter::optimize() {
+  MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
   HR_TRY(commit_locked());
@@ -295,11 +368,6 @@ bool LoggedWriter::wants_lists(const HeldSegment& held) const {
     if (set != nullptr && set->wants_lists()) return true;
   }
   return false;
-}
-
-std::shared_ptr<const Snapshot> LoggedWriter::snapshot() const {
-  MutexLock guard(shown_mutex_);
-  return snapshot_;
 }
 
 std::optional<DocumentState> LoggedWriter::document(std::string_view source) const {
@@ -341,109 +409,58 @@ Status LoggedWriter::replay() {
 
 // After a failed sync the log takes nothing more: a new one is needed first.
 Status LoggedWriter::ready() {
+  if (!prepare_failure_) return prepare_failure_;
   if (!log_->unfit()) return {};
-  pending_.clear();
-  pending_documents_.clear();
+  forget_pending();
   return flush_locked();
 }
 
+void LoggedWriter::forget_pending() {
+  pending_bytes_.clear();
+  pending_spaces_.clear();
+  pending_documents_.clear();
+}
+
 std::optional<Space> LoggedWriter::find_space(std::string_view name) const {
-  for (const Space& space : state_->spaces()) {
+  for (const Space& space : pending_spaces_) {
     if (space.name == name) return space;
   }
-  for (const Change& change : pending_) {
-    if (const auto* space = std::get_if<Space>(&change); space != nullptr && space->name == name)
-      return *space;
+  for (const Space& space : state_->spaces()) {
+    if (space.name == name) return space;
   }
   return std::nullopt;
 }
 
+std::optional<Space> LoggedWriter::space(std::string_view name) const {
+  MutexLock guard(mutex_);
+  return find_space(name);
+}
+
+std::string LoggedWriter::settings() const {
+  MutexLock guard(mutex_);
+  return state_->settings();
+}
+
 std::optional<DocumentState> LoggedWriter::known_document(std::string_view source) const {
-  if (const auto found = pending_documents_.find(source); found != pending_documents_.end())
-    return found->second;
+  std::optional<DocumentState> state;
+  if (pending_documents_.find(source, state) || owed_.documents.find(source, state) ||
+      preparing_documents_.find(source, state))
+    return state;
   return state_->document(source);
 }
 
-Status LoggedWriter::add(Change change) {
+Status LoggedWriter::add(const Change& change) {
   log_change(change, *log_);
-  pending_.push_back(std::move(change));
+  if (const auto* space = std::get_if<Space>(&change)) pending_spaces_.push_back(*space);
+  return write_when_full();
+}
+
+Status LoggedWriter::write_when_full() {
   if (log_->buffered_bytes() < options_.log_buffer_bytes_max) return {};
-  if (Status status = log_->write_buffer(); !status) return give_up(std::move(status));
+  Result<std::string> written = log_->write_buffer();
+  if (!written) return give_up(std::unexpected(std::move(written).error()));
+  pending_bytes_.push_back(std::move(*written));
   return {};
-}
-
-// What was put since the last commit is forgotten; what was acknowledged stays.
-Status LoggedWriter::give_up(Status status) {
-  log_->roll_back(log_->last_failure_was_sync());
-  pending_.clear();
-  pending_documents_.clear();
-  return status;
-}
-
-// Whether this commit waits for the disk.
-bool LoggedWriter::must_sync() const {
-  return options_.durability == Durability::sync || log_->unsynced_bytes() > kUnsyncedBytesMax ||
-         std::chrono::steady_clock::now() - synced_at_ > kUnsyncedTimeMax;
-}
-
-// Making segments of what was put, and joining earlier ones, takes about as long as the disk: all
-// at once.
-Status LoggedWriter::write_and_prepare(const std::string& bytes, bool sync,
-                                       std::vector<Change>&& changes,
-                                       Result<std::vector<PreparedChange>>& prepared) {
-  LogWriter& log = *log_;
-  StoreState& state = *state_;
-  const auto range = state.worth_joining();
-  Result<HeldSegment> joined;
-  Status written;
-  const auto write = [&] { written = log.write_and_sync(bytes, sync); };
-  const auto join = [&] { joined = state.join(*range); };
-  if (!options_.background) {
-    write();
-    if (range) join();
-    prepared =
-        prepare_changes(std::move(changes), state.manifest().language, state.spaces(), nullptr);
-  } else {
-    if (!pool_) pool_ = std::make_unique<ThreadPool>();
-    TaskScope scope(*pool_);
-    scope.spawn(write);
-    if (range) scope.spawn(join);
-    prepared =
-        prepare_changes(std::move(changes), state.manifest().language, state.spaces(), &*pool_);
-    scope.wait();
-  }
-  HR_TRY(written);
-  if (range && joined) state.adopt_join(*range, std::move(*joined));  // else by the next commit
-  return {};
-}
-
-Status LoggedWriter::commit_locked() {
-  if (pending_.empty()) return {};
-  HR_TRY(settle_folder());
-  HR_TRY(lock_->check());
-  const bool sync = must_sync();
-  const std::string bytes = log_->close_transaction();
-  std::vector<Change> changes = std::exchange(pending_, {});
-  pending_documents_.clear();
-  Result<std::vector<PreparedChange>> prepared;
-  if (Status status = write_and_prepare(bytes, sync, std::move(changes), prepared); !status)
-    return give_up(std::move(status));
-  log_->acknowledge();
-  if (sync) synced_at_ = std::chrono::steady_clock::now();
-  if (!prepared) return std::unexpected(std::move(prepared).error());
-  HR_TRY(state_->apply(std::move(*prepared)));
-  show();
-  // The commit itself is done: a fold that fails (a full disk) is tried again by the next one.
-  const Status folded = fold_beside();
-  if (!folded && state_->memory_bytes() > 4 * options_.memory_bytes_max) return folded;
-  merge_beside();
-  return {};
-}
-
-void LoggedWriter::show() {
-  auto next = state_->view(files_bytes_ + log_->end(), log_->end());
-  MutexLock guard(shown_mutex_);
-  snapshot_.swap(next);
 }
 
 Result<std::unique_ptr<Writer>> Writer::open(FileSystem& files, const std::string& path,

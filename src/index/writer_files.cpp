@@ -128,6 +128,7 @@ LogHeader LoggedWriter::next_log() const {
 }
 
 Status LoggedWriter::flush_locked() {
+  HR_TRY(settle());
   HR_TRY(settle_folder());
   HR_TRY(finish_fold());
   if (log_->end() <= kLogHeaderBytes && !log_->unfit() && is_one_log()) return adopt_if_cheap();

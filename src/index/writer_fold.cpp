@@ -10,8 +10,9 @@ namespace headrace::index {
 // Memory and log hold at most what the options allow: half of it is being folded, half is filled.
 Status LoggedWriter::fold_beside() {
   if (folding_.stage == MergeStage::done) HR_TRY(finish_fold());
-  const uint64_t bytes = std::max(memory_bytes_since_fold(), log_->end());
+  const uint64_t bytes = std::max(memory_bytes_since_fold() + owed_.size, log_->end());
   if (bytes <= options_.memory_bytes_max / 2) return {};
+  HR_TRY(settle());
   HR_TRY(finish_fold());
   // Without rows in memory (all the log has is marks in files) a manifest says it all. A state that
   // is kept must be whole.

@@ -27,16 +27,7 @@ SourceStamp trusted(SourceStamp stamp) {
 }
 
 std::vector<Row> cut_document(const Document& document, const Chunker& chunker) {
-  std::vector<Row> rows = chunker.chunk(document);
-  uint32_t position = 0;
-  for (Row& row : rows) {
-    row.source = document.source;
-    row.position = position;
-    row.key = row_key(document.source, position++);
-    row.title = document.title;
-    row.metadata = document.metadata;
-  }
-  return rows;
+  return chunker.chunk(document);
 }
 
 std::vector<Row> whole_document(Document&& document) {
@@ -55,7 +46,7 @@ Document document_of_record(RawDocument&& raw) {
   std::string text = to_utf8(raw.bytes, TextEncoding{"utf-8", false});
   raw.bytes = {};
   Document document = decode_plain_text(std::move(text));
-  document.title = raw.title;
+  document.title = std::move(raw.title);
   return document;
 }
 
@@ -294,17 +285,17 @@ std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEnt
   return run_document_task(context, std::move(raw), "");
 }
 
-index::DocumentWrite write_given_document(const GivenDocument& given, const Chunker& chunker) {
+index::DocumentWrite write_given_document(GivenDocument&& given, const Chunker& chunker) {
+  index::DocumentWrite write;
+  write.content_hash = hash128(given.title + '\n' + given.text);
   RawDocument raw;
-  raw.bytes = given.text;
-  raw.title = given.title;
+  raw.bytes = std::move(given.text);
+  raw.title = std::move(given.title);
   Document document = document_of_record(std::move(raw));
   document.source = given.id;
-  document.metadata = given.metadata;
+  document.metadata = std::move(given.metadata);
   document.metadata.insert_or_assign("id", given.id);
-  index::DocumentWrite write;
-  write.source = given.id;
-  write.content_hash = hash128(given.title + '\n' + given.text);
+  write.source = std::move(given.id);
   write.rows = cut_document(document, chunker);
   return write;
 }

@@ -69,6 +69,6 @@ std::vector<Outcome> run_document_task(const DocumentContext& context, RawDocume
 std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEntry& entry);
 
 // A document given as text, cut into rows; its id is its source and metadata "id".
-index::DocumentWrite write_given_document(const GivenDocument& given, const Chunker& chunker);
+index::DocumentWrite write_given_document(GivenDocument&& given, const Chunker& chunker);
 
 }  // namespace headrace

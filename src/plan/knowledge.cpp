@@ -182,6 +182,7 @@ void Knowledge::close() {
   MutexLock writing(write_mutex_);
   MutexLock lock(mutex_);
   writer_.reset();
+  integer_ids_.reset();
 }
 
 Result<std::shared_ptr<const index::Snapshot>> Knowledge::snapshot() {
@@ -458,12 +459,13 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
   return run_batch(by_space, choice, options, threads, std::move(current));
 }
 
-Status Knowledge::add(std::span<const GivenDocument> documents) {
+Status Knowledge::add(std::vector<GivenDocument> documents) {
+  Settings known;
   {
     MutexLock lock(write_mutex_);
-    HR_TRY(writer());
+    HR_ASSIGN(const index::Writer* out, writer());
+    HR_ASSIGN(known, Settings::from_json(out->settings()));
   }
-  HR_ASSIGN(const Settings known, settings());
   std::vector<std::pair<std::string, std::shared_ptr<const VectorModel>>> models;
   for (const ModelSpace& space : known.model_spaces()) {
     HR_ASSIGN(auto loaded, embedder(space.name));
@@ -479,7 +481,7 @@ Status Knowledge::add(std::span<const GivenDocument> documents) {
   const auto write_some = [&](size_t part) {
     const size_t end = std::min(documents.size(), (part + 1) * kDocumentsPerTask);
     for (size_t i = part * kDocumentsPerTask; i < end; ++i)
-      writes[i] = write_given_document(documents[i], chunker);
+      writes[i] = write_given_document(std::move(documents[i]), chunker);
   };
   if (documents.size() <= kDocumentsPerTask) {
     if (!documents.empty()) write_some(0);
@@ -501,9 +503,8 @@ Status Knowledge::add(std::span<const GivenDocument> documents) {
   }
   MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
-  const index::Info info = out->snapshot()->info();
   for (const auto& [space, loaded] : models) {
-    if (!has_space(info, space)) HR_TRY(add_model_space(*out, path_, space, loaded->info()));
+    if (!out->space(space)) HR_TRY(add_model_space(*out, path_, space, loaded->info()));
   }
   const Status written = [&]() -> Status {
     for (index::DocumentWrite& write : writes) HR_TRY(out->put(std::move(write)));
@@ -516,47 +517,31 @@ Status Knowledge::add(std::span<const GivenDocument> documents) {
 }
 
 Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids,
-                              std::span<const float> vectors, std::span<const std::string> texts,
+                              std::span<const float> vectors,
+                              std::span<const std::string_view> texts,
                               std::span<const Metadata> metadata) {
   MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
-  const auto current = out->snapshot();
-  const std::span<const index::Space> spaces = current->spaces();
-  const auto space = std::ranges::find(spaces, kSpace, &index::Space::name);
-  if (space == spaces.end()) {
+  const std::optional<index::Space> space = out->space(kSpace);
+  if (!space) {
     return fail(ErrorCode::invalid_argument, fmt::format("{} has no vectors of its own", path_),
                 "make it with hr.open(path, model=None, dimension=…)");
   }
-  const uint32_t dimension = space->dimension;
-  if (vectors.size() != ids.size() * dimension) {
+  if (vectors.size() != ids.size() * space->dimension) {
     return fail(ErrorCode::invalid_argument, fmt::format("{} ids need vectors of shape [{}, {}]",
-                                                         ids.size(), ids.size(), dimension));
+                                                         ids.size(), ids.size(), space->dimension));
   }
-  HR_TRY(index::check_vectors(vectors, dimension, space->metric));
-  HR_ASSIGN(Settings known, Settings::from_json(std::string(current->settings())));
-  if (known.integer_ids && !integer_ids) {
-    known.integer_ids = false;
-    HR_TRY(out->set_settings(known.to_json()));
+  if (!integer_ids && integer_ids_.value_or(true)) {
+    HR_ASSIGN(Settings known, Settings::from_json(out->settings()));
+    if (known.integer_ids) {
+      HR_TRY(index::check_vectors(vectors, space->dimension, space->metric));
+      known.integer_ids = false;
+      HR_TRY(out->set_settings(known.to_json()));
+    }
+    integer_ids_ = false;
   }
-  std::vector<std::string> keys(ids.size());
-  const auto put = [&](size_t i) -> Status {
-    index::DocumentWrite write;
-    write.source = ids[i];
-    Row row;
-    row.source = ids[i];
-    row.key = keys[i] = row_key(ids[i], 0);
-    if (!texts.empty()) row.text = texts[i];
-    if (!metadata.empty()) row.metadata = metadata[i];
-    write.rows.push_back(std::move(row));
-    return out->put(std::move(write));
-  };
-  const Status written = [&]() -> Status {
-    for (size_t i = 0; i < ids.size(); ++i) HR_TRY(put(i));
-    HR_TRY(out->put_vectors(kSpace, keys, vectors));
-    return out->commit();
-  }();
-  if (!written) out->discard();  // all of them or none
-  return written;
+  HR_TRY(out->put_rows({ids, texts, metadata, kSpace, vectors}));
+  return out->commit();
 }
 
 Result<uint64_t> Knowledge::remove_where(const std::string& expression) {

@@ -122,10 +122,10 @@ class Knowledge {
                                     const SearchOptions& options, double recall, size_t threads);
 
   // Returns when the documents are durable and found by text and, where there is a model, vector.
-  Status add(std::span<const GivenDocument> documents);
+  Status add(std::vector<GivenDocument> documents);
   // The same with vectors of the caller's own: [ids, dimension]; texts and metadata may be empty.
   Status add_vectors(std::span<const std::string> ids, bool integer_ids,
-                     std::span<const float> vectors, std::span<const std::string> texts,
+                     std::span<const float> vectors, std::span<const std::string_view> texts,
                      std::span<const Metadata> metadata);
   // Rows that match are gone for the next search. Returns how many.
   Result<uint64_t> remove_where(const std::string& filter);
@@ -173,7 +173,9 @@ class Knowledge {
   const KnowledgeOptions options_;
   FileSystem& files_;
   Mutex write_mutex_;  // who writes waits for who writes; taken before mutex_
-  Mutex mutex_;        // never held while anything is written: searches go on
+  // Whether the settings say so; nothing while they were not looked at.
+  std::optional<bool> integer_ids_ HR_GUARDED_BY(write_mutex_);
+  Mutex mutex_;  // never held while anything is written: searches go on
   std::unique_ptr<index::Reader> reader_ HR_GUARDED_BY(mutex_);
   std::shared_ptr<const index::Snapshot> past_;  // set by open() where a past state is asked for
   std::shared_ptr<index::Writer> writer_ HR_GUARDED_BY(mutex_);

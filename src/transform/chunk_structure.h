@@ -29,6 +29,14 @@ class ChunkStructure {
     return blocks_[block].kind == BlockKind::code && blocks_[block].level > 0;
   }
 
+  // Whether no block begins or ends a section: what fits a row is one.
+  bool is_one_section() const {
+    for (size_t block = 0; block < blocks_.size(); ++block) {
+      if (is_heading(block) || ends_sections(block)) return false;
+    }
+    return true;
+  }
+
   // The strength of the border before `block` (> 0). A heading stays with what follows it.
   BorderStrength border_before(size_t block) const;
   // A heading that opens a section: one that is not directly under another heading and that some

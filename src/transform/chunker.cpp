@@ -179,12 +179,9 @@ std::vector<Row> Chunker::chunk(const Document& document) const {
     return count > options_.tokens_max ? count - options_.tokens_max : 0;
   };
 
-  ChunkCutter cutter(*tokenizer_, text, structure, limits, excess);
   PlaceCounter place(text);
   size_t block = 0;
-  for (;;) {
-    const CutRange range = cutter.next();
-    if (range.empty()) break;
+  const auto add = [&](CutRange range) {
     block = structure.block_at(range.begin, block);
     size_t content = block;
     const auto& blocks = structure.blocks();
@@ -205,6 +202,21 @@ std::vector<Row> Chunker::chunk(const Document& document) const {
     row.span_begin = place.code_points();
     row.span_end = row.span_begin + count_code_points(row.text);
     row.metadata = document.metadata;
+  };
+  // Most texts that are rows already need no look at their tokens.
+  const size_t begin = skip_white_space(text, 0, text.size());
+  const CutRange whole = {begin, trim_white_space(text, begin, text.size())};
+  if (whole.end - whole.begin <= limits.bytes && structure.is_one_section() &&
+      is_safe(whole.begin) && is_safe(whole.end) &&
+      tokenizer_->surely_fits(text.substr(whole.begin, whole.end - whole.begin), limits.tokens)) {
+    add(whole);
+    return rows;
+  }
+  ChunkCutter cutter(*tokenizer_, text, structure, limits, excess);
+  for (;;) {
+    const CutRange range = cutter.next();
+    if (range.empty()) break;
+    add(range);
   }
   return rows;
 }

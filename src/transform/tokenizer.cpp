@@ -56,6 +56,10 @@ std::string Tokenizer::decode(std::span<const int32_t>, bool) const {
   return {};
 }
 
+bool Tokenizer::surely_fits(std::string_view, size_t) const {
+  return false;
+}
+
 int32_t Tokenizer::id_of(std::string_view) const {
   return -1;
 }

@@ -52,6 +52,10 @@ class Tokenizer {
   virtual size_t encode_ids(std::string_view text, size_t limit,
                             std::vector<int32_t>& out) const = 0;
 
+  // Whether the text certainly has at most `tokens` tokens, without special ones; false: it may
+  // have more, or only encoding tells.
+  virtual bool surely_fits(std::string_view text, size_t tokens) const;
+
   // Appends the tokens of two texts, as a cross-encoder reads a query and a passage, with the
   // model's special tokens and token types. Offsets are into the text that the token comes from.
   virtual void encode_pair(std::string_view first, std::string_view second, Encoding& out) const;

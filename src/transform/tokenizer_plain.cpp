@@ -33,6 +33,18 @@ class PlainTokenizer final : public Tokenizer {
     });
     return count;
   }
+  // Counts tokens as if every byte beyond ASCII were one: never too few, and much faster.
+  bool surely_fits(std::string_view text, size_t tokens) const override {
+    size_t count = 0;
+    size_t run = 0;
+    for (const char c : text) {
+      const auto byte = static_cast<uint8_t>(c);
+      const bool in_run = is_ascii_run(byte);
+      count += in_run ? run % kRunMax == 0 : byte > 0x20;
+      run = in_run ? run + 1 : 0;
+    }
+    return count <= tokens;
+  }
   size_t special_count() const override { return 0; }
   size_t vocabulary_size() const override { return 0; }
   std::string_view token(int32_t) const override { return {}; }
