@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/check.h"
+#include "base/mutex.h"
 #include "base/unicode.h"
 #include "base/utf8.h"
 #include "index/analyzer_words.h"
@@ -48,20 +50,28 @@ Stemmer make_stemmer(std::string_view language) {
 // pay for it.
 class StemCache {
  public:
-  static constexpr size_t kWordMax = 22;
+  static constexpr size_t kWordMax = 23;
+
+  // A word and what follows it up to kWordRoom are zeros in its buffer: comparing and hashing take
+  // three steps whatever its length.
+  using Words = std::array<uint64_t, 3>;
+  static Words load(std::string_view word) {
+    Words words;
+    std::memcpy(words.data(), word.data(), sizeof(words));
+    return words;
+  }
 
   struct Entry {
-    std::array<char, kWordMax> word{};
-    uint8_t word_size = 0;
+    Words word{};  // all zeros: none
+    TermMemo memo;
     uint8_t term_size = 0;
-    std::array<char, kWordMax + 2> term{};
+    std::array<char, kWordMax + 1> term{};
   };
-  static_assert(sizeof(Entry) == 48);
 
   // The entry where `word` belongs, or null while there is no cache.
-  Entry* find(std::string_view word) {
+  Entry* find(std::string_view word, const Words& words) {
     if (entries_.empty() || word.size() > kWordMax) return nullptr;
-    return &entries_[hash(word) & (entries_.size() - 1)];
+    return &entries_[hash(words) & (entries_.size() - 1)];
   }
 
   void count_miss() {
@@ -71,12 +81,10 @@ class StemCache {
   }
 
  private:
-  static size_t hash(std::string_view word) {
-    uint64_t parts[3] = {};
-    std::memcpy(parts, word.data(), word.size());
-    const uint64_t mixed = (parts[0] ^ (parts[1] * 0x9E3779B97F4A7C15ULL) ^
-                            (parts[2] * 0xC2B2AE3D27D4EB4FULL) ^ word.size()) *
-                           0xFF51AFD7ED558CCDULL;
+  static size_t hash(const Words& words) {
+    const uint64_t mixed =
+        (words[0] ^ (words[1] * 0x9E3779B97F4A7C15ULL) ^ (words[2] * 0xC2B2AE3D27D4EB4FULL)) *
+        0xFF51AFD7ED558CCDULL;
     return static_cast<size_t>(mixed >> 40);
   }
 
@@ -91,9 +99,17 @@ class WordAnalyzer final : public Analyzer {
   uint32_t analyze(
       std::string_view text,
       const std::function<void(std::string_view term, uint32_t position)>& on_term) override {
+    return analyze_remembering(text, [&](std::string_view term, uint32_t position, TermMemo*) {
+      on_term(term, position);
+    });
+  }
+
+  uint32_t analyze_remembering(std::string_view text, const OnTerm& on_term) override {
     uint32_t position = 0;
     scan_words(text, rules_, buffers_, [&](const Word& word) {
-      on_term(term_of(word), position);
+      TermMemo* memo = nullptr;
+      const std::string_view term = term_of(word, memo);
+      on_term(term, position, memo);
       position += word.step;
     });
     return position;
@@ -103,36 +119,46 @@ class WordAnalyzer final : public Analyzer {
     std::vector<TermSpan> spans;
     uint32_t position = 0;
     scan_words(text, rules_, buffers_, [&](const Word& word) {
+      TermMemo* memo = nullptr;
       std::string whole(word.folded ? word.text : folded(word.text));
       spans.push_back(
-          {std::string(term_of(word)), std::move(whole), word.begin, word.end, position});
+          {std::string(term_of(word, memo)), std::move(whole), word.begin, word.end, position});
       position += word.step;
     });
     return spans;
   }
 
  private:
-  std::string_view term_of(const Word& word) {
+  std::string_view term_of(const Word& word, TermMemo*& memo) {
     if (!word.stemmable || stemmer_ == nullptr) {
       return word.folded ? word.text : folded(word.text);
     }
-    StemCache::Entry* const entry = cache_.find(word.text);
-    if (entry != nullptr && entry->word_size == word.text.size() &&
-        std::memcmp(entry->word.data(), word.text.data(), word.text.size()) == 0) {
+    if (word.text.size() > StemCache::kWordMax || word.text.empty()) {
+      const std::string_view term = stem(word.text);
+      return word.folded ? term : folded(term);
+    }
+    StemCache::Words words{};
+    if (word.is_padded) {
+      words = StemCache::load(word.text);
+    } else {
+      std::memcpy(words.data(), word.text.data(), word.text.size());
+    }
+    if (StemCache::Entry* const entry = cache_.find(word.text, words);
+        entry != nullptr && entry->word == words) {
+      memo = &entry->memo;
       return {entry->term.data(), entry->term_size};
     }
     std::string_view term = stem(word.text);
     if (!word.folded) term = folded(term);
     cache_.count_miss();
-    StemCache::Entry* const place = cache_.find(word.text);  // the cache may just have been made
-    if (place != nullptr && term.size() <= place->term.size()) {
-      place->word_size = static_cast<uint8_t>(word.text.size());
-      place->term_size = static_cast<uint8_t>(term.size());
-      std::memcpy(place->word.data(), word.text.data(), word.text.size());
-      std::memcpy(place->term.data(), term.data(), term.size());
-      return {place->term.data(), place->term_size};
-    }
-    return term;
+    StemCache::Entry* const place = cache_.find(word.text, words);  // perhaps just made
+    if (place == nullptr || term.size() > place->term.size()) return term;
+    place->word = words;
+    place->memo = {};
+    place->term_size = static_cast<uint8_t>(term.size());
+    std::memcpy(place->term.data(), term.data(), term.size());
+    memo = &place->memo;
+    return {place->term.data(), place->term_size};
   }
 
   std::string_view stem(std::string_view word) {
@@ -184,6 +210,52 @@ Result<std::unique_ptr<Analyzer>> Analyzer::create(std::string_view language) {
                 "use none for no stemming, or one of " + known_languages());
   }
   return std::make_unique<WordAnalyzer>(std::move(stemmer), rules);
+}
+
+namespace {
+
+constexpr size_t kAnalyzersKept = 4;
+
+struct Lender {
+  Mutex mutex;
+  std::vector<std::pair<std::string, std::unique_ptr<Analyzer>>> kept HR_GUARDED_BY(mutex);
+};
+
+// Never taken down: threads may still build segments when the process ends.
+Lender& lender() {
+  static Lender* const all = std::make_unique<Lender>().release();
+  return *all;
+}
+
+}  // namespace
+
+LentAnalyzer::LentAnalyzer(std::string_view language) : language_(language) {
+  {
+    Lender& all = lender();
+    MutexLock guard(all.mutex);
+    const auto known =
+        std::ranges::find(all.kept, language_, [](const auto& one) { return one.first; });
+    if (known != all.kept.end()) {
+      analyzer_ = std::move(known->second);
+      all.kept.erase(known);
+      return;
+    }
+  }
+  auto made = Analyzer::create(language_);
+  if (!made) {
+    language_ = "none";
+    made = Analyzer::create(language_);
+  }
+  HR_CHECK(made.has_value(), "the language \"none\" always exists");
+  analyzer_ = std::move(*made);
+}
+
+LentAnalyzer::~LentAnalyzer() {
+  if (!analyzer_) return;
+  Lender& all = lender();
+  MutexLock guard(all.mutex);
+  if (all.kept.size() == kAnalyzersKept) all.kept.erase(all.kept.begin());
+  all.kept.emplace_back(std::move(language_), std::move(analyzer_));
 }
 
 }  // namespace headrace::index

@@ -28,6 +28,13 @@ struct TermSpan {
   uint32_t position = 0;
 };
 
+// Room for a number beside a term that the analyzer remembers, so that who counts terms need not
+// look for the same one again. Worth nothing unless `owner` is the caller's own.
+struct TermMemo {
+  uint32_t owner = 0;
+  uint32_t number = 0;
+};
+
 class Analyzer {
  public:
   // `language`: BCP 47 primary tag ("en", "de", …); "none" = no stemming.
@@ -38,7 +45,27 @@ class Analyzer {
   virtual uint32_t analyze(
       std::string_view text,
       const std::function<void(std::string_view term, uint32_t position)>& on_term) = 0;
+  // The same; `memo` is null where the term is not remembered.
+  using OnTerm = std::function<void(std::string_view term, uint32_t position, TermMemo* memo)>;
+  virtual uint32_t analyze_remembering(std::string_view text, const OnTerm& on_term) = 0;
   virtual std::vector<TermSpan> analyze_with_spans(std::string_view text) = 0;
+};
+
+// Analyzers that builders of segments take in turn: what one has learnt of the words of a language
+// serves the next. A few are kept.
+class LentAnalyzer {
+ public:
+  // "none" where the language is unknown.
+  explicit LentAnalyzer(std::string_view language);
+  ~LentAnalyzer();
+  LentAnalyzer(LentAnalyzer&&) noexcept = default;
+  LentAnalyzer& operator=(LentAnalyzer&&) = delete;
+  Analyzer* operator->() const { return analyzer_.get(); }
+  const std::string& language() const { return language_; }
+
+ private:
+  std::string language_;
+  std::unique_ptr<Analyzer> analyzer_;
 };
 
 }  // namespace headrace::index

@@ -19,12 +19,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
 namespace headrace::index {
 
 inline constexpr size_t kWordBytesMax = 96;
+inline constexpr size_t kWordPadding = 24;
 
 struct WordRules {
   bool fold_first = true;         // take accents off before stemming, not after
@@ -39,10 +41,11 @@ struct Word {
   bool stemmable = false;  // letters only
   bool folded = true;      // no accents are left to take off
   uint32_t step = 1;       // to the position of the next word
+  bool is_padded = false;  // kWordPadding zeros follow the text
 };
 
 struct WordBuffers {
-  std::array<char, kWordBytesMax + 8> ascii;
+  std::array<char, kWordBytesMax + kWordPadding> ascii;
   std::string unicode;
 };
 
@@ -84,6 +87,7 @@ struct Run {
   size_t end = 0;         // where the run ends in the text
   uint8_t classes = 0;    // all classes seen
   bool folded = true;
+  bool is_padded = false;
 };
 
 // A run that holds characters beyond ASCII. An unspaced character ends it.
@@ -104,7 +108,7 @@ inline bool joins(std::string_view text, size_t position, uint8_t side) {
 
 // An ASCII run; stops with `end` at a byte above 127 when the run goes on there.
 inline Run scan_ascii_run(std::string_view text, size_t begin, const WordRules& rules,
-                          std::array<char, kWordBytesMax + 8>& buffer) {
+                          std::array<char, kWordBytesMax + kWordPadding>& buffer) {
   Run run;
   size_t size = 0;
   size_t i = begin;
@@ -122,8 +126,10 @@ inline Run scan_ascii_run(std::string_view text, size_t begin, const WordRules& 
       buffer[size++] = static_cast<char>(c | ((c >= 'A' && c <= 'Z') ? 0x20 : 0));
     }
   }
+  std::memset(buffer.data() + size, 0, kWordPadding);
   run.end = i;
   run.text = {buffer.data(), size};
+  run.is_padded = true;
   return run;
 }
 
@@ -135,7 +141,10 @@ void emit_run(const Run& run, size_t begin, Emit&& emit) {
                 (run.classes & (kDigit | kUnderscore)) == 0, run.folded};
   };
   if ((run.classes & kUnderscore) == 0) {
-    if (!run.text.empty()) emit(word(run.text));
+    if (run.text.empty()) return;
+    Word whole = word(run.text);
+    whole.is_padded = run.is_padded;
+    emit(whole);
     return;
   }
   const size_t first = run.text.find_first_not_of('_');

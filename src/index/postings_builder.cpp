@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -66,11 +67,22 @@ struct Term {
   bool opens_row = false;  // whether the last is its row's first
 };
 
+// Not 0, and not that of a builder that lives; what an analyzer remembers of an older one of the
+// same number was overwritten long before 2^32 others came.
+uint32_t next_number() {
+  static std::atomic<uint32_t> last = 0;
+  uint32_t number = 0;
+  while (number == 0) number = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  return number;
+}
+
 }  // namespace
 
 struct PostingsBuilder::State {
-  std::string language;
-  std::unique_ptr<Analyzer> analyzer;
+  explicit State(std::string_view language) : analyzer(language) {}
+
+  LentAnalyzer analyzer;
+  uint32_t number = next_number();  // of this builder, in the analyzer's memos
   std::string title_term;
   std::vector<Term> terms;
   std::vector<uint32_t> slots = std::vector<uint32_t>(1024, 0);  // index into terms + 1
@@ -85,7 +97,8 @@ struct PostingsBuilder::State {
   void append_varint(Term& term, uint64_t value);
   void flush_last(Term& term);
   void read_list(const Term& term, ListContents& contents) const;
-  void count(std::string_view term, uint32_t row, uint32_t position);
+  void count(uint32_t term, uint32_t row, uint32_t position);
+  void count_word(std::string_view term, uint32_t row, uint32_t position, TermMemo* memo);
   uint32_t add_title(uint32_t row, std::string_view title);
 };
 
@@ -142,6 +155,11 @@ void PostingsBuilder::State::append_byte(Term& term, uint8_t byte) {
 }
 
 void PostingsBuilder::State::append_varint(Term& term, uint64_t value) {
+  if (value < 0x80 && term.slice_left > 0) {
+    *slices.at(term.write++) = static_cast<char>(value);
+    --term.slice_left;
+    return;
+  }
   while (value >= 0x80) {
     append_byte(term, static_cast<uint8_t>(value | 0x80));
     value >>= 7;
@@ -155,8 +173,15 @@ void PostingsBuilder::State::flush_last(Term& term) {
   if (term.opens_row) append_varint(term, term.last_position);
 }
 
-void PostingsBuilder::State::count(std::string_view text, uint32_t row, uint32_t position) {
-  Term& term = terms[find_or_add(text)];
+void PostingsBuilder::State::count_word(std::string_view text, uint32_t row, uint32_t position,
+                                        TermMemo* memo) {
+  if (memo == nullptr) return count(find_or_add(text), row, position);
+  if (memo->owner != number) *memo = {number, find_or_add(text)};
+  count(memo->number, row, position);
+}
+
+void PostingsBuilder::State::count(uint32_t index, uint32_t row, uint32_t position) {
+  Term& term = terms[index];
   if (term.occurrences > 0) flush_last(term);
   ++term.occurrences;
   term.opens_row = term.df == 0 || term.last_row != row;
@@ -220,17 +245,12 @@ uint32_t PostingsBuilder::State::add_title(uint32_t row, std::string_view title)
   return analyzer->analyze(title, [&](std::string_view term, uint32_t position) {
     title_term.assign(1, kTitleMark);
     title_term += term;
-    count(title_term, row, position);
+    count(find_or_add(title_term), row, position);
   });
 }
 
-PostingsBuilder::PostingsBuilder(std::string_view language) : state_(std::make_unique<State>()) {
-  auto analyzer = Analyzer::create(language);
-  state_->language = analyzer ? language : "none";
-  if (!analyzer) analyzer = Analyzer::create("none");
-  HR_CHECK(analyzer.has_value(), "the language \"none\" always exists");
-  state_->analyzer = std::move(*analyzer);
-}
+PostingsBuilder::PostingsBuilder(std::string_view language)
+    : state_(std::make_unique<State>(language)) {}
 PostingsBuilder::~PostingsBuilder() = default;
 PostingsBuilder::PostingsBuilder(PostingsBuilder&&) noexcept = default;
 
@@ -240,17 +260,17 @@ void PostingsBuilder::add(uint32_t row, std::string_view title, std::string_view
   state.last_row = uint64_t{row} + 1;
   uint64_t length = 0;
   uint32_t first = 0;
-  const auto count = [&](std::string_view term, uint32_t position) {
-    state.count(term, row, first + position);
+  const Analyzer::OnTerm count = [&](std::string_view term, uint32_t position, TermMemo* memo) {
+    state.count_word(term, row, first + position, memo);
     ++length;
   };
   const uint32_t title_end = state.add_title(row, title);
   // Many texts begin with their own title; it is not counted twice then.
   if (title_end > 0 && !text.starts_with(title)) {
-    state.analyzer->analyze(title, count);
+    state.analyzer->analyze_remembering(title, count);
     first = title_end + kTitleGap;
   }
-  state.analyzer->analyze(text, count);
+  state.analyzer->analyze_remembering(text, count);
   if (length == 0) return;
   state.length_codes.resize(size_t{row} + 1);
   state.length_codes[row] =
@@ -281,7 +301,7 @@ Status PostingsBuilder::finish(SectionSink& out) {
     if (a.first != b.first) return a.first < b.first;
     return key(state.terms[a.second]) < key(state.terms[b.second]);
   });
-  PostingsWriter writer(out, state.language, state.length_codes, true);
+  PostingsWriter writer(out, state.analyzer.language(), state.length_codes, true);
   ListContents contents;
   for (const auto& [prefix, index] : order) {
     const Term& term = state.terms[index];

@@ -18,6 +18,9 @@ namespace {
 // latter.
 constexpr size_t kJoinWidth = 8;
 constexpr size_t kMemorySegmentsMax = 24;
+// Segments of this level or above (some thousand rows) are as good as a joined one for searches,
+// and soon go into a file.
+constexpr int kLevelNotJoined = 4;
 // Fewer changes of a log are applied faster than threads are made.
 constexpr size_t kChangesWorthThreads = 2048;
 
@@ -339,7 +342,8 @@ std::optional<StoreState::Range> StoreState::worth_joining() const {
       --first;
     }
     const size_t count = segments_.size() - first;
-    if (on_level >= kJoinWidth || count > kMemorySegmentsMax) return Range{first, count};
+    if ((on_level >= kJoinWidth && level < kLevelNotJoined) || count > kMemorySegmentsMax)
+      return Range{first, count};
     if (!above) return std::nullopt;
   }
 }
