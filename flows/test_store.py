@@ -14,7 +14,7 @@ import pytest
 hr = pytest.importorskip("headrace")
 np = pytest.importorskip("numpy")
 
-KILLS = int(os.environ.get("HEADRACE_KILLS", "40"))
+KILLS = int(os.environ.get("HEADRACE_KILLS", "100"))
 BATCH = 20
 DIMENSION = 16
 

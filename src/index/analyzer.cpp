@@ -61,11 +61,18 @@ class StemCache {
     return words;
   }
 
+  // What is read for each word; its term is needed only when the memo is another's.
   struct Entry {
     Words word{};  // all zeros: none
     TermMemo memo;
-    uint8_t term_size = 0;
-    std::array<char, kWordMax + 1> term{};
+    bool is(const Words& other) const {
+      return ((word[0] ^ other[0]) | (word[1] ^ other[1]) | (word[2] ^ other[2])) == 0;
+    }
+  };
+  static_assert(sizeof(Entry) == 32);
+  struct Term {
+    uint8_t size = 0;
+    std::array<char, kWordMax> bytes{};
   };
 
   // The entry where `word` belongs, or null while there is no cache.
@@ -73,11 +80,12 @@ class StemCache {
     if (entries_.empty() || word.size() > kWordMax) return nullptr;
     return &entries_[hash(words) & (entries_.size() - 1)];
   }
+  Term& term(const Entry* entry) { return terms_[static_cast<size_t>(entry - entries_.data())]; }
 
   void count_miss() {
     ++misses_;
-    if (misses_ == 64) entries_.assign(1024, {});
-    if (misses_ == 2048) entries_.assign(16384, {});
+    if (misses_ == 64) resize(1024);
+    if (misses_ == 2048) resize(16384);
   }
 
  private:
@@ -88,7 +96,13 @@ class StemCache {
     return static_cast<size_t>(mixed >> 40);
   }
 
+  void resize(size_t size) {
+    entries_.assign(size, {});
+    terms_.assign(size, {});
+  }
+
   std::vector<Entry> entries_;
+  std::vector<Term> terms_;
   uint64_t misses_ = 0;
 };
 
@@ -144,21 +158,23 @@ class WordAnalyzer final : public Analyzer {
       std::memcpy(words.data(), word.text.data(), word.text.size());
     }
     if (StemCache::Entry* const entry = cache_.find(word.text, words);
-        entry != nullptr && entry->word == words) {
+        entry != nullptr && entry->is(words)) {
       memo = &entry->memo;
-      return {entry->term.data(), entry->term_size};
+      const StemCache::Term& known = cache_.term(entry);
+      return {known.bytes.data(), known.size};
     }
     std::string_view term = stem(word.text);
     if (!word.folded) term = folded(term);
     cache_.count_miss();
     StemCache::Entry* const place = cache_.find(word.text, words);  // perhaps just made
-    if (place == nullptr || term.size() > place->term.size()) return term;
+    if (place == nullptr || term.size() > StemCache::kWordMax) return term;
     place->word = words;
     place->memo = {};
-    place->term_size = static_cast<uint8_t>(term.size());
-    std::memcpy(place->term.data(), term.data(), term.size());
     memo = &place->memo;
-    return {place->term.data(), place->term_size};
+    StemCache::Term& kept = cache_.term(place);
+    kept.size = static_cast<uint8_t>(term.size());
+    std::memcpy(kept.bytes.data(), term.data(), term.size());
+    return {kept.bytes.data(), kept.size};
   }
 
   std::string_view stem(std::string_view word) {

@@ -10,7 +10,7 @@ namespace headrace::index {
 namespace {
 
 // A buffer that held more is given back to the system.
-constexpr size_t kReusedBytesMax = 1 << 20;
+constexpr size_t kReusedBytesMax = 4 << 20;
 
 }  // namespace
 

@@ -95,7 +95,7 @@ class LoggedWriter : public Writer {
   Status commit_locked() HR_REQUIRES(mutex_);
   bool must_sync() const HR_REQUIRES(mutex_);
   void owe(std::string bytes) HR_REQUIRES(mutex_);
-  void prepare_some() HR_REQUIRES(mutex_);
+  void prepare_some(bool is_awaited) HR_REQUIRES(mutex_);
   void join_segments() HR_REQUIRES(mutex_);
   // Everything acknowledged is in the state when this returns. For who holds the turn.
   Status settle() HR_REQUIRES(mutex_);

@@ -50,7 +50,7 @@ constexpr uint64_t kSliceBytesMax = 2048;
 
 // The last occurrence waits in the record until the next comes, so that a term of a single one
 // never needs a slice.
-struct Term {
+struct alignas(64) Term {
   uint64_t key = 0;  // address of its bytes
   uint64_t head = 0;
   uint64_t write = 0;

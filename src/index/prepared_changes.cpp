@@ -12,13 +12,11 @@
 #include "index/log_format.h"
 #include "index/log_records.h"
 #include "index/row_codec.h"
-#include "memory/budget.h"
 
 namespace headrace::index {
 
 namespace {
 
-constexpr uint64_t kLargeBytes = 8ULL << 20;
 // Fewer rows are not worth a segment of their own.
 constexpr size_t kRowsPerPartMin = 512;
 
@@ -127,8 +125,6 @@ Status build(Part& part, std::string_view language) {
     }
     number += rows;
   }
-  // A large document's rows are many small pieces, which the allocator would keep.
-  if (builder.memory_bytes() >= kLargeBytes) return_freed_memory();
   std::map<std::string, VectorSetBuilder> sets;
   for (const Part::Vectors& vectors : part.vectors) {
     VectorSetBuilder set(vectors.space->dimension, vectors.space->metric);

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "index/row_codec.h"
+#include "runtime/thread_pool.h"
 
 namespace headrace::index {
 namespace {
@@ -11,6 +13,8 @@ namespace {
 // A merge reads its mapped inputs from end to end; pages behind it are given back after this many
 // bytes of output, so that resident memory does not grow with the inputs.
 constexpr uint64_t kForgetBytes = 4 << 20;
+// Fewer rows are merged faster than a thread begins.
+constexpr uint32_t kRowsWorthAThread = 4096;
 
 class ForgettingSink : public SectionSink {
  public:
@@ -93,6 +97,32 @@ Status rebuild_postings(std::span<const SegmentMergeInput> inputs, const Segment
   return builder.finish(out);
 }
 
+// Merges postings on a thread of its own, into memory.
+class PostingsBeside {
+ public:
+  explicit PostingsBeside(std::span<const MergeInput<Postings>> inputs)
+      : thread_([this, inputs] { status_ = merge_postings(inputs, image_); }) {}
+  Status write(SectionSink& out) {
+    thread_.join();
+    HR_TRY(status_);
+    return out.append(image_.bytes());
+  }
+
+ private:
+  ImageSink image_;
+  Status status_;
+  Thread thread_;
+};
+
+uint64_t postings_bytes(std::span<const SegmentMergeInput> inputs) {
+  uint64_t bytes = 0;
+  for (const SegmentMergeInput& input : inputs) {
+    const auto* const section = input.segment->file().find(SectionKind::postings);
+    if (section != nullptr) bytes += section->bytes.size();
+  }
+  return bytes;
+}
+
 template <typename Input, typename Merge>
 Status write_section(SectionFileWriter& writer, SectionKind kind, const Input& inputs,
                      const Merge& merge) {
@@ -144,6 +174,14 @@ Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs
     columns.push_back({&segment.columns(), maps.rows[i]});
     postings.push_back({&segment.postings(), maps.rows[i]});
   }
+  const bool rebuilds = std::ranges::any_of(inputs, [](const SegmentMergeInput& input) {
+    return lacks_positions(input.segment->postings());
+  });
+  // Words and all else take about as long as each other.
+  std::optional<PostingsBeside> beside;
+  if (!rebuilds && maps.row_count >= kRowsWorthAThread &&
+      postings_bytes(inputs) <= options.beside_bytes_max)
+    beside.emplace(postings);
   HR_ASSIGN(SectionSink * document_sink, writer.begin(SectionKind::documents));
   HR_TRY(merge_document_entries(documents, packed, *document_sink));
   HR_TRY(write_section(writer, SectionKind::document_text, documents, merge_document_text));
@@ -157,11 +195,13 @@ Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs
   HR_ASSIGN(SectionSink * block_sink, writer.begin(SectionKind::blob_blocks));
   HR_TRY(store.write_blob_blocks(*block_sink));
   HR_TRY(write_section(writer, SectionKind::columns, columns, merge_columns));
-  if (std::ranges::any_of(inputs, [](const SegmentMergeInput& input) {
-        return lacks_positions(input.segment->postings());
-      })) {
+  if (rebuilds) {
     HR_ASSIGN(SectionSink * rebuilt, writer.begin(SectionKind::postings));
     HR_TRY(rebuild_postings(inputs, maps, *rebuilt));
+  } else if (beside) {
+    HR_ASSIGN(SectionSink * merged, writer.begin(SectionKind::postings));
+    HR_TRY(beside->write(*merged));
+    beside.reset();
   } else {
     HR_TRY(write_section(writer, SectionKind::postings, postings, merge_postings));
   }

@@ -40,6 +40,8 @@ struct SegmentMergeOptions {
   uint64_t id = 0;
   BlobCodec codec = BlobCodec::zstd;
   bool vector_lists = false;  // see merge_vectors
+  // Words of many rows are merged on a thread of their own, where this holds their postings.
+  uint64_t beside_bytes_max = 0;
 };
 Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs,
                                        const SegmentMergeMaps& maps,

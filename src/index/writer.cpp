@@ -17,6 +17,7 @@
 #include "index/store_state.h"
 
 #include "index/logged_writer.h"
+#include "memory/budget.h"
 
 namespace headrace::index {
 
@@ -25,6 +26,7 @@ namespace {
 constexpr const char* kLockName = "LOCK";
 // One log frame holds a document with all its rows.
 constexpr uint64_t kDocumentBytesMax = 1ULL << 30;
+constexpr uint64_t kLargeBytes = 8ULL << 20;
 
 Hash128 new_identity(FileSystem& files, const std::string& path) {
   return hash128(fmt::format("{}|{}|{}", path, files.now_ns(), ::getpid()));
@@ -51,7 +53,7 @@ Status check_size(std::string_view source, uint64_t bytes) {
 }
 
 // Nothing may reach the log that cannot be read back from it.
-Status check_document(const DocumentWrite& document) {
+Result<uint64_t> check_document(const DocumentWrite& document) {
   uint64_t bytes = 0;
   for (const Row& row : document.rows) {
     Hash128 key;
@@ -61,7 +63,8 @@ Status check_document(const DocumentWrite& document) {
     bytes += row.text.size() + row.title.size() + row.heading.size() + 64;
     bytes += metadata_bytes(row.metadata);
   }
-  return check_size(document.source, bytes);
+  HR_TRY(check_size(document.source, bytes));
+  return bytes;
 }
 
 bool same_space(const Space& a, const Space& b) {
@@ -115,7 +118,7 @@ Status LoggedWriter::start() {
 }
 
 Status LoggedWriter::put(DocumentWrite document) {
-  HR_TRY(check_document(document));
+  HR_ASSIGN(const uint64_t bytes, check_document(document));
   MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
@@ -133,7 +136,10 @@ Status LoggedWriter::put(DocumentWrite document) {
     if (const auto before = known_document(document.source)) known.row_count = before->row_count;
   }
   pending_documents_.set(document.source, std::move(known));
-  return add(std::move(document));
+  Status added = add(Change(std::move(document)));
+  // A large document's rows are many small pieces, which the allocator would keep.
+  if (bytes >= kLargeBytes) return_freed_memory();
+  return added;
 }
 
 Status LoggedWriter::put_rows(const RowGroup& rows) {

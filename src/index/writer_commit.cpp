@@ -18,8 +18,9 @@ constexpr uint64_t kUnsyncedBytesMax = 8 << 20;
 // larger segment is less work than several that are joined.
 constexpr uint64_t kPreparedTogetherBytes = 4 << 20;
 constexpr std::chrono::milliseconds kPreparedTogetherTime{10};
-// So much is prepared on all cores.
+// So much is prepared on all cores; less, where somebody waits for it.
 constexpr uint64_t kBytesWorthThreads = 6 << 20;
+constexpr uint64_t kAwaitedBytesWorthThreads = 512 << 10;
 
 }  // namespace
 
@@ -60,7 +61,7 @@ Status LoggedWriter::commit_locked() {
     if (preparing_) {
       prepared_.wait(mutex_);
     } else {
-      prepare_some();
+      prepare_some(true);
     }
   }
   // The commit itself is done: a fold that fails (a full disk) is tried again by the next one.
@@ -87,14 +88,16 @@ void LoggedWriter::owe(std::string bytes) {
 }
 
 // Brings all that is owed into the state. mutex_ is let go of in between.
-void LoggedWriter::prepare_some() {
+void LoggedWriter::prepare_some(bool is_awaited) {
   preparing_ = true;
   Owed owed = std::exchange(owed_, {});
   preparing_documents_ = std::move(owed.documents);
   const uint64_t commits = acknowledged_;
   const std::string language = state_->manifest().language;
   const std::vector<Space> spaces = state_->spaces();
-  const bool on_all_cores = options_.background && owed.size >= kBytesWorthThreads;
+  const bool on_all_cores =
+      options_.background &&
+      owed.size >= (is_awaited ? kAwaitedBytesWorthThreads : kBytesWorthThreads);
   if (on_all_cores && !pool_) pool_ = std::make_unique<ThreadPool>();
   ThreadPool* const pool = on_all_cores ? pool_.get() : nullptr;
   mutex_.unlock();
@@ -135,7 +138,7 @@ Status LoggedWriter::settle() {
     if (preparing_) {
       prepared_.wait(mutex_);
     } else {
-      prepare_some();
+      prepare_some(true);
     }
   }
   return prepare_failure_;
@@ -149,7 +152,7 @@ void LoggedWriter::catch_up() {
     if (preparing_) {
       prepared_.wait(mutex_);
     } else {
-      prepare_some();
+      prepare_some(true);
     }
   }
 }
@@ -171,7 +174,7 @@ void LoggedWriter::prepare_beside() {
       preparation_wanted_.wait_until(mutex_, until);
       continue;
     }
-    prepare_some();
+    prepare_some(false);
     is_pressed_ = !owed_.bytes.empty();
   }
   mutex_.unlock();

@@ -88,7 +88,9 @@ Status LoggedWriter::write_merged(Merge& merge) const {
   HR_ASSIGN(const auto file, FileSink::create(files_, path));
   CancellableSink sink(*file, merge.is_fold ? cancel_fold_ : cancel_merge_);
   HR_TRY(merge_segments(inputs, merge.maps, merge.spaces,
-                        {merge.file, BlobCodec::zstd, !merge.is_fold}, sink));
+                        {merge.file, BlobCodec::zstd, !merge.is_fold,
+                         options_.background ? options_.memory_bytes_max / 2 : 0},
+                        sink));
   HR_TRY(file->finish());
   HR_ASSIGN(merge.result, Segment::open_file(files_, path, path, kCheckAtOpenBytesMax));
   merge.result->forget();

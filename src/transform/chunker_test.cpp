@@ -431,6 +431,61 @@ TEST(Chunker, RandomDocumentsAreSound) {
   }
 }
 
+// Counts as the tokenizer without a model does, but only by encoding.
+class EncodingTokenizer : public Tokenizer {
+ public:
+  void encode(std::string_view text, Encoding& out) const override { plain_->encode(text, out); }
+  void encode_with_special(std::string_view text, Encoding& out) const override {
+    plain_->encode_with_special(text, out);
+  }
+  size_t encode_ids(std::string_view text, size_t limit, std::vector<int32_t>& out) const override {
+    return plain_->encode_ids(text, limit, out);
+  }
+  size_t special_count() const override { return 0; }
+  size_t vocabulary_size() const override { return 0; }
+  std::string_view token(int32_t) const override { return {}; }
+
+ private:
+  std::shared_ptr<const Tokenizer> plain_ = Tokenizer::without_model();
+};
+
+TEST(Chunker, WhatSurelyFitsIsCutAsIfItsTokensWereCounted) {
+  const auto counted = std::make_shared<EncodingTokenizer>();
+  size_t single = 0;
+  for (uint32_t seed = 0; seed < 2000; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    const Document document = random_document(random);
+    const uint32_t tokens_max = 18 + random() % 300;
+    const auto rows = make(tokens_max, 4, Tokenizer::without_model()).chunk(document);
+    const auto wanted = make(tokens_max, 4, counted).chunk(document);
+    ASSERT_EQ(rows.size(), wanted.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      ASSERT_EQ(rows[i].text, wanted[i].text);
+      ASSERT_EQ(rows[i].heading, wanted[i].heading);
+      ASSERT_EQ(rows[i].span_begin, wanted[i].span_begin);
+      ASSERT_EQ(rows[i].span_end, wanted[i].span_end);
+      ASSERT_EQ(rows[i].line, wanted[i].line);
+      ASSERT_EQ(rows[i].page, wanted[i].page);
+    }
+    single += rows.size() == 1;
+  }
+  EXPECT_GT(single, 100U);
+}
+
+TEST(Tokenizer, WithoutAModelWhatSurelyFitsDoesFit) {
+  const auto tokenizer = Tokenizer::without_model();
+  std::mt19937 random(3);
+  for (int i = 0; i < 2000; ++i) {
+    const std::string text = random_text(random);
+    Encoding encoding;
+    tokenizer->encode(text, encoding);
+    if (encoding.ids.empty()) continue;
+    ASSERT_FALSE(tokenizer->surely_fits(text, encoding.ids.size() - 1)) << text;
+  }
+  EXPECT_TRUE(tokenizer->surely_fits("as many words as this", 5));
+}
+
 TEST(Sentence, EndsAreFound) {
   const auto ends = [](std::string_view text) {
     std::vector<std::string> sentences;

@@ -1,0 +1,160 @@
+// Commits beside the preparing: what is acknowledged is there for everybody from then on, however
+// it was put.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <map>
+
+#include "env/simulated_file_system.h"
+#include "index/knowledge_base.h"
+
+namespace headrace::index {
+namespace {
+
+constexpr const char* kFolder = "/kb";
+constexpr uint32_t kDimension = 4;
+
+std::unique_ptr<Writer> open_writer(FileSystem& files, bool background = true) {
+  WriterOptions options;
+  options.background = background;
+  auto writer = Writer::open(files, kFolder, options);
+  EXPECT_TRUE(writer);
+  Space space;
+  space.name = "default";
+  space.dimension = kDimension;
+  space.metric = Metric::ip;
+  EXPECT_TRUE((*writer)->add_space(space));
+  return std::move(*writer);
+}
+
+// Rows first … first + count, each with a text, a column and a vector.
+struct Group {
+  Group(size_t first, size_t count) {
+    for (size_t i = first; i < first + count; ++i) {
+      sources.push_back(fmt::format("row{}", i));
+      texts.push_back(fmt::format("text of {}", i));
+      metadata.push_back({{"n", Value(static_cast<int64_t>(i))}});
+      for (uint32_t d = 0; d < kDimension; ++d) vectors.push_back(static_cast<float>(i + d));
+    }
+    views.assign(texts.begin(), texts.end());
+  }
+  RowGroup group() const { return {sources, views, metadata, "default", vectors}; }
+
+  std::vector<std::string> sources;
+  std::vector<std::string> texts;
+  std::vector<std::string_view> views;
+  std::vector<Metadata> metadata;
+  std::vector<float> vectors;
+};
+
+// By source: text, column and first number of the vector.
+std::map<std::string, std::string> contents(const Snapshot& snapshot) {
+  std::map<std::string, std::string> found;
+  EXPECT_TRUE(snapshot.for_each_row([&](const ScoredRow& at, const Row& row) -> Status {
+    std::vector<float> vector(kDimension);
+    const bool has_vector = snapshot.vector(at, "default", vector);
+    const auto n = row.metadata.find("n");
+    found[row.source] = fmt::format(
+        "{}|{}|{}|{}", row.text, n == row.metadata.end() ? -1 : std::get<int64_t>(n->second),
+        has_vector ? vector[0] : -1.0f, row.key == row_key(row.source, 0));
+    return {};
+  }));
+  return found;
+}
+
+std::map<std::string, std::string> expected(size_t first, size_t count) {
+  std::map<std::string, std::string> rows;
+  for (size_t i = first; i < first + count; ++i)
+    rows[fmt::format("row{}", i)] =
+        fmt::format("text of {}|{}|{}|true", i, i, static_cast<float>(i));
+  return rows;
+}
+
+TEST(StoreCommit, EveryCommitIsInTheNextSnapshotOfItsOwnProcessAndOfOthers) {
+  SimulatedFileSystem files(1);
+  const auto writer = open_writer(files);
+  auto reader = Reader::open(files, kFolder);
+  ASSERT_TRUE(reader);
+  for (size_t round = 1; round <= 200; ++round) {
+    ASSERT_TRUE(writer->put_rows(Group((round - 1) * 5, 5).group()));
+    ASSERT_TRUE(writer->commit());
+    if (round % 3 == 0) {
+      ASSERT_EQ(writer->snapshot()->info().rows, round * 5);
+    }
+    if (round % 50 == 0) {
+      ASSERT_EQ((*(*reader)->snapshot())->info().rows, round * 5);
+    }
+  }
+  EXPECT_EQ(contents(*writer->snapshot()), expected(0, 1000));
+}
+
+TEST(StoreCommit, RowsOfAGroupAreAsIfPutOneByOneAndSurviveReopening) {
+  for (const bool background : {false, true}) {
+    SimulatedFileSystem files(2);
+    {
+      const auto writer = open_writer(files, background);
+      ASSERT_TRUE(writer->put_rows(Group(0, 30).group()));
+      ASSERT_TRUE(writer->commit());
+      EXPECT_EQ(contents(*writer->snapshot()), expected(0, 30));
+    }
+    auto again = Writer::open(files, kFolder, {});
+    ASSERT_TRUE(again);
+    EXPECT_EQ(contents(*(*again)->snapshot()), expected(0, 30));
+    ASSERT_TRUE((*again)->flush());
+    EXPECT_EQ(contents(*(*again)->snapshot()), expected(0, 30));
+    const auto report = verify(files, kFolder);
+    ASSERT_TRUE(report);
+    EXPECT_TRUE(report->ok()) << report->problems.front();
+  }
+}
+
+TEST(StoreCommit, AGroupReplacesWhatHadItsSources) {
+  SimulatedFileSystem files(3);
+  const auto writer = open_writer(files);
+  ASSERT_TRUE(writer->put_rows(Group(0, 10).group()) && writer->commit());
+  Group second(5, 10);
+  second.texts[0] = "another";
+  second.views.assign(second.texts.begin(), second.texts.end());
+  ASSERT_TRUE(writer->put_rows(second.group()) && writer->commit());
+  auto rows = expected(0, 15);
+  rows["row5"] = "another|5|5|true";
+  EXPECT_EQ(contents(*writer->snapshot()), rows);
+}
+
+TEST(StoreCommit, ADocumentIsKnownFromTheMomentItIsPut) {
+  SimulatedFileSystem files(4);
+  const auto writer = open_writer(files);
+  DocumentWrite document;
+  document.source = "paper";
+  document.settings = "as it was cut";
+  for (int round = 0; round < 50; ++round) {
+    ASSERT_FALSE(writer->document("row1"));
+    ASSERT_TRUE(writer->put_rows(Group(0, 3).group()));
+    ASSERT_TRUE(writer->put(document));
+    for (int committed = 0; committed < 2; ++committed) {
+      ASSERT_EQ(writer->document("row1")->row_count, 1U);
+      ASSERT_EQ(writer->document("paper")->settings, "as it was cut");
+      ASSERT_FALSE(writer->document("row3"));
+      ASSERT_TRUE(writer->commit());
+    }
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(writer->remove(fmt::format("row{}", i)));
+    ASSERT_TRUE(writer->commit());
+  }
+}
+
+TEST(StoreCommit, AGroupWithABadVectorIsRefusedWhole) {
+  SimulatedFileSystem files(5);
+  const auto writer = open_writer(files);
+  Group group(0, 3);
+  group.vectors.back() = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(writer->put_rows(group.group()).error().code(), ErrorCode::invalid_argument);
+  group.vectors.pop_back();
+  EXPECT_EQ(writer->put_rows(group.group()).error().code(), ErrorCode::invalid_argument);
+  ASSERT_TRUE(writer->commit());
+  EXPECT_EQ(writer->snapshot()->info().rows, 0U);
+  EXPECT_FALSE(writer->document("row0"));
+}
+
+}  // namespace
+}  // namespace headrace::index
