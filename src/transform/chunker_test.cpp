@@ -473,6 +473,18 @@ TEST(Chunker, WhatSurelyFitsIsCutAsIfItsTokensWereCounted) {
   EXPECT_GT(single, 100U);
 }
 
+TEST(Chunker, TwoSectionsThatFitTogetherStayTwoRows) {
+  Builder b;
+  b.add(BlockKind::paragraph, "A paragraph of a few words that stands before the next section.", 0,
+        0);
+  b.add(BlockKind::heading, "Next", 1, 0);
+  b.add(BlockKind::paragraph, "What it says.", 0, 0);
+  for (const auto& tokenizer :
+       {Tokenizer::without_model(),
+        std::shared_ptr<const Tokenizer>(std::make_shared<EncodingTokenizer>())})
+    EXPECT_EQ(make(64, 4, tokenizer).chunk(b.document).size(), 2U);
+}
+
 TEST(Tokenizer, WithoutAModelWhatSurelyFitsDoesFit) {
   const auto tokenizer = Tokenizer::without_model();
   std::mt19937 random(3);
