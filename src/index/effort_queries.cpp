@@ -123,7 +123,7 @@ void EffortQueries::finish(ThreadPool& pool) {
     std::vector<Near>& best = best_[q];
     for (Task& task : tasks_) {
       best.insert(best.end(), task.found[q].begin(), task.found[q].end());
-      task.found[q] = {};
+      task.found[q] = std::vector<Near>();
     }
     keep_best(best, kKept);
     std::ranges::sort(best, better);

@@ -49,7 +49,31 @@ ListsTrailer read_trailer(std::string_view section) {
   return trailer;
 }
 
+// Basis and centroids, with which an epoch begins.
+void read_wide_parts(ByteReader& in, VectorEpoch& epoch) {
+  const size_t padded = padded_length(epoch.dimension);
+  const size_t stride = padded_length(epoch.basis_size);
+  epoch.basis.assign(epoch.basis_size * padded, 0);
+  for (uint32_t i = 0; i < epoch.basis_size; ++i) {
+    const std::string_view row = in.bytes(size_t{epoch.dimension} * 4);
+    std::memcpy(epoch.basis.data() + i * padded, row.data(), row.size());
+  }
+  epoch.centroids.assign(epoch.list_count * stride, 0);
+  for (uint32_t i = 0; i < epoch.list_count; ++i) {
+    const std::string_view row = in.bytes(size_t{epoch.basis_size} * 2);
+    vector_kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(row.data()),
+                                epoch.centroids.data() + i * stride, epoch.basis_size);
+  }
+}
+
 }  // namespace
+
+VectorEpoch VectorLists::whole_epoch() const {
+  VectorEpoch epoch = epoch_;
+  ByteReader in(epoch_part_);
+  read_wide_parts(in, epoch);
+  return epoch;
+}
 
 Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section) {
   if (section.size() < kVectorsHeadBytes + kListsTrailerBytes) return damaged("too short");
@@ -84,25 +108,14 @@ Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section)
   epoch.dimension = trailer.dimension;
   epoch.basis_size = trailer.basis_size;
   epoch.list_count = trailer.list_count;
-  const size_t padded = padded_length(epoch.dimension);
-  const size_t stride = padded_length(epoch.basis_size);
   ByteReader in(part(ListsPart::epoch));
   const uint64_t epoch_bytes =
       uint64_t{epoch.basis_size} * epoch.dimension * 4 +
       uint64_t{epoch.list_count} * epoch.basis_size * 2 + uint64_t{trailer.groups} * 2 +
       uint64_t{trailer.coded} * kCodeWords * 4 + (uint64_t{epoch.basis_size} + 1) * 8;
   if (in.left() < epoch_bytes) return damaged("its epoch is cut short");
-  epoch.basis.assign(epoch.basis_size * padded, 0);
-  for (uint32_t i = 0; i < epoch.basis_size; ++i) {
-    const std::string_view row = in.bytes(size_t{epoch.dimension} * 4);
-    std::memcpy(epoch.basis.data() + i * padded, row.data(), row.size());
-  }
-  epoch.centroids.assign(epoch.list_count * stride, 0);
-  for (uint32_t i = 0; i < epoch.list_count; ++i) {
-    const std::string_view row = in.bytes(size_t{epoch.basis_size} * 2);
-    vector_kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(row.data()),
-                                epoch.centroids.data() + i * stride, epoch.basis_size);
-  }
+  lists->epoch_part_ = part(ListsPart::epoch);
+  read_wide_parts(in, epoch);
   uint64_t coded = 0;
   for (uint32_t g = 0; g < trailer.groups; ++g) {
     epoch.widths.push_back(in.number<uint16_t>());
@@ -136,6 +149,10 @@ Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section)
   lists->bounds_ = std::make_unique<ListBounds>(epoch, lists->metric_, residuals,
                                                 load<uint32_t>(section.data() + 4));
   lists->rotation_ = std::make_unique<WholeRotation>(epoch);
+
+  // A search has them in smaller forms. (Assigning braces would keep the room.)
+  epoch.basis = std::vector<float>();
+  epoch.centroids = std::vector<float>();
 
   lists->codes_ = part(ListsPart::codes);
   lists->bytes_ = part(ListsPart::bytes);

@@ -2,8 +2,8 @@
 // ones, each with a 4-bit-group code for the scan, a byte plane for reranking and a plane of low
 // bits for the final score. Format: docs/formats/vectors.md.
 //
-// Owns: the small parts (epoch, list sizes); the planes are views into the file. Threads: const and
-// safe. Errors: damaged, unsupported.
+// Owns: the small parts (codebook, list sizes, what lists are chosen by); the planes are views into
+// the file. Threads: const and safe. Errors: damaged, unsupported.
 #pragma once
 
 #include <algorithm>
@@ -63,7 +63,10 @@ class VectorLists {
   uint32_t dimension() const { return epoch_.dimension; }
   Metric metric() const { return metric_; }
   uint32_t count() const { return count_; }
+  // Without basis and centroids, which searches have in smaller forms.
   const VectorEpoch& epoch() const { return epoch_; }
+  // Read from the section again.
+  VectorEpoch whole_epoch() const;
 
   uint32_t list_begin(uint32_t list) const { return begins_[list]; }
   uint32_t list_end(uint32_t list) const { return begins_[list + 1]; }
@@ -120,7 +123,7 @@ class VectorLists {
   size_t bytes_stride_ = 0;
   size_t low_stride_ = 0;
   size_t head_bytes_ = 4;
-  std::string_view codes_, bytes_, low_, rows_, order_;
+  std::string_view epoch_part_, codes_, bytes_, low_, rows_, order_;
 };
 
 // Writes a section of version 2. `rows` ascending; `vector(i, out)` gives the i-th (safe from

@@ -97,7 +97,7 @@ class ListsBuilder {
       const float* const row = moved.data() + i * padded_;
       shifts[i] = -0.5f * dot(row, row, padded_);
     }
-    moved = {};
+    moved = std::vector<float>();
     const size_t tasks = pool_.size() + 1;
     queries.start(rotation.mean(), tasks);
     std::vector<uint8_t> coarse(tasks);
@@ -157,7 +157,7 @@ class ListsBuilder {
       if (size > 0) made_.residuals[list] /= static_cast<float>(size);
       block_begins_.push_back(block_begins_.back() + (size + kCodesPerBlock - 1) / kCodesPerBlock);
     }
-    residual_ = {};
+    residual_ = std::vector<float>();
   }
 
   void encode_all(const WholeRotation& rotation) {

@@ -302,7 +302,7 @@ TEST(VectorLists, EstimatesAreUnbiasedAndExactAlongResiduals) {
   const auto rows = made_rows(kRows, kDimension, 3, true);
   Both both(rows, kDimension, Metric::cosine);
   const VectorLists& lists = *both.listed->state().lists;
-  const VectorEpoch& epoch = lists.epoch();
+  const VectorEpoch epoch = lists.whole_epoch();
   // Queries that are rows: the estimate of the row itself is exact but for the table's rounding.
   const std::span<const float> queries = std::span(rows).first(5 * kDimension);
   size_t own = 0;
@@ -455,8 +455,8 @@ TEST(VectorLists, MergeDropsRowsAndKeepsRecall) {
   EXPECT_TRUE(after.listed->check());
   EXPECT_EQ(after.listed->count(), next);
   // The epoch went on: segments of the space share it.
-  EXPECT_EQ(after.listed->state().lists->epoch().basis,
-            before.listed->state().lists->epoch().basis);
+  EXPECT_EQ(after.listed->state().lists->whole_epoch().basis,
+            before.listed->state().lists->whole_epoch().basis);
   EXPECT_GE(recall_of(after, made_rows(100, kDimension, 6, true), 10, 0.95), 0.95);
   // And back to a plain set, when too few are left for lists.
   std::vector<uint32_t> few(kRows * 2, kDroppedRow);

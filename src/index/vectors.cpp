@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -394,7 +395,7 @@ Result<std::vector<MergedVector>> place_merged(std::span<const MergeInput<Vector
 }
 
 // The epoch of the largest input that has one.
-const VectorEpoch* epoch_before(std::span<const MergeInput<VectorSet>> inputs) {
+std::optional<VectorEpoch> epoch_before(std::span<const MergeInput<VectorSet>> inputs) {
   const VectorLists* largest = nullptr;
   for (const MergeInput<VectorSet>& input : inputs) {
     const VectorLists* const lists = input.part->state().lists.get();
@@ -402,7 +403,8 @@ const VectorEpoch* epoch_before(std::span<const MergeInput<VectorSet>> inputs) {
       largest = lists;
     }
   }
-  return largest != nullptr ? &largest->epoch() : nullptr;
+  if (largest == nullptr) return std::nullopt;
+  return largest->whole_epoch();
 }
 
 }  // namespace
@@ -420,8 +422,9 @@ Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs, bool lists, 
     const VectorSource source = [&](size_t i, std::span<float> vector) {
       inputs[places[i].input].part->state().decode(places[i].i, vector);
     };
+    const std::optional<VectorEpoch> before = epoch_before(inputs);
     HR_ASSIGN(const bool written, write_vector_lists(out, layout.dimension, layout.metric, rows,
-                                                     source, epoch_before(inputs)));
+                                                     source, before ? &*before : nullptr));
     if (written) return {};
   }
   HR_TRY(write_head(out));
