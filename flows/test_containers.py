@@ -1,5 +1,6 @@
 """Archives, mails and record files: what is inside them is kept and removed with what holds it."""
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -155,3 +156,33 @@ def test_a_folder_that_is_no_model_is_said_to_be_none(headrace, tmp_path):
     write(tmp_path / "docs", {"a.txt": b"alpha"})
     done = headrace.run("index", "docs", "--into", "kb", "--model", "docs", code=1)
     assert "docs" in done.stderr and "holds no config.json" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp1251", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("pack", ["", ".gz"])
+def test_tables_in_any_encoding_are_records(headrace, tmp_path, encoding, pack):
+    text = "Привет, мир, это длинный текст о погоде и о море" if encoding == "cp1251" else "Café, Übermut, naïve façade"
+    table = "id,body\n" + "".join(f'{n},"{text} {n}"\n' for n in range(9))
+    data = table.encode(encoding)
+    write(tmp_path / "docs", {f"t.csv{pack}": gzip.compress(data) if pack else data})
+    report = headrace.index("docs", "--text-column", "body")
+    assert counts(report) == (9, 0, 0, 0, 0)
+    name = "docs/t.csv.gz!t.csv" if pack else "docs/t.csv"
+    assert {row["source"]: row["text"] for row in headrace.rows()} == {f"{name}#{n}": f"{text} {n}" for n in range(9)}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("pack", ["", ".gz"])
+def test_records_in_wide_encodings_are_read(headrace, tmp_path, encoding, pack):
+    lines = "\n".join(json.dumps({"id": n, "text": f"Übermut {n}"}, ensure_ascii=False) for n in range(5))
+    data = lines.encode(encoding)
+    write(tmp_path / "docs", {f"TWO.JSONL{pack}": gzip.compress(data) if pack else data})
+    assert counts(headrace.index("docs")) == (5, 0, 0, 0, 0)
+    assert {row["text"] for row in headrace.rows()} == {f"Übermut {n}" for n in range(5)}
+
+
+def test_a_record_with_a_title_alone_is_found_by_it(headrace, tmp_path):
+    (tmp_path / "r.jsonl").write_text('{"id": "a", "title": "Harbour pilots", "text": ""}\n{"id": "b", "text": ""}\n')
+    assert counts(headrace.index("r.jsonl")) == (2, 0, 0, 0, 0)
+    assert [(row["source"], row["title"]) for row in headrace.rows()] == [("r.jsonl#a", "Harbour pilots")]
+    assert headrace.search("harbour pilot")[0]["source"] == "r.jsonl#a"

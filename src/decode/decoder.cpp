@@ -198,6 +198,27 @@ class DecodeJob {
     return std::move(decoded_);
   }
 
+  Result<std::string> to_text(std::string_view bytes, Format format) {
+    const std::string hint = format == Format::html ? declared_charset(bytes) : std::string();
+    const TextEncoding encoding = detect_encoding(bytes, hint);
+    if (!encoding.needs_worker || workers_ == nullptr) return to_utf8(bytes, encoding);
+    std::string text;
+    const WorkerRequest request{"legacy_text", hint, bytes};
+    HR_TRY(workers_->run(
+        request,
+        [&](uint32_t kind, std::string_view frame) -> Status {
+          if (kind != static_cast<uint32_t>(WireFrame::text)) {
+            return fail(ErrorCode::internal,
+                        fmt::format("the worker sent a frame of kind {}", kind));
+          }
+          text += frame;
+          return {};
+        },
+        cancel_));
+    // What comes from a worker is believed only as far as it is checked.
+    return to_utf8(text, TextEncoding{"utf-8"});
+  }
+
  private:
   Status run_worker(const WorkerOp& op, std::string_view bytes, Format format) {
     if (workers_ == nullptr) return no_workers(format);
@@ -231,27 +252,6 @@ class DecodeJob {
       default:
         return fail(ErrorCode::internal, fmt::format("the worker sent a frame of kind {}", kind));
     }
-  }
-
-  Result<std::string> to_text(std::string_view bytes, Format format) {
-    const std::string hint = format == Format::html ? declared_charset(bytes) : std::string();
-    const TextEncoding encoding = detect_encoding(bytes, hint);
-    if (!encoding.needs_worker || workers_ == nullptr) return to_utf8(bytes, encoding);
-    std::string text;
-    const WorkerRequest request{"legacy_text", hint, bytes};
-    HR_TRY(workers_->run(
-        request,
-        [&](uint32_t kind, std::string_view frame) -> Status {
-          if (kind != static_cast<uint32_t>(WireFrame::text)) {
-            return fail(ErrorCode::internal,
-                        fmt::format("the worker sent a frame of kind {}", kind));
-          }
-          text += frame;
-          return {};
-        },
-        cancel_));
-    // What comes from a worker is believed only as far as it is checked.
-    return to_utf8(text, TextEncoding{"utf-8"});
   }
 
   Status decode_text(RawDocument& raw, Format format) {
@@ -306,6 +306,10 @@ class DecodeJob {
 
 Decoder::Decoder(WorkerPool* workers, DecodeOptions options)
     : workers_(workers), options_(options) {}
+
+Result<std::string> Decoder::text_of(std::string_view bytes, const CancelToken* cancel) const {
+  return DecodeJob(workers_, options_, cancel).to_text(bytes, Format::text);
+}
 
 Result<Decoded> Decoder::decode(RawDocument&& raw, Format format, const CancelToken* cancel) const {
   if (cancel != nullptr) HR_TRY(cancel->check());

@@ -35,6 +35,8 @@ class Decoder {
   // `format` as detect_format says (never an archive). Consumes raw.bytes.
   Result<Decoded> decode(RawDocument&& raw, Format format,
                          const CancelToken* cancel = nullptr) const;
+  // The bytes of a text in whatever encoding, as UTF-8.
+  Result<std::string> text_of(std::string_view bytes, const CancelToken* cancel = nullptr) const;
 
  private:
   WorkerPool* workers_;

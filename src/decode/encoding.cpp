@@ -249,6 +249,10 @@ std::string normalize_lines(std::string text) {
 
 }  // namespace
 
+bool is_wide(const TextEncoding& encoding) {
+  return encoding.name.starts_with("utf-16") || encoding.name.starts_with("utf-32");
+}
+
 TextEncoding detect_encoding(std::string_view bytes, std::string_view hint) {
   if (const std::string_view mark = name_by_mark(bytes); !mark.empty()) return {std::string(mark)};
   if (const std::string_view zeros = name_by_zeros(bytes); !zeros.empty()) {

@@ -209,10 +209,6 @@ bool has_pdf_behind_junk(std::string_view sample, std::string_view name, bool te
   return has_version && header.find(" 0 obj") != std::string_view::npos;
 }
 
-bool is_wide(const TextEncoding& encoding) {
-  return encoding.name.starts_with("utf-16") || encoding.name.starts_with("utf-32");
-}
-
 }  // namespace
 
 std::string_view format_name(Format format) {

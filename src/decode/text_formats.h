@@ -23,6 +23,8 @@ struct TextEncoding {
   bool needs_worker = false;
 };
 TextEncoding detect_encoding(std::string_view bytes, std::string_view hint);
+// UTF-16 or UTF-32: lines cannot be found before it is converted.
+bool is_wide(const TextEncoding& encoding);
 // Converts; strips the BOM; line ends to "\n"; NUL and bad sequences to U+FFFD.
 std::string to_utf8(std::string_view bytes, const TextEncoding& encoding);
 

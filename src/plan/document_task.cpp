@@ -27,7 +27,14 @@ SourceStamp trusted(SourceStamp stamp) {
 }
 
 std::vector<Row> cut_document(const Document& document, const Chunker& chunker) {
-  return chunker.chunk(document);
+  std::vector<Row> rows = chunker.chunk(document);
+  if (!rows.empty() || document.title.empty()) return rows;
+  // Nothing but a title: it is found by that.
+  Document title = decode_plain_text(document.title);
+  title.source = document.source;
+  title.title = document.title;
+  title.metadata = document.metadata;
+  return chunker.chunk(title);
 }
 
 std::vector<Row> whole_document(Document&& document) {

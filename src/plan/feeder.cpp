@@ -2,14 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "base/unicode.h"
+#include "decode/text_formats.h"
+#include "runtime/unique_fd.h"
 #include "sources/archive.h"
 #include "sources/file_reader.h"
-#include "sources/record_names.h"
 
 namespace headrace {
 
@@ -17,7 +18,6 @@ namespace {
 
 constexpr uint64_t kWorkingFloor = 64 << 10;
 constexpr size_t kPrefixBytes = 4096;
-constexpr size_t kLineBufferBytes = 1 << 20;
 
 // What a document of a format needs while it is decoded and cut, as a multiple of its bytes.
 uint64_t working_factor(Format format) {
@@ -42,22 +42,10 @@ uint64_t working_factor(Format format) {
 }
 
 bool is_jsonl_name(std::string_view name) {
-  return name.ends_with(".jsonl") || name.ends_with(".ndjson");
+  const std::string ending =
+      unicode::to_lower(name.substr(name.size() - std::min<size_t>(name.size(), 7)));
+  return ending.ends_with(".jsonl") || ending.ends_with(".ndjson");
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 }  // namespace
 
@@ -156,7 +144,10 @@ Status Feeder::feed_file(const FileEntry& entry) {
   }
   const Format format = detect_format(*prefix, entry.source);
   if (is_archive(format)) return feed_archive_file(entry, format);
-  if (is_jsonl_name(entry.source)) return feed_jsonl_file(entry);
+  if (is_jsonl_name(entry.source)) {
+    return is_wide(detect_encoding(*prefix, {})) ? feed_wide_jsonl_file(entry)
+                                                 : feed_jsonl_file(entry);
+  }
   if (format == Format::csv && !context_.options.columns.text.empty()) return feed_csv_file(entry);
   if (format == Format::json || format == Format::csv) {
     const uint64_t most = context_.parts.budget.limit_bytes() / working_factor(format);
@@ -279,25 +270,16 @@ Status Feeder::feed_member(Member&& member, const std::string& outer, Container&
     return container_problem({source, "read", status.error()}, container);
   }
   if (is_jsonl_name(source) || (outer == "-" && format == Format::jsonl)) {
-    return feed_records(source, member.bytes, container);
+    return feed_records(source, std::move(member.bytes), container);
   }
+  if (format == Format::csv && !context_.options.columns.text.empty())
+    return feed_table(source, std::move(member.bytes), container);
   RawDocument raw;
   raw.source = source;
   raw.content_hash = hash128(member.bytes);
   raw.stamp = {member.bytes.size(), member.modified_ns, 0};
   raw.bytes = std::move(member.bytes);
   return feed_record(std::move(raw), format, container, depth);
-}
-
-Status Feeder::feed_records(std::string_view name, const std::string& bytes, Container& container) {
-  RecordNames names;
-  return read_jsonl(
-      std::string(name), bytes, context_.options.columns,
-      {[&](RawDocument&& raw) {
-         raw.source = names.unique(std::move(raw.source));
-         return feed_record(std::move(raw), Format::text, container);
-       },
-       [&](DocumentError problem) { return container_problem(std::move(problem), container); }});
 }
 
 Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
@@ -308,8 +290,8 @@ Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
         entry.source, "", "read",
         Error(ErrorCode::unsupported, fmt::format("{}: no worker to open it", entry.source))));
   }
-  const Descriptor file(open(entry.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) {
+  const UniqueFd file(open(entry.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.valid()) {
     return deliver(failed_outcome(entry.source, "", "read",
                                   os_error(errno, fmt::format("open {}", entry.source)),
                                   entry.stamp));
@@ -332,102 +314,6 @@ Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
     if (status.error().code() == ErrorCode::cancelled) return status;
     return deliver(failed_outcome(entry.source, "", "read", status.error(), entry.stamp));
   }
-  return end_container(container);
-}
-
-Status Feeder::feed_csv_file(const FileEntry& entry) {
-  HR_TRY(reserve_reading(std::min(entry.stamp.size_bytes, context_.options.document_bytes_max)));
-  auto file = read_file(entry.path, context_.options.document_bytes_max);
-  if (!file) {
-    return deliver(failed_outcome(entry.source, "", "read", std::move(file).error(), entry.stamp));
-  }
-  Container container{entry.source, file->stamp, hash128(file->bytes)};
-  RecordNames names;
-  HR_TRY(read_csv_records(entry.source, file->bytes, context_.options.columns,
-                          {[&](RawDocument&& raw) {
-                             raw.source = names.unique(std::move(raw.source));
-                             return feed_record(std::move(raw), Format::text, container);
-                           },
-                           [&](DocumentError problem) {
-                             // Not one of its lines: the table itself is what failed.
-                             container.damaged =
-                                 container.damaged || problem.source == container.source;
-                             return container_problem(std::move(problem), container);
-                           }}));
-  reading_.release();
-  return end_container(container);
-}
-
-// Read in pieces, so that a file of any size needs the memory of its longest line.
-Status Feeder::feed_jsonl_file(const FileEntry& entry) {
-  const Descriptor file(open(entry.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) {
-    return deliver(failed_outcome(entry.source, "", "read",
-                                  os_error(errno, fmt::format("open {}", entry.source)),
-                                  entry.stamp));
-  }
-  Container container{entry.source, entry.stamp, {}};
-  Hasher128 hasher;
-  std::string buffer;
-  uint64_t line = 0;
-  RecordNames names;
-  const auto feed_line = [&](std::string_view text) -> Status {
-    ++line;
-    if (line == 1 && text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-    if (text.ends_with('\r')) text.remove_suffix(1);
-    if (text.find_first_not_of(" \t") == std::string_view::npos) return {};
-    auto record = parse_json_record(entry.source, line, text, context_.options.columns);
-    if (record) {
-      record->source = names.unique(std::move(record->source));
-      return feed_record(std::move(*record), Format::text, container);
-    }
-    return container_problem(
-        {fmt::format("{}:{}", entry.source, line), "read", std::move(record).error()}, container);
-  };
-  bool passing_over = false;  // in the rest of a line that is too long
-  while (true) {
-    const size_t kept = buffer.size();
-    buffer.resize(kept + kLineBufferBytes);
-    const ssize_t got = read(file.get(), buffer.data() + kept, kLineBufferBytes);
-    if (got < 0 && errno != EINTR) {
-      return container_problem(
-          {entry.source, "read", os_error(errno, fmt::format("read {}", entry.source))}, container);
-    }
-    buffer.resize(kept + static_cast<size_t>(std::max<ssize_t>(got, 0)));
-    if (got == 0) break;
-    if (got < 0) continue;
-    hasher.update(std::string_view(buffer).substr(kept));
-    size_t begin = 0;
-    if (passing_over) {
-      const size_t end = buffer.find('\n');
-      passing_over = end == std::string::npos;
-      begin = passing_over ? buffer.size() : end + 1;
-    }
-    for (size_t end = buffer.find('\n', std::max(begin, kept)); end != std::string::npos;
-         end = buffer.find('\n', begin)) {
-      HR_TRY(feed_line(std::string_view(buffer).substr(begin, end - begin)));
-      begin = end + 1;
-    }
-    buffer.erase(0, begin);
-    // A long line is there twice while it is parsed.
-    if (buffer.size() > 2 * kLineBufferBytes) HR_TRY(reserve_reading(3 * buffer.size()));
-    if (buffer.size() > context_.options.document_bytes_max) {
-      ++line;
-      HR_TRY(container_problem(
-          {fmt::format("{}:{}", entry.source, line), "read",
-           Error(ErrorCode::too_large,
-                 fmt::format("{}:{}: the line is longer than {} bytes", entry.source, line,
-                             context_.options.document_bytes_max),
-                 "split the record, or raise --memory; the other lines are indexed")},
-          container));
-      buffer = {};
-      reading_.release();
-      passing_over = true;
-    }
-  }
-  if (!buffer.empty()) HR_TRY(feed_line(buffer));
-  reading_.release();
-  container.content_hash = hasher.digest();
   return end_container(container);
 }
 

@@ -5,6 +5,7 @@
 // the run; the rest become failed outcomes in their place.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,7 +40,13 @@ class Feeder {
   Status feed_archive_file(const FileEntry& entry, Format format);
   Status feed_jsonl_file(const FileEntry& entry);
   Status feed_csv_file(const FileEntry& entry);
-  Status feed_records(std::string_view name, const std::string& bytes, Container& container);
+  Status feed_wide_jsonl_file(const FileEntry& entry);  // UTF-16 or UTF-32
+  Status feed_whole_file(const FileEntry& entry,
+                         const std::function<Status(std::string&&, Container&)>& feed);
+  Status feed_records(const std::string& name, std::string bytes, Container& container);
+  Status feed_table(const std::string& name, std::string bytes, Container& container);
+  Result<std::string> in_utf8(const std::string& name, std::string bytes);
+  Status unreadable_text(const std::string& name, Error error, Container& container);
   Status feed_member(Member&& member, const std::string& outer, Container& container, int depth);
   Status feed_record(RawDocument&& raw, Format format, const Container& container, int depth = 1);
   Status feed_given_records();

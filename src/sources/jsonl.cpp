@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "sources/lenient_json.h"
 #include "sources/records.h"
 
 namespace headrace {
@@ -80,7 +81,12 @@ Result<RawDocument> parse_json_record(const std::string& file, uint64_t line, st
                                       const RecordColumns& columns) {
   thread_local simdjson::dom::parser parser;
   element root;
-  if (const auto error = parser.parse(json.data(), json.size()).get(root)) {
+  auto error = parser.parse(json.data(), json.size()).get(root);
+  if (error) {
+    const auto mended = lenient_json(json);
+    if (mended) error = parser.parse(mended->data(), mended->size()).get(root);
+  }
+  if (error) {
     return std::unexpected(
         bad_line(file, line, fmt::format("not JSON ({})", simdjson::error_message(error))));
   }

@@ -57,6 +57,27 @@ TEST(Jsonl, BadLinesAreProblemsAndTheOthersAreKept) {
   EXPECT_FALSE(got.problems[0].error.hint().empty());
 }
 
+TEST(Jsonl, WhatPythonWritesIsTaken) {
+  Collected got;
+  ASSERT_TRUE(read_jsonl(
+      "f.jsonl",
+      "{\"text\":\"a NaN\",\"n\":NaN,\"p\":[Infinity],\"m\":-Infinity,\"h\":1e400,\"k\":1.5}\n"
+      "{\"text\":\"b \\ud83d \\ud83d\\ude00 \\\\ud83d \\udc00\",\"n\":123456789012345678901234}\n"
+      "{\"text\":\"c\",\"n\":Nothing}\n{\"text\":\"d\",\"n\":1e-400}\n",
+      {}, got.handlers()));
+  ASSERT_EQ(got.records.size(), 3u);
+  const RawDocument& first = got.records[0];
+  EXPECT_EQ(first.bytes, "a NaN");
+  EXPECT_EQ(first.metadata.at("n"), Value());
+  EXPECT_EQ(first.metadata.at("m"), Value());
+  EXPECT_EQ(first.metadata.at("h"), Value());
+  EXPECT_EQ(first.metadata.at("k"), Value(1.5));
+  EXPECT_EQ(got.records[1].bytes, "b \xEF\xBF\xBD \xF0\x9F\x98\x80 \\ud83d \xEF\xBF\xBD");
+  EXPECT_EQ(got.records[1].metadata.at("n"), Value(std::string("123456789012345678901234")));
+  EXPECT_EQ(got.records[2].bytes, "d");
+  ASSERT_EQ(got.problems.size(), 1u);
+}
+
 TEST(Jsonl, ChosenColumns) {
   Collected got;
   ASSERT_TRUE(read_jsonl("f.jsonl", "{\"body\":\"b\",\"text\":\"t\",\"nr\":1}", {"body", "nr", ""},
