@@ -40,6 +40,12 @@ HtmlText write_main_content(const HtmlTree& tree, const HtmlHead& head) {
   if (best.text.size() >= kScantBytes) return best;
   // Little was found: the text may be hidden until a script shows it, stand in JSON-LD only, or be
   // no prose at all.
+  const std::vector<HtmlFate> declared = find_declared_html(tree);
+  if (!declared.empty()) {
+    HtmlText text = write_html_text(tree, declared, false);
+    options.has_declared = !text.text.empty();
+    if (options.has_declared) best = std::move(text);
+  }
   const auto take_if_richer = [&](HtmlText candidate) {
     if (candidate.text.size() > 2 * best.text.size()) best = std::move(candidate);
   };

@@ -44,10 +44,38 @@ struct Measure {
   uint32_t link_bytes = 0;
 };
 
+// Never a part of the main text where the page says which that is.
+constexpr uint32_t kNeverDeclared = kHintNav | kHintFooter | kHintAside;
+
+// Which elements the page declares as its main text; empty for none.
+std::vector<bool> declared_elements(const HtmlTree& tree) {
+  std::vector<bool> mains(tree.nodes.size()), articles(tree.nodes.size());
+  size_t main_count = 0, article_count = 0;
+  for (size_t i = 1; i < tree.nodes.size(); ++i) {
+    const HtmlNode& node = tree.nodes[i];
+    const bool is_element = node.tag != HtmlTag::text && node.tag != HtmlTag::body;
+    if (is_element && (node.hints & kHintMain) != 0) {
+      mains[i] = true;
+      ++main_count;
+    } else if (node.tag == HtmlTag::article) {
+      articles[i] = true;
+      ++article_count;
+    }
+  }
+  if (main_count > 0) return mains;
+  return article_count == 1 ? articles : std::vector<bool>();
+}
+
 class ContentFinder {
  public:
   ContentFinder(const HtmlTree& tree, const HtmlContentOptions& options)
-      : tree_(tree), options_(options), count_(static_cast<uint32_t>(tree.nodes.size())) {}
+      : tree_(tree), options_(options), count_(static_cast<uint32_t>(tree.nodes.size())) {
+    if (!options.has_declared) return;
+    declared_before_.assign(1, 0);
+    for (const bool declared : declared_elements(tree)) {
+      declared_before_.push_back(declared_before_.back() + (declared ? 1 : 0));
+    }
+  }
 
   std::vector<HtmlFate> find();
 
@@ -72,6 +100,7 @@ class ContentFinder {
   const HtmlTree& tree_;
   HtmlContentOptions options_;
   uint32_t count_;
+  std::vector<uint32_t> declared_before_;  // how many; only where it is asked for
   std::vector<Measure> measures_;
   std::vector<uint32_t> block_;  // the nearest block element, itself included
   std::vector<HtmlFate> fates_;
@@ -192,6 +221,10 @@ bool ContentFinder::should_drop(uint32_t i, uint32_t cluster) const {
   const HtmlNode& node = tree_.nodes[i];
   const float total = measures_[0].positive;
   const float share = total > 0 ? measures_[i].positive / total : 0.0f;
+  if (options_.has_declared && node.tag != HtmlTag::body && (node.hints & kForeign) != 0 &&
+      !declared_before_.empty()) {
+    return declared_before_[i] == declared_before_[node.end];
+  }
   if (contains(i, cluster) || node.tag == HtmlTag::body) return false;
   if (options_.is_manual && (node.hints & kHintHeader) == 0) {
     return (node.hints & kForeignInManual) != 0 && share < 0.5f;
@@ -339,6 +372,30 @@ std::vector<HtmlFate> ContentFinder::find() {
 
 std::vector<HtmlFate> find_html_content(const HtmlTree& tree, const HtmlContentOptions& options) {
   return ContentFinder(tree, options).find();
+}
+
+std::vector<HtmlFate> find_declared_html(const HtmlTree& tree) {
+  const std::vector<bool> declared = declared_elements(tree);
+  if (declared.empty()) return {};
+  std::vector<HtmlFate> fates(tree.nodes.size(), HtmlFate::drop);
+  for (uint32_t i = 0; i < fates.size(); ++i) {
+    if (!declared[i]) continue;
+    for (uint32_t up = i; up != 0; up = tree.nodes[up].parent) fates[up] = HtmlFate::keep;
+    fates[0] = HtmlFate::keep;
+    const uint32_t end = tree.nodes[i].end;
+    while (i < end) {
+      const HtmlNode& node = tree.nodes[i];
+      const bool foreign = !declared[i] && (node.hints & kNeverDeclared) != 0;
+      const bool unseen = (node.flags & (kNodeInvisible | kNodeHidden | kNodeAriaHidden)) != 0;
+      if (node.tag != HtmlTag::text && (foreign || unseen)) {
+        i = node.end;
+      } else {
+        fates[i++] = HtmlFate::keep;
+      }
+    }
+    --i;
+  }
+  return fates;
 }
 
 std::vector<HtmlFate> find_visible_html(const HtmlTree& tree) {

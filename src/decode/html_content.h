@@ -24,10 +24,17 @@ struct HtmlContentOptions {
   bool is_article = false;
   // Written by a documentation tool: everything but the navigation is content, contents lists too.
   bool is_manual = false;
+  // Outside what the page declares as its main text nothing that is named as something else is
+  // content, however little text there is.
+  bool has_declared = false;
   std::string_view title;  // a heading that repeats it is dropped from articles
 };
 
 std::vector<HtmlFate> find_html_content(const HtmlTree& tree, const HtmlContentOptions& options);
+
+// What the page itself declares as its main text (<main>, role=main, or its only <article>) without
+// the navigation, footers and side bars in it; empty when it declares none.
+std::vector<HtmlFate> find_declared_html(const HtmlTree& tree);
 
 // For whole pages: only what is hidden is dropped.
 std::vector<HtmlFate> find_visible_html(const HtmlTree& tree);

@@ -87,7 +87,7 @@ inline constexpr uint16_t kTagEndOptional = 128;  // often written without its e
   X(meta, "meta", kTagVoid)                                    \
   X(nav, "nav", kTagBlock | kTagClosesP)                       \
   X(noembed, "noembed", kTagRaw | kTagInvisible)               \
-  X(noframes, "noframes", kTagRaw | kTagInvisible)             \
+  X(noframes, "noframes", kTagBlock)                           \
   X(noscript, "noscript", kTagInvisible)                       \
   X(object, "object", kTagScope)                               \
   X(ol, "ol", kTagBlock | kTagClosesP)                         \

@@ -50,6 +50,35 @@ std::vector<std::string> blocks_of(const Document& document, BlockKind kind) {
   return found;
 }
 
+TEST(Html, ADeclaredMainTextIsTheContentHoweverShort) {
+  const std::string nav =
+      "<div class=topbar><ul class=menu><li><a href=/>Home NAV</a></li><li><a href=/b>Blog "
+      "NAV</a></li></ul></div>";
+  const std::string text = "<h1>Otters</h1><p>Short text about otters.</p>";
+  const std::string said = "<p>(c) 2024 Company FOOT. All rights reserved, everywhere.</p>";
+  for (const std::string main : {"main", "article", "div role=main"}) {
+    for (const std::string foot :
+         {"footer", "aside", "nav", "div class=site-footer", "div id=footer", "div class=sidebar",
+          "div class=cookie-consent"}) {
+      const std::string page = "<html><head><title>t</title></head><body>" + nav + "<" + main +
+                               ">" + text + "</" + main.substr(0, main.find(' ')) + "><" + foot +
+                               ">" + said + "</" + foot.substr(0, foot.find(' ')) +
+                               "></body></html>";
+      const std::string found = decode_html(page, {}).value().text;
+      EXPECT_NE(found.find("Short text about otters."), std::string::npos) << page;
+      EXPECT_EQ(found.find("FOOT"), std::string::npos) << page;
+      EXPECT_EQ(found.find("NAV"), std::string::npos) << page;
+    }
+  }
+}
+
+TEST(Html, TheTextForBrowsersWithoutFramesIsText) {
+  const std::string page =
+      "<html><frameset cols=20%,*><frame src=a.html><noframes><body><p>All about the harbour."
+      "</p></body></noframes></frameset></html>";
+  EXPECT_EQ(decode_html(page, {}).value().text, "All about the harbour.");
+}
+
 TEST(Html, CollapsesWhiteSpaceAsBrowsersDo) {
   EXPECT_EQ(whole_text("<p>one \n\t two<b>three</b> <i>four</i>\n</p>"), "one twothree four");
   EXPECT_EQ(whole_text("<p>a</p>\n<p>b<span> c</span></p>"), "a\n\nb c");
