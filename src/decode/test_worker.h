@@ -30,6 +30,7 @@ inline Result<WorkerOutput> run_worker(const std::string& op, const std::string&
                                        std::string_view input) {
   WorkerPoolOptions options;
   options.workers_max = 1;
+  options.deadline_s = 600;  // a sanitizer on a busy machine is no hanging decoder
   static auto pool = WorkerPool::create(options);
   if (!pool) return std::unexpected<Error>(pool.error());
   WorkerOutput output;

@@ -92,7 +92,7 @@ void Transformer::look_up(Sequences tile, float* state) const {
 // How many of `tokens` rows are worked off at a time: stretches of nearly the same length.
 size_t Transformer::stretch(size_t row_floats, size_t tokens) const {
   const size_t most = std::max(stretch_bytes() / (row_floats * sizeof(float)), size_t{1});
-  const size_t stretches = (tokens + most - 1) / most;
+  const size_t stretches = std::max((tokens + most - 1) / most, size_t{1});
   return round_up((tokens + stretches - 1) / stretches, kernels_.row_block);
 }
 

@@ -157,8 +157,8 @@ class WindowScorer {
   static constexpr uint32_t kWindowRows = 4096;
 
   struct Term {
-    Term(ListCursor list, float weight, const std::array<float, 256>& inverse_norms)
-        : cursor(std::move(list)), contributions(weight, inverse_norms) {}
+    Term(const ListCursor& list, float weight, const std::array<float, 256>& inverse_norms)
+        : cursor(list), contributions(weight, inverse_norms) {}
     ListCursor cursor;
     Contributions contributions;
     uint32_t list_max = 0;
@@ -170,8 +170,8 @@ class WindowScorer {
   Status open_lists() {
     for (const Bm25Query::Term& term : query_.terms_) {
       if (!term.lists[segment_]) continue;
-      HR_ASSIGN(ListCursor cursor, ListCursor::open(*term.lists[segment_], state_.row_limit));
-      auto opened = std::make_unique<Term>(std::move(cursor), term.weight, query_.inverse_norms_);
+      HR_ASSIGN(const ListCursor cursor, ListCursor::open(*term.lists[segment_], state_.row_limit));
+      auto opened = std::make_unique<Term>(cursor, term.weight, query_.inverse_norms_);
       ListCursor& list = opened->cursor;
       if (list.has_impacts()) {
         opened->list_max = opened->contributions.bound(list.list_impacts());
