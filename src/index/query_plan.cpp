@@ -165,7 +165,7 @@ class PhraseMatcher {
       HR_ASSIGN(const auto list, state_.find(term.text));
       if (!list) return {};
       HR_ASSIGN(ListCursor cursor, ListCursor::open(*list, state_.row_limit));
-      words_.push_back({std::move(cursor), PositionReader(list->positions), term.offset, {}});
+      words_.push_back({cursor, PositionReader(list->positions), term.offset, {}});
     }
     std::ranges::stable_sort(words_, {}, [](const Word& word) { return word.cursor.df(); });
     ListCursor& rarest = words_[0].cursor;
