@@ -83,3 +83,20 @@ def test_watch_makes_a_saved_file_searchable(tmp_path):
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=20)
+
+
+def test_ctrl_c_does_not_wait_for_who_writes_to_standard_input(tmp_path):
+    """The input stays open: more comes, or so it seems."""
+    process = subprocess.Popen(
+        [HEADRACE, "index", "-", "--into", "kb", "--model", "none"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdin.write("otters " * 100_000)  # more than a pipe holds: it is being read now
+    process.stdin.flush()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    process.stdin.close()
+    process.stderr.close()

@@ -168,8 +168,11 @@ Status Feeder::feed_file(const FileEntry& entry) {
 }
 
 Status Feeder::feed_standard_input() {
-  auto bytes = read_standard_input(context_.options.document_bytes_max);
-  if (!bytes) return deliver(failed_outcome("-", "", "read", std::move(bytes).error()));
+  auto bytes = read_standard_input(context_.options.document_bytes_max, context_.parts.cancel);
+  if (!bytes) {
+    if (bytes.error().code() == ErrorCode::cancelled) return std::unexpected(bytes.error());
+    return deliver(failed_outcome("-", "", "read", std::move(bytes).error()));
+  }
   Container container{"-", {}, hash128(*bytes)};
   container.allowance = std::make_shared<ExpansionAllowance>(2 * bytes->size());
   const Status status = feed_member(Member{"", std::move(*bytes), 0}, "-", container, 0);

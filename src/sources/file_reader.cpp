@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "sources/source_stamp.h"
@@ -85,15 +87,23 @@ Result<FileBytes> read_file(const std::string& path, uint64_t bytes_max) {
               "run again when it is complete, or use --watch");
 }
 
-Result<std::string> read_standard_input(uint64_t bytes_max) {
+Result<std::string> read_standard_input(uint64_t bytes_max, const CancelToken& cancel) {
+  constexpr size_t kPiece = 1 << 16;
+  constexpr int kPatienceMs =
+      100;  // whoever writes may take his time: Ctrl-C must not wait for him
   std::string bytes;
   while (true) {
-    HR_ASSIGN(const std::string piece, read_up_to(STDIN_FILENO, 1 << 16, "standard input"));
-    if (piece.empty()) return bytes;
-    bytes += piece;
-    if (bytes.size() > bytes_max) {
+    HR_TRY(cancel.check());
+    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    if (::poll(&input, 1, kPatienceMs) <= 0) continue;
+    const size_t before = bytes.size();
+    bytes.resize(before + kPiece);
+    const ssize_t got = ::read(STDIN_FILENO, bytes.data() + before, kPiece);
+    bytes.resize(before + static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    if (got == 0) return bytes;
+    if (got < 0 && errno != EINTR && errno != EAGAIN) return os_fail(errno, "read standard input");
+    if (bytes.size() > bytes_max)
       return std::unexpected(too_large("standard input", bytes.size(), bytes_max));
-    }
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "batch/document.h"
+#include "runtime/cancel.h"
 
 namespace headrace {
 
@@ -19,8 +20,8 @@ struct FileBytes {
 };
 
 Result<FileBytes> read_file(const std::string& path, uint64_t bytes_max);
-// Standard input to its end.
-Result<std::string> read_standard_input(uint64_t bytes_max);
+// Standard input to its end, or until `cancel` is requested.
+Result<std::string> read_standard_input(uint64_t bytes_max, const CancelToken& cancel);
 // The first `length` bytes (fewer when the file is shorter).
 Result<std::string> read_prefix(const std::string& path, size_t length);
 
