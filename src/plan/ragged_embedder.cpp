@@ -35,20 +35,8 @@ Result<std::shared_ptr<const RaggedEmbedder>> RaggedEmbedder::load(const std::st
 }
 
 Encoder::ScratchPtr RaggedEmbedder::take_scratch() const {
-  {
-    const MutexLock lock(mutex_);
-    if (!scratches_.empty()) {
-      Encoder::ScratchPtr scratch = std::move(scratches_.back());
-      scratches_.pop_back();
-      return scratch;
-    }
-  }
-  return encoder_->new_scratch();
-}
-
-void RaggedEmbedder::give_scratch(Encoder::ScratchPtr scratch) const {
-  const MutexLock lock(mutex_);
-  scratches_.push_back(std::move(scratch));
+  Encoder::ScratchPtr scratch = scratches_.take();
+  return scratch ? std::move(scratch) : encoder_->new_scratch();
 }
 
 Result<RaggedRows> RaggedEmbedder::embed(std::span<const std::string> texts, EmbedPurpose purpose,
@@ -85,7 +73,7 @@ Result<RaggedRows> RaggedEmbedder::embed(std::span<const std::string> texts, Emb
     Encoder::ScratchPtr scratch = take_scratch();
     RightOfWay::Bulk bulk(RightOfWay::of_process());
     Status status = encoder_->embed(sequences, rows, *scratch, [&] { bulk.offer(); });
-    give_scratch(std::move(scratch));
+    scratches_.give(std::move(scratch));
     if (!status) {
       const MutexLock lock(failure_mutex);
       failed = true;

@@ -13,6 +13,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "embed/ragged_encoder.h"
+#include "plan/scratch_pool.h"
 #include "plan/vector_model.h"
 
 namespace headrace {
@@ -40,12 +41,10 @@ class RaggedEmbedder {
 
  private:
   Encoder::ScratchPtr take_scratch() const;
-  void give_scratch(Encoder::ScratchPtr scratch) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<const embed::RaggedEncoder> encoder_;
-  mutable Mutex mutex_;
-  mutable std::vector<Encoder::ScratchPtr> scratches_ HR_GUARDED_BY(mutex_);
+  mutable ScratchPool scratches_;
 };
 
 }  // namespace headrace

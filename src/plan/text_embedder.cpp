@@ -79,20 +79,8 @@ Result<std::shared_ptr<const VectorModel>> TextEmbedder::load(const std::string&
 }
 
 Encoder::ScratchPtr TextEmbedder::take_scratch() const {
-  {
-    MutexLock lock(mutex_);
-    if (!scratches_.empty()) {
-      Encoder::ScratchPtr scratch = std::move(scratches_.back());
-      scratches_.pop_back();
-      return scratch;
-    }
-  }
-  return encoder_->new_scratch();
-}
-
-void TextEmbedder::give_scratch(Encoder::ScratchPtr scratch) const {
-  MutexLock lock(mutex_);
-  scratches_.push_back(std::move(scratch));
+  Encoder::ScratchPtr scratch = scratches_.take();
+  return scratch ? std::move(scratch) : encoder_->new_scratch();
 }
 
 Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
@@ -130,7 +118,7 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
       if (bulk) bulk->offer();
     };
     Status status = encoder_->embed(sequences, out, *scratch, between, team);
-    give_scratch(std::move(scratch));
+    scratches_.give(std::move(scratch));
     if (!status) {
       MutexLock lock(failure_mutex);
       failed = true;

@@ -16,6 +16,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "embed/encoder.h"
+#include "plan/scratch_pool.h"
 #include "plan/vector_model.h"
 
 namespace headrace {
@@ -34,13 +35,11 @@ class TextEmbedder final : public VectorModel {
 
  private:
   Encoder::ScratchPtr take_scratch() const;
-  void give_scratch(Encoder::ScratchPtr scratch) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<const Encoder> encoder_;
   VectorModelInfo info_;
-  mutable Mutex mutex_;
-  mutable std::vector<Encoder::ScratchPtr> scratches_ HR_GUARDED_BY(mutex_);
+  mutable ScratchPool scratches_;
 };
 
 }  // namespace headrace

@@ -29,20 +29,8 @@ Result<std::shared_ptr<const TextReranker>> TextReranker::load(const std::string
 }
 
 Encoder::ScratchPtr TextReranker::take_scratch() const {
-  {
-    const MutexLock lock(mutex_);
-    if (!scratches_.empty()) {
-      Encoder::ScratchPtr scratch = std::move(scratches_.back());
-      scratches_.pop_back();
-      return scratch;
-    }
-  }
-  return reranker_->new_scratch();
-}
-
-void TextReranker::give_scratch(Encoder::ScratchPtr scratch) const {
-  const MutexLock lock(mutex_);
-  scratches_.push_back(std::move(scratch));
+  Encoder::ScratchPtr scratch = scratches_.take();
+  return scratch ? std::move(scratch) : reranker_->new_scratch();
 }
 
 Result<std::vector<float>> TextReranker::rerank(const std::string& query,
@@ -69,7 +57,7 @@ Result<std::vector<float>> TextReranker::rerank(const std::string& query,
     std::vector<float> out(sequences.size());
     Encoder::ScratchPtr scratch = take_scratch();
     Status status = reranker_->score(sequences, out, *scratch);
-    give_scratch(std::move(scratch));
+    scratches_.give(std::move(scratch));
     if (!status) {
       const MutexLock lock(failure_mutex);
       failed = true;

@@ -13,6 +13,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "embed/reranker.h"
+#include "plan/scratch_pool.h"
 #include "runtime/cancel.h"
 #include "runtime/thread_pool.h"
 #include "transform/tokenizer.h"
@@ -36,12 +37,10 @@ class TextReranker {
 
  private:
   Encoder::ScratchPtr take_scratch() const;
-  void give_scratch(Encoder::ScratchPtr scratch) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<const embed::Reranker> reranker_;
-  mutable Mutex mutex_;
-  mutable std::vector<Encoder::ScratchPtr> scratches_ HR_GUARDED_BY(mutex_);
+  mutable ScratchPool scratches_;
 };
 
 }  // namespace headrace
