@@ -104,7 +104,6 @@ class StoreWorkload {
   SimulatedFileSystem& files_;
   std::mt19937_64 random_;
   const WriterOptions options_;
-  std::unique_ptr<Writer> writer_;
   Mutex
       mutex_;  // candidates_ and last_step_ are written under it, read by their own thread without
   std::vector<ModelState> candidates_;
@@ -113,6 +112,8 @@ class StoreWorkload {
   uint32_t mark_ = 0;
   std::optional<Error> error_;
   std::string last_step_;
+  // Gone first: its threads may be asking for the moment still.
+  std::unique_ptr<Writer> writer_;
 };
 
 }  // namespace headrace::index::testing
