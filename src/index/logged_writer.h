@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "index/commit_rate.h"
 #include "index/knowledge_base.h"
 #include "index/log.h"
 #include "index/pending_documents.h"
@@ -65,6 +66,7 @@ class LoggedWriter : public Writer {
     std::vector<std::string> spaces;
     uint64_t file = 0;
     bool is_fold = false;  // of memory segments
+    bool lists = false;    // for vectors that are many enough
     SegmentMergeMaps maps;
     std::shared_ptr<const Segment> result;  // null: no row and no document is left
   };
@@ -94,6 +96,10 @@ class LoggedWriter : public Writer {
   Status give_up(Status status) HR_REQUIRES(mutex_);
   Status commit_locked() HR_REQUIRES(mutex_);
   bool must_sync() const HR_REQUIRES(mutex_);
+  // Commits come so fast that all cores have enough to do.
+  bool is_pressed() const HR_REQUIRES(mutex_) {
+    return rate_.is_high(std::chrono::steady_clock::now());
+  }
   void owe(std::string bytes) HR_REQUIRES(mutex_);
   void prepare_some(bool is_awaited) HR_REQUIRES(mutex_);
   void join_segments() HR_REQUIRES(mutex_);
@@ -126,6 +132,7 @@ class LoggedWriter : public Writer {
     size_t count = 0;
   };
   std::optional<Range> worth_merging() const HR_REQUIRES(mutex_);
+  std::optional<Range> worth_listing() const HR_REQUIRES(mutex_);
   Merge plan(Range range) HR_REQUIRES(mutex_);
   Status run(Merge& merge) const;
   bool wants_lists(const HeldSegment& held) const HR_REQUIRES(mutex_);
@@ -135,6 +142,7 @@ class LoggedWriter : public Writer {
   Status merge_now(Range range) HR_REQUIRES(mutex_);
   Status merge_all_now() HR_REQUIRES(mutex_);
   void merge_beside() HR_REQUIRES(mutex_);
+  void care() HR_EXCLUDES(turn_, mutex_);
   Status adopt_if_cheap() HR_REQUIRES(mutex_);
   void begin(Lane LoggedWriter::* which, Merge merge) HR_REQUIRES(mutex_);
   void work(Lane LoggedWriter::* which) HR_EXCLUDES(mutex_);
@@ -177,8 +185,9 @@ class LoggedWriter : public Writer {
   };
   Owed owed_ HR_GUARDED_BY(mutex_);
   PendingDocuments preparing_documents_ HR_GUARDED_BY(mutex_);
-  bool preparing_ HR_GUARDED_BY(mutex_) = false;   // by one thread at a time
-  bool is_pressed_ HR_GUARDED_BY(mutex_) = false;  // commits come faster than they are prepared
+  bool preparing_ HR_GUARDED_BY(mutex_) = false;  // by one thread at a time
+  CommitRate rate_ HR_GUARDED_BY(mutex_);
+  bool care_due_ HR_GUARDED_BY(mutex_) = false;  // something was put off to a quiet moment
   Status prepare_failure_ HR_GUARDED_BY(mutex_);
   CondVar prepared_;
   CondVar preparation_wanted_;

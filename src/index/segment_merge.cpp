@@ -54,7 +54,8 @@ void plan_documents(const SegmentMergeInput& input, DeadRows dead, std::span<con
 }
 
 Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const SegmentMergeMaps& maps,
-                        const std::string& space, bool lists, SectionFileWriter& writer) {
+                        const std::string& space, const VectorMergeOptions& options,
+                        SectionFileWriter& writer) {
   std::vector<MergeInput<VectorSet>> sets;
   bool any = false;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -69,7 +70,7 @@ Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const Segment
   }
   if (!any) return {};
   HR_ASSIGN(SectionSink * sink, writer.begin(SectionKind::vectors, space));
-  return merge_vectors(sets, lists, *sink);
+  return merge_vectors(sets, options, *sink);
 }
 
 // Postings of the first version do not say where words stand: the texts are read again.
@@ -206,7 +207,7 @@ Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs
     HR_TRY(write_section(writer, SectionKind::postings, postings, merge_postings));
   }
   for (const std::string& space : spaces) {
-    HR_TRY(merge_vectors_of(inputs, maps, space, options.vector_lists, writer));
+    HR_TRY(merge_vectors_of(inputs, maps, space, options.vectors, writer));
   }
   HR_ASSIGN(const SectionFileSeal seal, writer.finish(maps.row_count, maps.document_count));
   for (const SegmentMergeInput& input : inputs) input.segment->forget();

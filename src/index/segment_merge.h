@@ -39,7 +39,7 @@ Result<SegmentMergeMaps> plan_merge(std::span<const SegmentMergeInput> inputs, D
 struct SegmentMergeOptions {
   uint64_t id = 0;
   BlobCodec codec = BlobCodec::zstd;
-  bool vector_lists = false;  // see merge_vectors
+  VectorMergeOptions vectors;
   // Words of many rows are merged on a thread of their own, where this holds their postings.
   uint64_t beside_bytes_max = 0;
 };

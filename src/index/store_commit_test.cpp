@@ -5,6 +5,8 @@
 
 #include <limits>
 #include <map>
+#include <random>
+#include <thread>
 
 #include "env/simulated_file_system.h"
 #include "index/knowledge_base.h"
@@ -15,9 +17,7 @@ namespace {
 constexpr const char* kFolder = "/kb";
 constexpr uint32_t kDimension = 4;
 
-std::unique_ptr<Writer> open_writer(FileSystem& files, bool background = true) {
-  WriterOptions options;
-  options.background = background;
+std::unique_ptr<Writer> open_writer(FileSystem& files, const WriterOptions& options) {
   auto writer = Writer::open(files, kFolder, options);
   EXPECT_TRUE(writer);
   Space space;
@@ -26,6 +26,12 @@ std::unique_ptr<Writer> open_writer(FileSystem& files, bool background = true) {
   space.metric = Metric::ip;
   EXPECT_TRUE((*writer)->add_space(space));
   return std::move(*writer);
+}
+
+std::unique_ptr<Writer> open_writer(FileSystem& files, bool background = true) {
+  WriterOptions options;
+  options.background = background;
+  return open_writer(files, options);
 }
 
 // Rows first … first + count, each with a text, a column and a vector.
@@ -154,6 +160,38 @@ TEST(StoreCommit, AGroupWithABadVectorIsRefusedWhole) {
   ASSERT_TRUE(writer->commit());
   EXPECT_EQ(writer->snapshot()->info().rows, 0U);
   EXPECT_FALSE(writer->document("row0"));
+}
+
+// What was put off while rows came fast is done without a further commit.
+TEST(StoreCommit, AQuietMomentIsUsedForMergesAndLists) {
+  SimulatedFileSystem files(6);
+  WriterOptions options;
+  options.memory_bytes_max = 2 << 20;
+  options.segments_max = 2;
+  const auto writer = open_writer(files, options);
+  constexpr size_t kRows = 60'000;
+  std::mt19937 random(1);
+  for (size_t first = 0; first < kRows; first += 1000) {
+    Group group(first, 1000);
+    for (float& number : group.vectors) number = static_cast<float>(random() % 1000) - 500;
+    ASSERT_TRUE(writer->put_rows(group.group()));
+    ASSERT_TRUE(writer->commit());
+  }
+  const auto is_settled = [&] {
+    const auto snapshot = writer->snapshot();
+    size_t in_files = 0;
+    bool lists = true;
+    for (const SegmentInfo& info : snapshot->segment_infos()) in_files += info.file != 0;
+    for (const SegmentView& view : snapshot->segments()) {
+      for (const VectorSet* set : view.vectors("default")) lists = lists && !set->wants_lists();
+    }
+    return lists && in_files <= options.segments_max;
+  };
+  while (!is_settled()) std::this_thread::yield();
+  EXPECT_EQ(contents(*writer->snapshot()).size(), kRows);
+  const auto report = verify(files, kFolder);
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(report->ok());
 }
 
 }  // namespace

@@ -251,7 +251,7 @@ Status add_late_vectors(HeldSegment& held, const std::string& space, VectorSetBu
   for (const VectorSet* known : held.vectors(space)) inputs.push_back({known, same});
   inputs.push_back({late->set.get(), same});
   auto merged = std::make_shared<LateVectors>();
-  HR_TRY(merge_vectors(inputs, false, merged->image));
+  HR_TRY(merge_vectors(inputs, {}, merged->image));
   HR_ASSIGN(VectorSet all, VectorSet::open(merged->image.bytes()));
   merged->set = std::make_unique<VectorSet>(std::move(all));
   sets.assign(1, std::move(merged));

@@ -60,9 +60,10 @@ class SegmentCountCache {
 
 struct HeldSegment {
   std::shared_ptr<const Segment> segment;
-  uint64_t file = 0;        // 0: memory
-  uint32_t id = 0;          // within a StoreState, which gives it
-  bool is_folding = false;  // in memory, and on its way into a file: not joined any more
+  uint64_t file = 0;         // 0: memory
+  uint32_t id = 0;           // within a StoreState, which gives it
+  bool is_folding = false;   // in memory, and on its way into a file: not joined any more
+  bool tried_lists = false;  // a merge was asked to put its vectors into lists
   std::shared_ptr<const RowBitmap> deleted;
   std::shared_ptr<const RowBitmap> stale;  // documents
   std::map<std::string, std::vector<std::shared_ptr<const LateVectors>>, std::less<>> late;

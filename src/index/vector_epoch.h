@@ -50,8 +50,9 @@ void multiply_rows(const float* rows, size_t row_count, const float* others, siz
 // How many lists suit a segment of so many vectors.
 uint32_t list_count_for(uint64_t vectors);
 
-// `sample`: rows of padded_length(dimension); at least list_count of them.
+// `sample`: rows of padded_length(dimension); at least list_count of them. What is made is of no
+// use once `cancelled` (or null) says so.
 VectorEpoch train_epoch(std::span<const float> sample, uint32_t dimension, uint32_t list_count,
-                        ThreadPool& pool);
+                        ThreadPool& pool, const std::atomic<bool>* cancelled = nullptr);
 
 }  // namespace headrace::index

@@ -95,8 +95,12 @@ class SampleLists {
   WholeQueries rows_;
 };
 
+bool is_cancelled(const std::atomic<bool>* cancelled) {
+  return cancelled != nullptr && *cancelled;
+}
+
 std::vector<float> train_centroids(std::span<const float> sample, size_t padded, uint32_t lists,
-                                   SampleLists& nearest) {
+                                   SampleLists& nearest, const std::atomic<bool>* cancelled) {
   const size_t all = sample.size() / padded;
   std::mt19937 random(17);
   std::vector<uint32_t> order(all);
@@ -107,7 +111,7 @@ std::vector<float> train_centroids(std::span<const float> sample, size_t padded,
     std::copy_n(sample.data() + order[list % all] * padded, padded,
                 centroids.data() + list * padded);
   }
-  for (int round = 0; round < kListRounds; ++round) {
+  for (int round = 0; round < kListRounds && !is_cancelled(cancelled); ++round) {
     // Coarse at first: a part of the rows will do (they are in no order).
     const size_t count =
         round < kPartRounds ? std::min<size_t>(all, size_t{lists} * kPartRows) : all;
@@ -276,7 +280,7 @@ void measure_noise(VectorEpoch& epoch, std::span<const float> rows,
 }  // namespace
 
 VectorEpoch train_epoch(std::span<const float> sample, uint32_t dimension, uint32_t list_count,
-                        ThreadPool& pool) {
+                        ThreadPool& pool, const std::atomic<bool>* cancelled) {
   const size_t padded = padded_length(dimension);
   const size_t count = sample.size() / padded;
   VectorEpoch epoch;
@@ -285,7 +289,9 @@ VectorEpoch train_epoch(std::span<const float> sample, uint32_t dimension, uint3
   epoch.list_count = list_count;
   const size_t stride = padded_length(epoch.basis_size);
   SampleLists nearest(sample, padded, pool);
-  const std::vector<float> centers = train_centroids(sample, padded, list_count, nearest);
+  const std::vector<float> centers =
+      train_centroids(sample, padded, list_count, nearest, cancelled);
+  if (is_cancelled(cancelled)) return epoch;
   // Residuals of some rows.
   const std::span<const uint32_t> lists = nearest.assign(centers, count);
   const size_t used = std::min(count, std::max<size_t>(kCodeSample * 384 / (padded + 384), 4096));

@@ -128,10 +128,12 @@ class VectorLists {
 
 // Writes a section of version 2. `rows` ascending; `vector(i, out)` gives the i-th (safe from
 // several threads). Returns false, with nothing written, where the split would be too coarse.
-// `before`: an epoch to take over where it fits, or null.
+// `before`: an epoch to take over where it fits, or null. Error: cancelled, once `cancelled` (or
+// null) says so.
 using VectorSource = std::function<void(size_t i, std::span<float> out)>;
 Result<bool> write_vector_lists(SectionSink& out, uint32_t dimension, Metric metric,
                                 std::span<const uint32_t> rows, const VectorSource& vector,
-                                const VectorEpoch* before);
+                                const VectorEpoch* before,
+                                const std::atomic<bool>* cancelled = nullptr);
 
 }  // namespace headrace::index

@@ -29,12 +29,13 @@ constexpr float kLosses[] = {0.5f,  0.3f,  0.2f,   0.1f,   0.05f, 0.03f,
 class ListsBuilder {
  public:
   ListsBuilder(uint32_t dimension, Metric metric, std::span<const uint32_t> rows,
-               const VectorSource& vector)
+               const VectorSource& vector, const std::atomic<bool>* cancelled)
       : dimension_(dimension),
         padded_(padded_length(dimension)),
         metric_(metric),
         rows_(rows),
         vector_(vector),
+        cancelled_(cancelled),
         pool_(usable_cpu_count() - 1 > 0 ? usable_cpu_count() - 1 : 1) {}
 
   Result<bool> run(const VectorEpoch* before, SectionSink& out) {
@@ -43,17 +44,29 @@ class ListsBuilder {
                       before->list_count <= 2 * lists && lists <= 2 * before->list_count;
     EffortQueries queries(dimension_, metric_, rows_.size(), vector_);
     made_.epoch =
-        fits ? *before : train_epoch(take_sample(lists, queries), dimension_, lists, pool_);
+        fits ? *before
+             : train_epoch(take_sample(lists, queries), dimension_, lists, pool_, cancelled_);
+    HR_TRY(go_on());
     const WholeRotation rotation(made_.epoch);
-    if (!assign_all(rotation, queries)) return false;
+    const bool fine = assign_all(rotation, queries);
+    HR_TRY(go_on());
+    if (!fine) return false;
     sort_into_lists();
     encode_all(rotation);
+    HR_TRY(go_on());
     measure_efforts(rotation, queries, fits);
+    HR_TRY(go_on());
     HR_TRY(write_lists_section(made_, rows_, vector_, metric_, pool_, out));
     return true;
   }
 
  private:
+  bool is_cancelled() const { return cancelled_ != nullptr && *cancelled_; }
+  Status go_on() const {
+    if (!is_cancelled()) return {};
+    return fail(ErrorCode::cancelled, "the making of lists was called off");
+  }
+
   // Without the rows that efforts are measured with: a list's centroid is nearer to the rows that
   // it was made from than to others.
   std::vector<float> take_sample(uint32_t lists, const EffortQueries& queries) {
@@ -108,7 +121,7 @@ class ListsBuilder {
       std::vector<int32_t> sums;
       float squares[kBlockRows];
       float means[kBlockRows];
-      for (size_t b = task; b < blocks; b += tasks) {
+      for (size_t b = task; b < blocks && !is_cancelled(); b += tasks) {
         const size_t begin = b * kBlockRows;
         const size_t size = std::min(kBlockRows, count - begin);
         for (size_t i = 0; i < size; ++i) {
@@ -210,6 +223,7 @@ class ListsBuilder {
     const CodedRows rows = {list_of_,      made_.place_of, made_.begins,
                             block_begins_, made_.codes,    trained_on};
     for (const size_t k : kEffortK) {
+      if (is_cancelled()) return;
       EffortMeter meter(made_.epoch, bounds, rotation, rows, queries, k, pool_);
       auto efforts = meter.measure(kLosses);
       made_.efforts.push_back(
@@ -222,6 +236,7 @@ class ListsBuilder {
   const Metric metric_;
   const std::span<const uint32_t> rows_;
   const VectorSource& vector_;
+  const std::atomic<bool>* const cancelled_;
   ThreadPool pool_;
   MadeLists made_;
   std::vector<uint32_t> list_of_;
@@ -233,8 +248,8 @@ class ListsBuilder {
 
 Result<bool> write_vector_lists(SectionSink& out, uint32_t dimension, Metric metric,
                                 std::span<const uint32_t> rows, const VectorSource& vector,
-                                const VectorEpoch* before) {
-  return ListsBuilder(dimension, metric, rows, vector).run(before, out);
+                                const VectorEpoch* before, const std::atomic<bool>* cancelled) {
+  return ListsBuilder(dimension, metric, rows, vector, cancelled).run(before, out);
 }
 
 }  // namespace headrace::index

@@ -58,7 +58,7 @@ std::string flat_section(std::span<const float> rows, uint32_t dimension, Metric
 std::string listed_section(const VectorSet& flat, std::span<const uint32_t> map) {
   const MergeInput<VectorSet> input{&flat, map};
   StringSink sink;
-  const Status status = merge_vectors({&input, 1}, true, sink);
+  const Status status = merge_vectors({&input, 1}, {.lists = true}, sink);
   EXPECT_TRUE(status) << status.error().message();
   return sink.take();
 }
@@ -447,7 +447,7 @@ TEST(VectorLists, MergeDropsRowsAndKeepsRecall) {
   expected.insert(expected.end(), new_rows.begin(), new_rows.end());
   const MergeInput<VectorSet> inputs[] = {{before.listed.get(), kept}, {&fresh, appended}};
   StringSink sink;
-  ASSERT_TRUE(merge_vectors(inputs, true, sink));
+  ASSERT_TRUE(merge_vectors(inputs, {.lists = true}, sink));
   const std::string bytes = sink.take();
   Both after(expected, kDimension, Metric::cosine);
   *after.listed = std::move(*VectorSet::open(bytes));
@@ -464,13 +464,27 @@ TEST(VectorLists, MergeDropsRowsAndKeepsRecall) {
   few[9] = 1;
   const MergeInput<VectorSet> last[] = {{before.listed.get(), few}};
   StringSink small;
-  ASSERT_TRUE(merge_vectors(last, true, small));
+  ASSERT_TRUE(merge_vectors(last, {.lists = true}, small));
   const std::string small_bytes = small.take();
   const VectorSet two = std::move(*VectorSet::open(small_bytes));
   std::vector<float> values(kDimension);
   ASSERT_TRUE(two.vector(1, values));
   EXPECT_LT(vector_kernels().l2_f32(values.data(), old_rows.data() + 9 * kDimension, kDimension),
             1e-4f);
+}
+
+TEST(VectorLists, TheirMakingCanBeCalledOff) {
+  constexpr uint32_t kDimension = 16;
+  const std::string bytes =
+      flat_section(made_rows(kListedVectorsMin, kDimension, 5, true), kDimension, Metric::cosine);
+  const VectorSet flat = std::move(*VectorSet::open(bytes));
+  const std::vector<uint32_t> map = same_rows(kListedVectorsMin);
+  const MergeInput<VectorSet> input{&flat, map};
+  const std::atomic<bool> cancelled = true;
+  StringSink sink;
+  const Status status = merge_vectors({&input, 1}, {.lists = true, .cancelled = &cancelled}, sink);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code(), ErrorCode::cancelled);
 }
 
 TEST(VectorLists, DamageIsRefusedOrHarmless) {

@@ -409,7 +409,8 @@ std::optional<VectorEpoch> epoch_before(std::span<const MergeInput<VectorSet>> i
 
 }  // namespace
 
-Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs, bool lists, SectionSink& out) {
+Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs,
+                     const VectorMergeOptions& options, SectionSink& out) {
   if (inputs.empty()) {
     return fail(ErrorCode::internal, "a merge of vectors needs at least one input");
   }
@@ -418,13 +419,14 @@ Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs, bool lists, 
   std::vector<uint32_t> rows;
   rows.reserve(places.size());
   for (const MergedVector& place : places) rows.push_back(place.row);
-  if (lists && places.size() >= kListedVectorsMin) {
+  if (options.lists && places.size() >= kListedVectorsMin) {
     const VectorSource source = [&](size_t i, std::span<float> vector) {
       inputs[places[i].input].part->state().decode(places[i].i, vector);
     };
     const std::optional<VectorEpoch> before = epoch_before(inputs);
-    HR_ASSIGN(const bool written, write_vector_lists(out, layout.dimension, layout.metric, rows,
-                                                     source, before ? &*before : nullptr));
+    HR_ASSIGN(const bool written,
+              write_vector_lists(out, layout.dimension, layout.metric, rows, source,
+                                 before ? &*before : nullptr, options.cancelled));
     if (written) return {};
   }
   HR_TRY(write_head(out));

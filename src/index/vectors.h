@@ -7,6 +7,7 @@
 // Owns: VectorSet is a view into a file's bytes. Threads: const and safe. Errors: damaged.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -82,8 +83,14 @@ class VectorSet {
 // From this many vectors on lists are worth their making.
 inline constexpr uint32_t kListedVectorsMin = 20'000;
 
-// Later inputs win where several cover one resulting row. With `lists`, many vectors are put into
-// lists (which takes all cores and some seconds).
-Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs, bool lists, SectionSink& out);
+// With `lists`, many vectors are put into lists, which takes all cores and some seconds:
+// `cancelled` (or null) becoming true ends it early.
+struct VectorMergeOptions {
+  bool lists = false;
+  const std::atomic<bool>* cancelled = nullptr;
+};
+// Later inputs win where several cover one resulting row.
+Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs,
+                     const VectorMergeOptions& options, SectionSink& out);
 
 }  // namespace headrace::index

@@ -17,7 +17,7 @@ constexpr uint64_t kUnsyncedBytesMax = 8 << 20;
 // Where commits come faster than they are prepared, that waits for so much or for so long: one
 // larger segment is less work than several that are joined.
 constexpr uint64_t kPreparedTogetherBytes = 4 << 20;
-constexpr std::chrono::milliseconds kPreparedTogetherTime{10};
+constexpr std::chrono::milliseconds kPreparedTogetherTime{25};
 // So much is prepared on all cores; less, where somebody waits for it.
 constexpr uint64_t kBytesWorthThreads = 6 << 20;
 constexpr uint64_t kAwaitedBytesWorthThreads = 512 << 10;
@@ -79,6 +79,7 @@ void LoggedWriter::owe(std::string bytes) {
     owed_.bytes.push_back(std::move(early));
   }
   owed_.size += bytes.size();
+  rate_.add(std::chrono::steady_clock::now(), owed_.size - before);
   owed_.bytes.push_back(std::move(bytes));
   owed_.documents.add(std::move(pending_documents_));
   forget_pending();
@@ -119,6 +120,8 @@ void LoggedWriter::prepare_some(bool is_awaited) {
 // Few segments make searches fast. What is joined is not seen by anybody else meanwhile: only who
 // prepares marks rows or adds vectors, or who waits for it first.
 void LoggedWriter::join_segments() {
+  // What comes fast is large already, and soon goes into a file.
+  if (is_pressed()) return;
   while (const auto range = state_->worth_joining()) {
     const auto begin = state_->segments().begin() + static_cast<std::ptrdiff_t>(range->first);
     const std::vector<HeldSegment> segments(begin,
@@ -165,17 +168,26 @@ void LoggedWriter::prepare_beside() {
       continue;
     }
     if (owed_.bytes.empty()) {
-      preparation_wanted_.wait(mutex_);
+      const bool is_due = care_due_ || merging_.stage == MergeStage::done;
+      const auto quiet_at = rate_.quiet_at();
+      if (!is_due) {
+        preparation_wanted_.wait(mutex_);
+      } else if (std::chrono::steady_clock::now() < quiet_at) {
+        preparation_wanted_.wait_until(mutex_, quiet_at);
+      } else {
+        mutex_.unlock();
+        care();
+        mutex_.lock();
+      }
       continue;
     }
     const auto until = owed_.since + kPreparedTogetherTime;
-    if (is_pressed_ && owed_.size < kPreparedTogetherBytes &&
+    if (is_pressed() && owed_.size < kPreparedTogetherBytes &&
         std::chrono::steady_clock::now() < until) {
       preparation_wanted_.wait_until(mutex_, until);
       continue;
     }
     prepare_some(false);
-    is_pressed_ = !owed_.bytes.empty();
   }
   mutex_.unlock();
 }

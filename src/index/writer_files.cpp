@@ -23,7 +23,7 @@ Result<std::optional<HeldSegment>> LoggedWriter::write_segment(
   const std::vector<std::string> spaces = state_->space_names();
   HR_TRY(merge_segments(
       inputs, maps, spaces,
-      {held.file, BlobCodec::zstd, false, options_.background ? options_.memory_bytes_max / 2 : 0},
+      {held.file, BlobCodec::zstd, {}, options_.background ? options_.memory_bytes_max / 2 : 0},
       *sink));
   HR_TRY(sink->finish());
   HR_ASSIGN(held.segment, Segment::open_file(files_, path, path, kCheckAtOpenBytesMax));

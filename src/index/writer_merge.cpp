@@ -70,6 +70,16 @@ std::optional<LoggedWriter::Range> LoggedWriter::worth_merging() const {
   return std::nullopt;
 }
 
+// A file segment whose vectors could be in lists, and that no merge was asked to put there.
+std::optional<LoggedWriter::Range> LoggedWriter::worth_listing() const {
+  const auto& segments = state_->segments();
+  for (size_t i = 0; i < segments.size(); ++i) {
+    if (segments[i].file != 0 && !segments[i].tried_lists && wants_lists(segments[i]))
+      return Range{i, 1};
+  }
+  return std::nullopt;
+}
+
 LoggedWriter::Merge LoggedWriter::plan(Range range) {
   Merge merge;
   const auto begin = state_->segments().begin() + static_cast<std::ptrdiff_t>(range.first);
@@ -88,7 +98,9 @@ Status LoggedWriter::write_merged(Merge& merge) const {
   HR_ASSIGN(const auto file, FileSink::create(files_, path));
   CancellableSink sink(*file, merge.is_fold ? cancel_fold_ : cancel_merge_);
   HR_TRY(merge_segments(inputs, merge.maps, merge.spaces,
-                        {merge.file, BlobCodec::zstd, !merge.is_fold,
+                        {merge.file,
+                         BlobCodec::zstd,
+                         {merge.lists, merge.is_fold ? &cancel_fold_ : &cancel_merge_},
                          options_.background ? options_.memory_bytes_max / 2 : 0},
                         sink));
   HR_TRY(file->finish());
@@ -112,6 +124,7 @@ Status LoggedWriter::adopt(const Merge& merge, std::vector<HeldSegment>& segment
   const std::vector<HeldSegment> now(begin, begin + count);
   HeldSegment merged;
   merged.file = merge.file;
+  merged.tried_lists = merge.lists;
   merged.segment = merge.result;
   if (!merge.result) {  // nothing was left, so nothing can have happened to it
     segments.erase(begin, begin + count);
@@ -158,6 +171,7 @@ Status LoggedWriter::adopt(const Merge& merge, std::vector<HeldSegment>& segment
 // While the log is empty, or at a moment when nobody writes: the calling thread merges.
 Status LoggedWriter::merge_now(Range range) {
   Merge merge = plan(range);
+  merge.lists = true;
   const uint64_t number = state_->manifest().number;
   const Status status = [&]() HR_REQUIRES(mutex_) -> Status {
     HR_TRY(run(merge));
@@ -174,16 +188,23 @@ Status LoggedWriter::merge_all_now() {
   return {};
 }
 
+// While commits come faster than they are prepared, all cores have enough to do: merges are put off
+// until it is quiet, and where files become too many they leave out the lists.
 void LoggedWriter::merge_beside() {
   if (merging_.stage == MergeStage::done) static_cast<void>(adopt_if_cheap());
   if (merging_.stage == MergeStage::none) {
-    const auto range = worth_merging();
+    auto range = worth_merging();
+    if (!range && options_.background) range = worth_listing();
     if (!range) return;
     if (!options_.background) {
       static_cast<void>(merge_now(*range));  // tried again by the next commit
       return;
     }
-    begin(&LoggedWriter::merging_, plan(*range));
+    care_due_ = true;
+    if (is_pressed() && file_segments() <= 2 * options_.segments_max) return;
+    Merge merge = plan(*range);
+    merge.lists = !is_pressed();
+    begin(&LoggedWriter::merging_, std::move(merge));
   }
   // Writing that is faster than merging waits here, before there are too many files.
   if (file_segments() > 3 * options_.segments_max) {
@@ -206,6 +227,18 @@ Status LoggedWriter::adopt_if_cheap() {
   if (state_->manifest().number != number) drop(merging_);
   if (!status && !folder_owed_) remove_unreferenced();
   return status;
+}
+
+// What was put off to a quiet moment: merges, and putting in place what they made.
+void LoggedWriter::care() {
+  MutexLock turn(turn_);
+  MutexLock guard(mutex_);
+  care_due_ = false;
+  if (stopping_ || log_->unfit() || !prepare_failure_ || !owed_.bytes.empty()) return;
+  if (merging_.stage == MergeStage::done) static_cast<void>(flush_locked());
+  if (!stopping_) merge_beside();
+  // What runs now says so when it is done.
+  if (is_busy(merging_)) care_due_ = false;
 }
 
 void LoggedWriter::begin(Lane LoggedWriter::* which, Merge merge) {
@@ -257,7 +290,10 @@ void LoggedWriter::work(Lane LoggedWriter::* which) {
       drop(lane);  // the disk may be full: a later commit tries again
     }
     merge_changed_.notify_all();
+    preparation_wanted_.notify_one();
   }
+  if (lane.stage == MergeStage::wanted) drop(lane);
+  merge_changed_.notify_all();
   mutex_.unlock();
 }
 
