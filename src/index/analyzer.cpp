@@ -50,7 +50,7 @@ Stemmer make_stemmer(std::string_view language) {
 // pay for it.
 class StemCache {
  public:
-  static constexpr size_t kWordMax = 23;
+  static constexpr size_t kWordMax = RememberedTerm::kBytesMax;
 
   // A word and what follows it up to kWordRoom are zeros in its buffer: comparing and hashing take
   // three steps whatever its length.
@@ -70,17 +70,17 @@ class StemCache {
     }
   };
   static_assert(sizeof(Entry) == 32);
-  struct Term {
-    uint8_t size = 0;
-    std::array<char, kWordMax> bytes{};
-  };
 
-  // The entry where `word` belongs, or null while there is no cache.
-  Entry* find(std::string_view word, const Words& words) {
-    if (entries_.empty() || word.size() > kWordMax) return nullptr;
-    return &entries_[hash(words) & (entries_.size() - 1)];
+  // The entry where the word belongs, or null while there is no cache.
+  Entry* find(const Words& words) {
+    return entries_.empty() ? nullptr : &entries_[hash(words) & (entries_.size() - 1)];
   }
-  Term& term(const Entry* entry) { return terms_[static_cast<size_t>(entry - entries_.data())]; }
+  void prefetch(const Words& words) const {
+    if (!entries_.empty()) __builtin_prefetch(&entries_[hash(words) & (entries_.size() - 1)]);
+  }
+  RememberedTerm& term(const Entry* entry) {
+    return terms_[static_cast<size_t>(entry - entries_.data())];
+  }
 
   void count_miss() {
     ++misses_;
@@ -102,7 +102,7 @@ class StemCache {
   }
 
   std::vector<Entry> entries_;
-  std::vector<Term> terms_;
+  std::vector<RememberedTerm> terms_;
   uint64_t misses_ = 0;
 };
 
@@ -113,19 +113,29 @@ class WordAnalyzer final : public Analyzer {
   uint32_t analyze(
       std::string_view text,
       const std::function<void(std::string_view term, uint32_t position)>& on_term) override {
-    return analyze_remembering(text, [&](std::string_view term, uint32_t position, TermMemo*) {
-      on_term(term, position);
+    return analyze_remembering(text, [&](std::span<const PlacedTerm> terms) {
+      for (const PlacedTerm& term : terms) on_term(term.text(), term.position);
     });
   }
 
-  uint32_t analyze_remembering(std::string_view text, const OnTerm& on_term) override {
+  uint32_t analyze_remembering(std::string_view text, const OnTerms& on_terms) override {
     uint32_t position = 0;
     scan_words(text, rules_, buffers_, [&](const Word& word) {
-      TermMemo* memo = nullptr;
-      const std::string_view term = term_of(word, memo);
-      on_term(term, position, memo);
+      if (word.is_padded && word.text.size() <= StemCache::kWordMax) {
+        Waiting& waiting = waiting_[waiting_count_++];
+        waiting = {StemCache::load(word.text), position, static_cast<uint8_t>(word.text.size()),
+                   word.stemmable && stemmer_ != nullptr};
+        if (waiting.is_stemmed) cache_.prefetch(waiting.words);
+        if (waiting_count_ == waiting_.size()) give_waiting(on_terms);
+      } else {
+        give_waiting(on_terms);
+        PlacedTerm term{.position = position};
+        set_term(word, term);
+        on_terms({&term, 1});
+      }
       position += word.step;
     });
+    give_waiting(on_terms);
     return position;
   }
 
@@ -133,48 +143,83 @@ class WordAnalyzer final : public Analyzer {
     std::vector<TermSpan> spans;
     uint32_t position = 0;
     scan_words(text, rules_, buffers_, [&](const Word& word) {
-      TermMemo* memo = nullptr;
+      PlacedTerm term;
       std::string whole(word.folded ? word.text : folded(word.text));
-      spans.push_back(
-          {std::string(term_of(word, memo)), std::move(whole), word.begin, word.end, position});
+      set_term(word, term);
+      spans.push_back({std::string(term.text()), std::move(whole), word.begin, word.end, position});
       position += word.step;
     });
     return spans;
   }
 
  private:
-  std::string_view term_of(const Word& word, TermMemo*& memo) {
-    if (!word.stemmable || stemmer_ == nullptr) {
-      return word.folded ? word.text : folded(word.text);
+  // An ASCII word that waits for its entry to come from memory.
+  struct Waiting {
+    StemCache::Words words;
+    uint32_t position;
+    uint8_t size;
+    bool is_stemmed;
+    std::string_view text() const { return {reinterpret_cast<const char*>(words.data()), size}; }
+  };
+
+  void give_waiting(const OnTerms& on_terms) {
+    std::array<PlacedTerm, kWaitingMax> terms;
+    size_t count = 0;
+    for (size_t i = 0; i < waiting_count_; ++i) {
+      const Waiting& word = waiting_[i];
+      if (word.is_stemmed && !is_known(word.words)) {
+        // What is learnt may take the place of one that is not given yet.
+        if (count > 0) on_terms(std::span(terms).first(count));
+        count = 0;
+      }
+      PlacedTerm& term = terms[count++];
+      term = {.position = word.position};
+      if (word.is_stemmed) {
+        set_stemmed(word.text(), word.words, true, term);
+      } else {
+        term.spelled = word.text();
+      }
     }
-    if (word.text.size() > StemCache::kWordMax || word.text.empty()) {
-      const std::string_view term = stem(word.text);
-      return word.folded ? term : folded(term);
-    }
-    StemCache::Words words{};
-    if (word.is_padded) {
-      words = StemCache::load(word.text);
+    if (count > 0) on_terms(std::span(terms).first(count));
+    waiting_count_ = 0;
+  }
+
+  void set_term(const Word& word, PlacedTerm& term) {
+    if (!word.stemmable || stemmer_ == nullptr || word.text.empty()) {
+      term.spelled = word.folded ? word.text : folded(word.text);
+    } else if (word.text.size() > StemCache::kWordMax) {
+      term.spelled = stem(word.text);
+      if (!word.folded) term.spelled = folded(term.spelled);
     } else {
+      StemCache::Words words{};
       std::memcpy(words.data(), word.text.data(), word.text.size());
+      set_stemmed(word.text, words, word.folded, term);
     }
-    if (StemCache::Entry* const entry = cache_.find(word.text, words);
-        entry != nullptr && entry->is(words)) {
-      memo = &entry->memo;
-      const StemCache::Term& known = cache_.term(entry);
-      return {known.bytes.data(), known.size};
+  }
+
+  bool is_known(const StemCache::Words& words) {
+    const StemCache::Entry* const entry = cache_.find(words);
+    return entry != nullptr && entry->is(words);
+  }
+
+  // The term stays where it is until the next word is learnt.
+  void set_stemmed(std::string_view text, const StemCache::Words& words, bool is_folded,
+                   PlacedTerm& term) {
+    StemCache::Entry* entry = cache_.find(words);
+    if (entry == nullptr || !entry->is(words)) {
+      term.spelled = stem(text);
+      if (!is_folded) term.spelled = folded(term.spelled);
+      cache_.count_miss();
+      entry = cache_.find(words);  // perhaps just made
+      if (entry == nullptr || term.spelled.size() > StemCache::kWordMax) return;
+      entry->word = words;
+      entry->memo = {};
+      RememberedTerm& kept = cache_.term(entry);
+      kept.size = static_cast<uint8_t>(term.spelled.size());
+      std::memcpy(kept.bytes.data(), term.spelled.data(), term.spelled.size());
     }
-    std::string_view term = stem(word.text);
-    if (!word.folded) term = folded(term);
-    cache_.count_miss();
-    StemCache::Entry* const place = cache_.find(word.text, words);  // perhaps just made
-    if (place == nullptr || term.size() > StemCache::kWordMax) return term;
-    place->word = words;
-    place->memo = {};
-    memo = &place->memo;
-    StemCache::Term& kept = cache_.term(place);
-    kept.size = static_cast<uint8_t>(term.size());
-    std::memcpy(kept.bytes.data(), term.data(), term.size());
-    return {kept.bytes.data(), kept.size};
+    term.memo = &entry->memo;
+    term.remembered = &cache_.term(entry);
   }
 
   std::string_view stem(std::string_view word) {
@@ -202,6 +247,9 @@ class WordAnalyzer final : public Analyzer {
   WordRules rules_;
   WordBuffers buffers_;
   StemCache cache_;
+  static constexpr size_t kWaitingMax = 16;
+  std::array<Waiting, kWaitingMax> waiting_;
+  size_t waiting_count_ = 0;
   std::string folded_;
 };
 

@@ -6,9 +6,11 @@
 // language.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +37,24 @@ struct TermMemo {
   uint32_t number = 0;
 };
 
+// A term as an analyzer keeps it.
+struct RememberedTerm {
+  static constexpr size_t kBytesMax = 23;
+  uint8_t size = 0;
+  std::array<char, kBytesMax> bytes{};
+  std::string_view view() const { return {bytes.data(), size}; }
+};
+
+// A term at a place. Whoever finds his own number in `memo` need not look at the term itself, which
+// lies elsewhere in memory.
+struct PlacedTerm {
+  uint32_t position = 0;
+  TermMemo* memo = nullptr;                    // null where the term is not remembered
+  const RememberedTerm* remembered = nullptr;  // null: `spelled` is the term
+  std::string_view spelled;
+  std::string_view text() const { return remembered != nullptr ? remembered->view() : spelled; }
+};
+
 class Analyzer {
  public:
   // `language`: BCP 47 primary tag ("en", "de", …); "none" = no stemming.
@@ -45,9 +65,9 @@ class Analyzer {
   virtual uint32_t analyze(
       std::string_view text,
       const std::function<void(std::string_view term, uint32_t position)>& on_term) = 0;
-  // The same; `memo` is null where the term is not remembered.
-  using OnTerm = std::function<void(std::string_view term, uint32_t position, TermMemo* memo)>;
-  virtual uint32_t analyze_remembering(std::string_view text, const OnTerm& on_term) = 0;
+  // The same, some terms at a time.
+  using OnTerms = std::function<void(std::span<const PlacedTerm> terms)>;
+  virtual uint32_t analyze_remembering(std::string_view text, const OnTerms& on_terms) = 0;
   virtual std::vector<TermSpan> analyze_with_spans(std::string_view text) = 0;
 };
 

@@ -18,10 +18,14 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace headrace::index {
 
@@ -106,13 +110,56 @@ inline bool joins(std::string_view text, size_t position, uint8_t side) {
          (class_of(text[position + 1]) & side) != 0;
 }
 
+// A short run of nothing but ASCII letters and digits, which nearly all are: its length,
+// lower-cased in `buffer`; 0: any other.
+inline size_t simple_run([[maybe_unused]] std::string_view text, [[maybe_unused]] size_t begin,
+                         [[maybe_unused]] const WordRules& rules,
+                         [[maybe_unused]] std::array<char, kWordBytesMax + kWordPadding>& buffer,
+                         [[maybe_unused]] uint8_t& classes) {
+#if defined(__SSE2__)
+  constexpr size_t kBytes = 16;
+  if (text.size() - begin < kBytes + 1) return 0;
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + begin));
+  const auto between = [](__m128i x, char low, char high) {
+    return _mm_and_si128(_mm_cmpgt_epi8(x, _mm_set1_epi8(static_cast<char>(low - 1))),
+                         _mm_cmplt_epi8(x, _mm_set1_epi8(static_cast<char>(high + 1))));
+  };
+  const __m128i lower_bit = _mm_set1_epi8(0x20);
+  const __m128i letters = between(_mm_or_si128(bytes, lower_bit), 'a', 'z');
+  const auto letter_bits = static_cast<uint32_t>(_mm_movemask_epi8(letters));
+  const auto digit_bits = static_cast<uint32_t>(_mm_movemask_epi8(between(bytes, '0', '9')));
+  const auto size = static_cast<size_t>(std::countr_one(letter_bits | digit_bits));
+  if (size == 0 || size >= kBytes) return 0;
+  switch (class_of(text[begin + size])) {
+    case kUnderscore:
+      return 0;
+    case kApostrophe:
+      if (rules.keep_apostrophes && joins(text, begin + size, kLetter)) return 0;
+      break;
+    case kDot:
+      if (joins(text, begin + size, kDigit)) return 0;
+      break;
+    default:
+      break;
+  }
+  const uint32_t seen = (1U << size) - 1;
+  classes = static_cast<uint8_t>(((letter_bits & seen) != 0 ? kLetter : 0) |
+                                 ((digit_bits & seen) != 0 ? kDigit : 0));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(buffer.data()),
+                   _mm_or_si128(bytes, _mm_and_si128(letters, lower_bit)));
+  return size;
+#else
+  return 0;
+#endif
+}
+
 // An ASCII run; stops with `end` at a byte above 127 when the run goes on there.
 inline Run scan_ascii_run(std::string_view text, size_t begin, const WordRules& rules,
                           std::array<char, kWordBytesMax + kWordPadding>& buffer) {
   Run run;
-  size_t size = 0;
-  size_t i = begin;
-  for (; i < text.size(); ++i) {
+  size_t size = simple_run(text, begin, rules, buffer, run.classes);
+  size_t i = begin + size;
+  for (const bool is_simple = size > 0; !is_simple && i < text.size(); ++i) {
     const char c = text[i];
     const uint8_t kind = class_of(c);
     if ((kind & (kLetter | kDigit | kUnderscore)) == 0) {

@@ -112,12 +112,13 @@ class LoggedWriter : public Writer {
   // writer_files.cpp
   size_t file_segments() const HR_REQUIRES(mutex_);
   LogHeader next_log() const HR_REQUIRES(mutex_);
-  Result<std::optional<HeldSegment>> write_segment(std::span<const SegmentMergeInput> inputs)
-      HR_REQUIRES(mutex_);
+  Result<std::optional<HeldSegment>> write_segment(std::span<const SegmentMergeInput> inputs,
+                                                   bool lists) HR_REQUIRES(mutex_);
   Status write_late(HeldSegment& held) HR_REQUIRES(mutex_);
   Status publish(std::vector<HeldSegment> segments, Manifest manifest,
                  std::unique_ptr<LogWriter> log) HR_REQUIRES(mutex_);
-  Status flush_locked() HR_REQUIRES(mutex_);
+  // What is in memory becomes a file segment; with `whole`, everything becomes one.
+  Status flush_locked(bool whole = false) HR_REQUIRES(mutex_);
   Status publish_as_is(Manifest manifest) HR_REQUIRES(mutex_);
   // Whether the manifest names a single log file.
   bool is_one_log() const HR_REQUIRES(mutex_) {

@@ -98,7 +98,7 @@ struct PostingsBuilder::State {
   void flush_last(Term& term);
   void read_list(const Term& term, ListContents& contents) const;
   void count(uint32_t term, uint32_t row, uint32_t position);
-  void count_word(std::string_view term, uint32_t row, uint32_t position, TermMemo* memo);
+  void count_terms(std::span<const PlacedTerm> found, uint32_t row, uint32_t first);
   uint32_t add_title(uint32_t row, std::string_view title);
 };
 
@@ -173,11 +173,22 @@ void PostingsBuilder::State::flush_last(Term& term) {
   if (term.opens_row) append_varint(term, term.last_position);
 }
 
-void PostingsBuilder::State::count_word(std::string_view text, uint32_t row, uint32_t position,
-                                        TermMemo* memo) {
-  if (memo == nullptr) return count(find_or_add(text), row, position);
-  if (memo->owner != number) *memo = {number, find_or_add(text)};
-  count(memo->number, row, position);
+void PostingsBuilder::State::count_terms(std::span<const PlacedTerm> found, uint32_t row,
+                                         uint32_t first) {
+  for (const PlacedTerm& term : found) {
+    if (term.memo != nullptr && term.memo->owner == number)
+      __builtin_prefetch(&terms[term.memo->number], 1);
+  }
+  for (const PlacedTerm& term : found) {
+    uint32_t index = 0;
+    if (term.memo == nullptr) {
+      index = find_or_add(term.text());
+    } else {
+      if (term.memo->owner != number) *term.memo = {number, find_or_add(term.text())};
+      index = term.memo->number;
+    }
+    count(index, row, first + term.position);
+  }
 }
 
 void PostingsBuilder::State::count(uint32_t index, uint32_t row, uint32_t position) {
@@ -260,9 +271,9 @@ void PostingsBuilder::add(uint32_t row, std::string_view title, std::string_view
   state.last_row = uint64_t{row} + 1;
   uint64_t length = 0;
   uint32_t first = 0;
-  const Analyzer::OnTerm count = [&](std::string_view term, uint32_t position, TermMemo* memo) {
-    state.count_word(term, row, first + position, memo);
-    ++length;
+  const Analyzer::OnTerms count = [&](std::span<const PlacedTerm> found) {
+    state.count_terms(found, row, first);
+    length += found.size();
   };
   const uint32_t title_end = state.add_title(row, title);
   // Many texts begin with their own title; it is not counted twice then.

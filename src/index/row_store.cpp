@@ -100,29 +100,33 @@ std::string_view RowStore::block_stored(uint32_t block) const {
 }
 
 Result<std::string_view> RowStore::block_bytes(uint32_t block, BlockCache& cache) const {
-  if (cache.store == rows_.data() && cache.block == block) return std::string_view(cache.bytes);
+  if (cache.store == rows_.data() && cache.block == block) return cache.view;
   if (block >= block_count_) return damaged("a row names a block that is not there");
   const std::string_view stored = block_stored(block);
   if (hash64(stored) != block_field<uint64_t>(block, 24)) {
     return damaged(fmt::format("blob block {} does not match its checksum", block));
   }
   const uint64_t raw_bytes = block_raw_bytes(block);
+  cache.store = nullptr;
   switch (block_codec(block)) {
     case BlobCodec::raw:
       if (stored.size() != raw_bytes) return damaged("a blob block has the wrong length");
-      return stored;
+      cache.view = stored;
+      break;
     case BlobCodec::zstd:
-      cache.store = nullptr;
       if (ZSTD_getFrameContentSize(stored.data(), stored.size()) != raw_bytes) {
         return damaged("a blob block has the wrong length");
       }
       HR_TRY(decompress(stored, raw_bytes, cache.bytes));
-      cache.store = rows_.data();
-      cache.block = block;
-      return std::string_view(cache.bytes);
+      cache.view = cache.bytes;
+      break;
+    default:
+      return fail(ErrorCode::unsupported, "row store: a blob block is compressed in an unknown way",
+                  "use a newer Headrace");
   }
-  return fail(ErrorCode::unsupported, "row store: a blob block is compressed in an unknown way",
-              "use a newer Headrace");
+  cache.store = rows_.data();
+  cache.block = block;
+  return cache.view;
 }
 
 uint64_t RowStore::blob_bytes(uint32_t row) const {

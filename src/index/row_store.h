@@ -55,9 +55,11 @@ class RowStoreBuilder {
 };
 
 // The block that was decompressed last.
+// The block read last, checked and decompressed.
 struct BlockCache {
   const void* store = nullptr;
   uint32_t block = 0;
+  std::string_view view;  // where it lies: in the segment, or in `bytes`
   std::string bytes;
 };
 

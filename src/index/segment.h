@@ -41,6 +41,7 @@ class ImageSink : public SectionSink {
 
  private:
   struct alignas(64) Line {
+    Line() {}  // not zeroed: written before it is read
     std::array<char, 64> bytes;
   };
   std::vector<Line> lines_;

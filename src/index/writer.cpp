@@ -358,7 +358,7 @@ Status LoggedWriter::optimize() {
   HR_TRY(ready());
   HR_TRY(commit_locked());
   call_off_merges();
-  HR_TRY(flush_locked());
+  HR_TRY(flush_locked(true));
   const auto& segments = state_->segments();
   bool clean = segments.size() <= 1;
   for (const HeldSegment& held : segments)

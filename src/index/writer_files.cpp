@@ -13,7 +13,7 @@ namespace headrace::index {
 
 // Writes `inputs` as one segment file; nothing when no row and no document is left.
 Result<std::optional<HeldSegment>> LoggedWriter::write_segment(
-    std::span<const SegmentMergeInput> inputs) {
+    std::span<const SegmentMergeInput> inputs, bool lists) {
   HR_ASSIGN(const SegmentMergeMaps maps, plan_merge(inputs, DeadRows::drop));
   if (maps.row_count == 0 && maps.document_count == 0) return std::optional<HeldSegment>();
   HeldSegment held;
@@ -21,13 +21,16 @@ Result<std::optional<HeldSegment>> LoggedWriter::write_segment(
   const std::string path = path_of(FileKind::segment, held.file);
   HR_ASSIGN(const auto sink, FileSink::create(files_, path));
   const std::vector<std::string> spaces = state_->space_names();
-  HR_TRY(merge_segments(
-      inputs, maps, spaces,
-      {held.file, BlobCodec::zstd, {}, options_.background ? options_.memory_bytes_max / 2 : 0},
-      *sink));
+  HR_TRY(merge_segments(inputs, maps, spaces,
+                        {held.file,
+                         BlobCodec::zstd,
+                         {.lists = lists},
+                         options_.background ? options_.memory_bytes_max / 2 : 0},
+                        *sink));
   HR_TRY(sink->finish());
   HR_ASSIGN(held.segment, Segment::open_file(files_, path, path, kCheckAtOpenBytesMax));
   held.segment->forget();
+  held.tried_lists = lists;
   return std::optional<HeldSegment>(std::move(held));
 }
 
@@ -130,7 +133,7 @@ LogHeader LoggedWriter::next_log() const {
   return header;
 }
 
-Status LoggedWriter::flush_locked() {
+Status LoggedWriter::flush_locked(bool whole) {
   HR_TRY(settle());
   HR_TRY(settle_folder());
   HR_TRY(finish_fold());
@@ -139,16 +142,16 @@ Status LoggedWriter::flush_locked() {
     std::vector<HeldSegment> kept;
     std::vector<SegmentMergeInput> inputs;
     for (const HeldSegment& held : state_->segments()) {
-      if (held.file != 0) {
+      if (held.file != 0 && !whole) {
         kept.push_back(held);
       } else {
         inputs.push_back(merge_input(held));
       }
     }
-    const bool adopts = merging_.stage == MergeStage::done;
+    const bool adopts = !whole && merging_.stage == MergeStage::done;
     if (adopts) HR_TRY(adopt(*merging_.merge, kept));
     if (!inputs.empty()) {
-      HR_ASSIGN(auto written, write_segment(inputs));
+      HR_ASSIGN(auto written, write_segment(inputs, whole));
       if (written) kept.push_back(std::move(*written));
     }
     const LogHeader header = next_log();
