@@ -1,6 +1,7 @@
-// LoggedWriter: the Writer of knowledge_base.h. Its code is in writer.cpp (changes), and
-// writer_commit.cpp (commits, and how what is acknowledged gets into the state), writer_files.cpp
-// (segments and manifests), writer_fold.cpp and writer_merge.cpp (what goes on beside the writing).
+// LoggedWriter: the Writer of knowledge_base.h. Its code is in writer_open.cpp (how it begins and
+// ends), writer.cpp (changes), writer_commit.cpp (commits, and how what is acknowledged gets into
+// the state), writer_files.cpp (segments and manifests), writer_fold.cpp and writer_merge.cpp (what
+// goes on beside the writing).
 //
 // What is acknowledged is in the log alone at first, and "owed" to the state: a thread makes
 // segments of it, or whoever asks for the state before that thread has come to it.
