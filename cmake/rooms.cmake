@@ -11,7 +11,7 @@ add_custom_target(room_tests)
 #   *_bench.cpp   one executable each, with -DHEADRACE_BENCHMARKS=ON
 #   *_fuzz.cpp    one executable each: with -DHEADRACE_FUZZ=ON a libFuzzer target, otherwise a
 #                 replayer that ctest runs over fuzz/corpus/NAME
-#   *_avx2.cpp, *_avx512.cpp, *_avx512vnni.cpp, *_neondot.cpp   compiled for that instruction set;
+#   *_avx2.cpp, *_avx512.cpp, *_avx512vnni.cpp, *_avx512amx.cpp, *_neondot.cpp   compiled for that instruction set;
 #                 only plain functions over pointers may live there, chosen at run time
 function(headrace_room NAME)
   cmake_parse_arguments(ARG "" "TEST_PARTS" "ROOMS;LIBRARIES" ${ARGN})
@@ -45,6 +45,9 @@ function(headrace_room NAME)
       elseif(source MATCHES "_avx512\\.cpp$")
         set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
           "-O3;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx2;-mfma;-mf16c;-mbmi;-mbmi2;-mpopcnt;-mlzcnt;-mprefer-vector-width=512")
+      elseif(source MATCHES "_avx512amx\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+          "-O3;-mamx-tile;-mamx-int8;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni;-mavx2;-mfma;-mf16c;-mbmi;-mbmi2;-mpopcnt;-mlzcnt;-mprefer-vector-width=512")
       elseif(source MATCHES "_avx512vnni\\.cpp$")
         set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
           "-O3;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni;-mavx2;-mfma;-mf16c;-mbmi;-mbmi2;-mpopcnt;-mlzcnt;-mprefer-vector-width=512")

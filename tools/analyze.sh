@@ -21,6 +21,6 @@ check() {
 }
 export -f check
 git ls-files 'src/*.cpp' 'apps/*.cpp' \
-  | grep -vE '_(test|bench|fuzz|avx2|avx512|avx512vnni|neon)\.cpp$' \
+  | grep -vE '_(test|bench|fuzz|avx2|avx512|avx512vnni|avx512amx|neon)\.cpp$' \
   | xargs -P "$(nproc)" -I{} bash -c 'check {}'
 echo "clang-tidy: clean"

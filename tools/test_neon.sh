@@ -9,7 +9,7 @@ gtest=/usr/src/googletest/googletest
 compile() { ${CCACHE-} aarch64-linux-gnu-g++ -std=c++23 -O2 -Isrc -I$gtest/include -I$gtest -c "$@"; }
 compile $gtest/src/gtest-all.cc -o "$out/gtest.o"
 compile $gtest/src/gtest_main.cc -o "$out/gtest_main.o"
-for source in aligned_buffer kernels kernels_scalar kernels_neon kernels_avx2 kernels_avx512 kernels_avx512vnni kernels_test; do
+for source in aligned_buffer kernels kernels_scalar kernels_neon kernels_avx2 kernels_avx512 kernels_avx512vnni kernels_avx512amx kernels_test; do
   compile src/embed/$source.cpp -o "$out/$source.o"
 done
 compile -O3 -march=armv8.2-a+dotprod src/embed/kernels_neondot.cpp -o "$out/kernels_neondot.o"

@@ -29,7 +29,7 @@ struct EncoderInfo {
   std::string query_prompt;  // put before a query / a passage, from the model's own files
   std::string passage_prompt;
   Precision precision = Precision::fp32;
-  std::string kernel;  // "avx512vnni", "avx512", "avx2", "neondot", "neon", "scalar"
+  std::string kernel;  // "avx512amx", "avx512vnni", "avx512", "avx2", "neondot", "neon", "scalar"
 };
 
 class Encoder {

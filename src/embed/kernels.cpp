@@ -10,6 +10,12 @@
 #include <sys/auxv.h>
 #endif
 
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace headrace::embed {
 namespace {
 
@@ -40,6 +46,28 @@ bool cpu_runs_avx512vnni() {
 #endif
 }
 
+// The system must let this process have tiles: it is asked once.
+bool cpu_runs_avx512amx() {
+#if defined(__x86_64__) && defined(__linux__)
+  static const bool runs = [] {
+    constexpr unsigned kTiles = 1U << 24;
+    constexpr unsigned kTilesInt8 = 1U << 25;
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    if (!cpu_runs_avx512vnni() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+    if ((d & kTiles) == 0 || (d & kTilesInt8) == 0) return false;
+    constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+    constexpr long kTileData = 18;
+    return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  }();
+  return runs;
+#else
+  return false;
+#endif
+}
+
 bool cpu_runs_neondot() {
 #if defined(__aarch64__) && defined(__linux__)
   return (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
@@ -52,7 +80,7 @@ const Kernels& choose() {
   if (const char* wanted = std::getenv("HEADRACE_KERNEL"); wanted != nullptr) {
     if (const Kernels* found = find_kernels(wanted)) return *found;
   }
-  for (const char* name : {"avx512vnni", "avx512", "avx2", "neondot", "neon"}) {
+  for (const char* name : {"avx512amx", "avx512vnni", "avx512", "avx2", "neondot", "neon"}) {
     if (const Kernels* found = find_kernels(name)) return *found;
   }
   return *scalar_kernels();
@@ -61,6 +89,8 @@ const Kernels& choose() {
 }  // namespace
 
 const Kernels* find_kernels(const char* name) {
+  if (std::strcmp(name, "avx512amx") == 0)
+    return cpu_runs_avx512amx() ? avx512amx_kernels() : nullptr;
   if (std::strcmp(name, "avx512vnni") == 0)
     return cpu_runs_avx512vnni() ? avx512vnni_kernels() : nullptr;
   if (std::strcmp(name, "avx512") == 0) return cpu_runs_avx512() ? avx512_kernels() : nullptr;

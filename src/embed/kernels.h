@@ -48,7 +48,7 @@ struct QuantiseCall {
   size_t input_stride = 0;
   size_t rows = 0;
   size_t depth = 0;
-  uint8_t* output = nullptr;  // 0 … 127; zeros follow up to a multiple of kInt8Step
+  uint8_t* output = nullptr;  // 0 … 127; zeros follow up to a multiple of depth_step
   size_t output_stride = 0;
   float* steps = nullptr;  // for each row its step and its smallest value
 };
@@ -64,7 +64,7 @@ struct LinearInt8Call {
   size_t rows = 0;
   const int8_t* panels = nullptr;
   size_t panel_stride = 0;
-  size_t depth = 0;    // a multiple of kInt8Step
+  size_t depth = 0;    // a multiple of the table's depth_step
   size_t columns = 0;  // a multiple of the panel width
   const float* weight_steps = nullptr;
   const float* weight_sums = nullptr;  // for each column the sum of its weights
@@ -82,7 +82,7 @@ struct QuantiseWordsCall {
   size_t input_stride = 0;
   size_t rows = 0;
   size_t depth = 0;
-  int16_t* output = nullptr;  // zeros follow up to a multiple of kInt16Step
+  int16_t* output = nullptr;  // zeros follow up to a multiple of depth_step; see put_word
   size_t output_stride = 0;
   float* steps = nullptr;  // one a row
 };
@@ -90,7 +90,8 @@ struct QuantiseWordsCall {
 // output[r, n] = activation(bias[n] + sum over k of what input[r, k] and weights[k, n] stand for).
 // The sizes of a column's weights must not add up to more than kInt16WeightsMax: then no sum leaves
 // 32 bits whatever the inputs are, and sums are exact and equal with every table.
-// Panels hold, for each two rows of depth, each column's two weights side by side.
+// Panels hold, for each two rows of depth, each column's two weights side by side; or planes of
+// bytes: see put_word.
 struct LinearInt16Call {
   const int16_t* input = nullptr;
   size_t input_stride = 0;
@@ -98,7 +99,7 @@ struct LinearInt16Call {
   size_t rows = 0;
   const int16_t* panels = nullptr;
   size_t panel_stride = 0;
-  size_t depth = 0;    // a multiple of kInt16Step
+  size_t depth = 0;    // a multiple of the table's depth_step
   size_t columns = 0;  // a multiple of the panel width
   const float* weight_steps = nullptr;
   const float* bias = nullptr;  // or null
@@ -139,8 +140,10 @@ struct LayerNormCall {
 struct Kernels {
   const char* name = nullptr;
   size_t panel_width = 0;
-  size_t row_block = 0;     // rows are handled this many at a time; multiples run best
-  bool fast_words = false;  // linear_int16 is faster than linear
+  size_t depth_step = 8;         // whole numbers: a depth is a multiple of it
+  bool words_in_planes = false;  // see put_word
+  size_t row_block = 0;          // rows are handled this many at a time; multiples run best
+  bool fast_words = false;       // linear_int16 is faster than linear
 
   void (*linear)(const LinearCall&) = nullptr;
   void (*quantise)(const QuantiseCall&) = nullptr;
@@ -173,6 +176,21 @@ inline constexpr size_t kRowBlockMax = 16;
 constexpr size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
+// Puts a weight of 16 bits where a table's panel of this depth has it. With `words_in_planes` there
+// is a plane of the upper bytes of all weights and behind it one of the lower bytes, each as a
+// panel of 8 bits; rows of inputs are a plane of upper and one of lower bytes too.
+inline void put_word(const Kernels& table, int16_t* panel, size_t depth, size_t row, size_t column,
+                     int16_t weight) {
+  if (!table.words_in_planes) {
+    panel[(row / 2 * table.panel_width + column) * 2 + row % 2] = weight;
+    return;
+  }
+  auto* const upper = reinterpret_cast<int8_t*>(panel);
+  const size_t place = (row / 4 * table.panel_width + column) * 4 + row % 4;
+  upper[place] = static_cast<int8_t>(weight >> 8);
+  upper[depth * table.panel_width + place] = static_cast<int8_t>(weight & 0xFF);
+}
+
 constexpr size_t linear_workspace() {
   return kDepthSlice * kPanelWidthMax;
 }
@@ -182,8 +200,8 @@ constexpr size_t attention_workspace(size_t tokens, size_t head_size) {
          kRowBlockMax * round_up(head_size, kPanelWidthMax);
 }
 
-// The best table for this CPU. HEADRACE_KERNEL=scalar|avx2|avx512|avx512vnni|neon|neondot asks for
-// another one; a table that the CPU cannot run is never returned.
+// The best table for this CPU. HEADRACE_KERNEL=scalar|avx2|avx512|avx512vnni|avx512amx|neon|neondot
+// asks for another one; a table that the CPU cannot run is never returned.
 const Kernels& kernels();
 // The table of that name, or null when this build or this CPU has none.
 const Kernels* find_kernels(const char* name);
@@ -199,6 +217,7 @@ const Kernels* scalar_kernels();
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
 const Kernels* avx512vnni_kernels();
+const Kernels* avx512amx_kernels();
 const Kernels* neon_kernels();
 const Kernels* neondot_kernels();
 

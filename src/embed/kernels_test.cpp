@@ -28,13 +28,28 @@ class KernelsTest : public testing::TestWithParam<const char*> {
     for (float& value : values) value = normal(random_);
     return values;
   }
+  // A row of quantised inputs, as the table lays it out.
+  void put_input_word(int16_t* row, size_t depth, size_t i, int16_t word) const {
+    if (!kernels_->words_in_planes) {
+      row[i] = word;
+      return;
+    }
+    auto* const upper = reinterpret_cast<int8_t*>(row);
+    upper[i] = static_cast<int8_t>(word >> 8);
+    upper[depth + i] = static_cast<int8_t>(word & 0xFF);
+  }
+  int input_word(const int16_t* row, size_t depth, size_t i) const {
+    if (!kernels_->words_in_planes) return row[i];
+    const auto* const upper = reinterpret_cast<const int8_t*>(row);
+    return upper[i] * 256 + static_cast<uint8_t>(upper[depth + i]);
+  }
   const Kernels* kernels_ = nullptr;
   std::mt19937 random_{7};
 };
 
 INSTANTIATE_TEST_SUITE_P(All, KernelsTest,
-                         testing::Values("scalar", "avx2", "avx512", "avx512vnni", "neon",
-                                         "neondot"),
+                         testing::Values("scalar", "avx2", "avx512", "avx512vnni", "avx512amx",
+                                         "neon", "neondot"),
                          [](const auto& param) { return std::string(param.param); });
 
 double exact(Activation activation, double x) {
@@ -172,7 +187,8 @@ TEST_P(KernelsTest, QuantisedRowsAreWithinHalfAStep) {
       input[i] = 2.5f;                                    // a row without any spread
       input[depth + i] = std::abs(input[depth + i]) + 4;  // all of one sign
     }
-    const size_t stride = round_up(depth, kInt8Step) + 3;
+    const size_t padded = round_up(depth, kernels_->depth_step);
+    const size_t stride = padded + 3;
     std::vector<uint8_t> bytes(rows * stride, 200);
     std::vector<float> steps(2 * rows);
     kernels_->quantise({.input = input.data(),
@@ -189,9 +205,8 @@ TEST_P(KernelsTest, QuantisedRowsAreWithinHalfAStep) {
         ASSERT_NEAR(steps[2 * r + 1] + steps[2 * r] * byte, input[r * depth + i],
                     0.501f * steps[2 * r] + 1e-6f);
       }
-      for (size_t i = depth; i < round_up(depth, kInt8Step); ++i)
-        EXPECT_EQ(bytes[r * stride + i], 0);
-      EXPECT_EQ(bytes[r * stride + round_up(depth, kInt8Step)], 200) << "wrote beyond the row";
+      for (size_t i = depth; i < padded; ++i) EXPECT_EQ(bytes[r * stride + i], 0);
+      EXPECT_EQ(bytes[r * stride + padded], 200) << "wrote beyond the row";
     }
   }
 }
@@ -199,8 +214,9 @@ TEST_P(KernelsTest, QuantisedRowsAreWithinHalfAStep) {
 // The largest bytes and weights everywhere too: sums that would saturate in 16 bits.
 TEST_P(KernelsTest, Int8SumsAreExact) {
   const size_t width = kernels_->panel_width;
-  for (const size_t rows : {1, 2, 5, 6, 7, 13, 40}) {
-    for (const size_t depth : {8, 40, 384}) {
+  for (const size_t rows : {1, 2, 5, 6, 7, 13, 16, 17, 32, 40, 49}) {
+    for (const size_t wanted : {8, 40, 192, 384}) {
+      const size_t depth = round_up(wanted, kernels_->depth_step);
       for (const bool extreme : {false, true}) {
         const size_t columns = 64;
         std::vector<uint8_t> input(rows * depth);
@@ -263,7 +279,8 @@ TEST_P(KernelsTest, WordsAreWithinHalfAStep) {
     const size_t rows = 3;
     std::vector<float> input = random(rows * depth, 3.0f);
     std::fill_n(input.begin(), depth, 0.0f);
-    const size_t stride = round_up(depth, kInt16Step) + 3;
+    const size_t padded = round_up(depth, kernels_->depth_step);
+    const size_t stride = padded + 3;
     std::vector<int16_t> words(rows * stride, 9000);
     std::vector<float> steps(rows);
     kernels_->quantise_words({.input = input.data(),
@@ -275,14 +292,14 @@ TEST_P(KernelsTest, WordsAreWithinHalfAStep) {
                               .steps = steps.data()});
     for (size_t r = 0; r < rows; ++r) {
       for (size_t i = 0; i < depth; ++i) {
-        const int word = words[r * stride + i];
+        const int word = input_word(words.data() + r * stride, padded, i);
         ASSERT_LE(std::abs(word), kInt16InputMax);
         ASSERT_NEAR(steps[r] * static_cast<float>(word), input[r * depth + i],
                     0.501f * steps[r] + 1e-6f);
       }
-      for (size_t i = depth; i < round_up(depth, kInt16Step); ++i)
-        EXPECT_EQ(words[r * stride + i], 0);
-      EXPECT_EQ(words[r * stride + round_up(depth, kInt16Step)], 9000) << "wrote beyond the row";
+      for (size_t i = depth; i < padded; ++i)
+        EXPECT_EQ(input_word(words.data() + r * stride, padded, i), 0);
+      EXPECT_EQ(words[r * stride + padded], 9000) << "wrote beyond the row";
     }
   }
 }
@@ -290,8 +307,9 @@ TEST_P(KernelsTest, WordsAreWithinHalfAStep) {
 // The largest inputs and weights whose sizes add up to the bound too: sums just within 32 bits.
 TEST_P(KernelsTest, Int16SumsAreExact) {
   const size_t width = kernels_->panel_width;
-  for (const size_t rows : {1, 2, 5, 6, 7, 13, 40}) {
-    for (const size_t depth : {8, 40, 384}) {
+  for (const size_t rows : {1, 2, 5, 6, 7, 13, 16, 17, 32, 40, 49}) {
+    for (const size_t wanted : {8, 40, 192, 384}) {
+      const size_t depth = round_up(wanted, kernels_->depth_step);
       for (const bool extreme : {false, true}) {
         const size_t columns = 64;
         const int most = std::min<int>(32767, kInt16WeightsMax / static_cast<int>(depth));
@@ -307,15 +325,19 @@ TEST_P(KernelsTest, Int16SumsAreExact) {
         AlignedBuffer<int16_t> panels(columns * depth);
         for (size_t n = 0; n < columns; ++n)
           for (size_t k = 0; k < depth; ++k)
-            panels.data()[n / width * width * depth + (k / 2 * width + n % width) * 2 + k % 2] =
-                weights[n * depth + k];
+            put_word(*kernels_, panels.data() + n / width * width * depth, depth, k, n % width,
+                     weights[n * depth + k]);
+        std::vector<int16_t> rows_of_input(rows * depth);
+        for (size_t r = 0; r < rows; ++r)
+          for (size_t k = 0; k < depth; ++k)
+            put_input_word(rows_of_input.data() + r * depth, depth, k, input[r * depth + k]);
         const std::vector<float> steps = random(rows, 1e-3f);
         const std::vector<float> weight_steps = random(columns, 1e-3f);
         const std::vector<float> bias = random(columns);
         const std::vector<float> before = random(rows * columns);
         for (const bool accumulate : {false, true}) {
           std::vector<float> output = before;
-          kernels_->linear_int16({.input = input.data(),
+          kernels_->linear_int16({.input = rows_of_input.data(),
                                   .input_stride = depth,
                                   .steps = steps.data(),
                                   .rows = rows,

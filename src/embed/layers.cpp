@@ -95,7 +95,7 @@ Status Linear::pack_halves(WeightReader& reader, const Part& part, uint32_t colu
 }
 
 size_t Linear::group_depth(size_t group) const {
-  return round_up(std::min(kInputGroup, inputs_ - group * kInputGroup), kInt8Step);
+  return round_up(std::min(kInputGroup, inputs_ - group * kInputGroup), depth_step_);
 }
 
 Status Linear::pack_bytes(WeightReader& reader, const Part& part, uint32_t column) {
@@ -147,8 +147,8 @@ Status Linear::pack_words(WeightReader& reader, const Part& part, uint32_t colum
           words_.data() + begin * padded_ + place / panel_width_ * panel_width_ * depth;
       for (size_t i = 0; i < count; ++i) {
         const float level = std::clamp(values[begin + i] * inverse, -kLargest, kLargest);
-        panel[(i / 2 * panel_width_ + place % panel_width_) * 2 + i % 2] =
-            static_cast<int16_t>(std::lround(level));
+        put_word(reader.kernels(), panel, depth, i, place % panel_width_,
+                 static_cast<int16_t>(std::lround(level)));
       }
       weight_steps_.data()[group * padded_ + place] = step;
     }
@@ -171,15 +171,16 @@ Result<Linear> Linear::load(WeightReader& reader, std::span<const Part> parts, u
   linear.inputs_ = inputs;
   linear.precision_ = reader.precision();
   linear.panel_width_ = reader.kernels().panel_width;
+  linear.depth_step_ = reader.kernels().depth_step;
   for (const Part& part : parts) linear.outputs_ += part.outputs;
   linear.padded_ = round_up(linear.outputs_, kPanelWidthMax);
   const size_t groups = (inputs + kInputGroup - 1) / kInputGroup;
   if (linear.precision_ == Precision::int8) {
-    linear.bytes_.resize(linear.padded_ * round_up(inputs, kInt8Step));
+    linear.bytes_.resize(linear.padded_ * round_up(inputs, linear.depth_step_));
     linear.weight_steps_.resize(linear.padded_ * groups);
     linear.weight_sums_.resize(linear.padded_ * groups);
   } else if (linear.precision_ == Precision::int16) {
-    linear.words_.resize(linear.padded_ * round_up(inputs, kInt16Step));
+    linear.words_.resize(linear.padded_ * round_up(inputs, linear.depth_step_));
     linear.weight_steps_.resize(linear.padded_ * groups);
   } else {
     linear.panels_.resize(linear.padded_ * inputs);

@@ -144,6 +144,7 @@ class Linear {
   uint32_t outputs_ = 0;
   size_t padded_ = 0;
   size_t panel_width_ = 0;
+  size_t depth_step_ = 0;
   AlignedBuffer<Half> panels_;  // or Bfloats
   AlignedBuffer<float> bias_;
   // int8 and int16: for each group of inputs the panels of its depth and each column's step; with
