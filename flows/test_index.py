@@ -6,6 +6,8 @@ import pathlib
 import subprocess
 import time
 
+import pytest
+
 HEADRACE = str(pathlib.Path(__file__).resolve().parent.parent / "build" / "headrace")
 
 
@@ -172,3 +174,47 @@ def test_wrong_use(headrace):
     assert headrace.run("search", "nowhere", "x", code=1).stderr
     assert headrace.run("index", "nowhere.txt", "--into", "kb", "--model", "none", code=1).stderr
     assert "headrace" in headrace.run("--version").stdout
+
+
+def test_what_cannot_be_read_makes_no_knowledge_base(headrace, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_text("words")
+    for source, code, said in [("none", 1, "no such file"), ("s3://bucket/x", 1, "s3")]:
+        failed = headrace.run("index", source, "--into", "kb", "--model", "none", code=code)
+        assert said in failed.stderr
+        assert not (tmp_path / "kb").exists()
+    refused = headrace.run("index", "docs", "--into", "docs", "--model", "none", code=2)
+    assert "docs/kb" in refused.stderr
+    assert [path.name for path in (tmp_path / "docs").iterdir()] == ["a.txt"]
+    headrace.run("index", "docs", "--into", "docs/kb", "--model", "none")
+    again = json.loads(headrace.run("index", "docs", "--into", "docs/kb", "--model", "none", "--json").stdout)
+    assert again["documents"]["unchanged"] == 1 and again["documents"]["added"] == 0
+
+
+def test_prune_leaves_what_include_leaves_out(headrace, tmp_path):
+    (tmp_path / "docs").mkdir()
+    for name in ["a.md", "b.md", "c.txt"]:
+        (tmp_path / "docs" / name).write_text("words of " + name)
+    headrace.run("index", "docs", "--into", "kb", "--model", "none")
+    (tmp_path / "docs" / "b.md").unlink()
+    (tmp_path / "docs" / "c.txt").unlink()
+    report = json.loads(
+        headrace.run("index", "docs", "--into", "kb", "--model", "none", "--include", "*.md", "--prune",
+                 "--json").stdout)
+    assert report["documents"]["removed"] == 1
+    assert json.loads(headrace.run("info", "kb", "--json").stdout)["documents"] == 2
+
+
+@pytest.mark.parametrize("command", [["search", "kb", "text", "-k", "5000"],
+                                     ["export", "kb", "--to", "-"],
+                                     ["search", "kb", "text", "-k", "5000", "--json"]])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(headrace, tmp_path, command):
+    lines = "".join(json.dumps({"text": f"text number {i} " + "and more " * 20}) + "\n" for i in range(5000))
+    (tmp_path / "many.jsonl").write_text(lines)
+    headrace.run("index", "many.jsonl", "--into", "kb", "--model", "none")
+    with subprocess.Popen([HEADRACE, *command], cwd=tmp_path, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141

@@ -46,6 +46,10 @@ Result<int> run_index(IndexArguments& arguments, bool json) {
   IngestOptions& options = arguments.ingest;
   if (!arguments.memory.empty()) {
     HR_ASSIGN(options.memory_bytes, parse_bytes(arguments.memory));
+    if (options.memory_bytes == 0) {
+      return fail(ErrorCode::invalid_argument, "--memory 0 leaves nothing to work with",
+                  "leave it out for a quarter of the machine's");
+    }
   }
   Progress progress;
   Result<IngestReport> report = IngestReport();
@@ -106,7 +110,9 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
   command->add_flag("--instant", options.instant,
                     "Searchable at once, by words and a static model; the model itself follows");
   command->add_flag("--watch", options.watch, "Then follow the sources until Ctrl-C");
-  command->add_flag("--prune", options.prune, "Remove documents that vanished from the sources");
+  command->add_flag("--prune", options.prune,
+                    "Remove documents that vanished from the sources (what --include and --exclude "
+                    "leave out stays)");
   command->add_flag("--dry-run", options.dry_run, "Only say what would be done");
   command->add_flag("--strict", arguments->strict, "Exit 1 when a document failed");
   command->add_option("--include", options.stream.walk.include, "Only files matching this glob");
@@ -118,7 +124,8 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--title-column", options.stream.columns.title, "… with the title");
   command->add_option("--memory", arguments->memory,
                       "Budget for the whole process, e.g. 1GiB (default a quarter of the machine)");
-  command->add_option("--threads", options.threads, "Threads (default all)");
+  command->add_option("--threads", options.threads, "Threads (default, and 0: all)")
+      ->check(CLI::Range(0, 1024));
   command->footer(
       "Examples:\n"
       "  headrace index docs/ --into kb\n"

@@ -1,12 +1,16 @@
 #include <fmt/format.h>
 #include <malloc.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <numeric>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "commands.h"
@@ -20,9 +24,17 @@ CancelToken& interrupt() {
   return token;
 }
 
+// Whoever read the output has seen enough: `headrace export KB --to - | head`. Ends as a program
+// does that the signal ends.
+[[noreturn]] void end_unread() {
+  constexpr int kEndedByPipe = 128 + SIGPIPE;
+  _exit(kEndedByPipe);
+}
+
 Status print_line(const std::string& line) {
   if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() ||
       std::fputc('\n', stdout) == EOF) {
+    if (errno == EPIPE) end_unread();
     return os_fail(errno, "write to standard output");
   }
   return {};
@@ -145,8 +157,11 @@ int run(int argc, char** argv) {
   install_signals();
   tame_allocator();
   Result<int> result = invocation.action();
-  if (result && std::fflush(stdout) != 0) result = os_fail(errno, "write to standard output");
+  if (result && std::fflush(stdout) != 0 && errno == EPIPE) end_unread();
+  if (result && std::ferror(stdout) != 0) result = os_fail(errno, "write to standard output");
   if (result) return *result;
+  if (std::ferror(stdout) != 0 && result.error().message().ends_with(std::strerror(EPIPE)))
+    end_unread();
   print_error(result.error());
   if (invocation.json) fmt::print("{}\n", error_json(result.error()));
   return exit_code(result.error());
@@ -156,5 +171,11 @@ int run(int argc, char** argv) {
 }  // namespace headrace::cli
 
 int main(int argc, char** argv) {
-  return headrace::cli::run(argc, argv);
+  try {
+    return headrace::cli::run(argc, argv);
+  } catch (const std::system_error& wrong) {  // how fmt::print() says that nothing can be written
+    if (wrong.code().value() == EPIPE) headrace::cli::end_unread();
+    headrace::cli::print_error(headrace::os_error(wrong.code().value(), "write to standard output"));
+    return 1;
+  }
 }

@@ -27,7 +27,8 @@ namespace {
 
 using Ids = std::vector<int32_t>;
 
-constexpr std::array kKernelNames = {"scalar", "avx2", "avx512", "avx512vnni", "avx512amx", "neon", "neondot"};
+constexpr std::array kKernelNames = {"scalar",    "avx2", "avx512", "avx512vnni",
+                                     "avx512amx", "neon", "neondot"};
 
 std::vector<std::span<const int32_t>> spans_of(const std::vector<Ids>& sequences) {
   return {sequences.begin(), sequences.end()};

@@ -78,6 +78,7 @@ class Run {
 
  private:
   Status open();
+  Status check_sources() const;
   Status open_writer(FileSystem& files, const std::string& folder);
   Status open_model();
   Status open_spaces();
@@ -126,6 +127,15 @@ class Run {
   SourceSet failed_;                        // counted once, also when watched repeatedly
 };
 
+// Before anything is made.
+Status Run::check_sources() const {
+  std::vector<std::string> paths = options_.stream.paths;
+  std::erase(paths, "-");
+  WalkOptions walk = options_.stream.walk;
+  walk.target = options_.kb;
+  return Walker(std::move(paths), std::move(walk)).check();
+}
+
 Status Run::open() {
   memory_ = options_.memory_bytes != 0 ? options_.memory_bytes : Budget::default_limit_bytes();
   constexpr uint64_t kSmallestBudget = 64ULL << 20;
@@ -134,6 +144,7 @@ Status Run::open() {
                 "give at least 64MiB");
   }
   if (!options_.language.empty()) HR_TRY(index::Analyzer::create(options_.language));
+  if (!options_.stream.next_record) HR_TRY(check_sources());
   const bool existed = has_manifest(files_, options_.kb);
   bool is_new = true;
   // A new one is made when its model is there and fits; a dry run makes none.

@@ -8,13 +8,17 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <set>
+#include <system_error>
+#include <unordered_set>
 #include <utility>
 
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "sources/glob.h"
 #include "sources/source_stamp.h"
@@ -82,6 +86,42 @@ bool holds_manifest(const std::string& folder, const std::vector<std::string>& n
   }
   return false;
 }
+
+std::unexpected<Error> missing(const std::string& argument, int reason) {
+  if (const size_t colon = argument.find("://"); colon != std::string::npos) {
+    return fail(ErrorCode::unsupported,
+                fmt::format("{}: only files and folders are read, nothing is fetched by {}",
+                            displayable_path(argument), displayable_path(argument.substr(0, colon))),
+                "copy it to a folder first, or give its texts from Python: hr.read([{\"id\": …, "
+                "\"text\": …}])");
+  }
+  return fail(reason == ENOENT ? ErrorCode::not_found : ErrorCode::io,
+              os_error(reason, displayable_path(argument)).message(),
+              "check the path; quote globs so that the shell leaves them alone");
+}
+
+// What was given already, whatever argument named it: by where it really lies, as far as that can be
+// said of the argument.
+class Given {
+ public:
+  explicit Given(bool is_asked) : is_asked_(is_asked) {}
+  void begin(const std::string& root) {
+    root_bytes_ = root.size();
+    std::error_code ignored;
+    real_root_ = is_asked_ ? std::filesystem::weakly_canonical(root, ignored).string() : "";
+    if (real_root_.empty()) real_root_ = root;
+  }
+  bool is_first(std::string_view path) {
+    if (!is_asked_) return true;
+    return hashes_.insert(hash64(real_root_ + std::string(path.substr(root_bytes_)))).second;
+  }
+
+ private:
+  const bool is_asked_;
+  size_t root_bytes_ = 0;
+  std::string real_root_;
+  std::unordered_set<uint64_t> hashes_;
+};
 
 std::string without_trailing_slashes(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -220,33 +260,53 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
   return {};
 }
 
+Status Walker::check() const {
+  struct stat target{};
+  const bool has_target = !options_.target.empty() && stat(options_.target.c_str(), &target) == 0;
+  for (const std::string& argument : arguments_) {
+    struct stat info{};
+    if (stat(argument.c_str(), &info) != 0) {
+      if (!has_glob(argument)) return missing(argument, errno);
+    } else if (has_target && info.st_dev == target.st_dev && info.st_ino == target.st_ino) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{} is read and written to at once", displayable_path(argument)),
+                  fmt::format("put the knowledge base into a folder of its own, such as {}",
+                              displayable_path(join(argument, "kb"))));
+    }
+  }
+  return {};
+}
+
 Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem) const {
+  Given given(arguments_.size() > 1);
   for (const std::string& argument : arguments_) {
     struct stat info{};
     if (stat(argument.c_str(), &info) == 0) {
+      given.begin(argument);
+      const OnFile once = [&](const FileEntry& entry) -> Status {
+        return given.is_first(entry.path) ? on_file(entry) : Status{};
+      };
       if (S_ISDIR(info.st_mode)) {
-        HR_TRY(walk_folder(argument, on_file, on_problem));
+        HR_TRY(walk_folder(argument, once, on_problem));
       } else if (S_ISREG(info.st_mode)) {
-        HR_TRY(on_file({argument, displayable_path(argument), stamp_of(info)}));
+        HR_TRY(once({argument, displayable_path(argument), stamp_of(info)}));
       } else {
         on_problem(problem(argument, not_regular(argument, info.st_mode)));
       }
       continue;
     }
-    const int reason = errno;
-    if (!has_glob(argument)) {
-      return fail(reason == ENOENT ? ErrorCode::not_found : ErrorCode::io,
-                  os_error(reason, displayable_path(argument)).message(),
-                  "check the path; quote globs so that the shell leaves them alone");
-    }
+    if (!has_glob(argument)) return missing(argument, errno);
     bool any = false;
+    const std::string root = glob_root(argument);
+    given.begin(root);
     HR_TRY(walk_folder(
-        glob_root(argument),
+        root,
         [&](const FileEntry& entry) -> Status {
           std::string_view path = entry.path;
           if (path.starts_with("./") && !argument.starts_with("./")) path.remove_prefix(2);
           if (!glob_match(argument, path)) return {};
           any = true;
+          if (!given.is_first(entry.path)) return {};
           return on_file({std::string(path), displayable_path(path), entry.stamp});
         },
         on_problem));
@@ -265,8 +325,18 @@ bool Walker::covers(std::string_view source) const {
     if (has_glob(shown) && glob_match(shown, source)) return true;
     if (source == shown) return true;
     const std::string below = shown == "/" ? shown : shown + "/";
-    return source.starts_with(below) || shown == ".";
+    if (source.starts_with(below)) return selects(source.substr(below.size()));
+    return shown == "." && selects(source);
   });
+}
+
+// Whether --include and --exclude select a file below a folder that was named.
+bool Walker::selects(std::string_view relative) const {
+  for (size_t slash = relative.find('/'); slash != std::string_view::npos;
+       slash = relative.find('/', slash + 1)) {
+    if (!wanted(std::string(relative.substr(0, slash)), true)) return false;
+  }
+  return wanted(std::string(relative), false);
 }
 
 std::vector<std::string> Walker::roots() const {

@@ -4,7 +4,7 @@
 // (unless given themselves), what `.headraceignore` files say, what --exclude says or --include
 // does not, and folders that are knowledge bases. Symbolic links are followed; one that leads back
 // into its own folders is reported. What is neither file nor folder (FIFO, device, socket) is
-// reported, never opened.
+// reported, never opened. What several arguments name is given once.
 //
 // Owns: its options. Threads: one walk on one thread. Errors: those of a single entry go to
 // on_problem and the walk goes on; a named path that does not exist fails the walk's start.
@@ -47,8 +47,11 @@ class Walker {
   // Calls on_file for each file in order; an error from it stops the walk and is returned.
   Status walk(const OnFile& on_file, const OnProblem& on_problem) const;
 
+  // Error: a named path is not there, is no path, or is the target itself.
+  Status check() const;
+
   // Whether a source that is in a knowledge base would have come from these arguments: what
-  // --prune may remove.
+  // --prune may remove. What --include and --exclude leave out is left alone.
   bool covers(std::string_view source) const;
   // The folders to watch and the files named themselves.
   std::vector<std::string> roots() const;
@@ -58,6 +61,7 @@ class Walker {
   Status walk_folder(const std::string& folder, const OnFile& on_file,
                      const OnProblem& on_problem) const;
   bool wanted(const std::string& relative, bool is_folder) const;
+  bool selects(std::string_view relative) const;
 
   std::vector<std::string> arguments_;
   WalkOptions options_;

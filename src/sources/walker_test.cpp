@@ -124,6 +124,44 @@ TEST_F(WalkerTest, CoversWhatItWouldHaveGiven) {
   EXPECT_FALSE(walker.covers("notes/x.txt"));
 }
 
+TEST_F(WalkerTest, WhatIncludeAndExcludeLeaveOutIsNotCovered) {
+  WalkOptions options;
+  options.include = {"*.md"};
+  options.exclude = {"drafts/"};
+  const Walker walker({"docs", "."}, options);
+  EXPECT_TRUE(walker.covers("docs/a/b.md"));
+  EXPECT_FALSE(walker.covers("docs/a/b.txt"));
+  EXPECT_FALSE(walker.covers("docs/a/drafts/b.md"));
+  EXPECT_TRUE(walker.covers("x.md"));
+  EXPECT_FALSE(walker.covers("x.txt"));
+}
+
+TEST_F(WalkerTest, WhatSeveralArgumentsNameIsGivenOnce) {
+  write("docs/a.txt");
+  write("docs/b.txt");
+  const std::string root = root_.string();
+  fs::create_directory_symlink(root_ / "docs", root_ / "linked");
+  EXPECT_EQ(walk({root + "/docs", root + "/docs/a.txt", root + "/./docs", root + "/linked",
+                  root + "/docs/*.txt"}),
+            (Names{"docs/a.txt", "docs/b.txt"}));
+  EXPECT_EQ(walk({root + "/docs/b.txt", root + "/docs"}), (Names{"docs/b.txt", "docs/a.txt"}));
+}
+
+TEST_F(WalkerTest, ArgumentsAreCheckedBeforeAnythingIsMade) {
+  write("docs/a.txt");
+  const std::string docs = (root_ / "docs").string();
+  WalkOptions options;
+  options.target = (root_ / "kb").string();
+  EXPECT_TRUE(Walker({docs}, options).check());
+  EXPECT_EQ(Walker({docs, docs + "/none"}, options).check().error().code(), ErrorCode::not_found);
+  const Status remote = Walker({"s3://bucket/key"}, options).check();
+  ASSERT_FALSE(remote);
+  EXPECT_EQ(remote.error().code(), ErrorCode::unsupported);
+  EXPECT_NE(remote.error().message().find("by s3"), std::string::npos);
+  options.target = docs + "/.";
+  EXPECT_EQ(Walker({docs}, options).check().error().code(), ErrorCode::invalid_argument);
+}
+
 TEST(DisplayablePath, EscapesWhatIsNotUtf8) {
   EXPECT_EQ(displayable_path("caf\xc3\xa9.txt"), "caf\xc3\xa9.txt");
   EXPECT_EQ(displayable_path("bad\xff\xfe.txt"), "bad\\xff\\xfe.txt");
