@@ -218,3 +218,11 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(headrace, tmp_path, comma
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+def test_the_line_shown_is_that_of_the_match(headrace, tmp_path):
+    lines = [f"line {i} of the file" for i in range(1, 21)]
+    lines[13] += " has a needle"
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+    headrace.run("index", "a.txt", "--into", "kb", "--model", "none")
+    assert "a.txt:14 " in headrace.run("search", "kb", "needle").stdout

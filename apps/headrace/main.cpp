@@ -175,7 +175,8 @@ int main(int argc, char** argv) {
     return headrace::cli::run(argc, argv);
   } catch (const std::system_error& wrong) {  // how fmt::print() says that nothing can be written
     if (wrong.code().value() == EPIPE) headrace::cli::end_unread();
-    headrace::cli::print_error(headrace::os_error(wrong.code().value(), "write to standard output"));
+    headrace::cli::print_error(
+        headrace::os_error(wrong.code().value(), "write to standard output"));
     return 1;
   }
 }

@@ -31,11 +31,16 @@ struct SearchArguments {
 // What is shown of a row: a window around its first match, at most this many bytes.
 constexpr size_t kSnippetBytes = 320;
 
-// The place a person can open: FILE:LINE or FILE page N.
-std::string place(const Row& row) {
+// The place a person can open: FILE:LINE, the line of the first match, or FILE page N, where the
+// row begins.
+std::string place(const Hit& hit) {
+  const Row& row = hit.row;
   if (row.page > 0) return fmt::format("{} page {}", row.source, row.page);
-  if (row.line > 0) return fmt::format("{}:{}", row.source, row.line);
-  return row.source;
+  if (row.line <= 0) return row.source;
+  const size_t before = hit.matches.empty() ? 0 : hit.matches.front().begin;
+  const auto lines =
+      std::count(row.text.begin(), row.text.begin() + static_cast<ptrdiff_t>(before), '\n');
+  return fmt::format("{}:{}", row.source, row.line + lines);
 }
 
 std::string snippet(const Hit& hit) {
@@ -107,7 +112,7 @@ void print_hits(const HitPage& page, double took_ms) {
     const std::string head = !row.title.empty() ? row.title : row.source;
     fmt::print("{:>2}. {}", ++number, bold(shown(head)));
     if (!row.heading.empty() && row.heading != row.title) fmt::print(" › {}", shown(row.heading));
-    fmt::print("\n    {}  {}\n    {}\n", green(shown(place(row))),
+    fmt::print("\n    {}  {}\n    {}\n", green(shown(place(hit))),
                dim(fmt::format("{:.3f}", hit.score)), snippet(hit));
     if (hit.explanation) print_explanation(*hit.explanation);
     fmt::print("\n");

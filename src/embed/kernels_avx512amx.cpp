@@ -107,8 +107,8 @@ void quantise_words(const QuantiseWordsCall& call) {
   }
 }
 
-// The four sums of each product of a block, and what is to become of them: done row by row while the
-// tiles work on the next block.
+// The four sums of each product of a block, and what is to become of them: done row by row while
+// the tiles work on the next block.
 struct WordBlock {
   Sums upper, upper_lower, lower_upper, lower;
   Finish finish;

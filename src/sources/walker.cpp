@@ -89,19 +89,20 @@ bool holds_manifest(const std::string& folder, const std::vector<std::string>& n
 
 std::unexpected<Error> missing(const std::string& argument, int reason) {
   if (const size_t colon = argument.find("://"); colon != std::string::npos) {
-    return fail(ErrorCode::unsupported,
-                fmt::format("{}: only files and folders are read, nothing is fetched by {}",
-                            displayable_path(argument), displayable_path(argument.substr(0, colon))),
-                "copy it to a folder first, or give its texts from Python: hr.read([{\"id\": …, "
-                "\"text\": …}])");
+    return fail(
+        ErrorCode::unsupported,
+        fmt::format("{}: only files and folders are read, nothing is fetched by {}",
+                    displayable_path(argument), displayable_path(argument.substr(0, colon))),
+        "copy it to a folder first, or give its texts from Python: hr.read([{\"id\": …, "
+        "\"text\": …}])");
   }
   return fail(reason == ENOENT ? ErrorCode::not_found : ErrorCode::io,
               os_error(reason, displayable_path(argument)).message(),
               "check the path; quote globs so that the shell leaves them alone");
 }
 
-// What was given already, whatever argument named it: by where it really lies, as far as that can be
-// said of the argument.
+// What was given already, whatever argument named it: by where it really lies, as far as that can
+// be said of the argument.
 class Given {
  public:
   explicit Given(bool is_asked) : is_asked_(is_asked) {}
