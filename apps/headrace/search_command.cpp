@@ -246,6 +246,9 @@ Result<int> run_search(SearchArguments& arguments, bool json) {
   } else {
     print_hits(page, took_ms);
   }
+  if (!page.warning.empty()) {
+    fmt::print(stderr, "{}: {}\n", yellow("headrace", Stream::err), shown(page.warning));
+  }
   return 0;
 }
 

@@ -264,7 +264,7 @@ class PyKnowledge {
     knowledge_ = unwrap(Knowledge::open(path, options));
   }
 
-  // (hits, facets, cursor); `extra` holds the options that have names alone.
+  // (hits, facets, cursor, warning); `extra` holds the options that have names alone.
   nb::tuple search(const std::optional<std::string>& query, const nb::object& vector, uint32_t k,
                    const std::optional<std::string>& mode, const std::string& filter,
                    const std::string& space, const nb::dict& extra) {
@@ -283,7 +283,7 @@ class PyKnowledge {
     nb::list hits, facets;
     for (const Hit& hit : page.hits) hits.append(hit_dict(hit));
     for (const index::FacetCounts& facet : page.facets) facets.append(facet_dict(facet));
-    return nb::make_tuple(hits, facets, page.cursor);
+    return nb::make_tuple(hits, facets, page.cursor, page.warning);
   }
 
   nb::tuple search_batch_vectors(const FloatInput& vectors, uint32_t k, const std::string& filter,

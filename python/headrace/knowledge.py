@@ -265,9 +265,14 @@ class KnowledgeBase:
             "rerank_rows": rerank_rows if rerank else None,
         }
         given = {name: value for name, value in extra.items() if value is not None}
-        return Hits(
-            *self._native.search(_clean(text), vector, k, mode, filter or "", space or "", given)
+        hits, found, next_page, warning = self._native.search(
+            _clean(text), vector, k, mode, filter or "", space or "", given
         )
+        if warning:
+            import warnings
+
+            warnings.warn(warning, stacklevel=2)
+        return Hits(hits, found, next_page)
 
     def facets(
         self, columns: str | Sequence[str], query: str = "", filter: str | None = None, limit: int = 20

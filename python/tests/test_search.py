@@ -145,3 +145,12 @@ def test_vectors_hybrid_options(tmp_path: pathlib.Path) -> None:
     assert {hit.source for hit in only} == {"0", "1"}
     with pytest.raises(hr.InvalidArgument, match="sorted"):
         kb.search(vectors[0], sort="year")
+
+
+def test_a_column_that_no_row_has_is_said_where_nothing_is_found(kb, recwarn) -> None:
+    assert not kb.search("keys", filter="year = 1900")
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="no row has a column 'yaer'.*year"):
+        assert not kb.search("keys", filter="yaer = 2001")
+    with pytest.warns(UserWarning, match="'text'"):
+        assert not kb.search("keys", filter="text like '%keys%'")

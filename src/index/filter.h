@@ -35,6 +35,9 @@ class Filter {
   // in no segment, so a column may hold texts here and numbers there.
   Result<std::vector<RowBitmap>> evaluate(std::span<const Columns* const> segments) const;
   std::string text() const;
+  // What to say where nothing was found: columns that are named and that no row has ("" where there
+  // are none), with those that there are.
+  std::string unknown_columns(std::span<const Columns* const> segments) const;
 
   struct Node;
 

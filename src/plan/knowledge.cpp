@@ -312,6 +312,12 @@ Result<HitPage> Knowledge::run_search(const std::string& text, const SpaceChoice
   if (end < answer.rows.size() && !page.hits.empty()) {
     page.cursor = write_cursor(text, options, end, page.hits.back().row.key);
   }
+  if (filter && answer.rows.empty()) {
+    std::vector<const index::Columns*> columns;
+    for (const index::SegmentView& segment : current->segments())
+      columns.push_back(segment.columns);
+    page.warning = filter->unknown_columns(columns);
+  }
   return page;
 }
 

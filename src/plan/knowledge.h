@@ -77,7 +77,8 @@ struct Hit {
 struct HitPage {
   std::vector<Hit> hits;
   std::vector<index::FacetCounts> facets;
-  std::string cursor;  // where the next page begins; empty: this was the last
+  std::string cursor;   // where the next page begins; empty: this was the last
+  std::string warning;  // why nothing may have been found; empty: nothing to say
 };
 
 // Answers to many queries: [queries, k], best first; rows short of k are marked by `counts`.
