@@ -326,6 +326,7 @@ class LatexReader {
       if (section.name == name && !inline_only_)
         return begin_special(Group::heading, section.level);
     }
+    if (name == "iffalse") return skip_condition();
     if (name == "item") return item();
     if (name == "caption") return begin_special(Group::caption, 0);
     if (name == "footnote") return begin_special(Group::footnote, 0);
@@ -362,6 +363,29 @@ class LatexReader {
     }
     optional_argument();  // of an unknown command; its other arguments are text
     skip_space_after(end);
+  }
+
+  // What stands between \iffalse and its \fi (or \else) is never set.
+  void skip_condition() {
+    const size_t begin = at_;
+    size_t depth = 1;
+    while (depth > 0) {
+      const size_t sign = in_.find('\\', at_);
+      if (sign == std::string_view::npos) {
+        at_ = in_.size();
+        break;
+      }
+      size_t end = sign + 1;
+      while (end < in_.size() && is_letter(in_[end])) ++end;
+      const std::string_view name = in_.substr(sign + 1, end - sign - 1);
+      if (name == "fi" || (name == "else" && depth == 1)) {
+        --depth;
+      } else if (name.starts_with("if")) {
+        ++depth;
+      }
+      at_ = name.empty() ? std::min(end + 1, in_.size()) : end;
+    }
+    keep_lines(begin, at_);
   }
 
   void skip_space_after(size_t end) {

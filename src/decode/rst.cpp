@@ -297,6 +297,7 @@ class RstReader {
     const std::string_view name = text.substr(0, colons);
     if (holds(kDroppedDirectives, name)) return take_indented(indent, false);
     skip_options(indent);
+    if (name == "csv-table") return read_csv_table(indent);
     if (holds(kCodeDirectives, name)) take_indented(indent, true);
   }
 
@@ -325,8 +326,47 @@ class RstReader {
       if (is_blank(next) || indentation(next) <= indent || trimmed(next)[0] != ':') break;
       std::string_view line;
       lines_.next(line);
+      constexpr std::string_view kHeader = ":header:";
+      line = trimmed(line);
+      if (line.starts_with(kHeader)) write_csv_row(trimmed(line.substr(kHeader.size())));
       out_.line_break();
     }
+  }
+
+  void read_csv_table(size_t indent) {
+    while (!lines_.at_end()) {
+      const std::string_view next = lines_.peek();
+      if (!is_blank(next) && indentation(next) <= indent) break;
+      std::string_view line;
+      lines_.next(line);
+      write_csv_row(trimmed(line));
+      out_.line_break();
+    }
+  }
+
+  // Fields of one line: "a, b", c
+  void write_csv_row(std::string_view line) {
+    if (line.empty()) return;
+    out_.begin(BlockKind::table_row);
+    std::string& text = out_.document().text;
+    const size_t begin = text.size();
+    for (size_t i = 0; i < line.size(); ++i) {
+      const bool quoted = line[i] == '"';
+      size_t end = quoted ? i + 1 : i;
+      std::string field;
+      for (; end < line.size() && (quoted || line[end] != ','); ++end) {
+        if (quoted && line[end] == '"') {
+          if (line.substr(end, 2) != "\"\"") break;
+          ++end;
+        }
+        field.push_back(line[end]);
+      }
+      if (text.size() > begin) text += " | ";
+      append_inline(trimmed(field), text);
+      end = std::min(line.find(',', std::min(end, line.size())), line.size());
+      i = std::min(line.find_first_not_of(' ', std::min(end + 1, line.size())), line.size()) - 1;
+    }
+    out_.end();
   }
 
   void read_grid_table() {

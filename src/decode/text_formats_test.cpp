@@ -269,6 +269,17 @@ TEST(Rst, StructureIsRead) {
   EXPECT_EQ(line_of(document, "Does it"), 1 + line_breaks(text.substr(0, text.find("Does it"))));
 }
 
+TEST(Rst, TablesOfCommaSeparatedValuesAreTables) {
+  const Document document = decode_rst(
+      ".. csv-table:: Prices\n   :header: \"Item\", Price\n   :widths: 1, 2\n\n   \"apple, red\", "
+      "1\n"
+      "   pear,\"say \"\"2\"\"\"\n   , 3\n\nAfter.\n");
+  expect_sound(document);
+  EXPECT_EQ(outline_of(document),
+            "p: Prices\nrow: Item | Price\nrow: apple, red | 1\nrow: pear | say \"2\"\nrow: 3\n"
+            "p: After.\n");
+}
+
 TEST(Rst, NumbersKeepTheirKindAndFootnoteMarksGo) {
   EXPECT_EQ(outline_of(decode_rst("As :rfc:`7159` says [#note]_, and :pep:`8`. [*]_ [1] [#x\n")),
             "p: As RFC 7159 says , and PEP 8.  [1] [#x\n");
@@ -292,6 +303,12 @@ TEST(Latex, StructureIsRead) {
       "h2: First part\np: Text with $x^2$ \nand 50%.\nh3: Sub\nli1: one\nli1: two  (note)\nrow: a "
       "| b\nrow: 1 | 2\ncode: x % kept {\np: E = mc^2\np: Café ö — ß “q”\n");
   EXPECT_EQ(line_of(document, "Café"), 30);
+}
+
+TEST(Latex, WhatIsNeverSetIsLeftOut) {
+  EXPECT_EQ(decode_latex("a \\iffalse b \\ifx c \\fi\nd \\fi e").text, "a \ne");
+  EXPECT_EQ(decode_latex("a \\iffalse b \\else c\\fi").text, "a c");
+  EXPECT_EQ(decode_latex("a \\iffalse b").text, "a ");
 }
 
 TEST(Latex, WordsOfTwoBlocksDoNotTouch) {
