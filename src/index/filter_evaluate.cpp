@@ -82,19 +82,19 @@ class Evaluation {
     if (condition.op == FilterOp::is_null) return {};
     std::optional<ColumnType> found;
     if (condition.column == "key") {
-      if (applies(condition, ColumnType::text)) return {};
+      if (condition_applies(condition, ColumnType::text)) return {};
       found = ColumnType::text;
     }
     for (const Columns* segment : segments_) {
       for (const ColumnView& column : segment->state().find(condition.column)) {
-        if (applies(condition, column.type)) return {};
+        if (condition_applies(condition, column.type)) return {};
         found = column.type;
       }
     }
     if (!found) return {};
-    const bool ranged = fits(condition.values[0], *found);
+    const bool ranged = literal_fits(condition.values[0], *found);
     const std::string hint = ranged ? "lists and booleans have no order; use =, in or contains"
-                             : is_text(*found) ? "put texts in single quotes, such as '5'"
+                             : is_text_type(*found) ? "put texts in single quotes, such as '5'"
                              : *found == ColumnType::boolean ? "compare it with true or false"
                                                              : "write numbers without quotes";
     return fail(

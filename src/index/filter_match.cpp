@@ -26,13 +26,13 @@ std::optional<double> time_of(const Literal& value) {
 
 }  // namespace
 
-bool is_text(ColumnType type) {
+bool is_text_type(ColumnType type) {
   return type == ColumnType::text || type == ColumnType::text_list;
 }
 
-bool fits(const Literal& value, ColumnType type) {
+bool literal_fits(const Literal& value, ColumnType type) {
   if (std::holds_alternative<std::string>(value)) {
-    return is_text(type) || (is_number(type) && time_of(value));
+    return is_text_type(type) || (is_number(type) && time_of(value));
   }
   if (std::holds_alternative<bool>(value)) return type == ColumnType::boolean;
   return is_number(type);
@@ -135,7 +135,7 @@ bool number_matches(double x, const Condition& condition) {
       return x >= bound && x <= number_of(condition.values[1]);
     case FilterOp::in:
       return std::ranges::any_of(condition.values, [&](const Literal& value) {
-        return fits(value, ColumnType::number) && x == number_of(value);
+        return literal_fits(value, ColumnType::number) && x == number_of(value);
       });
     default:
       return false;
@@ -360,7 +360,7 @@ void match_integers(const ColumnView& column, const Condition& condition, RowBit
   }
   std::vector<int64_t> wanted;
   for (const Literal& value : condition.values) {
-    if (!fits(value, ColumnType::integer)) continue;
+    if (!literal_fits(value, ColumnType::integer)) continue;
     const auto low = integer_above(value, false);
     const auto high = integer_below(value, false);
     if (low && high && *low == *high) wanted.push_back(*low);
@@ -376,7 +376,7 @@ void match_numbers(const ColumnView& column, const Condition& condition, RowBitm
   std::vector<double> wanted;
   if (condition.op == FilterOp::in) {
     for (const Literal& value : condition.values) {
-      if (fits(value, ColumnType::number)) wanted.push_back(number_of(value));
+      if (literal_fits(value, ColumnType::number)) wanted.push_back(number_of(value));
     }
     std::ranges::sort(wanted);
   }
@@ -397,14 +397,16 @@ void match_keys(const Columns::State& columns, const Condition& condition, RowBi
   }
 }
 
-bool applies(const Condition& condition, ColumnType type) {
+bool condition_applies(const Condition& condition, ColumnType type) {
   const FilterOp op = condition.op;
   if (op == FilterOp::is_null) return true;
   const bool some =
       op == FilterOp::in
-          ? std::ranges::any_of(condition.values, [&](const Literal& v) { return fits(v, type); })
-          : std::ranges::all_of(condition.values, [&](const Literal& v) { return fits(v, type); });
-  if (!some || (!compares(op) && !is_text(type))) return false;
+          ? std::ranges::any_of(condition.values,
+                                [&](const Literal& v) { return literal_fits(v, type); })
+          : std::ranges::all_of(condition.values,
+                                [&](const Literal& v) { return literal_fits(v, type); });
+  if (!some || (!compares(op) && !is_text_type(type))) return false;
   const bool ranged = op == FilterOp::less || op == FilterOp::less_equal ||
                       op == FilterOp::greater || op == FilterOp::greater_equal ||
                       op == FilterOp::between;
@@ -412,7 +414,7 @@ bool applies(const Condition& condition, ColumnType type) {
 }
 
 void match_column(const ColumnView& column, const Condition& condition, RowBitmap& rows) {
-  if (!applies(condition, column.type)) return;
+  if (!condition_applies(condition, column.type)) return;
   switch (column.type) {
     case ColumnType::boolean:
       return match_booleans(column, condition, rows);

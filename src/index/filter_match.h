@@ -12,13 +12,13 @@
 
 namespace headrace::index {
 
-bool is_text(ColumnType type);
+bool is_text_type(ColumnType type);
 // Whether values of this type can be compared with the literal.
-bool fits(const Literal& value, ColumnType type);
+bool literal_fits(const Literal& value, ColumnType type);
 // What kind of literal it is, for messages.
 std::string literal_name(const Literal& value);
 // Whether the condition makes sense for a column of this type.
-bool applies(const Condition& condition, ColumnType type);
+bool condition_applies(const Condition& condition, ColumnType type);
 
 // Sets the rows whose value in `column` meets the condition.
 void match_column(const ColumnView& column, const Condition& condition, RowBitmap& rows);
