@@ -145,6 +145,9 @@ class LoggedWriter : public Writer {
   Status merge_all_now() HR_REQUIRES(mutex_);
   void merge_beside() HR_REQUIRES(mutex_);
   void care() HR_EXCLUDES(turn_, mutex_);
+  bool is_care_due() const HR_REQUIRES(mutex_) {
+    return care_due_ || merging_.stage == MergeStage::done;
+  }
   Status adopt_if_cheap() HR_REQUIRES(mutex_);
   void begin(Lane LoggedWriter::* which, Merge merge) HR_REQUIRES(mutex_);
   void work(Lane LoggedWriter::* which) HR_EXCLUDES(mutex_);

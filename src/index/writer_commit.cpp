@@ -18,6 +18,8 @@ constexpr uint64_t kUnsyncedBytesMax = 8 << 20;
 // larger segment is less work than several that are joined.
 constexpr uint64_t kPreparedTogetherBytes = 4 << 20;
 constexpr std::chrono::milliseconds kPreparedTogetherTime{25};
+constexpr std::chrono::seconds kCareAgain{1};
+
 // So much is prepared on all cores; less, where somebody waits for it.
 constexpr uint64_t kBytesWorthThreads = 6 << 20;
 constexpr uint64_t kAwaitedBytesWorthThreads = 512 << 10;
@@ -168,9 +170,8 @@ void LoggedWriter::prepare_beside() {
       continue;
     }
     if (owed_.bytes.empty()) {
-      const bool is_due = care_due_ || merging_.stage == MergeStage::done;
       const auto quiet_at = rate_.quiet_at();
-      if (!is_due) {
+      if (!is_care_due()) {
         preparation_wanted_.wait(mutex_);
       } else if (std::chrono::steady_clock::now() < quiet_at) {
         preparation_wanted_.wait_until(mutex_, quiet_at);
@@ -178,6 +179,9 @@ void LoggedWriter::prepare_beside() {
         mutex_.unlock();
         care();
         mutex_.lock();
+        // What could not be done (a full disk) is tried again, but not at once.
+        if (!stopping_ && owed_.bytes.empty() && is_care_due())
+          preparation_wanted_.wait_until(mutex_, std::chrono::steady_clock::now() + kCareAgain);
       }
       continue;
     }

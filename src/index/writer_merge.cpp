@@ -201,6 +201,7 @@ void LoggedWriter::merge_beside() {
       return;
     }
     care_due_ = true;
+    preparation_wanted_.notify_one();
     if (is_pressed() && file_segments() <= 2 * options_.segments_max) return;
     Merge merge = plan(*range);
     merge.lists = !is_pressed();
