@@ -329,7 +329,7 @@ std::string places(std::span<const ScoredRow> rows) {
   return text;
 }
 
-class SearchAgainstModel : public testing::TestWithParam<uint32_t> {};
+class SearchAgainstModel : public ::testing::TestWithParam<uint32_t> {};
 
 TEST_P(SearchAgainstModel, GivesTheSame) {
   Random random(GetParam());
@@ -475,7 +475,7 @@ TEST_P(SearchAgainstModel, GivesTheSame) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, SearchAgainstModel, testing::Range(1u, 101u));
+INSTANTIATE_TEST_SUITE_P(Seeds, SearchAgainstModel, ::testing::Range(1u, 101u));
 
 // Three rows as version 1 wrote them.
 TEST(Postings, VersionOneStaysReadable) {

@@ -118,9 +118,9 @@ double recall_of(Both& both, std::span<const float> queries, size_t k, double ta
   return static_cast<double>(hits) / static_cast<double>(all);
 }
 
-class FastCodeKernels : public testing::TestWithParam<const CodeKernels* (*)()> {};
+class FastCodeKernels : public ::testing::TestWithParam<const CodeKernels* (*)()> {};
 INSTANTIATE_TEST_SUITE_P(CodeKernels, FastCodeKernels,
-                         testing::Values(&code_kernels_avx2, &code_kernels_avx512));
+                         ::testing::Values(&code_kernels_avx2, &code_kernels_avx512));
 
 TEST_P(FastCodeKernels, AgreeWithPlainOnes) {
   const CodeKernels* const fast = GetParam()();
