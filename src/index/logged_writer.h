@@ -144,6 +144,7 @@ class LoggedWriter : public Writer {
   Status merge_now(Range range) HR_REQUIRES(mutex_);
   Status merge_all_now() HR_REQUIRES(mutex_);
   void merge_beside() HR_REQUIRES(mutex_);
+  void put_off() HR_REQUIRES(mutex_);  // to a quiet moment
   void care() HR_EXCLUDES(turn_, mutex_);
   bool is_care_due() const HR_REQUIRES(mutex_) {
     return care_due_ || merging_.stage == MergeStage::done;

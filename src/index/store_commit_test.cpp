@@ -162,6 +162,18 @@ TEST(StoreCommit, AGroupWithABadVectorIsRefusedWhole) {
   EXPECT_FALSE(writer->document("row0"));
 }
 
+// However fast they come, a reader never finds very many segments.
+TEST(StoreCommit, SegmentsInMemoryStayFew) {
+  SimulatedFileSystem files(7);
+  const auto writer = open_writer(files);
+  for (size_t round = 0; round < 120; ++round) {
+    ASSERT_TRUE(writer->put_rows(Group(round * 1000, 1000).group()));
+    ASSERT_TRUE(writer->commit());
+    // The thread that prepared them joins them after it has shown them.
+    ASSERT_LE(writer->snapshot()->segments().size(), 40U) << round;
+  }
+}
+
 // What was put off while rows came fast is done without a further commit.
 TEST(StoreCommit, AQuietMomentIsUsedForMergesAndLists) {
   SimulatedFileSystem files(6);

@@ -324,7 +324,7 @@ Status StoreState::replay(std::vector<Change>&& changes) {
   return join_memory_segments();
 }
 
-std::optional<StoreState::Range> StoreState::worth_joining() const {
+std::optional<StoreState::Range> StoreState::worth_joining(bool only_many) const {
   const auto level_of = [](const HeldSegment& held) {
     const uint64_t size = uint64_t{held.segment->row_count()} + held.segment->document_count();
     return static_cast<int>(std::bit_width(size | 1) - 1) / std::bit_width(kJoinWidth - 1);
@@ -342,7 +342,8 @@ std::optional<StoreState::Range> StoreState::worth_joining() const {
       --first;
     }
     const size_t count = segments_.size() - first;
-    if ((on_level >= kJoinWidth && level < kLevelNotJoined) || count > kMemorySegmentsMax)
+    if ((!only_many && on_level >= kJoinWidth && level < kLevelNotJoined) ||
+        count > kMemorySegmentsMax)
       return Range{first, count};
     if (!above) return std::nullopt;
   }

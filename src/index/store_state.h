@@ -99,7 +99,8 @@ class StoreState {
     size_t first = 0;
     size_t count = 0;
   };
-  std::optional<Range> worth_joining() const;
+  // With `only_many` they stay as they are until they are too many.
+  std::optional<Range> worth_joining(bool only_many = false) const;
   // Makes one of `segments`, of spaces named `spaces`.
   static Result<HeldSegment> join(std::span<const HeldSegment> segments,
                                   std::span<const std::string> spaces);

@@ -123,8 +123,7 @@ void LoggedWriter::prepare_some(bool is_awaited) {
 // prepares marks rows or adds vectors, or who waits for it first.
 void LoggedWriter::join_segments() {
   // What comes fast is large already, and soon goes into a file.
-  if (is_pressed()) return;
-  while (const auto range = state_->worth_joining()) {
+  while (const auto range = state_->worth_joining(is_pressed())) {
     const auto begin = state_->segments().begin() + static_cast<std::ptrdiff_t>(range->first);
     const std::vector<HeldSegment> segments(begin,
                                             begin + static_cast<std::ptrdiff_t>(range->count));

@@ -200,9 +200,10 @@ void LoggedWriter::merge_beside() {
       static_cast<void>(merge_now(*range));  // tried again by the next commit
       return;
     }
-    care_due_ = true;
-    preparation_wanted_.notify_one();
-    if (is_pressed() && file_segments() <= 2 * options_.segments_max) return;
+    if (is_pressed() && file_segments() <= 2 * options_.segments_max) {
+      put_off();
+      return;
+    }
     Merge merge = plan(*range);
     merge.lists = !is_pressed();
     begin(&LoggedWriter::merging_, std::move(merge));
@@ -211,7 +212,13 @@ void LoggedWriter::merge_beside() {
   if (file_segments() > 3 * options_.segments_max) {
     wait_for(merging_);
     static_cast<void>(adopt_if_cheap());
+    put_off();  // there may be more to merge
   }
+}
+
+void LoggedWriter::put_off() {
+  care_due_ = true;
+  preparation_wanted_.notify_one();
 }
 
 Status LoggedWriter::adopt_if_cheap() {
@@ -238,8 +245,6 @@ void LoggedWriter::care() {
   if (stopping_ || log_->unfit() || !prepare_failure_ || !owed_.bytes.empty()) return;
   if (merging_.stage == MergeStage::done) static_cast<void>(flush_locked());
   if (!stopping_) merge_beside();
-  // What runs now says so when it is done.
-  if (is_busy(merging_)) care_due_ = false;
 }
 
 void LoggedWriter::begin(Lane LoggedWriter::* which, Merge merge) {
