@@ -17,10 +17,6 @@ std::unexpected<Error> damaged(std::string_view what) {
 constexpr std::array<std::string_view, 9> kBuiltins = {
     "end", "heading", "modality", "page", "position", "source", "start", "title", "via"};
 
-bool is_text(ColumnType type) {
-  return type == ColumnType::text || type == ColumnType::text_list;
-}
-
 // Whether the sizes of a column's parts are what its counts ask for. The contents are looked at
 // when they are used.
 bool sizes_fit(const ColumnView& column) {

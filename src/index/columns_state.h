@@ -30,6 +30,9 @@ enum class ColumnType : uint8_t { boolean, integer, number, text, text_list };
 enum class Presence : uint8_t { first_rows, listed, bitmap };
 
 std::string_view column_type_name(ColumnType type);  // "text", "whole numbers", …
+constexpr bool is_text(ColumnType type) {
+  return type == ColumnType::text || type == ColumnType::text_list;
+}
 bool is_builtin_column(std::string_view name);
 
 inline uint64_t packed_bytes_needed(uint64_t count, uint32_t bits) {

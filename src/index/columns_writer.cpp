@@ -4,93 +4,19 @@
 #include <bit>
 #include <numeric>
 
+#include "base/check.h"
 #include "base/hash.h"
 
 namespace headrace::index {
-namespace {
-
-// Appends `value(i)` for i < count in `bits` bits each, and the padding.
-template <typename Value>
-void pack(uint64_t count, uint32_t bits, std::string& out, Value&& value) {
-  const size_t begin = out.size();
-  out.resize(begin + packed_bytes_needed(count, bits));
-  char* const base = out.data() + begin;
-  for (uint64_t i = 0; i < count && bits > 0; ++i) {
-    const uint64_t bit = i * bits;
-    const uint64_t word = load<uint64_t>(base + bit / 8) | (value(i) << (bit % 8));
-    std::memcpy(base + bit / 8, &word, sizeof(word));
-  }
+Presence presence_for(uint32_t value_count, uint32_t last_row, uint32_t row_count) {
+  if (last_row + uint64_t{1} == value_count) return Presence::first_rows;
+  return uint64_t{value_count} * 32 <= row_count ? Presence::listed : Presence::bitmap;
 }
 
-uint32_t usable_bits(uint64_t greatest) {
+uint32_t bits_for(uint64_t greatest) {
   const auto bits = static_cast<uint32_t>(std::bit_width(greatest));
   return bits > 56 ? 64 : bits;
 }
-
-struct Parts {
-  Presence presence = Presence::first_rows;
-  uint32_t bits = 0;
-  std::string presence_bytes, ranks, dictionary_offsets, dictionary, list_offsets, values;
-};
-
-void write_presence(const std::vector<uint32_t>& rows, uint32_t row_count, Parts& parts) {
-  if (rows.back() == rows.size() - 1) return;
-  if (uint64_t{rows.size()} * 32 <= row_count) {
-    parts.presence = Presence::listed;
-    parts.presence_bytes.assign(reinterpret_cast<const char*>(rows.data()), rows.size() * 4);
-    return;
-  }
-  parts.presence = Presence::bitmap;
-  std::vector<uint64_t> words((uint64_t{row_count} + 63) / 64);
-  for (const uint32_t row : rows) words[row / 64] |= uint64_t{1} << (row % 64);
-  parts.presence_bytes.assign(reinterpret_cast<const char*>(words.data()), words.size() * 8);
-  uint32_t before = 0;
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (i % (kRowsPerRank / 64) == 0) put(parts.ranks, before);
-    before += static_cast<uint32_t>(std::popcount(words[i]));
-  }
-}
-
-void write_texts(const ColumnValues& column, Parts& parts) {
-  std::vector<uint32_t> order(column.texts.count());
-  std::iota(order.begin(), order.end(), 0u);
-  std::ranges::sort(
-      order, [&](uint32_t a, uint32_t b) { return column.texts.text(a) < column.texts.text(b); });
-  std::vector<uint32_t> code_of(order.size());
-  for (uint32_t code = 0; code < order.size(); ++code) {
-    code_of[order[code]] = code;
-    put(parts.dictionary_offsets, static_cast<uint32_t>(parts.dictionary.size()));
-    parts.dictionary += column.texts.text(order[code]);
-  }
-  put(parts.dictionary_offsets, static_cast<uint32_t>(parts.dictionary.size()));
-  parts.bits = order.empty() ? 0 : usable_bits(order.size() - 1);
-  pack(column.codes.size(), parts.bits, parts.values,
-       [&](uint64_t i) { return uint64_t{code_of[column.codes[i]]}; });
-  if (column.type == ColumnType::text_list) {
-    put(parts.list_offsets, uint32_t{0});
-    for (const uint32_t end : column.list_ends) put(parts.list_offsets, end);
-  }
-}
-
-void write_numbers(const ColumnValues& column, Parts& parts) {
-  const std::vector<uint64_t>& numbers = column.numbers;
-  if (column.type == ColumnType::boolean) {
-    parts.bits = 1;
-    pack(numbers.size(), 1, parts.values, [&](uint64_t i) { return numbers[i]; });
-  } else if (column.type == ColumnType::number) {
-    parts.bits = 64;
-    for (const uint64_t bits : numbers) put(parts.values, bits);
-  } else {
-    const auto as_integer = [](uint64_t bits) { return static_cast<int64_t>(bits); };
-    const uint64_t least = *std::ranges::min_element(numbers, {}, as_integer);
-    const uint64_t greatest = *std::ranges::max_element(numbers, {}, as_integer);
-    parts.bits = usable_bits(greatest - least);
-    put(parts.values, least);
-    pack(numbers.size(), parts.bits, parts.values, [&](uint64_t i) { return numbers[i] - least; });
-  }
-}
-
-}  // namespace
 
 uint32_t TextInterner::intern(std::string_view text) {
   if (count() > 0 && this->text(last_) == text) return last_;
@@ -129,61 +55,162 @@ uint64_t ColumnValues::memory_bytes() const {
          (codes.capacity() + list_ends.capacity()) * sizeof(uint32_t) + texts.memory_bytes();
 }
 
-Status ColumnsWriter::begin() {
-  if (offset_ != 0) return {};
-  std::string head;
-  put(head, kColumnsMagic);
-  put(head, kColumnsVersion);
-  offset_ = head.size();
-  return out_.append(head);
+// The head of the section goes out before the first column.
+ColumnsWriter::ColumnsWriter(SectionSink& out, uint32_t row_count)
+    : out_(out), row_count_(row_count) {
+  put(buffer_, kColumnsMagic);
+  put(buffer_, kColumnsVersion);
+  part_begin_ = buffer_.size();
+}
+
+void ColumnsWriter::flush() {
+  if (status_) status_ = out_.append(buffer_);
+  flushed_ += buffer_.size();
+  buffer_.clear();
+}
+
+void ColumnsWriter::packed(uint64_t value, uint32_t bits) {
+  if (bits == 64) return number(value);
+  packing_ |= value << packing_bits_;
+  packing_bits_ += bits;
+  for (; packing_bits_ >= 8; packing_bits_ -= 8) {
+    buffer_ += static_cast<char>(packing_);
+    packing_ >>= 8;
+  }
+  flush_if_full();
+}
+
+void ColumnsWriter::end_packed() {
+  if (packing_bits_ > 0) packed(0, 8 - packing_bits_);
+  buffer_.append(kPackedPadding, '\0');
+}
+
+void ColumnsWriter::presence(const std::vector<uint64_t>& words) {
+  for (const uint64_t word : words) number(word);
+  end_part();
+  uint32_t before = 0;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (i % (kRowsPerRank / 64) == 0) number(before);
+    before += static_cast<uint32_t>(std::popcount(words[i]));
+  }
+  end_part();
+}
+
+void ColumnsWriter::end_part() {
+  part_bytes_.push_back(flushed_ + buffer_.size() - part_begin_);
+  part_begin_ += part_bytes_.back();
+}
+
+Status ColumnsWriter::end_column(const ColumnHead& head) {
+  HR_CHECK(part_bytes_.size() == kColumnParts, "a column has six parts");
+  if (part_bytes_[kDictionaryPart] > UINT32_MAX) {
+    return fail(
+        ErrorCode::too_large,
+        "the column '" + std::string(head.name) + "' has more than 4 GiB of different texts",
+        "use smaller segments or shorter values");
+  }
+  directory_ += static_cast<char>(head.kind);
+  directory_ += static_cast<char>(head.type);
+  directory_ += static_cast<char>(head.presence);
+  directory_ += static_cast<char>(head.bits);
+  put_varint(directory_, head.name.size());
+  directory_ += head.name;
+  put_varint(directory_, head.value_count);
+  put_varint(directory_, head.dictionary_count);
+  for (const uint64_t bytes : part_bytes_) put_varint(directory_, bytes);
+  part_bytes_.clear();
+  ++column_count_;
+  return status_;
 }
 
 Status ColumnsWriter::add(const ColumnValues& column) {
   if (column.rows.empty()) return {};
-  HR_TRY(begin());
-  Parts parts;
-  write_presence(column.rows, row_count_, parts);
-  if (column.type == ColumnType::text || column.type == ColumnType::text_list) {
-    write_texts(column, parts);
+  ColumnHead head;
+  head.kind = column.kind;
+  head.type = column.type;
+  head.name = column.name;
+  head.value_count = static_cast<uint32_t>(column.rows.size());
+  head.presence = presence_for(head.value_count, column.rows.back(), row_count_);
+  if (head.presence == Presence::bitmap) {
+    std::vector<uint64_t> words((uint64_t{row_count_} + 63) / 64);
+    for (const uint32_t row : column.rows) words[row / 64] |= uint64_t{1} << (row % 64);
+    presence(words);
   } else {
-    write_numbers(column, parts);
+    for (size_t i = 0; head.presence == Presence::listed && i < column.rows.size(); ++i)
+      number(column.rows[i]);
+    end_part();
+    end_part();
   }
-  if (parts.dictionary.size() > UINT32_MAX) {
-    return fail(ErrorCode::too_large,
-                "the column '" + column.name + "' has more than 4 GiB of different texts",
-                "use smaller segments or shorter values");
+  if (is_text(column.type)) {
+    add_texts(column, head);
+  } else {
+    add_numbers(column, head);
   }
-  directory_ += static_cast<char>(column.kind);
-  directory_ += static_cast<char>(column.type);
-  directory_ += static_cast<char>(parts.presence);
-  directory_ += static_cast<char>(parts.bits);
-  put_varint(directory_, column.name.size());
-  directory_ += column.name;
-  put_varint(directory_, column.rows.size());
-  put_varint(directory_, column.texts.count());
-  for (const std::string* part : {&parts.presence_bytes, &parts.ranks, &parts.dictionary_offsets,
-                                  &parts.dictionary, &parts.list_offsets, &parts.values}) {
-    put_varint(directory_, part->size());
-    HR_TRY(out_.append(*part));
-    offset_ += part->size();
+  return end_column(head);
+}
+
+void ColumnsWriter::add_texts(const ColumnValues& column, ColumnHead& head) {
+  const TextInterner& texts = column.texts;
+  std::vector<uint32_t> order(texts.count());
+  std::iota(order.begin(), order.end(), 0u);
+  std::ranges::sort(order, [&](uint32_t a, uint32_t b) { return texts.text(a) < texts.text(b); });
+  std::vector<uint32_t> code_of(order.size());
+  uint64_t bytes = 0;
+  for (uint32_t code = 0; code < order.size(); ++code) {
+    code_of[order[code]] = code;
+    number(static_cast<uint32_t>(bytes));
+    bytes += texts.text(order[code]).size();
   }
-  ++column_count_;
-  return {};
+  number(static_cast<uint32_t>(bytes));
+  end_part();
+  for (const uint32_t id : order) text(texts.text(id));
+  end_part();
+  if (column.type == ColumnType::text_list) {
+    number(uint32_t{0});
+    for (const uint32_t end : column.list_ends) number(end);
+  }
+  end_part();
+  head.dictionary_count = texts.count();
+  head.bits = order.empty() ? 0 : bits_for(order.size() - 1);
+  for (const uint32_t code : column.codes) packed(code_of[code], head.bits);
+  end_packed();
+  end_part();
+}
+
+void ColumnsWriter::add_numbers(const ColumnValues& column, ColumnHead& head) {
+  for (int part = 0; part < 3; ++part) end_part();
+  const std::vector<uint64_t>& numbers = column.numbers;
+  if (column.type == ColumnType::number) {
+    head.bits = 64;
+    for (const uint64_t bits : numbers) number(bits);
+    return end_part();
+  }
+  uint64_t least = 0;
+  head.bits = 1;
+  if (column.type == ColumnType::integer) {
+    const auto as_integer = [](uint64_t bits) { return static_cast<int64_t>(bits); };
+    least = *std::ranges::min_element(numbers, {}, as_integer);
+    head.bits = bits_for(*std::ranges::max_element(numbers, {}, as_integer) - least);
+    number(least);
+  }
+  for (const uint64_t bits : numbers) packed(bits - least, head.bits);
+  end_packed();
+  end_part();
 }
 
 Status ColumnsWriter::finish() {
-  HR_TRY(begin());
-  std::string trailer;
-  put(trailer, offset_);
-  put(trailer, static_cast<uint64_t>(directory_.size()));
-  put(trailer, row_count_);
-  put(trailer, column_count_);
-  put(trailer, uint32_t{0});
-  put(trailer, uint32_t{0});
-  put(trailer, kColumnsVersion);
-  put(trailer, kColumnsMagic);
-  HR_TRY(out_.append(directory_));
-  return out_.append(trailer);
+  const uint64_t offset = flushed_ + buffer_.size();
+  buffer_ += directory_;
+  number(offset);
+  number(static_cast<uint64_t>(directory_.size()));
+  number(row_count_);
+  number(column_count_);
+  number(uint32_t{0});
+  number(uint32_t{0});
+  number(kColumnsVersion);
+  number(kColumnsMagic);
+  flush();
+  return status_;
 }
 
 }  // namespace headrace::index

@@ -56,19 +56,67 @@ struct ColumnValues {
   uint64_t memory_bytes() const;
 };
 
+// What the directory says of a column.
+struct ColumnHead {
+  ColumnKind kind = ColumnKind::builtin;
+  ColumnType type = ColumnType::text;
+  Presence presence = Presence::first_rows;
+  uint32_t bits = 0;
+  std::string_view name;
+  uint32_t value_count = 0;
+  uint32_t dictionary_count = 0;
+};
+// How the rows that have values are written, the last of which is `last_row`.
+Presence presence_for(uint32_t value_count, uint32_t last_row, uint32_t row_count);
+// For numbers from 0 to `greatest`.
+uint32_t bits_for(uint64_t greatest);
+
+// A column is written as its parts, in the order of the format, each closed by end_part(), and
+// then its head.
 class ColumnsWriter {
  public:
-  ColumnsWriter(SectionSink& out, uint32_t row_count) : out_(out), row_count_(row_count) {}
+  ColumnsWriter(SectionSink& out, uint32_t row_count);
   // In order of (kind, name, type). Columns without values are left out.
   Status add(const ColumnValues& column);
   Status finish();
 
+  template <typename Number>
+  void number(Number value) {
+    put(buffer_, value);
+    flush_if_full();
+  }
+  void text(std::string_view text) {
+    buffer_ += text;
+    flush_if_full();
+  }
+  // One after the other, without gaps, up to end_packed(). A value has no other bits than those.
+  void packed(uint64_t value, uint32_t bits);
+  void end_packed();
+  // The presence and its directory.
+  void presence(const std::vector<uint64_t>& words);
+  void end_part();
+  Status end_column(const ColumnHead& head);
+
  private:
-  Status begin();
+  static constexpr size_t kBufferBytes = 64 << 10;
+  static constexpr size_t kColumnParts = 6;
+  static constexpr size_t kDictionaryPart = 3;
+  void flush();
+  void flush_if_full() {
+    if (buffer_.size() >= kBufferBytes) flush();
+  }
+  void add_texts(const ColumnValues& column, ColumnHead& head);
+  void add_numbers(const ColumnValues& column, ColumnHead& head);
 
   SectionSink& out_;
   uint32_t row_count_;
-  uint64_t offset_ = 0;
+  std::string buffer_;
+  Status status_;         // of the sink: once it failed nothing more is written
+  uint64_t flushed_ = 0;  // bytes before the buffer
+  uint64_t part_begin_ = 0;
+  std::vector<uint64_t> part_bytes_;
+  uint64_t packing_ = 0;
+  uint32_t packing_bits_ = 0;
   uint32_t column_count_ = 0;
   std::string directory_;
 };

@@ -24,6 +24,7 @@ std::vector<std::pair<uint32_t, uint32_t>> found(const DocumentPlaces& places, u
 
 TEST(DocumentPlaces, IsEmptyAtFirst) {
   DocumentPlaces places;
+  places.open_segment(1, 2);
   places.remove(7, {1, 1});
   EXPECT_TRUE(found(places, 7).empty());
   EXPECT_EQ(places.size(), 0u);
@@ -31,6 +32,8 @@ TEST(DocumentPlaces, IsEmptyAtFirst) {
 
 TEST(DocumentPlaces, StopsWhenTheVisitorHasEnough) {
   DocumentPlaces places;
+  places.open_segment(1, 2);
+  places.open_segment(2, 2);
   places.add(7, {1, 1});
   places.add(7, {2, 1});
   int visits = 0;
@@ -38,22 +41,33 @@ TEST(DocumentPlaces, StopsWhenTheVisitorHasEnough) {
   EXPECT_EQ(visits, 1);
 }
 
-// Hashes that fall together on purpose, against a plain map.
+// Hashes that fall together on purpose, and segments that come and go, against a plain map.
 TEST(DocumentPlaces, AgreesWithAMapUnderAddingAndRemoving) {
   std::mt19937 random(11);
   DocumentPlaces places;
   std::multimap<uint64_t, std::pair<uint32_t, uint32_t>> model;
+  constexpr uint32_t kDocuments = 2000;
   for (uint32_t step = 0; step < 20'000; ++step) {
-    const uint64_t hash = random() % 40 + (random() % 4) * 1024;
+    const uint32_t segment = 1 + step / kDocuments * 3;
+    if (step % kDocuments == 0) places.open_segment(segment, kDocuments);
+    const uint64_t hash = (random() % 40 + (random() % 4) * 1024) * (uint64_t{1} << 36);
     const auto range = model.equal_range(hash);
     const int action = range.first == range.second ? 0 : static_cast<int>(random() % 3);
     if (action <= 1) {
-      places.add(hash, {1 + step % 9, step});
-      model.emplace(hash, std::pair(1 + step % 9, step));
+      places.add(hash, {segment, step % kDocuments});
+      model.emplace(hash, std::pair(segment, step % kDocuments));
     } else {
-      const auto [segment, document] = range.first->second;
-      places.remove(hash, {segment, document});
+      const auto [of, document] = range.first->second;
+      places.remove(hash, {of, document});
       model.erase(range.first);
+    }
+    if (step == 9000) {
+      std::erase_if(model, [&](const auto& entry) {
+        if (entry.second.first != 4) return false;
+        places.remove(entry.first, {4, entry.second.second});
+        return true;
+      });
+      places.close_segment(4);
     }
     std::vector<std::pair<uint32_t, uint32_t>> expected;
     for (auto at = model.lower_bound(hash); at != model.upper_bound(hash); ++at)

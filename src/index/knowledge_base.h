@@ -19,6 +19,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -62,6 +63,16 @@ struct DocumentState {
   uint32_t row_count = 0;
   bool is_container = false;
   std::optional<DocumentError> error;
+};
+
+// A document's names, in place; `number` counts within the segment of a snapshot.
+struct DocumentName {
+  uint32_t segment = 0, number = 0;
+  std::string_view source, container;
+  bool failed = false;
+};
+struct DocumentRange {
+  uint32_t segment = 0, begin = 0, end = 0;
 };
 
 struct SpaceInfo {
@@ -120,6 +131,12 @@ class Snapshot {
   // Every document (and every failed one), in no particular order.
   virtual Status for_each_document(
       const std::function<Status(const DocumentState&)>& visit) const = 0;
+  // Only their names, of all or of those that stand in `range`: cheap, and the pages that were
+  // touched do not stay resident.
+  virtual Status for_each_document_name(
+      const std::function<Status(const DocumentName&)>& visit) const = 0;
+  virtual Status for_each_document_name(
+      DocumentRange range, const std::function<Status(const DocumentName&)>& visit) const = 0;
   // Every live row in order of insertion; `at` serves vector().
   virtual Status for_each_row(
       const std::function<Status(const ScoredRow& at, const Row&)>& visit) const = 0;

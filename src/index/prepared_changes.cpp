@@ -113,6 +113,11 @@ Status add_logged(SegmentBuilder& builder, const LoggedDocument& document, Docum
 
 Status build(Part& part, std::string_view language) {
   SegmentBuilder builder(language);
+  uint64_t blob_bytes = 0;
+  for (const Written& written : part.writes) {
+    if (written.logged != nullptr) blob_bytes += written.logged->payload.size();
+  }
+  builder.reserve_blobs(blob_bytes);
   size_t number = 0;
   DocumentWrite head;
   Row room;

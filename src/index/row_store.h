@@ -36,6 +36,8 @@ enum class BlobCodec : uint32_t { raw = 0, zstd = 1 };
 // Rows as they come, uncompressed; finish writes the four sections' bytes.
 class RowStoreBuilder {
  public:
+  // Room for the blobs to come: growing step by step would hold large ones twice.
+  void reserve_blobs(uint64_t bytes) { blobs_.reserve(bytes); }
   void add(const Hash128& key, uint32_t document, uint32_t position, std::string_view blob);
   uint32_t count() const { return static_cast<uint32_t>(rows_.size() / kRowEntryBytes); }
   uint64_t memory_bytes() const { return rows_.size() * 5 / 4 + blobs_.size(); }

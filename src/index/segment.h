@@ -91,6 +91,7 @@ class Segment {
 class SegmentBuilder {
  public:
   explicit SegmentBuilder(std::string_view language);
+  void reserve_blobs(uint64_t bytes) { rows_.reserve_blobs(bytes); }
 
   // `rows` are those that follow by add_row. Returns the document's number.
   uint32_t add_document(const DocumentWrite& document, uint32_t rows);

@@ -11,8 +11,10 @@ namespace headrace::index {
 namespace {
 
 // A merge reads its mapped inputs from end to end; pages behind it are given back after this many
-// bytes of output, so that resident memory does not grow with the inputs.
+// bytes of output, so that resident memory does not grow with the inputs. Little output may be all
+// that comes of much input.
 constexpr uint64_t kForgetBytes = 4 << 20;
+constexpr uint64_t kInputBytesPerAppend = 16 << 10;
 // Fewer rows are merged faster than a thread begins.
 constexpr uint32_t kRowsWorthAThread = 4096;
 
@@ -21,7 +23,7 @@ class ForgettingSink : public SectionSink {
   ForgettingSink(SectionSink& target, std::span<const SegmentMergeInput> inputs)
       : target_(target), inputs_(inputs) {}
   Status append(std::string_view bytes) override {
-    written_ += bytes.size();
+    written_ += std::max<uint64_t>(bytes.size(), kInputBytesPerAppend);
     if (written_ >= kForgetBytes) {
       written_ = 0;
       for (const SegmentMergeInput& input : inputs_) input.segment->forget();
@@ -51,6 +53,7 @@ void plan_documents(const SegmentMergeInput& input, DeadRows dead, std::span<con
     }
     if (kept) documents[document] = next++;
   }
+  input.segment->forget();
 }
 
 Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const SegmentMergeMaps& maps,

@@ -9,6 +9,9 @@ namespace headrace::index {
 
 namespace {
 
+// So many names are looked at before their pages are let go.
+constexpr uint32_t kDocumentsInSight = 1 << 16;
+
 class HeldSnapshot : public Snapshot {
  public:
   HeldSnapshot(std::vector<HeldSegment> segments, std::vector<Space> spaces, std::string settings,
@@ -104,6 +107,27 @@ class HeldSnapshot : public Snapshot {
         state.row_count = held.live_rows(d);
         HR_TRY(visit(state));
       }
+    }
+    return {};
+  }
+
+  Status for_each_document_name(
+      const std::function<Status(const DocumentName&)>& visit) const override {
+    for (uint32_t s = 0; s < held_.size(); ++s) {
+      HR_TRY(for_each_document_name({s, 0, held_[s].segment->document_count()}, visit));
+      held_[s].segment->forget();
+    }
+    return {};
+  }
+
+  Status for_each_document_name(
+      DocumentRange range, const std::function<Status(const DocumentName&)>& visit) const override {
+    const HeldSegment& held = held_[range.segment];
+    const DocumentTable& table = held.segment->documents();
+    for (uint32_t d = range.begin; d < range.end; ++d) {
+      if (held.is_stale(d)) continue;
+      HR_TRY(visit({range.segment, d, table.source(d), table.container(d), table.has_error(d)}));
+      if ((d + 1) % kDocumentsInSight == 0) held.segment->forget();
     }
     return {};
   }

@@ -185,12 +185,16 @@ TEST(SpaceDrop, AFaultAtAnyStepLeavesOneOfBoth) {
     const bool done = writer->drop_space("default").has_value();
     const std::string now = coverage(*writer->snapshot());
     EXPECT_TRUE(now == whole || now == dropped) << "step " << change << ": " << now;
-    if (done) EXPECT_EQ(now, dropped);
+    if (done) {
+      EXPECT_EQ(now, dropped);
+    }
     for (uint64_t seed = 1; seed <= 3; ++seed) {
       const auto disk = files.after_power_cut(seed);
       const std::string found = reader_coverage(*disk);
       EXPECT_TRUE(found == whole || found == dropped) << "step " << change << ": " << found;
-      if (done) EXPECT_EQ(found, dropped);
+      if (done) {
+        EXPECT_EQ(found, dropped);
+      }
       seen_whole = seen_whole || found == whole;
       seen_dropped = seen_dropped || found == dropped;
     }

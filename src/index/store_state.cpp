@@ -24,6 +24,11 @@ constexpr int kLevelNotJoined = 4;
 // Fewer changes of a log are applied faster than threads are made.
 constexpr size_t kChangesWorthThreads = 2048;
 
+bool is_of(const HeldSegment& held, uint32_t document, std::string_view source, uint64_t hash) {
+  const DocumentTable& table = held.segment->documents();
+  return table.source_hash(document) == hash && table.source(document) == source;
+}
+
 }  // namespace
 
 std::vector<const VectorSet*> HeldSegment::vectors(std::string_view space) const {
@@ -63,7 +68,6 @@ SegmentMergeInput merge_input(const HeldSegment& held) {
 Result<StoreState> StoreState::open(FileSystem& files, const std::string& folder, Manifest manifest,
                                     const StoreState* before) {
   StoreState state;
-  std::vector<std::shared_ptr<const Segment>> opened;
   const auto held_before = [&](uint64_t file) -> const HeldSegment* {
     if (before == nullptr) return nullptr;
     for (const HeldSegment& held : before->segments_) {
@@ -80,7 +84,7 @@ Result<StoreState> StoreState::open(FileSystem& files, const std::string& folder
       held.segment = known->segment;
     } else {
       HR_ASSIGN(held.segment, Segment::open_file(files, path, path, kCheckAtOpenBytesMax));
-      opened.push_back(held.segment);
+      held.segment->forget();  // what was read to check it is not what searches will read
     }
     if (held.segment->file().seal() != entry.seal) {
       return fail(ErrorCode::damaged, fmt::format("{} is not the file the manifest names", path),
@@ -117,21 +121,36 @@ Result<StoreState> StoreState::open(FileSystem& files, const std::string& folder
     held.id = state.next_id_++;
     state.add_places(held);
   }
-  // What was read to check and to enter them is not what searches will read.
-  for (const auto& segment : opened) segment->forget();
   return state;
 }
 
 void StoreState::add_places(const HeldSegment& held) {
   const DocumentTable& table = held.segment->documents();
+  places_.open_segment(held.id, table.count());
   for (uint32_t d = 0; d < table.count(); ++d) {
     if (!held.is_stale(d) || held.live_rows(d) > 0) places_.add(table.source_hash(d), {held.id, d});
   }
+  held.segment->forget();
 }
 
 void StoreState::remove_places(const HeldSegment& held) {
   const DocumentTable& table = held.segment->documents();
   for (uint32_t d = 0; d < table.count(); ++d) places_.remove(table.source_hash(d), {held.id, d});
+  places_.close_segment(held.id);
+  held.segment->forget();
+}
+
+// Looking up documents in no order makes page after page of their tables resident.
+void StoreState::touch(const HeldSegment& held, uint32_t document) const {
+  if (held.file == 0) return;
+  constexpr uint64_t kNearDocuments = 256;
+  constexpr uint64_t kBytesPerTouch = 64 << 10;  // the system brings neighbours along
+  const Place before = std::exchange(touched_, {held.id, document});
+  if (before.segment == held.id && document - before.document < kNearDocuments) return;
+  touched_bytes_ += kBytesPerTouch;
+  if (touched_bytes_ < touched_bytes_max_) return;
+  touched_bytes_ = 0;
+  for (const HeldSegment& each : segments_) each.segment->forget();
 }
 
 const HeldSegment& StoreState::held_by_id(uint32_t id) const {
@@ -153,9 +172,11 @@ void StoreState::push_segment(HeldSegment held) {
 std::optional<DocumentState> StoreState::document(std::string_view source) const {
   std::optional<DocumentState> state;
   uint32_t rows = 0;
-  places_.find(hash64(source), [&](Place place) {
+  const uint64_t hash = hash64(source);
+  places_.find(hash, [&](Place place) {
     const HeldSegment& held = held_by_id(place.segment);
-    if (held.segment->documents().source(place.document) != source) return false;
+    touch(held, place.document);
+    if (!is_of(held, place.document, source, hash)) return false;
     rows += held.live_rows(place.document);
     if (!held.is_stale(place.document)) state = held.segment->documents().state(place.document);
     return false;
@@ -187,8 +208,9 @@ void StoreState::remove_source(std::string_view source, uint64_t hash, bool keep
   std::vector<Place> gone;
   places_.find(hash, [&](Place place) {
     HeldSegment& held = held_by_id(place.segment);
+    touch(held, place.document);
     const DocumentTable& table = held.segment->documents();
-    if (table.source(place.document) != source) return false;
+    if (!is_of(held, place.document, source, hash)) return false;
     mark(held.stale, held.segment->document_count(), place.document, place.document + 1);
     if (keep_rows) return false;
     const uint32_t begin = table.first_row(place.document);

@@ -122,6 +122,8 @@ class StoreState {
   void set_segments(std::vector<HeldSegment> segments);
   void set_spaces(std::vector<Space> spaces) { spaces_ = std::move(spaces); }
   void set_manifest(Manifest manifest) { manifest_ = std::move(manifest); }
+  // Looking up documents keeps about so much of the files resident.
+  void set_touched_bytes_max(uint64_t bytes) { touched_bytes_max_ = bytes; }
 
  private:
   using Place = DocumentPlaces::Place;
@@ -129,6 +131,7 @@ class StoreState {
   void remove_places(const HeldSegment& held);
   HeldSegment& held_by_id(uint32_t id);
   const HeldSegment& held_by_id(uint32_t id) const;
+  void touch(const HeldSegment& held, uint32_t document) const;
   void push_segment(HeldSegment held);
   Status add_documents(std::shared_ptr<const Segment> segment);
   void remove_source(std::string_view source, uint64_t hash, bool keep_rows);
@@ -147,6 +150,9 @@ class StoreState {
   std::vector<std::shared_ptr<RowBitmap>> fresh_;
   // Entries that hold the state or live rows of a source.
   DocumentPlaces places_;
+  mutable Place touched_;
+  mutable uint64_t touched_bytes_ = 0;
+  uint64_t touched_bytes_max_ = 64 << 20;
 };
 
 // Adds vectors to a segment as its newest; no row is covered twice afterwards.

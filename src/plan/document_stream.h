@@ -86,12 +86,11 @@ class KnownDocuments {
  public:
   virtual ~KnownDocuments() = default;
   virtual std::optional<index::DocumentState> document(const std::string& source) const = 0;
-  // The sources that came out of a container (archive, JSONL, mail) when it was last read; null
-  // when it held none.
-  virtual const std::vector<std::string>* members(const std::string& container) const = 0;
-  // Those of them that came out of one of its members (a mail's attachments).
-  virtual std::span<const std::string> beneath(const std::string& container,
-                                               const std::string& source) const = 0;
+  // How many came out of a container (archive, JSONL, mail) when it was last read.
+  virtual uint64_t member_count(const std::string& container) const = 0;
+  // The sources of those that came out of one of its members (a mail's attachments).
+  virtual std::vector<std::string> beneath(const std::string& container,
+                                           const std::string& source) const = 0;
   // Something in this container, or in this member of one, failed: it is read again, so that what
   // failed is tried again.
   virtual bool has_failures(const std::string& container) const = 0;

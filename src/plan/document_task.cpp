@@ -284,8 +284,7 @@ std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEnt
     Outcome outcome;
     outcome.kind = OutcomeKind::unchanged;
     outcome.document.source = raw.source;
-    const auto* members = context.parts.known->members(raw.source);
-    outcome.count = 1 + (members == nullptr ? 0 : members->size());
+    outcome.count = 1 + context.parts.known->member_count(raw.source);
     outcomes.push_back(std::move(outcome));
     return outcomes;
   }

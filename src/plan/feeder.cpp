@@ -18,6 +18,7 @@ namespace {
 
 constexpr uint64_t kWorkingFloor = 64 << 10;
 constexpr size_t kPrefixBytes = 4096;
+constexpr uint64_t kLargePart = 4;  // of the budget, for one document
 
 // What a document of a format needs while it is decoded and cut, as a multiple of its bytes.
 uint64_t working_factor(Format format) {
@@ -65,6 +66,8 @@ Status Feeder::submit(uint64_t bytes, Format format, std::function<std::vector<O
   const uint64_t wanted = std::min(budget.limit_bytes() - reading_.bytes(),
                                    bytes * working_factor(format) + kWorkingFloor);
   HR_ASSIGN(Reservation reservation, budget.reserve(wanted));
+  // What documents before it left behind must not stand beside a large one.
+  if (wanted > budget.limit_bytes() / kLargePart) return_freed_memory();
   OrderedOutcomes::Slot* slot = results_.add(std::move(reservation));
   if (slot == nullptr) return fail(ErrorCode::cancelled, "interrupted");
   // Tasks outlive the feeder: they hold what it refers to, not itself.
@@ -118,14 +121,14 @@ Status Feeder::run() {
 bool Feeder::known_by_stamp(const FileEntry& entry, Outcome& unchanged) const {
   if (context_.parts.known == nullptr) return false;
   const auto state = context_.parts.known->document(entry.source);
-  const auto* members = context_.parts.known->members(entry.source);
   if (!state || state->error || state->stamp != entry.stamp || state->stamp.modified_ns == 0 ||
       state->settings != context_.options.settings ||
       context_.parts.known->has_failures(entry.source))
     return false;
   unchanged.kind = OutcomeKind::unchanged;
   unchanged.document.source = entry.source;
-  unchanged.count = (state->is_container ? 0 : 1) + (members == nullptr ? 0 : members->size());
+  unchanged.count =
+      (state->is_container ? 0 : 1) + context_.parts.known->member_count(entry.source);
   return true;
 }
 

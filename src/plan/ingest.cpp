@@ -8,13 +8,13 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "base/hash_set.h"
 #include "embed/model_store.h"
 #include "env/simulated_file_system.h"
 #include "index/analyzer.h"
 #include "plan/document_task.h"
 #include "plan/known_in_writer.h"
 #include "plan/settings.h"
-#include "plan/source_set.h"
 #include "plan/space_filler.h"
 #include "sources/watcher.h"
 
@@ -90,10 +90,10 @@ class Run {
   Status take(Outcome&& outcome);
   Status write_group();
   void note_met(const Outcome& outcome);
-  Status remove_stale(const std::string& container, const SourceSet& now);
+  Status remove_stale(const Outcome& outcome);
   Status prune();
   Status follow();
-  Status forget(const std::string& source, bool counted);
+  Status forget(std::string_view source, bool counted);
   StreamOptions stream_options() const;
   const IngestOptions& options_;
   Progress& progress_;
@@ -120,11 +120,12 @@ class Run {
   std::vector<index::DocumentWrite> group_;
   uint64_t group_bytes_ = 0;
   Clock::time_point group_start_;
-  SourceSet seen_;                          // files met in this run
-  SourceSet met_;                           // what is in the container that is being delivered
+  HashSet seen_;                            // files met in this run
+  HashSet met_;                             // what is in the container that is being delivered
+  std::string met_in_;                      // that container
   std::unordered_set<std::string> partly_;  // containers of which not everything could be listed
   std::vector<std::string> unreadable_;     // folders whose content is not known
-  SourceSet failed_;                        // counted once, also when watched repeatedly
+  HashSet failed_;                          // counted once, also when watched repeatedly
 };
 
 // Before anything is made.
@@ -202,7 +203,7 @@ Status Run::open() {
   if (model_ && !without_vectors_) HR_TRY(open_spaces());
   if (!options_.dry_run) HR_TRY(writer_->set_settings(settings_.to_json()));
   known_ = std::make_unique<KnownInWriter>(*writer_);
-  return known_->load();
+  return {};
 }
 
 Status Run::open_writer(FileSystem& files, const std::string& folder) {
@@ -329,7 +330,7 @@ Status Run::catch_up_lanes() {
   return filler_->catch_up_behind(*chunker_);
 }
 
-Status Run::forget(const std::string& source, bool counted) {
+Status Run::forget(std::string_view source, bool counted) {
   if (counted) ++report_.removed;
   return writer_->remove(source);
 }
@@ -339,27 +340,32 @@ Status Run::forget(const std::string& source, bool counted) {
 void Run::note_met(const Outcome& outcome) {
   const index::DocumentWrite& document = outcome.document;
   if (document.container.empty()) return;
-  met_.insert(document.source);
   if (outcome.incomplete) partly_.insert(document.container);
+  // Where nothing was known before, nothing can be gone.
+  if (known_->member_count(document.container) == 0) return;
+  if (met_in_ != document.container) {
+    met_in_ = document.container;
+    met_.clear();
+  }
+  met_.insert(document.source);
   if (outcome.kind == OutcomeKind::document) return;
-  const auto beneath = known_->beneath(document.container, document.source);
-  for (const std::string& source : beneath) met_.insert(source);
+  for (const std::string& source : known_->beneath(document.container, document.source))
+    met_.insert(source);
 }
 
-Status Run::remove_stale(const std::string& container, const SourceSet& now) {
-  const auto* before = known_->members(container);
-  if (before == nullptr) return {};
-  for (const std::string& source : *before) {
-    if (now.contains(source)) continue;
+// What the container held before and does not hold now.
+Status Run::remove_stale(const Outcome& outcome) {
+  HashSet now;
+  if (met_in_ == outcome.document.source) std::swap(now, met_);
+  for (const std::string& member : outcome.members) now.insert(member);
+  return known_->for_each_member(outcome.document.source, [&](std::string_view source) -> Status {
+    if (now.contains(source)) return {};
     const auto state = writer_->document(source);
     const bool counted = state && (!state->error || state->row_count > 0);
-    if (!options_.dry_run) {
-      HR_TRY(forget(source, counted));
-    } else if (counted) {
-      ++report_.removed;
-    }
-  }
-  return {};
+    if (!options_.dry_run) return forget(source, counted);
+    if (counted) ++report_.removed;
+    return {};
+  });
 }
 
 Status Run::take(Outcome&& outcome) {
@@ -389,23 +395,11 @@ Status Run::take(Outcome&& outcome) {
       if (partly_.contains(document.source)) return {};
       break;
   }
+  // What is gone from it goes with the entry that says it was read: at once, or not at all.
+  if (outcome.has_members) HR_TRY(remove_stale(outcome));
   if (group_.empty()) group_start_ = Clock::now();
   group_bytes_ += rows_bytes(document.rows);
   group_.push_back(std::move(document));
-  if (outcome.has_members) {
-    const std::string container = group_.back().source;
-    // Its members are in the group or before it: what is gone from it goes after them. Where
-    // nothing was known before, nothing can be gone, and the group goes on growing: a commit for
-    // each document would wait for the disk each time.
-    if (known_->members(container) != nullptr) HR_TRY(write_group());
-    if (outcome.kind == OutcomeKind::container_end) {
-      HR_TRY(remove_stale(container, std::exchange(met_, {})));
-    } else {
-      SourceSet members;
-      for (const std::string& member : outcome.members) members.insert(member);
-      HR_TRY(remove_stale(container, members));
-    }
-  }
   if (group_.size() >= kGroupDocumentsMax || group_bytes_ >= MemoryShares(memory_).group ||
       Clock::now() - group_start_ >= kGroupTimeMax)
     return write_group();
@@ -433,7 +427,11 @@ Status Run::write_group() {
   }
   if (filler_) HR_TRY(filler_->put_at_once(keys, texts));
   HR_TRY(writer_->commit());
-  if (group_bytes > MemoryShares(memory_).group) return_freed_memory();
+  if (group_bytes > MemoryShares(memory_).group) {
+    // A large document is made searchable while what it takes is still reserved.
+    writer_->snapshot();
+    return_freed_memory();
+  }
   report_.searchable_seconds = seconds_since(start_);
   if (deferred_) return {};
   for (size_t i = 0; i < keys.size(); ++i) {
@@ -500,7 +498,6 @@ Status Run::follow() {
     if (behind) HR_TRY(filler_->catch_up_behind(*chunker_));
     if (!changed) continue;
     known_ = std::make_unique<KnownInWriter>(*writer_);
-    HR_TRY(known_->load());
     HR_TRY(stream_once());
   }
 }

@@ -8,8 +8,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
+#include <set>
+#include <string_view>
 
 #include "env/simulated_file_system.h"
+#include "index/knowledge_base.h"
 
 namespace headrace {
 namespace {
@@ -55,6 +59,54 @@ TEST(Ingest, PlainFilesAreCommittedInGroups) {
   EXPECT_EQ(report->added, kFiles);
   EXPECT_EQ(documents, kFiles);
   EXPECT_LT(groups, kFiles / 4);
+}
+
+// The entry of a file says that all of it was read; what is gone from it must be gone then too, or
+// no later run would look again.
+TEST(Ingest, WhatIsGoneFromAFileGoesWithItsEntry) {
+  const auto folder = std::filesystem::path(testing::TempDir()) /
+                      fmt::format("headrace-ingest-records-{}", getpid());
+  std::filesystem::create_directories(folder);
+  const std::string file = (folder / "records.jsonl").string();
+  IngestOptions options;
+  options.stream.paths = {file};
+  options.kb = "/kb";
+  options.model = "none";
+  const auto run = [&](FileSystem& disk) {
+    Progress progress;
+    return ingest(options, progress, CancelToken(), disk);
+  };
+  const auto write = [&](std::initializer_list<std::string_view> ids) {
+    std::ofstream out(file);
+    for (const std::string_view id : ids)
+      out << fmt::format("{{\"id\": \"{}\", \"text\": \"record {}\"}}\n", id, id);
+  };
+  size_t crashes = 0;
+  for (uint64_t change = 1;; ++change) {
+    SimulatedFileSystem disk(1);
+    write({"a", "b", "c"});
+    ASSERT_TRUE(run(disk));
+    write({"a", "c2", "d"});
+    const uint64_t before = disk.changes();
+    disk.cut_power_at_change(before + change);
+    if (run(disk)) break;
+    ++crashes;
+    const auto after = disk.after_power_cut(change);
+    const auto report = run(*after);
+    ASSERT_TRUE(report) << report.error().text();
+    auto reader = index::Reader::open(*after, "/kb");
+    ASSERT_TRUE(reader);
+    std::set<std::string> sources;
+    const auto snapshot = (*reader)->snapshot();
+    ASSERT_TRUE(snapshot);
+    ASSERT_TRUE((*snapshot)->for_each_row([&](const auto&, const Row& row) -> Status {
+      sources.insert(row.source.substr(file.size()));
+      return {};
+    }));
+    EXPECT_EQ(sources, (std::set<std::string>{"#a", "#c2", "#d"})) << "crash at " << change;
+  }
+  EXPECT_GT(crashes, 5u);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -10,26 +10,25 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "base/hash.h"
+#include "base/hash_set.h"
 
 namespace headrace {
 
 class RecordNames {
  public:
   std::string unique(std::string name) {
-    const uint64_t hash = hash64(name);
-    if (given_.insert(hash).second) return name;
-    uint64_t& times = times_.try_emplace(hash, 1).first->second;
+    if (given_.insert(name)) return name;
+    uint64_t& times = times_.try_emplace(hash64(name), 1).first->second;
     while (true) {
       std::string numbered = fmt::format("{} ({})", name, ++times);
-      if (given_.insert(hash64(numbered)).second) return numbered;
+      if (given_.insert(numbered)) return numbered;
     }
   }
 
  private:
-  std::unordered_set<uint64_t> given_;
+  HashSet given_;
   std::unordered_map<uint64_t, uint64_t> times_;  // of names given more than once
 };
 

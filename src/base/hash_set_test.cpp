@@ -1,4 +1,4 @@
-#include "plan/source_set.h"
+#include "base/hash_set.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 namespace headrace {
 namespace {
 
-TEST(SourceSet, HoldsWhatWasInsertedAndNothingElse) {
-  SourceSet set;
+TEST(HashSet, HoldsWhatWasInsertedAndNothingElse) {
+  HashSet set;
   EXPECT_FALSE(set.contains("a#0"));
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(set.insert("a#" + std::to_string(i)));
   for (int i = 0; i < 1000; ++i) EXPECT_FALSE(set.insert("a#" + std::to_string(i)));
