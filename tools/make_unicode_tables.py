@@ -51,7 +51,9 @@ def lower_delta(c):
 
 def record(c):
     text = chr(c)
-    flags = (1 if c in WHITE_SPACE else 0) | (2 if text.isupper() else 0)
+    # Unassigned ones have no width of their own (Python calls them full-width).
+    wide = ud.east_asian_width(text) in "WF" and ud.category(text) != "Cn"
+    flags = (1 if c in WHITE_SPACE else 0) | (2 if text.isupper() else 0) | (4 if wide else 0)
     return (CATEGORIES.index(ud.category(text)), ud.combining(text), flags, lower_delta(c))
 
 

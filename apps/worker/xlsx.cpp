@@ -1,6 +1,7 @@
 #include "xlsx.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <map>
 #include <vector>
@@ -26,12 +27,16 @@ struct Workbook {
   bool from_1904 = false;
 };
 
-// All shared strings in one buffer.
+// All shared strings in one buffer, each found by its place.
 class SharedStrings {
  public:
   Status read(std::string_view xml);
-  std::string_view find(size_t index) const {
-    if (index + 1 >= begins_.size()) return {};
+  // Nothing where there is none: the place is whatever a cell claims.
+  std::string_view find(std::string_view place) const {
+    size_t index = 0;
+    const auto [end, error] = std::from_chars(place.data(), place.data() + place.size(), index);
+    if (error != std::errc() || end != place.data() + place.size()) return {};
+    if (index >= begins_.size() - 1) return {};
     return std::string_view(text_).substr(begins_[index], begins_[index + 1] - begins_[index]);
   }
 
@@ -149,7 +154,7 @@ class SheetReader {
 
 std::string SheetReader::cell_text(const std::string& type, const std::string& stored,
                                    size_t style) const {
-  if (type == "s") return std::string(strings_.find(std::strtoull(stored.c_str(), nullptr, 10)));
+  if (type == "s") return std::string(strings_.find(collapse_space(stored)));
   if (type == "b") return stored == "1" || stored == "true" ? "TRUE" : "FALSE";
   if (type == "str" || type == "e" || type == "d") return stored;
   return format_number(stored, style < kinds_.size() ? kinds_[style] : NumberKind::general,

@@ -64,6 +64,7 @@ struct Record {
 };
 inline constexpr uint8_t kWhiteSpace = 1;
 inline constexpr uint8_t kUpper = 2;  // Uppercase property (Lu and a few others)
+inline constexpr uint8_t kWide = 4;   // East_Asian_Width W or F
 const Record& record(char32_t c);
 }  // namespace detail
 
@@ -106,6 +107,10 @@ inline bool is_control(char32_t c) {
 }
 inline bool is_upper(char32_t c) {
   return (detail::record(c).flags & detail::kUpper) != 0;
+}
+// East_Asian_Width wide or full-width: takes two columns where characters have a fixed width.
+inline bool is_wide(char32_t c) {
+  return (detail::record(c).flags & detail::kWide) != 0;
 }
 // Letters, marks or numbers: what makes up words.
 inline bool is_word_character(char32_t c) {

@@ -34,6 +34,10 @@ TEST(Unicode, KnowsCategories) {
   EXPECT_TRUE(is_unspaced_script(0x3042));
   EXPECT_TRUE(is_unspaced_script(0xE01));
   EXPECT_FALSE(is_unspaced_script(0xAC00));
+  for (const char32_t c : {0x1100, 0x3042, 0x4E2D, 0xAC00, 0xFF21, 0x1F600, 0x20000})
+    EXPECT_TRUE(is_wide(c)) << std::hex << static_cast<uint32_t>(c);
+  for (const char32_t c : {U'a', U'é', U'Я', U'·', U'\uFF71', U'\u0301', char32_t{0xFFFFFF}})
+    EXPECT_FALSE(is_wide(c)) << std::hex << static_cast<uint32_t>(c);
 }
 
 TEST(Unicode, LowersCase) {

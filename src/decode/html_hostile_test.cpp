@@ -82,6 +82,20 @@ TEST(HtmlHostile, NodesAreBounded) {
   EXPECT_EQ(document.text.find('<'), std::string::npos);
 }
 
+TEST(HtmlHostile, SpansCostNoMoreThanThePage) {
+  for (const std::string& rows :
+       {repeat("<tr><td rowspan=65534 colspan=1000>cell<td>x", 10'000),
+        "<tr>" + repeat("<td rowspan=0>some cell", 10'000) + repeat("<tr><td>x", 10'000),
+        repeat("<tr>" + repeat("<td colspan=1000>a", 30), 1000),
+        "<tr>" + repeat("<td rowspan=99999999999999999999>some cell", 300) +
+            repeat("<tr><td>x", 100'000)}) {
+    const std::string page = "<table>" + rows + "</table>end";
+    const Document document = both_ways(page);
+    EXPECT_LT(document.text.size(), 3 * page.size());
+    EXPECT_NE(document.text.find("end"), std::string::npos);
+  }
+}
+
 TEST(HtmlHostile, JsonThatIsNone) {
   both_ways("<script type=application/ld+json>" + repeat("[", 100'000) + "</script>x");
   both_ways("<script type=application/ld+json>{\"articleBody\": 7, \"author\": [[]]}</script>x");

@@ -18,6 +18,7 @@ namespace headrace {
 struct HtmlAttributes {
   std::string_view class_name, id, role, style, href, itemprop, aria_hidden, hidden;
   std::string_view name, property, content, lang, rel, type, datetime;
+  std::string_view rowspan, colspan;
 };
 
 class HtmlTreeBuilder {
@@ -42,6 +43,7 @@ class HtmlTreeBuilder {
   void push(uint32_t node);
   void pop();
   void pop_to_level(size_t level);  // level and everything above it goes
+  void add_span(uint32_t node, const HtmlAttributes& attributes);
   void close_paragraph();
   void close_implied(HtmlTag tag);
   void close_item(HtmlTag first, HtmlTag second);

@@ -148,6 +148,32 @@ TEST(Html, TablesAreRows) {
   expect_sound(document);
 }
 
+TEST(Html, CellsStandUnderTheirHeaders) {
+  const auto rows = [](const std::string& table) {
+    return blocks_of(whole("<table>" + table + "</table>"), BlockKind::table_row);
+  };
+  using Rows = std::vector<std::string>;
+  // What spans columns stands in the first of them, what spans rows in each.
+  EXPECT_EQ(rows("<thead><tr><th rowspan=2>Name<th colspan=2>2023<th COLSPAN='2'>2024"
+                 "<tr><th>Q1<th>Q2<th>Q1<th>Q2<tbody><tr><td>ssh<td>1<td>2<td>3<td>4"),
+            (Rows{"Name | 2023 |  | 2024", "Name | Q1 | Q2 | Q1 | Q2", "ssh | 1 | 2 | 3 | 4"}));
+  EXPECT_EQ(
+      rows("<tr><td rowspan=3><b>Nord</b> &amp; S\u00fcd<td>a<td rowspan=2>x<tr><td>b<tr><td>c"
+           "<tr><td>West<td>d"),
+      (Rows{"Nord & S\u00fcd | a | x", "Nord & S\u00fcd | b | x", "Nord & S\u00fcd | c",
+            "West | d"}));
+  // A span ends with its row group; a row without text of its own says nothing.
+  EXPECT_EQ(rows("<tbody><tr><td rowspan=0>a<td>b<tr><tr><td><tr><td>c<tbody><tr><td>d<td>e"),
+            (Rows{"a | b", "a | c", "d | e"}));
+  EXPECT_EQ(
+      rows("<tr><td rowspan=-1 colspan=x>a<td colspan=0 rowspan='+2'>b<td rowspan=1.9>c<tr><td>d"),
+      (Rows{"a | b | c", "d | b"}));
+  // Long texts are not given again.
+  const std::string text = sentences(8) + "End.";
+  EXPECT_EQ(rows("<tr><td>a<td>b<td rowspan=2>" + text + "<td>c<tr><td>d<td>e<td>f"),
+            (Rows{"a | b | " + text + " | c", "d | e |  | f"}));
+}
+
 TEST(Html, TablesForLayoutAreNot) {
   const Document document = whole("<table><tr><td><p>" + sentences(20) + "</p><p>" + sentences(20) +
                                   "</p></td><td><table><tr><td>1<td>2</table></td></tr></table>");

@@ -1,7 +1,11 @@
 #include "decode/html_text.h"
 
 #include <algorithm>
+#include <span>
+#include <string>
+#include <utility>
 
+#include "decode/html_table_grid.h"
 #include "decode/html_text_sink.h"
 
 namespace headrace {
@@ -10,12 +14,16 @@ namespace {
 // Cells longer than this on average are paragraphs laid out by a table, not data.
 constexpr size_t kLongestCellBytes = 400;
 
+// What spans rows is given again in each while it is no longer than this.
+constexpr size_t kRepeatedCellBytes = 200;
+
 // A table whose rows are worth writing as rows: at least two columns somewhere (or rows of one
 // short cell), nothing in its cells that wants its own lines.
-bool is_data_table(const HtmlTree& tree, uint32_t table) {
+bool is_data_table(const HtmlTree& tree, uint32_t table, size_t& bytes) {
   const HtmlNode& node = tree.nodes[table];
   if ((node.flags & kNodeNestedTable) != 0) return false;
-  size_t cells = 0, rows = 0, bytes = 0, headings = 0;
+  size_t cells = 0, rows = 0, headings = 0;
+  bytes = 0;
   for (uint32_t i = table + 1; i < node.end; ++i) {
     switch (tree.nodes[i].tag) {
       case HtmlTag::td:
@@ -52,6 +60,13 @@ class HtmlWriter {
  private:
   void enter(uint32_t index);
   void leave(uint32_t index);
+  void enter_table(uint32_t index);
+  void enter_table_part(uint32_t index);
+  void enter_cell(uint32_t index);
+  void leave_cell();
+  void leave_row();
+  void write_covering(std::span<const HtmlTableGrid::Covering> passed);
+  void go_to_column(uint32_t column);
   void write_text(const HtmlNode& node);
   void write_markup(std::string_view raw);
   void update_kind();
@@ -65,7 +80,12 @@ class HtmlWriter {
   uint32_t definition_texts_ = 0;
   uint8_t heading_ = 0;
   uint32_t data_table_ = 0;  // the table being written as rows; 0: none
-  bool row_started_ = false;
+  HtmlTableGrid grid_{0};
+  std::vector<std::string> spanning_;  // texts of cells that span rows
+  size_t repeated_budget_ = 0;         // bytes
+  uint32_t column_ = 0;                // of the row, where the writing stands
+  bool in_spanning_cell_ = false;
+  bool repeats_ = false;  // the row has text of its own
 };
 
 void HtmlWriter::update_kind() {
@@ -144,23 +164,7 @@ void HtmlWriter::enter(uint32_t index) {
   const HtmlTag tag = tree_.nodes[index].tag;
   if (tag == HtmlTag::br) return pres_ > 0 ? sink_.add_verbatim("\n") : sink_.add_line_break();
   if (!has_property(tag, kTagBlock)) return;
-  if (data_table_ != 0) {
-    if (tag == HtmlTag::tr) {
-      sink_.end_block();
-      sink_.set_kind(BlockKind::table_row, 0);
-      sink_.set_single_line(true);
-      row_started_ = false;
-    } else if (tag == HtmlTag::td || tag == HtmlTag::th) {
-      if (row_started_) sink_.add_cell_separator();
-      row_started_ = true;
-    } else if (tag == HtmlTag::caption) {
-      sink_.end_block();
-      sink_.set_kind(BlockKind::caption, 0);
-    } else {
-      sink_.add_space();
-    }
-    return;
-  }
+  if (data_table_ != 0) return enter_table_part(index);
   sink_.end_block();
   if (is_html_heading(tag)) {
     heading_ = static_cast<uint8_t>(static_cast<int>(tag) - static_cast<int>(HtmlTag::h1) + 1);
@@ -196,23 +200,112 @@ void HtmlWriter::enter(uint32_t index) {
       ++pres_;
       break;
     case HtmlTag::table:
-      if (is_data_table(tree_, index)) {
-        data_table_ = index;
-        sink_.set_kind(BlockKind::table_row, 0);
-        sink_.set_single_line(true);
-      }
-      return;
+      return enter_table(index);
     default:
       break;
   }
   update_kind();
 }
 
+void HtmlWriter::enter_table(uint32_t index) {
+  size_t bytes = 0;
+  if (!is_data_table(tree_, index, bytes)) return;
+  data_table_ = index;
+  sink_.set_kind(BlockKind::table_row, 0);
+  sink_.set_single_line(true);
+  // A hostile page gets no more places out of spans than twice its elements.
+  grid_ = HtmlTableGrid(2 * size_t{tree_.nodes[index].end - index} + 4096);
+  grid_.begin_row();
+  spanning_.clear();
+  repeated_budget_ = 2 * bytes + 4096;
+  column_ = 0;
+}
+
+void HtmlWriter::enter_table_part(uint32_t index) {
+  switch (tree_.nodes[index].tag) {
+    case HtmlTag::thead:
+    case HtmlTag::tbody:
+    case HtmlTag::tfoot:
+      grid_.begin_group();
+      return sink_.add_space();
+    case HtmlTag::tr: {
+      sink_.end_block();
+      sink_.set_kind(BlockKind::table_row, 0);
+      sink_.set_single_line(true);
+      grid_.begin_row();
+      column_ = 0;
+      const auto begin = tree_.nodes.begin() + index;
+      const auto end = tree_.nodes.begin() + tree_.nodes[index].end;
+      repeats_ = grid_.is_covered() && std::any_of(begin, end, [](const HtmlNode& node) {
+                   return node.tag == HtmlTag::text;
+                 });
+      return;
+    }
+    case HtmlTag::td:
+    case HtmlTag::th:
+      return enter_cell(index);
+    case HtmlTag::caption:
+      sink_.end_block();
+      return sink_.set_kind(BlockKind::caption, 0);
+    default:
+      return sink_.add_space();
+  }
+}
+
+void HtmlWriter::enter_cell(uint32_t index) {
+  HtmlCellSpan span;
+  const auto found = std::lower_bound(tree_.spans.begin(), tree_.spans.end(), index,
+                                      [](const HtmlCellSpan& s, uint32_t i) { return s.node < i; });
+  if (found != tree_.spans.end() && found->node == index) span = *found;
+  in_spanning_cell_ = span.rows != 1;
+  const HtmlTableGrid::Place place =
+      grid_.place(span.columns, span.rows, static_cast<uint32_t>(spanning_.size()));
+  write_covering(place.passed);
+  go_to_column(place.column);
+  if (in_spanning_cell_) {
+    spanning_.emplace_back();
+    sink_.mark_text();
+  }
+}
+
+void HtmlWriter::leave_cell() {
+  if (in_spanning_cell_) {
+    const std::string_view text = sink_.marked_text();
+    if (text.size() <= kRepeatedCellBytes) spanning_.back() = text;
+  }
+  in_spanning_cell_ = false;
+  sink_.add_space();
+}
+
+void HtmlWriter::leave_row() {
+  write_covering(grid_.end_row());
+}
+
+// Cells from above, once more: each row says what it is about.
+void HtmlWriter::write_covering(std::span<const HtmlTableGrid::Covering> passed) {
+  if (!repeats_) return;
+  for (const HtmlTableGrid::Covering& covering : passed) {
+    const std::string& text = spanning_[covering.cell];
+    if (text.empty() || text.size() > repeated_budget_) continue;
+    repeated_budget_ -= text.size();
+    go_to_column(covering.column);
+    sink_.add_plain(text);
+  }
+}
+
+// Places without a text are empty cells, so that those behind them stand under their headers.
+void HtmlWriter::go_to_column(uint32_t column) {
+  for (; column_ < column; ++column_) sink_.add_cell_separator();
+}
+
 void HtmlWriter::leave(uint32_t index) {
   const HtmlTag tag = tree_.nodes[index].tag;
   if (!has_property(tag, kTagBlock)) return;
   if (data_table_ != 0 && index != data_table_) {
-    if (tag == HtmlTag::tr || tag == HtmlTag::caption) {
+    if (tag == HtmlTag::td || tag == HtmlTag::th) {
+      leave_cell();
+    } else if (tag == HtmlTag::tr || tag == HtmlTag::caption) {
+      if (tag == HtmlTag::tr) leave_row();
       sink_.end_block();
       sink_.set_kind(BlockKind::table_row, 0);
     } else {

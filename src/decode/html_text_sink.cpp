@@ -62,9 +62,7 @@ void HtmlTextSink::begin_text() {
     for (bool first = true; cell_separators_ > 0; --cell_separators_, first = false) {
       text_ += first ? "| " : " | ";
     }
-    return;
-  }
-  if (cell_separators_ > 0) {
+  } else if (cell_separators_ > 0) {
     for (; cell_separators_ > 0; --cell_separators_) text_ += " | ";
   } else if (line_breaks_ > 0) {
     text_ += '\n';
@@ -73,6 +71,12 @@ void HtmlTextSink::begin_text() {
   }
   line_breaks_ = 0;
   space_ = false;
+  if (mark_ == kMarkNext) mark_ = text_.size();
+}
+
+void HtmlTextSink::add_plain(std::string_view text) {
+  begin_text();
+  text_ += text;
 }
 
 void HtmlTextSink::end_block() {

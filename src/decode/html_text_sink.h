@@ -3,6 +3,8 @@
 // Owns: the text under construction. Threads: one. Errors: none.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,9 +32,17 @@ class HtmlTextSink {
   void add_space() { space_ = true; }
   void add_line_break();      // <br>
   void add_cell_separator();  // " | ", also before the first character of a row
-  bool has_open_block() const { return open_; }
+  // Remembers where the next text begins, behind what separates it from what is before it.
+  void mark_text() { mark_ = kMarkNext; }
+  // What was written since then; empty where nothing was.
+  std::string_view marked_text() const {
+    return mark_ < text_.size() ? std::string_view(text_).substr(mark_) : std::string_view();
+  }
+  void add_plain(std::string_view text);  // neither references nor white space to collapse
 
  private:
+  static constexpr size_t kMarkNext = SIZE_MAX;
+
   void begin_text();
   void put(char32_t c);
   void put_verbatim(char32_t c);
@@ -47,6 +57,7 @@ class HtmlTextSink {
   bool single_line_ = false;
   uint32_t line_breaks_ = 0;
   uint32_t cell_separators_ = 0;
+  size_t mark_ = 0;
 };
 
 }  // namespace headrace

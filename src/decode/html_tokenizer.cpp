@@ -164,6 +164,8 @@ std::string_view* attribute_slot(HtmlAttributes& attributes, std::string_view na
     case 6:
       return when("hidden", attributes.hidden);
     case 7:
+      if ((name[0] | 0x20) == 'r') return when("rowspan", attributes.rowspan);
+      if ((name[2] | 0x20) == 'l') return when("colspan", attributes.colspan);
       return when("content", attributes.content);
     case 8:
       if ((name[0] | 0x20) == 'i') return when("itemprop", attributes.itemprop);

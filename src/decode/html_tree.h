@@ -48,9 +48,17 @@ struct HtmlMeta {
   std::string_view content;
 };
 
+// <td|th rowspan|colspan=…> of a cell that spans more than its place.
+struct HtmlCellSpan {
+  uint32_t node = 0;
+  uint16_t columns = 1;
+  uint16_t rows = 1;  // 0: to the end of its row group
+};
+
 struct HtmlTree {
   std::string_view source;
-  std::vector<HtmlNode> nodes;  // nodes[0] is the root, an html element
+  std::vector<HtmlNode> nodes;      // nodes[0] is the root, an html element
+  std::vector<HtmlCellSpan> spans;  // in the order of the nodes
   std::vector<HtmlMeta> metas;
   std::vector<std::string_view> json_ld;  // contents of <script type="application/ld+json">
   std::string_view title;                 // content of the first <title>, undecoded

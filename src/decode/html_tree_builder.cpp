@@ -1,7 +1,8 @@
-#include <cstring>
+#include <algorithm>
 
 #include "decode/html_hints.h"
 #include "decode/html_parser.h"
+#include "decode/html_table_grid.h"
 
 namespace headrace {
 namespace {
@@ -54,6 +55,19 @@ bool is_table_part(HtmlTag tag) {
     default:
       return false;
   }
+}
+
+// As the standard reads non-negative numbers: white space, then digits, then anything. What is no
+// number is 1.
+uint16_t span_of(std::string_view value, uint32_t most) {
+  size_t at = 0;
+  while (at < value.size() && is_white(value[at])) ++at;
+  if (at < value.size() && value[at] == '+') ++at;
+  if (at >= value.size() || value[at] < '0' || value[at] > '9') return 1;
+  uint32_t number = 0;
+  for (; at < value.size() && value[at] >= '0' && value[at] <= '9'; ++at)
+    number = std::min(number * 10 + static_cast<uint32_t>(value[at] - '0'), most);
+  return static_cast<uint16_t>(number);
 }
 
 bool is_row_group(HtmlTag tag) {
@@ -220,6 +234,7 @@ bool HtmlTreeBuilder::start_tag(HtmlTag tag, uint32_t name_hash, size_t offset,
       break;
     }
   }
+  if (!attributes.rowspan.empty() || !attributes.colspan.empty()) add_span(index, attributes);
   if (has_property(tag, kTagVoid)) return true;
   if (stack_.size() < kMaxDepth) {
     push(index);
@@ -227,6 +242,16 @@ bool HtmlTreeBuilder::start_tag(HtmlTag tag, uint32_t name_hash, size_t offset,
     ++too_deep_;
   }
   return true;
+}
+
+void HtmlTreeBuilder::add_span(uint32_t node, const HtmlAttributes& attributes) {
+  const HtmlTag tag = tree_.nodes[node].tag;
+  if (tag != HtmlTag::td && tag != HtmlTag::th) return;
+  HtmlCellSpan span;
+  span.node = node;
+  span.columns = std::max<uint16_t>(span_of(attributes.colspan, kHtmlColumnSpanMax), 1);
+  span.rows = span_of(attributes.rowspan, kHtmlRowSpanMax);
+  if (span.columns != 1 || span.rows != 1) tree_.spans.push_back(span);
 }
 
 void HtmlTreeBuilder::end_block(HtmlTag tag) {

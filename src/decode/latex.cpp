@@ -435,7 +435,15 @@ class LatexReader {
     }
     if (const char32_t accent = latex_accent(std::string_view(&c, 1)); accent != 0)
       return accented(accent);
-    write(std::string_view(&c, 1));
+    --at_;
+    write(take_character());
+  }
+
+  // The whole character here, of several bytes or of one.
+  std::string_view take_character() {
+    const std::string_view character = in_.substr(at_, decode_code_point(in_, at_).length);
+    at_ += character.size();
+    return character;
   }
 
   void accented(char32_t accent) {
@@ -479,15 +487,27 @@ class LatexReader {
     return inline_only_ || label.size() > 500 ? std::string() : decode_inline(label);
   }
 
+  // Any character may part what is verbatim from the rest.
   void verb() {
     if (at_ >= in_.size()) return;
     if (in_[at_] == '[') optional_argument();
-    const char mark = at_ < in_.size() ? in_[at_] : '|';
-    const size_t end =
-        in_.find_first_of(mark == '{' ? std::string{'}', '\n'} : std::string{mark, '\n'}, at_ + 1);
-    if (end == std::string_view::npos) return;
-    write(in_.substr(at_ + 1, end - at_ - 1));
-    at_ = end + (in_[end] != '\n');
+    if (at_ >= in_.size() || in_[at_] == '\n') return;
+    const size_t begin = at_;
+    const std::string_view mark = take_character();
+    const std::string_view end_mark = mark == "{" ? "}" : mark;
+    const size_t line_end = std::min(in_.find('\n', at_), in_.size());
+    const size_t end = in_.substr(0, line_end).find(end_mark, at_);
+    if (end == std::string_view::npos) {
+      if (line_end == in_.size()) {
+        at_ = begin;
+        return;
+      }
+      write(in_.substr(at_, line_end - at_));
+      at_ = line_end;
+      return;
+    }
+    write(in_.substr(at_, end - at_));
+    at_ = end + end_mark.size();
   }
 
   void environment(bool begins) {

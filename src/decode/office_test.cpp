@@ -328,6 +328,22 @@ TEST(Xlsx, ReadsCells) {
             "row: | | | | | | | | | | | | | | | | 7\n");
 }
 
+// Each string is found by its place, whatever the workbook claims for a place.
+TEST(Xlsx, SharedStringsAreFoundByTheirPlace) {
+  std::string strings, rows;
+  constexpr size_t kStrings = 20'000;
+  for (size_t i = 0; i < kStrings; ++i) strings += "<si><t>n" + std::to_string(i) + "</t></si>";
+  for (size_t i = 0; i < kStrings; i += 9'999)
+    rows += "<row><c t=\"s\"><v>" + std::to_string(i) + "</v></c></row>";
+  for (const char* place :
+       {"-1", "18446744073709551615", "18446744073709551616", "20000", "x", "", "1x", "1.0"})
+    rows += "<row><c t=\"s\"><v>" + std::string(place) + "</v></c></row>";
+  rows += "<row><c t=\"s\"><v> 3 </v></c></row>";
+  const auto output = run_worker("office", "xlsx", xlsx(rows, strings).bytes());
+  ASSERT_TRUE(output) << output.error().text();
+  EXPECT_EQ(outline(output->document), "h1: Sales\nrow: n0\nrow: n9999\nrow: n19998\nrow: n3\n");
+}
+
 TEST(Xlsx, RepeatedLongStringsAreBounded) {
   std::string rows;
   for (int i = 0; i < 400; ++i) {

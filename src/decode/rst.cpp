@@ -2,17 +2,21 @@
 // line of text for each line of the file.
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "base/unicode.h"
+#include "base/utf8.h"
+#include "decode/rst_table.h"
 #include "decode/text_builder.h"
+#include "decode/text_columns.h"
 #include "decode/text_formats.h"
 
 namespace headrace {
 namespace {
 
 constexpr std::string_view kAdornments = "=-`:.'\"~^_*+#<>!$%&(),/;?@[\\]{|}";
-constexpr size_t kColumnsMax = 256;
 
 constexpr auto kCodeDirectives = std::to_array<std::string_view>(
     {"code-block", "sourcecode", "code", "literalinclude", "parsed-literal", "math",
@@ -33,9 +37,18 @@ bool holds(const List& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
-bool is_alphanumeric(char c) {
+// Of the name of a role.
+bool is_name_character(char c) {
   return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
          static_cast<unsigned char>(c) >= 0x80;
+}
+
+// Whether the character before `at` belongs to a word.
+bool is_after_word(std::string_view text, size_t at) {
+  if (at == 0) return false;
+  const auto last = static_cast<unsigned char>(text[at - 1]);
+  if (last < 0x80) return is_name_character(static_cast<char>(last));
+  return unicode::is_word_character(decode_code_point(text, code_point_floor(text, at - 1)).value);
 }
 
 // "=====": the character, or 0.
@@ -45,18 +58,6 @@ char adornment_of(std::string_view line) {
   line = line.substr(0, end + 1);
   if (kAdornments.find(line[0]) == std::string_view::npos) return 0;
   return line.find_first_not_of(line[0]) == std::string_view::npos ? line[0] : 0;
-}
-
-// "=====  ===  =====": the borders of a simple table, two columns or more.
-bool is_table_border(std::string_view line) {
-  line = trimmed(line);
-  return line.size() >= 3 && line[0] == '=' && line.find(' ') != std::string_view::npos &&
-         line.find_first_not_of("= ") == std::string_view::npos;
-}
-bool is_grid_border(std::string_view line) {
-  line = trimmed(line);
-  return line.size() >= 3 && line[0] == '+' && line.back() == '+' &&
-         line.find_first_not_of("+-=") == std::string_view::npos;
 }
 
 size_t list_marker(std::string_view text) {
@@ -82,9 +83,9 @@ void append_inline(std::string_view in, std::string& out) {
          no_star = in.size() + 1, no_note = in.size() + 1;
   for (size_t i = 0; i < in.size();) {
     const char c = in[i];
-    const char before = i == 0 ? ' ' : in[i - 1];
-    const bool may_open =
-        !is_alphanumeric(before) && i + 1 < in.size() && in[i + 1] != ' ' && in[i + 1] != '\n';
+    const auto may_open = [&] {
+      return i + 1 < in.size() && in[i + 1] != ' ' && in[i + 1] != '\n' && !is_after_word(in, i);
+    };
     size_t end = std::string_view::npos;
     if (c == '\\' && i + 1 < in.size()) {
       if (in[i + 1] != ' ' && in[i + 1] != '\n') out.push_back(in[i + 1]);
@@ -94,15 +95,15 @@ void append_inline(std::string_view in, std::string& out) {
                (end = ends_at(i + 2, "``", no_code)) != std::string_view::npos) {
       out += in.substr(i + 2, end - i - 2);
       i = end + 2;
-    } else if (c == '*' && may_open && in.substr(i, 2) == "**" &&
+    } else if (c == '*' && may_open() && in.substr(i, 2) == "**" &&
                (end = ends_at(i + 2, "**", no_strong)) != std::string_view::npos) {
       out += in.substr(i + 2, end - i - 2);
       i = end + 2;
-    } else if (c == '*' && may_open &&
+    } else if (c == '*' && may_open() &&
                (end = ends_at(i + 1, "*", no_star)) != std::string_view::npos) {
       out += in.substr(i + 1, end - i - 1);
       i = end + 1;
-    } else if (c == '`' && may_open &&
+    } else if (c == '`' && may_open() &&
                (end = ends_at(i + 1, "`", no_tick)) != std::string_view::npos) {
       std::string_view text = in.substr(i + 1, end - i - 1);
       const size_t target = text.rfind('<');
@@ -116,11 +117,11 @@ void append_inline(std::string_view in, std::string& out) {
         out.push_back('\n');
       i = end + 1;
       while (i < in.size() && in[i] == '_') ++i;
-    } else if (c == ':' && may_open && is_alphanumeric(in[i + 1])) {
+    } else if (c == ':' && may_open() && is_name_character(in[i + 1])) {
       // ":role:`text`": the role goes.
       size_t k = i + 1;
       while (k < in.size() &&
-             (is_alphanumeric(in[k]) || in[k] == '-' || in[k] == '_' || in[k] == '.' ||
+             (is_name_character(in[k]) || in[k] == '-' || in[k] == '_' || in[k] == '.' ||
               (in[k] == ':' && k + 1 < in.size() && in[k + 1] != '`')))
         ++k;
       if (k + 1 < in.size() && in[k] == ':' && in[k + 1] == '`') {
@@ -137,7 +138,7 @@ void append_inline(std::string_view in, std::string& out) {
                (end = ends_at(i + 1, "]_", no_note)) != std::string_view::npos && end - i < 80 &&
                in.substr(i, end - i).find('\n') == std::string_view::npos) {
       i = end + 2;  // the mark of a footnote
-    } else if (c == '_' && is_alphanumeric(before) &&
+    } else if (c == '_' && is_after_word(in, i) &&
                (i + 1 >= in.size() || in[i + 1] == ' ' || in[i + 1] == '\n' || in[i + 1] == '.' ||
                 in[i + 1] == ',')) {
       ++i;  // "target_"
@@ -169,8 +170,8 @@ class RstReader {
     }
     const std::string_view text = trimmed(line);
     if (text.starts_with("..") && (text.size() == 2 || text[2] == ' ')) return read_explicit(line);
-    if (is_grid_border(text)) return read_grid_table();
-    if (is_table_border(text) && paragraph_.empty()) return read_simple_table(line);
+    if (is_rst_grid_border(text)) return read_grid_table(line);
+    if (is_rst_simple_border(text) && paragraph_.empty() && read_simple_table(line)) return;
     if (read_section(line)) return;
     if (adornment_of(line) != 0 && text.size() >= 4) {
       flush();
@@ -234,7 +235,7 @@ class RstReader {
     if (mark == 0 || name.empty() || adornment_of(title) != 0) return false;
     if (over != 0 && over != mark) return false;
     if (over == 0 && indentation(line) > 0) return false;
-    if (under.size() < 3 && trimmed(under).size() < name.size()) return false;
+    if (under.size() < 3 && trimmed(under).size() < column_count(name)) return false;
     lines_ = ahead;
     const std::string style = {mark, over};
     auto found = std::find(styles_.begin(), styles_.end(), style);
@@ -298,6 +299,7 @@ class RstReader {
     if (holds(kDroppedDirectives, name)) return take_indented(indent, false);
     skip_options(indent);
     if (name == "csv-table") return read_csv_table(indent);
+    if (name == "list-table") return read_list_table(indent);
     if (holds(kCodeDirectives, name)) take_indented(indent, true);
   }
 
@@ -307,6 +309,11 @@ class RstReader {
     if (colons == std::string_view::npos) return out_.line_break();
     std::string_view name = text.substr(0, colons);
     const std::string_view argument = trimmed(text.substr(colons + 2));
+    if (name == "math" && !argument.empty()) {
+      out_.begin(BlockKind::code);
+      out_.write(argument);
+      out_.end();
+    }
     if (const size_t domain = name.rfind(':'); domain != std::string_view::npos)
       name = name.substr(domain + 1);
     const bool silent =
@@ -369,66 +376,87 @@ class RstReader {
     out_.end();
   }
 
-  void read_grid_table() {
+  // A row stands on the line on which it begins, the other lines of a table are empty.
+  template <typename ReadTable>
+  void write_table(std::span<const std::string_view> lines, const ReadTable& read_table) {
+    size_t at = 0;
+    read_table(lines, [&](size_t line, std::span<const std::string> cells) {
+      for (; at < line; ++at) out_.line_break();
+      write_row(cells);
+    });
+    for (; at < lines.size(); ++at) out_.line_break();
+  }
+
+  // Empty cells keep their place before others.
+  void write_row(std::span<const std::string> cells) {
+    out_.begin(BlockKind::table_row);
+    bool written = false;
+    size_t separators = 0;
+    std::string text;
+    for (size_t c = 0; c < cells.size(); ++c) {
+      if (c > 0) ++separators;
+      text.clear();
+      if (cells[c] != "\\") append_inline(cells[c], text);  // "\" alone: an empty cell
+      if (is_blank(text)) continue;
+      for (; separators > 0; --separators) {
+        out_.write(written ? " | " : "| ");
+        written = true;
+      }
+      out_.write(text);
+      written = true;
+    }
+    out_.end();
+  }
+
+  void read_grid_table(std::string_view border) {
     flush();
-    out_.line_break();
+    std::vector<std::string_view> lines = {border};
     while (!lines_.at_end()) {
       const std::string_view next = trimmed(lines_.peek());
       if (!next.starts_with('+') && !next.starts_with('|')) break;
-      std::string_view line;
-      lines_.next(line);
-      line = trimmed(line);
-      if (line[0] == '|') {
-        out_.begin(BlockKind::table_row);
-        size_t columns = 0;
-        for (size_t i = 1; i < line.size() && columns < kColumnsMax; ++columns) {
-          const size_t end = std::min(line.find('|', i), line.size());
-          if (columns > 0) out_.write(" | ");
-          append_inline(trimmed(line.substr(i, end - i)), out_.document().text);
-          i = end + 1;
-        }
-        out_.end();
-      }
-      out_.line_break();
+      lines_.next(lines.emplace_back());
     }
+    write_table(lines, read_rst_grid_table);
   }
 
-  void read_simple_table(std::string_view border) {
+  // It ends with its third border, or with the second where an empty line follows (no header).
+  // Without one nothing is a table.
+  bool read_simple_table(std::string_view border) {
+    if (no_border_from_ <= lines_.position()) return false;
+    LineReader ahead = lines_;
+    LineReader end = lines_;
+    std::vector<std::string_view> lines = {border};
+    size_t count = 0;
+    for (int borders = 1; borders < 3 && !ahead.at_end();) {
+      ahead.next(lines.emplace_back());
+      const std::string_view line = lines.back();
+      if (!is_rst_simple_border(line) &&
+          (adornment_of(line) != '=' || trimmed(line).size() != trimmed(border).size()))
+        continue;
+      ++borders;
+      end = ahead;
+      count = lines.size();
+      if (borders == 2 && is_blank(ahead.peek())) break;
+    }
+    if (count == 0) {
+      no_border_from_ = lines_.position();
+      return false;
+    }
     flush();
-    out_.line_break();
-    std::vector<size_t> columns;
-    for (size_t i = 0; i < border.size() && columns.size() < kColumnsMax; ++i) {
-      if (border[i] == '=' && (i == 0 || border[i - 1] == ' ')) columns.push_back(i);
+    lines.resize(count);
+    lines_ = end;
+    write_table(lines, read_rst_simple_table);
+    return true;
+  }
+
+  void read_list_table(size_t indent) {
+    std::vector<std::string_view> lines;
+    while (!lines_.at_end()) {
+      const std::string_view next = lines_.peek();
+      if (!is_blank(next) && indentation(next) <= indent) break;
+      lines_.next(lines.emplace_back());
     }
-    int borders = 1;
-    while (!lines_.at_end() && borders < 3) {
-      std::string_view line;
-      lines_.next(line);
-      if (is_table_border(line) || adornment_of(line) == '=') {
-        ++borders;
-        out_.line_break();
-        if (borders == 2 && is_blank(lines_.peek())) break;  // a table without header
-        continue;
-      }
-      if (is_blank(line)) {
-        out_.line_break();
-        continue;
-      }
-      out_.begin(BlockKind::table_row);
-      bool written = false;
-      for (size_t c = 0; c < columns.size(); ++c) {
-        if (columns[c] >= line.size()) break;
-        const size_t end = c + 1 < columns.size() ? columns[c + 1] : line.size();
-        const std::string_view cell =
-            trimmed(line.substr(columns[c], std::min(end, line.size()) - columns[c]));
-        if (cell.empty()) continue;
-        if (written) out_.write(" | ");
-        written = true;
-        append_inline(cell, out_.document().text);
-      }
-      out_.end();
-      out_.line_break();
-    }
+    write_table(lines, read_rst_list_table);
   }
 
   LineReader lines_;
@@ -438,6 +466,7 @@ class RstReader {
   BlockKind kind_ = BlockKind::paragraph;
   uint8_t level_ = 0;
   bool literal_next_ = false;
+  size_t no_border_from_ = SIZE_MAX;  // behind it there is no border of a simple table
 };
 
 }  // namespace

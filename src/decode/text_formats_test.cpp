@@ -285,6 +285,87 @@ TEST(Rst, NumbersKeepTheirKindAndFootnoteMarksGo) {
             "p: As RFC 7159 says , and PEP 8.  [1] [#x\n");
 }
 
+TEST(Rst, ColumnsOfSimpleTablesAreCharacters) {
+  const Document document = decode_rst(
+      "=======  ========  =====\nGröße    Ähnlich   Überm\n=======  ========  =====\n"
+      "é        ü         ö\n日本語   中文      x\nÀÉÎÕÜß   naïve     y and more\n"
+      "cafe\u0301     b         z\n         goes on   too\nαβγδεζηθι  straddles w\n"
+      "=======  ========  =====\n\nAfter.\n");
+  expect_sound(document);
+  EXPECT_EQ(outline_of(document),
+            "row: Größe | Ähnlich | Überm\nrow: é | ü | ö\nrow: 日本語 | 中文 | x\n"
+            "row: ÀÉÎÕÜß | naïve | y and more\nrow: cafe\u0301 | b goes on | z too\n"
+            "row: αβγδεζηθι | straddles | w\np: After.\n");
+  EXPECT_EQ(line_of(document, "After."), 12);
+}
+
+TEST(Rst, CellsOfSimpleTablesSpanColumns) {
+  EXPECT_EQ(
+      outline_of(decode_rst("=====  =====  ======\n   Inputs     Output\n------------  ------\n"
+                            "  A      B    A or B\n=====  =====  ======\nFalse         False\n"
+                            "\\      True   True\n=====  =====  ======\n")),
+      "row: Inputs |  | Output\nrow: A | B | A or B\nrow: False |  | False\n"
+      "row: | True | True\n");
+  // Without a lower border it is no table.
+  EXPECT_EQ(outline_of(decode_rst("=== ===\n\nText of a paragraph.\n")),
+            "p: === ===\np: Text of a paragraph.\n");
+}
+
+TEST(Rst, ColumnsOfGridTablesAreCharacters) {
+  const std::string text =
+      "+--------+--------+\n| Größe  | 日本語 |\n+========+========+\n| é      | a|b    |\n"
+      "| ü goes | x      |\n| on     |        |\n+--------+--------+\n| both of them 中  |\n"
+      "+--------+--------+\n| tall   | one    |\n|        +--------+\n| 高     | two    |\n"
+      "+--------+--------+\n| 日本語    | askew |\n+--------+--------+\n\nAfter.\n";
+  const Document document = decode_rst(text);
+  expect_sound(document);
+  EXPECT_EQ(outline_of(document),
+            "row: Größe | 日本語\nrow: é ü goes on | a|b x\nrow: both of them 中\n"
+            "row: tall 高 | one\nrow: tall 高 | two\nrow: 日本語 | askew\np: After.\n");
+  EXPECT_EQ(line_of(document, "two"), 12);
+  EXPECT_EQ(line_of(document, "After."), 1 + line_breaks(text.substr(0, text.find("After."))));
+}
+
+TEST(Rst, ListTablesAreTables) {
+  const Document document = decode_rst(
+      ".. list-table:: Frozen\n   :widths: 15 10\n   :header-rows: 1\n\n   * - Treat\n     - "
+      "Größe\n"
+      "   * - *Albatross*\n     -\n     - on a stick,\n       crunchy\n   * - Ice\n     - a\n\n"
+      "After.\n");
+  expect_sound(document);
+  EXPECT_EQ(outline_of(document),
+            "p: Frozen\nrow: Treat | Größe\nrow: Albatross |  | on a stick, crunchy\nrow: Ice | a\n"
+            "p: After.\n");
+  EXPECT_EQ(line_of(document, "After."), 14);
+}
+
+TEST(Rst, MathOnOneLineIsKept) {
+  EXPECT_EQ(outline_of(decode_rst(".. math:: E = mc^2\n   :label: e\n\n   a_1 + b\n\nAfter.\n")),
+            "code: E = mc^2\ncode: a_1 + b\np: After.\n");
+}
+
+TEST(Rst, MarkupIsToldByCharacters) {
+  // A quotation mark or a dash before a mark is no letter, however many bytes it has.
+  EXPECT_EQ(
+      outline_of(decode_rst("“*stress*” —``code``— «`link <x>`_» é*no*é 語`no`\n\n日本\n====\n")),
+      "p: “stress” —code— «link» é*no*é 語`no`\nh1: 日本\n");
+  // Two marks under four columns are no title; under two letters of two bytes each they are.
+  EXPECT_EQ(outline_of(decode_rst("éü\n==\n")), "h1: éü\n");
+}
+
+TEST(Latex, CharactersOfSeveralBytesStayWhole) {
+  for (const auto& [latex, text] :
+       std::map<std::string, std::string>{{"\\verb§x£y§z", "x£yz"},
+                                          {"\\verb€é€ü", "éü"},
+                                          {"\\é\\日b", "é日b"},
+                                          {"\\'é", "é"},
+                                          {"\\verb語open\nb", "open\nb"}}) {
+    const Document document = decode_latex(latex);
+    expect_sound(document);
+    EXPECT_EQ(document.text, text) << latex;
+  }
+}
+
 TEST(Latex, StructureIsRead) {
   const std::string text =
       "\\documentclass{article}\n\\title{A \\emph{fine} title}\n\\author{Me}\n\\begin{document}\n"
@@ -367,14 +448,15 @@ const std::vector<Decode> kAll = {plain,      decode_markdown, decode_latex,
 
 TEST(TextFormats, RandomMarkupIsSound) {
   static const std::vector<std::string> pieces = {
-      "#",      "# ",         "*",       "**",       "_",        "`",      "```",     "~~~",
-      "[",      "]",          "(",       ")",        "<",        ">",      "|",       "---",
-      "===",    "+--+",       "\n",      "\n\n",     "\n  ",     "\n    ", " ",       "text",
-      "é",      "日本",       "😀",      "\\",       "\\begin{", "}",      "{",       "itemize",
-      "\\item", "\\section{", "\\end{",  "$",        "%",        "::",     ".. ",     "note:: ",
-      ":a:`",   "\"",         "'",       ",",        ";",        "def f(", "class X", "//",
-      "/*",     "*/",         "{\"a\":", "1",        "\\u12",    "- ",     "1. ",     "&amp;",
-      "<!--",   "-->",        "\t",      "http://x", "!["};
+      "#",        "# ",       "*",       "**",      "_",       "`",      "```",        "~~~",
+      "[",        "]",        "(",       ")",       "<",       ">",      "|",          "---",
+      "===",      "+--+",     "\n",      "\n\n",    "\n  ",    "\n    ", " ",          "text",
+      "§",        "\\verb",   "+-+-+\n", "= =\n",   "* - ",    "é",      "日本",       "😀",
+      "\\",       "\\begin{", "}",       "{",       "itemize", "\\item", "\\section{", "\\end{",
+      "$",        "%",        "::",      ".. ",     "note:: ", ":a:`",   "\"",         "'",
+      ",",        ";",        "def f(",  "class X", "//",      "/*",     "*/",         "{\"a\":",
+      "1",        "\\u12",    "- ",      "1. ",     "&amp;",   "<!--",   "-->",        "\t",
+      "http://x", "!["};
   for (uint32_t seed = 0; seed < 3000; ++seed) {
     std::mt19937 random(seed);
     std::string text;
