@@ -42,11 +42,22 @@ def test_many_bad_records_are_told_by_number(headrace, tmp_path):
         assert counts(headrace.index("r.jsonl")) == (added, 0, 2 - added, 0, 2998)
         found = errors(headrace)
         assert len(found) == 1001
-        assert "1998 failures more" in found["r.jsonl:more"]["message"]
+        assert found["r.jsonl:more"]["message"].startswith("r.jsonl:more: 1998 failures more")
     assert sources(headrace) == {"r.jsonl#x", "r.jsonl#y"}
     (tmp_path / "r.jsonl").write_text("\n".join(lines[:7]))
     headrace.index("r.jsonl")
     assert len(errors(headrace)) == 6
+
+
+def test_many_bad_rows_of_a_table_are_told_by_number(headrace, tmp_path):
+    rows = ["id,body", *(f"{n},too,many" for n in range(3000)), "x,good one"]
+    (tmp_path / "r.csv").write_text("\n".join(rows))
+    assert counts(headrace.index("r.csv", "--text-column", "body")) == (1, 0, 0, 0, 3000)
+    found = errors(headrace)
+    assert len(found) == 1001 and "2000 failures more" in found["r.csv:more"]["message"]
+    (tmp_path / "r.csv").write_text("\n".join([rows[0], rows[-1]]))
+    headrace.index("r.csv", "--text-column", "body")
+    assert errors(headrace) == {}
 
 
 def test_many_bad_members_are_told_by_number(headrace, tmp_path):

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -117,6 +118,21 @@ std::optional<Error> unknown_command(const CLI::App& app, int argc, char** argv)
   return std::nullopt;
 }
 
+// Whoever asked for JSON gets the error as JSON too.
+bool asks_for_json(int argc, char** argv) {
+  for (int i = 1; i < argc && std::strcmp(argv[i], "--") != 0; ++i) {
+    if (std::string_view(argv[i]) == "--json" || std::string_view(argv[i]).starts_with("--json="))
+      return true;
+  }
+  return false;
+}
+
+int end_with(const Error& error, bool json) {
+  print_error(error);
+  if (json) fmt::print("{}\n", error_json(error));
+  return exit_code(error);
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Headrace: documents in, answers out. Ingest, embed, index and search, natively."};
   app.name("headrace");
@@ -141,18 +157,16 @@ int run(int argc, char** argv) {
     command->add_flag("--json", invocation.json, "One JSON document on stdout, for machines");
   }
   if (const auto unknown = unknown_command(app, argc, argv)) {
-    print_error(*unknown);
-    return 2;
+    return end_with(*unknown, asks_for_json(argc, argv));
   }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {  // --help, --version
     return app.exit(done);
   } catch (const CLI::ParseError& wrong) {
-    const std::string text = wrong.what();
-    print_error(Error(ErrorCode::invalid_argument, text,
-                      "see headrace --help, or headrace COMMAND --help"));
-    return 2;
+    return end_with(Error(ErrorCode::invalid_argument, wrong.what(),
+                          "see headrace --help, or headrace COMMAND --help"),
+                    asks_for_json(argc, argv));
   }
   install_signals();
   tame_allocator();
@@ -162,9 +176,7 @@ int run(int argc, char** argv) {
   if (result) return *result;
   if (std::ferror(stdout) != 0 && result.error().message().ends_with(std::strerror(EPIPE)))
     end_unread();
-  print_error(result.error());
-  if (invocation.json) fmt::print("{}\n", error_json(result.error()));
-  return exit_code(result.error());
+  return end_with(result.error(), invocation.json);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ std::string_view text_field(std::string_view field) {
 
 // What pax ("x", "g") and GNU ("L") headers say about the member that follows.
 struct Overrides {
-  std::optional<std::string> name;
+  std::optional<std::string> name, sparse_name;
   std::optional<uint64_t> size;
   std::optional<int64_t> modified_s;
   bool sparse = false;
@@ -57,6 +57,8 @@ void parse_pax(std::string_view records, Overrides& out) {
     const size_t equals = record.find('=');
     if (equals == std::string_view::npos) continue;
     const std::string_view key = record.substr(0, equals), value = record.substr(equals + 1);
+    // What a sparse member is called; its path is made up then.
+    if (key == "GNU.sparse.name") out.sparse_name = value;
     if (key == "path") out.name = value;
     if (key.starts_with("GNU.sparse.")) out.sparse = true;
     uint64_t number = 0;
@@ -71,36 +73,57 @@ void parse_pax(std::string_view records, Overrides& out) {
 class TarReader {
  public:
   TarReader(std::string_view front, ByteStream& stream, MemberOutput& output)
-      : front_(front), stream_(stream), output_(output) {}
+      : ahead_(front), stream_(stream), output_(output) {}
 
+  // Damage ends nothing: what is a member again behind it is read.
   Status read() {
     std::string block(kTarBlock, '\0');
+    bool at_end = false;  // behind its mark: anything may stand there
     for (;;) {
       const Result<size_t> got = read_bytes(block.data(), kTarBlock);
-      if (!got) return output_.problem("", lost(got.error()));
-      if (*got == 0) return {};
-      if (*got < kTarBlock) return output_.problem("", cut_off());
-      if (std::all_of(block.begin(), block.end(), [](char c) { return c == '\0'; })) return drain();
-      if (!is_tar_header(block))
+      if (!got) {
+        // Only the end of a compressed stream has its checksum.
+        const Error& error = got.error();
+        HR_TRY(tell_damage());
         return output_.problem(
-            "", Error(ErrorCode::damaged, "the tar archive is damaged: what follows is no member",
-                      "get it anew"));
-      HR_ASSIGN(const bool more, take_member(block));
-      if (!more) return {};
+            "",
+            at_end ? Error(error).with_context("the archive is damaged somewhere") : lost(error));
+      }
+      if (*got == 0) return tell_damage();
+      if (*got < kTarBlock) {
+        if (at_end || searching_) return tell_damage();
+        HR_TRY(tell_damage());
+        return output_.problem("", cut_off());
+      }
+      if (is_zero(block)) {
+        at_end = true;
+      } else if (is_tar_header(block)) {
+        at_end = searching_ = false;
+        HR_ASSIGN(const bool more, take_member(block));
+        if (!more) return tell_damage();
+      } else if (!at_end) {
+        note_damage();
+      }
     }
   }
 
  private:
-  // Reads what lies behind the end, because only the end of a compressed stream has its checksum.
-  Status drain() {
-    std::string sink(1 << 16, '\0');
-    for (;;) {
-      const Result<size_t> got = read_bytes(sink.data(), sink.size());
-      if (!got)
-        return output_.problem("",
-                               Error(got.error()).with_context("the archive is damaged somewhere"));
-      if (*got < sink.size()) return {};
-    }
+  void note_damage() {
+    if (!std::exchange(searching_, true) && places_damaged_++ == 0) damaged_behind_ = last_name_;
+    next_ = {};
+  }
+
+  Status tell_damage() {
+    if (places_damaged_ == 0) return {};
+    const std::string where = damaged_behind_.empty() ? "at its beginning"
+                              : places_damaged_ == 1
+                                  ? "behind " + damaged_behind_
+                                  : "in " + std::to_string(places_damaged_) +
+                                        " places, the first behind " + damaged_behind_;
+    return output_.problem("", Error(ErrorCode::damaged,
+                                     "the tar archive is damaged " + where +
+                                         ": what stands there is no member; others were read",
+                                     "get it anew"));
   }
 
   // False when the archive cannot be read any further (which was reported).
@@ -108,33 +131,67 @@ class TarReader {
     const char type = header[156];
     const std::optional<uint64_t> field = number_field(header.substr(124, 12));
     const bool extended = type == 'x' || type == 'g' || type == 'L' || type == 'K';
-    const std::optional<uint64_t> size = extended ? field : next_.size ? next_.size : field;
-    if (!size || *size > (1ULL << 62)) {
-      HR_TRY(output_.problem("", Error(ErrorCode::damaged,
-                                       "the tar archive gives an impossible size", "get it anew")));
-      return false;
+    const std::optional<uint64_t> given = extended ? field : next_.size ? next_.size : field;
+    if (!given || *given > (1ULL << 62)) {
+      note_damage();
+      return true;
     }
-    if (extended) return take_extended(type, *size);
+    uint64_t size = *given;
+    if (extended) return take_extended(type, size);
     Overrides overrides = std::exchange(next_, {});
-    const bool regular = type == '0' || type == '\0' || type == '7';
-    if (!regular && type != 'S') return pass_over(rounded(*size));
+    const bool is_link_or_folder = type >= '1' && type <= '6';
+    if (is_link_or_folder && size > 0) {
+      HR_ASSIGN(const bool has_bytes, bytes_follow());
+      if (!has_bytes) size = 0;
+    }
+    const bool is_file =
+        type == '0' || type == '\0' || type == '7' || type == 'S' || (type == '1' && size > 0);
+    if (!is_file) return pass_over(rounded(size));
+    if (overrides.sparse_name) overrides.name = overrides.sparse_name;
     const std::string raw_name = overrides.name ? *overrides.name : plain_name(header);
-    if (raw_name.ends_with('/')) return pass_over(rounded(*size));  // a folder, the old way
+    if (raw_name.ends_with('/')) return pass_over(rounded(size));  // a folder, the old way
     const std::string name = output_.unique_name(raw_name);
+    last_name_ = name;
     if (type == 'S' || overrides.sparse) {
       HR_TRY(output_.problem(name, Error(ErrorCode::unsupported, "it is stored as a sparse file",
                                          "unpack it yourself")));
-      return pass_over(rounded(*size));
+      HR_ASSIGN(const bool more, type == 'S' ? pass_over_map(header) : Result<bool>(true));
+      return more ? pass_over(rounded(size)) : Result<bool>(false);
     }
-    if (*size > output_.member_bytes_max()) {
+    if (size > output_.member_bytes_max()) {
       HR_TRY(output_.too_large(name));
-      return pass_over(rounded(*size));
+      return pass_over(rounded(size));
     }
     const int64_t modified_s =
         overrides.modified_s ? *overrides.modified_s
                              : static_cast<int64_t>(std::min<uint64_t>(
                                    number_field(header.substr(136, 12)).value_or(0), 1ULL << 33));
-    return take_bytes(name, *size, modified_s);
+    return take_bytes(name, size, modified_s);
+  }
+
+  // Programs differ in whether the size of a link or a folder says how many bytes follow: where a
+  // header does, or the end, none do.
+  Result<bool> bytes_follow() {
+    std::string block(kTarBlock, '\0');
+    HR_ASSIGN(const size_t got, read_bytes(block.data(), kTarBlock));
+    block.resize(got);
+    ahead_.insert(0, block);
+    return got == kTarBlock && !is_zero(block) && !is_tar_header(block);
+  }
+
+  // GNU's map of a sparse member goes on in blocks of its own that the size does not count.
+  Result<bool> pass_over_map(std::string_view header) {
+    constexpr size_t kGoesOnInHeader = 482, kGoesOn = 504;
+    std::string block(kTarBlock, '\0');
+    for (bool goes_on = header[kGoesOnInHeader] != '\0'; goes_on;
+         goes_on = block[kGoesOn] != '\0') {
+      const Result<size_t> got = read_bytes(block.data(), kTarBlock);
+      if (!got || *got < kTarBlock) {
+        HR_TRY(output_.problem("", got ? cut_off() : lost(got.error())));
+        return false;
+      }
+    }
+    return true;
   }
 
   Result<bool> take_bytes(const std::string& name, uint64_t size, int64_t modified_s) {
@@ -157,9 +214,8 @@ class TarReader {
 
   Result<bool> take_extended(char type, uint64_t size) {
     if (size > kExtendedHeaderMax) {
-      HR_TRY(output_.problem("", Error(ErrorCode::damaged,
-                                       "the tar archive has a header without end", "get it anew")));
-      return false;
+      note_damage();
+      return true;
     }
     std::string records(static_cast<size_t>(size), '\0');
     const Result<size_t> got = read_bytes(records.data(), records.size());
@@ -187,13 +243,16 @@ class TarReader {
   }
 
   Result<size_t> read_bytes(char* buffer, size_t size) {
-    const size_t from_front = front_.copy(buffer, size);
-    front_.remove_prefix(from_front);
-    if (from_front == size) return size;
-    HR_ASSIGN(const size_t rest, stream_.read(buffer + from_front, size - from_front));
-    return from_front + rest;
+    const size_t from_ahead = ahead_.copy(buffer, size);
+    ahead_.erase(0, from_ahead);
+    if (from_ahead == size) return size;
+    HR_ASSIGN(const size_t rest, stream_.read(buffer + from_ahead, size - from_ahead));
+    return from_ahead + rest;
   }
 
+  static bool is_zero(std::string_view block) {
+    return std::ranges::all_of(block, [](char c) { return c == '\0'; });
+  }
   static uint64_t rounded(uint64_t size) { return (size + kTarBlock - 1) / kTarBlock * kTarBlock; }
   static uint64_t padding(uint64_t size) { return rounded(size) - size; }
   static std::string plain_name(std::string_view header) {
@@ -209,10 +268,14 @@ class TarReader {
     return Error(error).with_context("the rest of the archive cannot be read");
   }
 
-  std::string_view front_;
+  std::string ahead_;  // bytes read from the stream that are still to be taken
   ByteStream& stream_;
   MemberOutput& output_;
   Overrides next_;
+  std::string last_name_;   // of the member before
+  bool searching_ = false;  // for a member behind damage
+  uint64_t places_damaged_ = 0;
+  std::string damaged_behind_;  // the first of them
 };
 
 }  // namespace
@@ -220,10 +283,15 @@ class TarReader {
 bool is_tar_header(std::string_view block) {
   if (block.size() < kTarBlock) return false;
   uint64_t sum = 0;
-  for (size_t i = 0; i < kTarBlock; ++i)
-    sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(block[i]);
+  int64_t signed_sum = 0;  // as some old programs counted
+  for (size_t i = 0; i < kTarBlock; ++i) {
+    const char c = i >= 148 && i < 156 ? ' ' : block[i];
+    sum += static_cast<unsigned char>(c);
+    signed_sum += static_cast<signed char>(c);
+  }
   const std::optional<uint64_t> stored = number_field(block.substr(148, 8));
-  return stored && *stored == sum && block[0] != '\0';
+  return stored && (*stored == sum || static_cast<int64_t>(*stored) == signed_sum) &&
+         block[0] != '\0';
 }
 
 Status read_tar(std::string_view front, ByteStream& stream, MemberOutput& output) {

@@ -7,6 +7,7 @@
 
 #include "batch/arrow_export.h"
 #include "batch/arrow_import.h"
+#include "value_binding.h"
 
 namespace headrace::python {
 
@@ -14,12 +15,5 @@ namespace headrace::python {
 nanobind::capsule stream_capsule(std::vector<Field> fields, BatchSource next);
 // Calls __arrow_c_stream__ of `object` and takes the stream.
 std::unique_ptr<ArrowReader> open_stream(nanobind::handle object);
-
-// str(value) in UTF-8; lone surrogates, which cannot be, become "?".
-std::string text_from_python(nanobind::handle value);
-nanobind::object to_python(const Value& value);
-Value from_python(nanobind::handle value);
-Metadata metadata_from_python(nanobind::handle mapping);
-nanobind::dict to_python(const Metadata& metadata);
 
 }  // namespace headrace::python

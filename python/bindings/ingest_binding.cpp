@@ -37,7 +37,13 @@ GivenRecord given_record(const nb::object& entry) {
   record.source = nb::cast<std::string>(entry["source"]);
   record.title = nb::cast<std::string>(entry["title"]);
   record.bytes = nb::cast<std::string>(entry["text"]);
-  record.metadata = metadata_from_python(entry["metadata"]);
+  try {
+    record.metadata = metadata_from_python(entry["metadata"]);
+  } catch (const UnreadableValue& wrong) {
+    Error error(ErrorCode::invalid_argument, "record " + record.source + " has " + wrong.what(),
+                "mend the value, or leave the field out");
+    return std::unexpected(DocumentError{record.source, "read", std::move(error)});
+  }
   record.stamp.size_bytes = record.bytes.size();
   record.content_hash =
       hash128(record.title + '\0' + record.bytes + '\0' + metadata_json(record.metadata));
@@ -197,22 +203,39 @@ class PyArrowRecords {
   explicit PyArrowRecords(const nb::object& producer) : reader_(open_stream(producer)) {}
 
   std::vector<std::string> names() const { return reader_->names(); }
-  std::vector<std::string> unread() const { return reader_->unread(); }
 
+  // A dict for each row; for one that cannot be read (why, what to do).
   nb::object next_batch() {
     if (!unwrap(reader_->next())) return nb::none();
     nb::list rows;
-    const auto& names = reader_->names();
     for (int64_t row = 0; row < reader_->rows(); ++row) {
       nb::dict entry;
-      for (size_t column = 0; column < names.size(); ++column)
-        entry[nb::str(names[column].c_str())] = to_python(reader_->value(column, row));
-      rows.append(entry);
+      const Status read = read_row(row, entry);
+      if (read) {
+        rows.append(entry);
+      } else {
+        rows.append(nb::make_tuple(read.error().message(), read.error().hint()));
+      }
     }
     return rows;
   }
 
  private:
+  Status read_row(int64_t row, nb::dict& entry) const {
+    const auto& names = reader_->names();
+    for (size_t column = 0; column < names.size(); ++column) {
+      const nb::str name(names[column].c_str(), names[column].size());
+      if (reader_->is_map(column)) {
+        HR_ASSIGN(const Metadata entries, reader_->entries(column, row));
+        entry[name] = to_python(entries);
+      } else {
+        HR_ASSIGN(const Value value, reader_->value(column, row));
+        entry[name] = to_python(value);
+      }
+    }
+    return {};
+  }
+
   std::unique_ptr<ArrowReader> reader_;
 };
 
@@ -229,7 +252,6 @@ void bind_ingest(nb::module_& module) {
   nb::class_<PyArrowRecords>(module, "ArrowRecords")
       .def(nb::init<const nb::object&>(), nb::arg("producer"))
       .def("names", &PyArrowRecords::names)
-      .def("unread", &PyArrowRecords::unread)
       .def("next_batch", &PyArrowRecords::next_batch);
 }
 

@@ -241,7 +241,13 @@ void add_column(const std::string& name, nb::handle values, std::vector<Metadata
   }
   size_t row = 0;
   for (const nb::handle value : values) {
-    if (row < rows.size()) rows[row].insert_or_assign(name, from_python(value));
+    try {
+      if (row < rows.size()) rows[row].insert_or_assign(name, from_python(value));
+    } catch (const UnreadableValue& wrong) {
+      raise(Error(ErrorCode::invalid_argument,
+                  "row " + std::to_string(row) + " has " + wrong.what() + " in \"" + name + "\"",
+                  "mend the value, or leave the column out"));
+    }
     ++row;
   }
   check_length(name, row, rows.size());
@@ -320,8 +326,15 @@ class PyKnowledge {
   void add(const nb::list& documents) {
     std::vector<GivenDocument> given;
     for (const nb::handle entry : documents) {
-      const Metadata all = metadata_from_python(entry);
       GivenDocument document;
+      Metadata all;
+      try {
+        all = metadata_from_python(entry);
+      } catch (const UnreadableValue& wrong) {
+        raise(Error(ErrorCode::invalid_argument,
+                    "document " + std::to_string(given.size()) + " has " + wrong.what(),
+                    "mend the value, or leave the field out"));
+      }
       for (const auto& [name, value] : all) {
         const auto* text = std::get_if<std::string>(&value);
         if (name == "id" || name == "_id") {

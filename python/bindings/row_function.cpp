@@ -95,7 +95,7 @@ Result<Rows> read_answer(ArrowReader& answer, Rows rows) {
     HR_ASSIGN(const bool more, answer.next());
     if (!more) return kept;
     for (int64_t at = 0; at < answer.rows(); ++at) {
-      const Value name = answer.value(static_cast<size_t>(key - names.begin()), at);
+      HR_ASSIGN(const Value name, answer.value(static_cast<size_t>(key - names.begin()), at));
       const auto* text = std::get_if<std::string>(&name);
       auto found = text == nullptr ? rows.end() : rows.find(*text);
       if (found == rows.end()) {
@@ -105,8 +105,21 @@ Result<Rows> read_answer(ArrowReader& answer, Rows rows) {
       }
       Row row = std::move(found->second);
       rows.erase(found);
-      for (const auto& [column, part] : order)
-        HR_TRY(change_row(row, names[column], part, answer.value(column, at)));
+      for (const auto& [column, part] : order) {
+        if (answer.is_map(column)) {
+          HR_ASSIGN(Metadata entries, answer.entries(column, at));
+          for (auto& [name, value] : entries)
+            row.metadata.insert_or_assign(names[column] + "." + name, std::move(value));
+          continue;
+        }
+        auto value = answer.value(column, at);
+        if (!value) {
+          return fail(value.error().code(),
+                      "map after chunk() gave a row that " + value.error().message(),
+                      value.error().hint());
+        }
+        HR_TRY(change_row(row, names[column], part, *std::move(value)));
+      }
       kept.emplace(row.key, std::move(row));
     }
   }

@@ -495,10 +495,23 @@ def _is_written_like_a_file(text: str) -> bool:
     )
 
 
-def _arrow_rows(producer: Any) -> Iterator[dict[str, Any]]:
+class _Unreadable(NamedTuple):
+    """A row of a table that cannot be read."""
+
+    why: str
+    hint: str
+
+
+def _arrow_rows(producer: Any) -> Iterator[dict[str, Any] | _Unreadable]:
+    """What is wrong with the table itself is said at once."""
     reader = _native.ArrowRecords(producer)
-    while (batch := reader.next_batch()) is not None:
-        yield from batch
+
+    def rows() -> Iterator[dict[str, Any] | _Unreadable]:
+        while (batch := reader.next_batch()) is not None:
+            for row in batch:
+                yield _Unreadable(*row) if isinstance(row, tuple) else row
+
+    return rows()
 
 
 def _told(items: Iterable[Any], raised: list[Exception]) -> Iterator[Any]:
@@ -526,6 +539,9 @@ def _records(items: Iterator[Any], options: Mapping[str, Any]) -> Iterator[dict[
     for number, item in enumerate(items):
         if isinstance(item, str):
             item = {text_names[0]: item}
+        if isinstance(item, _Unreadable):
+            yield _failed(f"record-{number}", number, *item)
+            continue
         if not isinstance(item, Mapping):
             why = f"is {type(item).__name__}, neither text nor dict"
             yield _failed(f"record-{number}", number, why, "give a str, or a dict with \"text\"")

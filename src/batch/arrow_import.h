@@ -1,9 +1,11 @@
 // ArrowReader: any Arrow C stream (pyarrow, Polars, DuckDB, pandas …) → values row by row, without
-// a copy of the columns. Strings, numbers, booleans, lists of strings, dictionaries of strings,
-// dates and timestamps (as ISO 8601 text); other types read as null and are named once.
+// a copy of the columns. What the values are: arrow_values.h; the fields of a struct are columns of
+// their own, "outer.inner", as in JSONL; a map has such names in each row.
 //
-// Owns: the stream and its current batch. Threads: one. Errors: the producer's own message; damaged
-// for arrays that contradict their schema.
+// Owns: the stream and its current batch. Threads: one. Errors: the producer's own message;
+// invalid_argument for columns of types that metadata cannot hold, or of the same name, and for a
+// value that cannot be told: each names the column; damaged for arrays that contradict their
+// schema.
 #pragma once
 
 #include <memory>
@@ -27,21 +29,35 @@ class ArrowReader {
   ArrowReader& operator=(const ArrowReader&) = delete;
 
   const std::vector<std::string>& names() const { return names_; }
-  // Types that cannot be read: "column: format".
-  const std::vector<std::string>& unread() const { return unread_; }
   // Loads the next batch; false at the end.
   Result<bool> next();
   int64_t rows() const { return array_.length; }
-  Value value(size_t column, int64_t row) const;
+  // Of a map: nothing.
+  Result<Value> value(size_t column, int64_t row) const;
+  bool is_map(size_t column) const;
+  // What a map holds in a row, by its keys.
+  Result<Metadata> entries(size_t column, int64_t row) const;
 
  private:
+  // Where a column's array is: child by child.
+  using Path = std::vector<int64_t>;
+  struct Place {
+    const ArrowSchema* schema;
+    const ArrowArray* array;  // null where a struct around it is
+    int64_t row;
+  };
+
+  Status add_columns(const ArrowSchema& schema, const std::string& name, Path path);
+  Status check_names() const;
+  Place place(size_t column, int64_t row) const;
   void release_array();
 
   ArrowArrayStream stream_{};
   ArrowSchema schema_{};
   ArrowArray array_{};
   std::vector<std::string> names_;
-  std::vector<std::string> unread_;
+  std::vector<Path> paths_;
+  std::vector<std::string> refused_;  // columns, with their types
 };
 
 }  // namespace headrace

@@ -47,14 +47,14 @@ TEST(Arrow, WhatIsExportedReadsBackTheSame) {
     if (!*more) break;
     ++batches;
     ASSERT_EQ((*reader)->rows(), 5);
-    EXPECT_EQ((*reader)->value(0, 3), Value(std::string("key3")));
-    EXPECT_EQ((*reader)->value(2, 3), Value(int64_t{3}));
-    EXPECT_EQ((*reader)->value(4, 0), Value(std::string("text \xC3\xA9")));
+    EXPECT_EQ(*(*reader)->value(0, 3), Value(std::string("key3")));
+    EXPECT_EQ(*(*reader)->value(2, 3), Value(int64_t{3}));
+    EXPECT_EQ(*(*reader)->value(4, 0), Value(std::string("text \xC3\xA9")));
     const size_t page = 10;
     EXPECT_EQ(names[page], "page");
-    EXPECT_EQ((*reader)->value(page, 0), Value());
-    EXPECT_EQ((*reader)->value(page, 1), Value(int64_t{1}));
-    EXPECT_EQ((*reader)->value(11, 2), Value(std::vector<std::string>{"0", "6"}));
+    EXPECT_EQ(*(*reader)->value(page, 0), Value());
+    EXPECT_EQ(*(*reader)->value(page, 1), Value(int64_t{1}));
+    EXPECT_EQ(*(*reader)->value(11, 2), Value(std::vector<std::string>{"0", "6"}));
   }
   EXPECT_EQ(batches, 2);
 }

@@ -1,5 +1,6 @@
 #include "embed/model_places.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -188,6 +189,30 @@ std::vector<std::string> hub_repositories(const std::string& hub) {
     names.push_back(repository_name(folder));
   }
   return names;
+}
+
+std::vector<OrganisationModel> organisation_models(const std::string& folder,
+                                                   std::string_view name) {
+  std::vector<OrganisationModel> found;
+  const auto add = [&](std::string named, std::string at) {
+    if (missing_files(at).empty()) found.push_back({std::move(named), std::move(at)});
+  };
+  for (const std::string& entry : subfolders(folder)) {
+    if (entry.starts_with(kHubPrefix)) {
+      const std::string repository = repository_name(entry);
+      if (!repository.ends_with(fmt::format("/{}", name))) continue;
+      if (auto snapshot = hub_snapshot(folder, repository)) add(repository, std::move(*snapshot));
+      continue;
+    }
+    add(fmt::format("{}/{}", entry, name), fmt::format("{}/{}/{}", folder, entry, name));
+    const std::string dashed = fmt::format("--{}", name);
+    if (entry.size() > dashed.size() && entry.ends_with(dashed)) {
+      add(fmt::format("{}/{}", entry.substr(0, entry.size() - dashed.size()), name),
+          fmt::format("{}/{}", folder, entry));
+    }
+  }
+  std::ranges::stable_sort(found, {}, &OrganisationModel::name);
+  return found;
 }
 
 std::vector<std::string> package_folders(const std::vector<std::string>& extra) {

@@ -30,6 +30,15 @@ std::string repository_name(std::string_view folder);
 // The repositories in a hub folder, as "ORG/NAME".
 std::vector<std::string> hub_repositories(const std::string& hub);
 
+// Models of the organisations that have one called `name`, in a folder of models or a hub folder:
+// ORG/NAME, ORG--NAME and models--ORG--NAME/snapshots/…. Sorted by their names.
+struct OrganisationModel {
+  std::string name;  // "ORG/NAME"
+  std::string folder;
+};
+std::vector<OrganisationModel> organisation_models(const std::string& folder,
+                                                   std::string_view name);
+
 // Folders of installed Python packages that exist, those of `extra` first, without repeats.
 std::vector<std::string> package_folders(const std::vector<std::string>& extra);
 

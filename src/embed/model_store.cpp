@@ -140,6 +140,41 @@ std::optional<ModelFiles> find_in_packages(Search& search) {
   return std::nullopt;
 }
 
+// A name without its organisation means the one model of that name; of several, that of
+// sentence-transformers, as everywhere. It comes last, so that what is found by its whole name
+// stays.
+Result<std::optional<ModelFiles>> find_of_any_organisation(const Search& search) {
+  std::optional<ModelFiles> none;
+  if (search.spec.contains('/')) return none;
+  std::vector<ModelFiles> found;
+  const auto collect = [&](const std::vector<std::string>& folders, const char* origin) {
+    for (const std::string& folder : folders) {
+      for (OrganisationModel& model : organisation_models(folder, search.spec)) {
+        const auto same = [&](const ModelFiles& other) { return other.name == model.name; };
+        if (std::ranges::any_of(found, same)) continue;  // the first place counts
+        std::error_code error;
+        const fs::path absolute = fs::absolute(model.folder, error);
+        found.push_back({std::move(model.name),
+                         error ? model.folder : absolute.lexically_normal().string(), origin});
+      }
+    }
+  };
+  collect(model_folders(), "HEADRACE_MODELS");
+  collect(hub_folders(), "huggingface cache");
+  if (found.empty()) return none;
+  const auto usual =
+      std::ranges::find(found, "sentence-transformers/" + search.spec, &ModelFiles::name);
+  if (usual != found.end()) return *usual;
+  if (found.size() == 1) return found.front();
+  std::vector<std::string> names;
+  for (const ModelFiles& model : found)
+    names.push_back(fmt::format("{} ({})", model.name, model.directory));
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("\"{}\" is the name of {} models: {}", search.spec, found.size(),
+                          fmt::join(names, ", ")),
+              fmt::format("name its organisation too, such as {}", found.front().name));
+}
+
 // "license: x" in the front matter of a model card, or "License: x" in a package's metadata.
 std::string license_in(const std::string& path, std::string_view key) {
   const auto text = read_small_file(path);
@@ -265,6 +300,8 @@ Result<ModelFiles> find_model(const std::string& spec) {
   for (const auto find : {find_in_model_folders, find_in_hubs, find_in_packages}) {
     if (auto found = find(search)) return *found;
   }
+  HR_ASSIGN(auto of_organisation, find_of_any_organisation(search));
+  if (of_organisation) return *std::move(of_organisation);
   std::string message = fmt::format("model \"{}\" was not found; looked in: {}", spec,
                                     fmt::join(search.looked, ", "));
   if (!search.incomplete.empty())

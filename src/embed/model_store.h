@@ -2,7 +2,8 @@
 // packages that carry weights. Never a download.
 //
 // Threads: plain functions; add_package_path before other threads start. Errors: not_found, whose
-// message names every place looked at and whose hint is the command that brings the model.
+// message names every place looked at and whose hint is the command that brings the model;
+// invalid_argument for a NAME that models of several organisations bear.
 #pragma once
 
 #include <string>
@@ -32,7 +33,8 @@ struct ModelSummary {
 
 inline constexpr const char* kDefaultModel = "all-MiniLM-L6-v2";
 
-// `spec`: a directory, NAME or ORG/NAME.
+// `spec`: a directory, NAME or ORG/NAME. NAME alone is also the one ORG/NAME there is of it (that
+// of sentence-transformers among several); the found name is then ORG/NAME.
 Result<ModelFiles> find_model(const std::string& spec);
 std::vector<ModelSummary> list_models();
 

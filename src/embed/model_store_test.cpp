@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "embed/model_places.h"
 #include "embed/test_model.h"
@@ -111,6 +112,52 @@ TEST_F(ModelStore, FindsInTheHuggingFaceCacheWithItsRevision) {
   const auto by_path = find_model(at(hub + "/snapshots/bbb"));
   ASSERT_TRUE(by_path);
   EXPECT_EQ(by_path->name, "sentence-transformers/tiny");
+}
+
+TEST_F(ModelStore, ANameAloneFindsTheModelOfAnyOrganisation) {
+  const std::string hub = ".cache/huggingface/hub/models--";
+  model(hub + "BAAI--bge/snapshots/r");
+  model("mine/intfloat/e5");
+  model("mine/thenlper--gte");
+  model("mine/models--nomic--embed/snapshots/r");
+  const Variable models("HEADRACE_MODELS", at("mine"));
+  for (const auto& [spec, name, folder] :
+       {std::tuple("bge", "BAAI/bge", hub + "BAAI--bge/snapshots/r"),
+        {"e5", "intfloat/e5", "mine/intfloat/e5"},
+        {"gte", "thenlper/gte", "mine/thenlper--gte"},
+        {"embed", "nomic/embed", "mine/models--nomic--embed/snapshots/r"}}) {
+    const auto found = find_model(spec);
+    ASSERT_TRUE(found) << found.error().text();
+    EXPECT_EQ(found->directory, at(folder));
+    EXPECT_EQ(found->name, name);
+  }
+  EXPECT_FALSE(find_model("bg"));
+  // One that bears the name itself, or is of sentence-transformers, is not one of several.
+  model(hub + "sentence-transformers--bge/snapshots/r");
+  EXPECT_EQ(find_model("bge")->directory, at(hub + "sentence-transformers--bge/snapshots/r"));
+  model("mine/e5");
+  EXPECT_EQ(find_model("e5")->directory, at("mine/e5"));
+}
+
+TEST_F(ModelStore, ANameThatSeveralOrganisationsUseIsRefused) {
+  const std::string hub = ".cache/huggingface/hub/models--";
+  model(hub + "BAAI--bge/snapshots/r");
+  model("mine/BAAI/bge");
+  const Variable models("HEADRACE_MODELS", at("mine"));
+  // The same one in two places is no other.
+  ASSERT_TRUE(find_model("bge"));
+  EXPECT_EQ(find_model("bge")->directory, at("mine/BAAI/bge"));
+  model(hub + "Xenova--bge/snapshots/r");
+  const auto found = find_model("bge");
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code(), ErrorCode::invalid_argument);
+  for (const std::string& words : {std::string("BAAI/bge"), at("mine/BAAI/bge"),
+                                   std::string("Xenova/bge"), at(hub + "Xenova--bge/snapshots/r")})
+    EXPECT_NE(found.error().message().find(words), std::string::npos) << found.error().message();
+  EXPECT_EQ(find_model("Xenova/bge")->directory, at(hub + "Xenova--bge/snapshots/r"));
+  // One without weights cannot be meant.
+  std::filesystem::remove(at(hub + "Xenova--bge/snapshots/r/model.safetensors"));
+  EXPECT_TRUE(find_model("bge"));
 }
 
 TEST_F(ModelStore, TheVariablesOfHuggingFaceGoFirst) {

@@ -54,6 +54,9 @@ struct StreamOptions {
   std::string settings;  // goes into every document; a difference redoes it
   uint64_t document_bytes_max = 1ULL << 30;
   bool whole_documents = false;  // one row a document instead of chunks
+  // While watching: a source that is not there now is an outcome, not the end, and what failed is
+  // tried again when it changes, not each time that something else does.
+  bool follows = false;
   // Documents given from memory (Python iterables, Arrow streams) instead of paths: called until it
   // returns nothing.
   std::function<Result<std::optional<GivenRecord>>()> next_record;
@@ -63,6 +66,7 @@ enum class OutcomeKind : uint8_t {
   document,       // `document` is new or changed
   unchanged,      // `count` documents as the knowledge base has them
   failed,         // document.error says why
+  absent,         // a source that was named is not there; document.error says so
   container_end,  // everything of `document.source` (an archive, a JSONL file) has been delivered
 };
 

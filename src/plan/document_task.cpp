@@ -271,6 +271,8 @@ std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEnt
   std::vector<Outcome> outcomes;
   auto file = read_file(entry.path, context.options.document_bytes_max);
   if (!file) {
+    // Gone since it was listed: no document, not one that failed.
+    if (file.error().code() == ErrorCode::not_found) return outcomes;
     outcomes.push_back(
         failed_outcome(entry.source, "", "read", std::move(file).error(), entry.stamp));
     return outcomes;

@@ -36,11 +36,12 @@ Status FailureLimit::take(Outcome&& outcome) {
 
 Status FailureLimit::tell_rest() {
   if (left_out_ == 0) return {};
+  const std::string source = container_ + ":more";
   Outcome rest = failed_outcome(
-      container_ + ":more", container_, "read",
+      source, container_, "read",
       Error(ErrorCode::damaged,
-            fmt::format("{}: {} failures more, beside the {} that are listed", container_,
-                        left_out_, kFailuresKept),
+            fmt::format("{}: {} failures more, beside the {} that are listed", source, left_out_,
+                        kFailuresKept),
             "mend those that are listed and run again, or leave the file out with --exclude"));
   rest.count = std::exchange(left_out_, 0);
   return handler_(std::move(rest));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "base/unicode.h"
 #include "decode/text_formats.h"
@@ -108,28 +109,47 @@ Status Feeder::run() {
   }
   const Walker walker(std::move(paths), context_.options.walk);
   Status delivered;
-  HR_TRY(walker.walk([&](const FileEntry& entry) { return feed_file(entry); },
-                     [&](DocumentError problem) {
-                       if (!delivered) return;
-                       const std::string source = problem.source;
-                       delivered = deliver(
-                           failed_outcome(source, "", problem.stage, std::move(problem.error)));
-                     }));
+  const auto told = [&](OutcomeKind kind) {
+    return [this, &delivered, kind](DocumentError problem) {
+      if (!delivered) return;
+      const std::string source = problem.source;
+      Outcome outcome = failed_outcome(source, "", problem.stage, std::move(problem.error));
+      outcome.kind = kind;
+      delivered = deliver(std::move(outcome));
+    };
+  };
+  HR_TRY(walker.walk(
+      [&](const FileEntry& entry) { return feed_file(entry); }, told(OutcomeKind::failed),
+      context_.options.follows ? Walker::OnAbsent(told(OutcomeKind::absent)) : Walker::OnAbsent()));
   return delivered;
 }
 
 bool Feeder::known_by_stamp(const FileEntry& entry, Outcome& unchanged) const {
   if (context_.parts.known == nullptr) return false;
   const auto state = context_.parts.known->document(entry.source);
-  if (!state || state->error || state->stamp != entry.stamp || state->stamp.modified_ns == 0 ||
-      state->settings != context_.options.settings ||
-      context_.parts.known->has_failures(entry.source))
-    return false;
+  if (!state || state->stamp != entry.stamp || state->stamp.modified_ns == 0) return false;
+  const bool has_failed = state->error || context_.parts.known->has_failures(entry.source);
+  if (has_failed && !waits_for_a_change(entry.stamp)) return false;
+  if (!state->error && state->settings != context_.options.settings) return false;
   unchanged.kind = OutcomeKind::unchanged;
   unchanged.document.source = entry.source;
-  unchanged.count =
-      (state->is_container ? 0 : 1) + context_.parts.known->member_count(entry.source);
+  unchanged.count = (state->is_container || state->error ? 0 : 1) +
+                    context_.parts.known->member_count(entry.source);
   return true;
+}
+
+// Of something that failed: it would fail again, and keep others waiting. What changed a moment ago
+// may have changed again without its stamp telling.
+bool Feeder::waits_for_a_change(const SourceStamp& stamp) const {
+  constexpr auto kMoment = std::chrono::seconds(1);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return context_.options.follows && std::chrono::nanoseconds(stamp.modified_ns) < now - kMoment;
+}
+
+// Of a file that was listed: gone meanwhile it is no document, not one that failed.
+Status Feeder::deliver_unread(const FileEntry& entry, Error error) {
+  if (error.code() == ErrorCode::not_found) return {};
+  return deliver(failed_outcome(entry.source, "", "read", std::move(error), entry.stamp));
 }
 
 Status Feeder::feed_file(const FileEntry& entry) {
@@ -141,10 +161,7 @@ Status Feeder::feed_file(const FileEntry& entry) {
   if (known_by_stamp(entry, unchanged)) return deliver(std::move(unchanged));
 
   auto prefix = read_prefix(entry.path, kPrefixBytes);
-  if (!prefix) {
-    return deliver(
-        failed_outcome(entry.source, "", "read", std::move(prefix).error(), entry.stamp));
-  }
+  if (!prefix) return deliver_unread(entry, std::move(prefix).error());
   const Format format = detect_format(*prefix, entry.source);
   if (is_archive(format)) return feed_archive_file(entry, format);
   if (is_jsonl_name(entry.source)) {
@@ -298,9 +315,7 @@ Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
   }
   const UniqueFd file(open(entry.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.valid()) {
-    return deliver(failed_outcome(entry.source, "", "read",
-                                  os_error(errno, fmt::format("open {}", entry.source)),
-                                  entry.stamp));
+    return deliver_unread(entry, os_error(errno, fmt::format("open {}", entry.source)));
   }
   // A member comes out whole before it is handed on.
   HR_TRY(reserve_reading(2 * context_.options.document_bytes_max));

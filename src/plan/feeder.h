@@ -57,7 +57,9 @@ class Feeder {
   Status reserve_reading(uint64_t bytes);
   Status submit(uint64_t bytes, Format format, std::function<std::vector<Outcome>()> task);
   Status deliver(Outcome outcome);
+  Status deliver_unread(const FileEntry& entry, Error error);
   bool known_by_stamp(const FileEntry& entry, Outcome& unchanged) const;
+  bool waits_for_a_change(const SourceStamp& stamp) const;
 
   const DocumentContext& context_;
   OrderedOutcomes& results_;

@@ -1,6 +1,7 @@
 // Feeder, the part that takes files of records apart: JSONL and tables whose text column is named.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -85,9 +86,7 @@ Status Feeder::feed_whole_file(const FileEntry& entry,
                                const std::function<Status(std::string&&, Container&)>& feed) {
   HR_TRY(reserve_reading(std::min(entry.stamp.size_bytes, context_.options.document_bytes_max)));
   auto file = read_file(entry.path, context_.options.document_bytes_max);
-  if (!file) {
-    return deliver(failed_outcome(entry.source, "", "read", std::move(file).error(), entry.stamp));
-  }
+  if (!file) return deliver_unread(entry, std::move(file).error());
   Container container{entry.source, file->stamp, hash128(file->bytes)};
   HR_TRY(feed(std::move(file->bytes), container));
   reading_.release();
@@ -98,10 +97,13 @@ Status Feeder::feed_whole_file(const FileEntry& entry,
 Status Feeder::feed_jsonl_file(const FileEntry& entry) {
   const UniqueFd file(open(entry.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.valid()) {
-    return deliver(failed_outcome(entry.source, "", "read",
-                                  os_error(errno, fmt::format("open {}", entry.source)),
-                                  entry.stamp));
+    return deliver_unread(entry, os_error(errno, fmt::format("open {}", entry.source)));
   }
+  // What is written to it meanwhile is the next run's: reading it would never end.
+  struct stat info{};
+  if (fstat(file.get(), &info) != 0)
+    return deliver_unread(entry, os_error(errno, fmt::format("stat {}", entry.source)));
+  auto left = static_cast<uint64_t>(info.st_size);
   Container container{entry.source, entry.stamp, {}};
   Hasher128 hasher;
   std::string buffer;
@@ -123,8 +125,9 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
   bool passing_over = false;  // in the rest of a line that is too long
   while (true) {
     const size_t kept = buffer.size();
-    buffer.resize(kept + kLineBufferBytes);
-    const ssize_t got = read(file.get(), buffer.data() + kept, kLineBufferBytes);
+    const size_t most = std::min<uint64_t>(left, kLineBufferBytes);
+    buffer.resize(kept + most);
+    const ssize_t got = read(file.get(), buffer.data() + kept, most);
     if (got < 0 && errno != EINTR) {
       return container_problem(
           {entry.source, "read", os_error(errno, fmt::format("read {}", entry.source))}, container);
@@ -132,6 +135,7 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
     buffer.resize(kept + static_cast<size_t>(std::max<ssize_t>(got, 0)));
     if (got == 0) break;
     if (got < 0) continue;
+    left -= static_cast<uint64_t>(got);
     hasher.update(std::string_view(buffer).substr(kept));
     size_t begin = 0;
     if (passing_over) {

@@ -115,6 +115,7 @@ class Run {
   std::unique_ptr<ThreadPool> documents_pool_;
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<SpaceFiller> filler_;
+  bool follows_ = false;   // the first pass is over
   bool deferred_ = false;  // vectors that do not keep step wait until all documents are in
   std::unique_ptr<KnownInWriter> known_;
   std::vector<index::DocumentWrite> group_;
@@ -125,6 +126,7 @@ class Run {
   std::string met_in_;                      // that container
   std::unordered_set<std::string> partly_;  // containers of which not everything could be listed
   std::vector<std::string> unreadable_;     // folders whose content is not known
+  HashSet absent_, was_absent_;             // sources that are not there, were not the last time
   HashSet failed_;                          // counted once, also when watched repeatedly
 };
 
@@ -314,6 +316,7 @@ StreamOptions Run::stream_options() const {
   stream.settings = settings_.row_fingerprint(tokenizer_fingerprint(*tokenizer_));
   stream.settings += options_.function_fingerprint;
   stream.document_bytes_max = document_bytes_max(in_flight_);
+  stream.follows = follows_;
   return stream;
 }
 
@@ -378,6 +381,12 @@ Status Run::take(Outcome&& outcome) {
   switch (outcome.kind) {
     case OutcomeKind::unchanged:
       report_.unchanged += outcome.count;
+      return {};
+    case OutcomeKind::absent:
+      unreadable_.push_back(document.source);
+      if (absent_.insert(document.source) && !was_absent_.contains(document.source) &&
+          options_.on_error)
+        options_.on_error(*document.error);
       return {};
     case OutcomeKind::failed:
       if (failed_.insert(document.source)) report_.failed += outcome.count;
@@ -473,6 +482,7 @@ Status Run::stream_once() {
   met_.clear();
   partly_.clear();
   unreadable_.clear();
+  was_absent_ = std::exchange(absent_, {});
   const StreamOptions stream = stream_options();
   HR_TRY(run_document_stream(stream,
                              {documents_pool_ ? *documents_pool_ : *pool_, budget, workers_.get(),
@@ -489,16 +499,23 @@ Status Run::stream_once() {
 Status Run::follow() {
   const Walker walker(options_.stream.paths, options_.stream.walk);
   HR_ASSIGN(auto watcher, Watcher::create(walker.roots()));
-  // Changes between the first pass and the watcher's start.
-  HR_TRY(stream_once());
+  follows_ = true;
   progress_.limiting = JobStage::watching;
+  bool changed = true;  // between the first pass and the watcher's start
+  int restless_ms = Watcher::kRestlessMs;
   while (true) {
+    if (changed) {
+      const Clock::time_point begin = Clock::now();
+      known_ = std::make_unique<KnownInWriter>(*writer_);
+      HR_TRY(stream_once());
+      // Files that are always written to take a fifth of the time at most.
+      constexpr double kRestlessShare = 4.0 * 1000;
+      restless_ms =
+          std::max(Watcher::kRestlessMs, static_cast<int>(kRestlessShare * seconds_since(begin)));
+    }
     const bool behind = filler_ && filler_->behind();
-    HR_ASSIGN(const bool changed, watcher->wait(cancel_, behind ? kCatchUpMs : -1));
+    HR_ASSIGN(changed, watcher->wait(cancel_, behind ? kCatchUpMs : -1, restless_ms));
     if (behind) HR_TRY(filler_->catch_up_behind(*chunker_));
-    if (!changed) continue;
-    known_ = std::make_unique<KnownInWriter>(*writer_);
-    HR_TRY(stream_once());
   }
 }
 

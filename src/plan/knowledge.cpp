@@ -550,6 +550,20 @@ Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids
   return out->commit();
 }
 
+namespace {
+
+// A filter that removes nothing because of a name that is spelled wrong should not look like one
+// that found nothing to remove.
+Status check_columns(const index::Filter& filter, const index::Snapshot& snapshot) {
+  std::vector<const index::Columns*> columns;
+  for (const index::SegmentView& segment : snapshot.segments()) columns.push_back(segment.columns);
+  const std::string unknown = columns.empty() ? "" : filter.unknown_columns(columns);
+  if (unknown.empty()) return {};
+  return fail(ErrorCode::invalid_argument, "nothing is removed: " + unknown, "check the name");
+}
+
+}  // namespace
+
 Result<uint64_t> Knowledge::remove_where(const std::string& expression) {
   HR_ASSIGN(const auto filter, parse_filter(expression));
   if (!filter) {
@@ -559,6 +573,7 @@ Result<uint64_t> Knowledge::remove_where(const std::string& expression) {
   MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   HR_ASSIGN(const uint64_t removed, out->remove_where(*filter));
+  if (removed == 0) HR_TRY(check_columns(*filter, *out->snapshot()));
   HR_TRY(out->commit());
   return removed;
 }

@@ -72,7 +72,9 @@ std::string lasting_spec(const std::string& spec, const VectorModel& model) {
   if (has_scheme(spec, "openai:", rest) || has_scheme(spec, "python:", rest)) return spec;
   if (has_scheme(spec, "static:", rest)) return "static:" + lasting_spec(rest, model);
   const auto files = find_model(spec);
-  return files && files->origin == "directory" ? files->directory : spec;
+  if (!files) return spec;
+  // With its organisation, which a NAME alone may need later.
+  return files->origin == "directory" ? files->directory : files->name;
 }
 
 void Embeddings::add_counts(const Embeddings& other) {

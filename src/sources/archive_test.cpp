@@ -68,16 +68,20 @@ std::string octal(uint64_t value, size_t width) {
   return out + '\0';
 }
 
+std::string with_checksum(std::string header) {
+  header.replace(148, 8, "        ");
+  uint64_t sum = 0;
+  for (const char c : header) sum += static_cast<unsigned char>(c);
+  return header.replace(148, 8, octal(sum, 7) + ' ');
+}
+
 std::string tar_header(std::string name, uint64_t size, char type = '0') {
   name.resize(100);
   std::string header = name + octal(0644, 8) + octal(0, 8) + octal(0, 8) + octal(size, 12) +
                        octal(1000000000, 12) + "        " + type + std::string(100, '\0') +
                        "ustar\00000"s;
   header.resize(512);
-  uint64_t sum = 0;
-  for (const char c : header) sum += static_cast<unsigned char>(c);
-  header.replace(148, 8, octal(sum, 7) + ' ');
-  return header;
+  return with_checksum(header);
 }
 
 std::string tar_member(const std::string& name, std::string bytes, char type = '0') {
@@ -138,6 +142,7 @@ class Archive : public testing::Test {
         },
         [&](MemberProblem&& problem) -> Status {
           EXPECT_FALSE(problem.error.message().empty());
+          message_ = problem.error.message();
           found.push_back(problem.name + "!" + std::string(error_code_name(problem.error.code())));
           return {};
         });
@@ -146,6 +151,7 @@ class Archive : public testing::Test {
 
   std::unique_ptr<WorkerPool> pool_;
   Status status_;
+  std::string message_;
   int64_t last_modified_ns_ = 0;
 };
 using Found = std::vector<std::string>;
@@ -184,6 +190,64 @@ TEST_F(Archive, ATruncatedTarGivesItsGoodFront) {
   EXPECT_EQ(expand("tar", tar.substr(0, 1224)), (Found{"a=alpha", "!damaged"}));
   const std::string garbage = tar_member("a", "alpha") + std::string(512, 'x') + kTarEnd;
   EXPECT_EQ(expand("tar", garbage), (Found{"a=alpha", "!damaged"}));
+  EXPECT_TRUE(status_);
+}
+
+TEST_F(Archive, WhatFollowsDamageInATarIsRead) {
+  const std::string a = tar_member("a", "alpha"), b = tar_member("b", "beta"),
+                    c = tar_member("c", "gamma"), d = tar_member("d", "delta");
+  std::string damaged = b;
+  damaged[3] ^= 1;
+  EXPECT_EQ(expand("tar", a + damaged + c + d + kTarEnd),
+            (Found{"a=alpha", "c=gamma", "d=delta", "!damaged"}));
+  EXPECT_NE(message_.find("behind a"), std::string::npos) << message_;
+  // A size that cannot be, in a header that is right otherwise.
+  std::string impossible = tar_header("b", 0);
+  impossible.replace(124, 12, std::string(1, '\x80') + std::string(11, '\xff'));
+  EXPECT_EQ(expand("tar", a + with_checksum(impossible) + c + kTarEnd),
+            (Found{"a=alpha", "c=gamma", "!damaged"}));
+  // Zeros where a member was, and archives one behind the other, are no end.
+  EXPECT_EQ(expand("tar", a + std::string(4096, '\0') + c + kTarEnd + a + kTarEnd),
+            (Found{"a=alpha", "c=gamma", "a (2)=alpha"}));
+  // What says how a member is called goes with it.
+  EXPECT_EQ(expand("tar", a + tar_member("././@LongLink", "b\0"s, 'L') + damaged + c + kTarEnd),
+            (Found{"a=alpha", "c=gamma", "!damaged"}));
+  // Behind the end anything may stand.
+  EXPECT_EQ(expand("tar", a + kTarEnd + std::string(3000, 'x')), (Found{"a=alpha"}));
+  EXPECT_TRUE(status_);
+}
+
+TEST_F(Archive, LinksInATarTakeNoMembersWithThem) {
+  const std::string a = tar_member("a", "alpha"), b = tar_member("b", "beta");
+  // Old programs give a link, or a folder, the size of what it stands for, without the bytes.
+  for (const char type : {'1', '2', '5', '3'}) {
+    EXPECT_EQ(expand("tar", a + tar_header("link", 5, type) + b + kTarEnd),
+              (Found{"a=alpha", "b=beta"}))
+        << type;
+    EXPECT_EQ(expand("tar", a + tar_header("link", 5000, type) + kTarEnd), (Found{"a=alpha"}));
+  }
+  // Others give a hard link its bytes: then it is a file like any other.
+  EXPECT_EQ(expand("tar", a + tar_member("hard", "alpha", '1') + b + kTarEnd),
+            (Found{"a=alpha", "hard=alpha", "b=beta"}));
+  EXPECT_EQ(expand("tar", a + tar_member("folder", "list", '5') + b + kTarEnd),
+            (Found{"a=alpha", "b=beta"}));
+  EXPECT_TRUE(status_);
+}
+
+TEST_F(Archive, SparseMembersOfATarAreNamedAndPassedOver) {
+  const std::string b = tar_member("b", "beta");
+  // GNU's old way: the map goes on in blocks of its own, which the size does not count.
+  std::string old = tar_header("old", 512, 'S');
+  old[482] = 1;
+  std::string more(512, '\0');
+  more[504] = 1;
+  EXPECT_EQ(expand("tar", with_checksum(old) + more + std::string(512, '\0') +
+                              std::string(512, 'x') + b + kTarEnd),
+            (Found{"old!unsupported", "b=beta"}));
+  const std::string pax = "22 GNU.sparse.major=1\n28 GNU.sparse.name=real.txt\n";
+  EXPECT_EQ(expand("tar", tar_member("h", pax, 'x') + tar_member("GNUSparseFile.0/real.txt", "x") +
+                              b + kTarEnd),
+            (Found{"real.txt!unsupported", "b=beta"}));
   EXPECT_TRUE(status_);
 }
 

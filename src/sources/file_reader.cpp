@@ -82,6 +82,14 @@ Result<FileBytes> read_file(const std::string& path, uint64_t bytes_max) {
     if (bytes.size() == size && beyond.empty() && stamp_of(before) == stamp_of(after)) {
       return FileBytes{std::move(bytes), stamp_of(after)};
     }
+    // It grows while it is read, and did so before: what it began with is a state that it had. Its
+    // stamp says that it is to be read again.
+    const bool grows = bytes.size() == size && static_cast<uint64_t>(after.st_size) > size;
+    if (attempt > 0 && grows) {
+      SourceStamp stamp = stamp_of(before);
+      stamp.modified_ns = 0;
+      return FileBytes{std::move(bytes), stamp};
+    }
   }
   return fail(ErrorCode::changed, fmt::format("{} changed while it was read", shown),
               "run again when it is complete, or use --watch");

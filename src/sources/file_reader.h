@@ -1,5 +1,5 @@
 // Reading a whole file once, honestly: what is returned is one consistent state of the file or an
-// error.
+// error. A file that grows without pause is given as it was when reading began.
 //
 // Threads: pure functions. Errors: not_found (vanished), permission, too_large, changed (its size
 // or time moved while it was read, twice), io.

@@ -27,8 +27,6 @@ namespace headrace {
 
 namespace {
 
-constexpr const char* kIgnoreFile = ".headraceignore";
-
 using FileId = std::pair<dev_t, ino_t>;
 
 DocumentError problem(std::string_view path, Error error) {
@@ -183,6 +181,7 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
   const auto enter = [&](std::string path, std::string relative, const struct stat& info) {
     auto names = names_in(path);
     if (!names) {
+      if (names.error().code() == ErrorCode::not_found) return;  // gone meanwhile
       on_problem(problem(path, std::move(names).error()));
       return;
     }
@@ -212,7 +211,9 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
   FileId target{};
   if (!options_.target.empty() && stat(options_.target.c_str(), &info) == 0)
     target = {info.st_dev, info.st_ino};
-  if (stat(root.c_str(), &info) != 0) return os_fail(errno, displayable_path(root));
+  if (stat(root.c_str(), &info) != 0) {
+    return errno == ENOENT ? Status{} : Status(os_fail(errno, displayable_path(root)));
+  }
   enter(root, "", info);
   while (!stack.empty()) {
     Frame& frame = stack.back();
@@ -278,28 +279,31 @@ Status Walker::check() const {
   return {};
 }
 
-Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem) const {
+Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem,
+                    const OnAbsent& on_absent) const {
   Given given(arguments_.size() > 1);
   for (const std::string& argument : arguments_) {
     struct stat info{};
-    if (stat(argument.c_str(), &info) == 0) {
-      given.begin(argument);
-      const OnFile once = [&](const FileEntry& entry) -> Status {
-        return given.is_first(entry.path) ? on_file(entry) : Status{};
-      };
-      if (S_ISDIR(info.st_mode)) {
-        HR_TRY(walk_folder(argument, once, on_problem));
-      } else if (S_ISREG(info.st_mode)) {
-        HR_TRY(once({argument, displayable_path(argument), stamp_of(info)}));
-      } else {
-        on_problem(problem(argument, not_regular(argument, info.st_mode)));
-      }
+    const bool exists = stat(argument.c_str(), &info) == 0;
+    const int reason = errno;
+    const bool is_glob = !exists && has_glob(argument);
+    const std::string root = is_glob ? glob_root(argument) : argument;
+    if (on_absent && !exists && (!is_glob || stat(root.c_str(), &info) != 0)) {
+      on_absent(problem(root, missing(root, is_glob ? errno : reason).error()));
       continue;
     }
-    if (!has_glob(argument)) return missing(argument, errno);
-    bool any = false;
-    const std::string root = glob_root(argument);
+    if (!exists && !is_glob) return missing(argument, reason);
     given.begin(root);
+    if (!is_glob) {
+      HR_TRY(walk_path(
+          argument,
+          [&](const FileEntry& entry) -> Status {
+            return given.is_first(entry.path) ? on_file(entry) : Status{};
+          },
+          on_problem));
+      continue;
+    }
+    bool any = false;
     HR_TRY(walk_folder(
         root,
         [&](const FileEntry& entry) -> Status {
@@ -311,12 +315,23 @@ Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem) const {
           return on_file({std::string(path), displayable_path(path), entry.stamp});
         },
         on_problem));
-    if (!any) {
+    if (!any && !on_absent) {
       return fail(ErrorCode::not_found,
                   fmt::format("no file matches {}", displayable_path(argument)),
                   "check the pattern; ** matches across folders");
     }
   }
+  return {};
+}
+
+// A path that was named.
+Status Walker::walk_path(const std::string& path, const OnFile& on_file,
+                         const OnProblem& on_problem) const {
+  struct stat info{};
+  if (stat(path.c_str(), &info) != 0) return {};  // gone meanwhile
+  if (S_ISDIR(info.st_mode)) return walk_folder(path, on_file, on_problem);
+  if (S_ISREG(info.st_mode)) return on_file({path, displayable_path(path), stamp_of(info)});
+  on_problem(problem(path, not_regular(path, info.st_mode)));
   return {};
 }
 

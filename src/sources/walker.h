@@ -7,7 +7,8 @@
 // reported, never opened. What several arguments name is given once.
 //
 // Owns: its options. Threads: one walk on one thread. Errors: those of a single entry go to
-// on_problem and the walk goes on; a named path that does not exist fails the walk's start.
+// on_problem and the walk goes on; a named path that does not exist ends the walk, unless on_absent
+// wants to know.
 #pragma once
 
 #include <functional>
@@ -25,6 +26,9 @@ struct WalkOptions {
   std::vector<std::string> exclude;  // globs
   std::string target;                // a folder that is written meanwhile: never entered
 };
+
+// The file in a folder that says what in it is no document.
+inline constexpr const char* kIgnoreFile = ".headraceignore";
 
 struct FileEntry {
   std::string path;    // to open
@@ -45,7 +49,10 @@ class Walker {
   using OnFile = std::function<Status(const FileEntry&)>;
   using OnProblem = std::function<void(DocumentError)>;
   // Calls on_file for each file in order; an error from it stops the walk and is returned.
-  Status walk(const OnFile& on_file, const OnProblem& on_problem) const;
+  // `on_absent`: gets each named path, or folder of a glob, that is not there (any more).
+  using OnAbsent = std::function<void(DocumentError)>;
+  Status walk(const OnFile& on_file, const OnProblem& on_problem,
+              const OnAbsent& on_absent = {}) const;
 
   // Error: a named path is not there, is no path, or is the target itself.
   Status check() const;
@@ -60,6 +67,8 @@ class Walker {
   struct Frame;
   Status walk_folder(const std::string& folder, const OnFile& on_file,
                      const OnProblem& on_problem) const;
+  Status walk_path(const std::string& path, const OnFile& on_file,
+                   const OnProblem& on_problem) const;
   bool wanted(const std::string& relative, bool is_folder) const;
   bool selects(std::string_view relative) const;
 
