@@ -28,30 +28,24 @@ struct SearchArguments {
   SearchOptions options;
 };
 
-// What is shown of a row: a window around its first match, at most this many bytes.
+// What is shown of a row: a window around its best passage, at most this many bytes.
 constexpr size_t kSnippetBytes = 320;
 
-// The place a person can open: FILE:LINE, the line of the first match, or FILE page N, where the
-// row begins.
+// The place a person can open: FILE:LINE or FILE page N.
 std::string place(const Hit& hit) {
   const Row& row = hit.row;
   if (row.page > 0) return fmt::format("{} page {}", row.source, row.page);
-  if (row.line <= 0) return row.source;
-  const size_t before = hit.matches.empty() ? 0 : hit.matches.front().begin;
-  const auto lines =
-      std::count(row.text.begin(), row.text.begin() + static_cast<ptrdiff_t>(before), '\n');
-  return fmt::format("{}:{}", row.source, row.line + lines);
+  return row.line > 0 ? fmt::format("{}:{}", row.source, row.line) : row.source;
 }
 
 std::string snippet(const Hit& hit) {
   const std::string& text = hit.row.text;
   size_t begin = 0;
-  if (!hit.matches.empty() && text.size() > kSnippetBytes) {
-    begin = hit.matches.front().begin > 80 ? hit.matches.front().begin - 80 : 0;
+  if (text.size() > kSnippetBytes) {
+    begin = hit.passage > 80 ? hit.passage - 80 : 0;
     begin = code_point_floor(text, begin);
     const size_t space = text.find_first_of(" \n", begin);
-    if (begin > 0 && space != std::string::npos && space < hit.matches.front().begin)
-      begin = space + 1;
+    if (begin > 0 && space < hit.passage) begin = space + 1;
   }
   size_t end = code_point_floor(text, std::min(text.size(), begin + kSnippetBytes));
   std::string window = begin > 0 ? "…" : "";

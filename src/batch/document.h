@@ -76,6 +76,13 @@ struct Document {
   std::string language;    // BCP 47 primary tag where the document says it, else empty
 };
 
+// Where a further page begins within a row's text.
+struct PageBegin {
+  uint32_t offset = 0;  // in bytes
+  int32_t page = 0;
+  bool operator==(const PageBegin&) const = default;
+};
+
 // One row: the piece that is indexed, found and shown. `position` counts the rows of a source from
 // 0; (source, position) identifies it, `key` is their hash in 32 hex digits.
 struct Row {
@@ -88,7 +95,8 @@ struct Row {
   std::string modality = "text";
   std::string via;                        // empty = null; "asr", "ocr", "subtitle" for later
   std::optional<double> start_s, end_s;   // media only
-  int32_t page = 0;                       // from 1; 0 = null
+  int32_t page = 0;                       // where it begins, from 1; 0 = null
+  std::vector<PageBegin> further_pages;   // ascending by offset
   int32_t line = 0;                       // first line in the decoded text, from 1; 0 = null
   uint64_t span_begin = 0, span_end = 0;  // code points of the decoded text, [begin, end)
   Metadata metadata;

@@ -129,6 +129,16 @@ void encode_row_blob(const Row& row, std::string& out) {
       encode_value(value, blob);
     }
   }
+  // Behind all else, so that rows without it are as they were before there was any.
+  if (!row.further_pages.empty()) {
+    blob.varint(row.further_pages.size());
+    PageBegin before{0, row.page};
+    for (const PageBegin& start : row.further_pages) {
+      blob.varint(start.offset - before.offset);
+      blob.u32(static_cast<uint32_t>(start.page) - static_cast<uint32_t>(before.page));
+      before = start;
+    }
+  }
   blob.bytes().swap(out);
 }
 
@@ -160,6 +170,16 @@ bool decode_row_blob(std::string_view bytes, Row& row) {
       Value value;
       if (!decode_value(in, value)) return false;
       row.metadata.insert_or_assign(std::move(name), std::move(value));
+    }
+  }
+  row.further_pages.clear();
+  if (!in.done()) {
+    row.further_pages.resize(in.count(5));
+    PageBegin at{0, row.page};
+    for (PageBegin& start : row.further_pages) {
+      at.offset += static_cast<uint32_t>(in.varint());
+      at.page = static_cast<int32_t>(static_cast<uint32_t>(at.page) + in.u32());
+      start = at;
     }
   }
   return in.done();

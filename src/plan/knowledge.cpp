@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "embed/model_store.h"
+#include "plan/passage.h"
 #include "plan/search_page.h"
 #include "plan/space_filler.h"
 #include "transform/chunker.h"
@@ -306,6 +307,9 @@ Result<HitPage> Knowledge::run_search(const std::string& text, const SpaceChoice
     const index::ScoredRow& at = answer.rows[i];
     Hit hit{current->row(at), at.score, {}};
     hit.matches = index::highlight(text, hit.row.text, language);
+    hit.passage = best_passage(hit.row.text, hit.matches);
+    hit.row.page = page_at(hit.row, hit.passage);
+    hit.row.line = line_at(hit.row, hit.passage);
     if (options.explain) hit.explanation = std::move(answer.explanations[i]);
     page.hits.push_back(std::move(hit));
   }

@@ -68,9 +68,10 @@ struct SearchOptions {
 };
 
 struct Hit {
-  Row row;
+  Row row;  // its page and line are those of the passage
   float score = 0;
   std::vector<index::MatchRange> matches;  // words of the query in row.text, in bytes
+  size_t passage = 0;  // where the part of row.text begins that answers best, in bytes
   std::optional<index::Explanation> explanation = std::nullopt;
 };
 

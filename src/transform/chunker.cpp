@@ -198,6 +198,11 @@ std::vector<Row> Chunker::chunk(const Document& document) const {
     row.text.assign(text, range.begin, range.end - range.begin);
     row.heading = structure.heading_path(content);
     row.page = block < blocks.size() ? blocks[block].page : 0;
+    for (size_t b = block + 1; b < blocks.size() && blocks[b].begin < range.end; ++b) {
+      if (blocks[b].page != blocks[b - 1].page && blocks[b].page > 0)
+        row.further_pages.push_back(
+            {static_cast<uint32_t>(blocks[b].begin - range.begin), blocks[b].page});
+    }
     row.line = place.line();
     row.span_begin = place.code_points();
     row.span_end = row.span_begin + count_code_points(row.text);

@@ -296,6 +296,19 @@ TEST(Chunker, PageIsThatOfTheFirstCharacter) {
   EXPECT_EQ(rows[2].page, 3);
 }
 
+TEST(Chunker, FurtherPagesOfARowBeginWhereTheirTextDoes) {
+  Builder b;
+  b.add(BlockKind::paragraph, "one.", 0, 1).add(BlockKind::paragraph, "two.", 0, 2);
+  b.add(BlockKind::paragraph, "again two.", 0, 2).add(BlockKind::paragraph, "four.", 0, 4);
+  const auto rows = make(32, 0).chunk(b.document);
+  ASSERT_EQ(rows.size(), 1u);
+  const std::string& text = rows[0].text;
+  EXPECT_EQ(rows[0].page, 1);
+  EXPECT_EQ(rows[0].further_pages,
+            (std::vector<PageBegin>{{static_cast<uint32_t>(text.find("two.")), 2},
+                                    {static_cast<uint32_t>(text.find("four.")), 4}}));
+}
+
 TEST(Chunker, TitleCountsAndIsCutToAQuarter) {
   Builder b;
   b.document.title = words(50, "title");

@@ -1,0 +1,60 @@
+#include "plan/passage.h"
+
+#include <algorithm>
+#include <string>
+#include <unordered_map>
+
+#include "base/unicode.h"
+
+namespace headrace {
+
+namespace {
+
+constexpr size_t kPassageBytes = 200;  // about a sentence
+
+}  // namespace
+
+size_t best_passage(std::string_view text, std::span<const index::MatchRange> matches) {
+  const auto word = [&](const index::MatchRange& match) {
+    return unicode::to_lower(text.substr(match.begin, match.end - match.begin));
+  };
+  std::unordered_map<std::string, size_t> inside;  // words of the window, and how often
+  size_t best = 0;
+  size_t most = 0;
+  size_t length = 0;
+  size_t first = 0;
+  for (size_t last = 0; last < matches.size(); ++last) {
+    const index::MatchRange& match = matches[last];
+    ++inside[word(match)];
+    // As short as it can be and still hold the same words, and no longer than a passage.
+    while (first < last) {
+      const auto left = inside.find(word(matches[first]));
+      if (left->second == 1 && match.end - matches[first].begin <= kPassageBytes) break;
+      if (--left->second == 0) inside.erase(left);
+      ++first;
+    }
+    const size_t bytes = match.end - matches[first].begin;
+    if (inside.size() > most || (inside.size() == most && bytes < length)) {
+      most = inside.size();
+      length = bytes;
+      best = matches[first].begin;
+    }
+  }
+  return best;
+}
+
+int32_t page_at(const Row& row, size_t offset) {
+  int32_t page = row.page;
+  for (const PageBegin& start : row.further_pages) {
+    if (start.offset <= offset) page = start.page;
+  }
+  return page;
+}
+
+int32_t line_at(const Row& row, size_t offset) {
+  if (row.line <= 0) return 0;
+  const std::string_view before = std::string_view(row.text).substr(0, offset);
+  return row.line + static_cast<int32_t>(std::ranges::count(before, '\n'));
+}
+
+}  // namespace headrace
