@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "base/unicode.h"
 #include "decode/text_formats.h"
@@ -97,9 +98,10 @@ Status Feeder::reserve_reading(uint64_t bytes) {
 Status Feeder::run() {
   if (context_.options.next_record) return feed_given_records();
   std::vector<std::string> paths;
+  bool has_read_input = false;  // it is there once, however often it is named
   for (const std::string& path : context_.options.paths) {
     if (path == "-") {
-      HR_TRY(feed_standard_input());
+      if (!std::exchange(has_read_input, true)) HR_TRY(feed_standard_input());
     } else {
       paths.push_back(path);
     }

@@ -139,6 +139,10 @@ Status Run::check_sources() const {
 }
 
 Status Run::open() {
+  if (options_.kb.empty()) {
+    return fail(ErrorCode::invalid_argument, "the path of the knowledge base is empty",
+                "name a folder, such as --into kb");
+  }
   memory_ = options_.memory_bytes != 0 ? options_.memory_bytes : Budget::default_limit_bytes();
   constexpr uint64_t kSmallestBudget = 64ULL << 20;
   if (memory_ < kSmallestBudget) {

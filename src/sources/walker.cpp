@@ -266,14 +266,20 @@ Status Walker::check() const {
   struct stat target{};
   const bool has_target = !options_.target.empty() && stat(options_.target.c_str(), &target) == 0;
   for (const std::string& argument : arguments_) {
+    if (argument.empty()) {
+      return fail(ErrorCode::invalid_argument, "one of the paths is empty",
+                  "name a file, a folder or a glob; . is this folder");
+    }
     struct stat info{};
     if (stat(argument.c_str(), &info) != 0) {
       if (!has_glob(argument)) return missing(argument, errno);
     } else if (has_target && info.st_dev == target.st_dev && info.st_ino == target.st_ino) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("{} is read and written to at once", displayable_path(argument)),
-                  fmt::format("put the knowledge base into a folder of its own, such as {}",
-                              displayable_path(join(argument, "kb"))));
+                  S_ISDIR(info.st_mode)
+                      ? fmt::format("put the knowledge base into a folder of its own, such as {}",
+                                    displayable_path(join(argument, "kb")))
+                      : std::string("put the knowledge base into a folder of its own"));
     }
   }
   return {};
