@@ -119,7 +119,10 @@ Status Feeder::run() {
   };
   HR_TRY(walker.walk(
       [&](const FileEntry& entry) { return feed_file(entry); }, told(OutcomeKind::failed),
-      context_.options.follows ? Walker::OnAbsent(told(OutcomeKind::absent)) : Walker::OnAbsent()));
+      context_.options.follows ? Walker::OnAbsent(told(OutcomeKind::absent)) : Walker::OnAbsent(),
+      [&](const std::string& folder) {
+        if (delivered && has_failed(folder)) delivered = deliver_listed(folder);
+      }));
   return delivered;
 }
 
@@ -136,6 +139,19 @@ bool Feeder::known_by_stamp(const FileEntry& entry, Outcome& unchanged) const {
   unchanged.count =
       (state->is_container || state->error ? 0 : 1) + (members == nullptr ? 0 : members->size());
   return true;
+}
+
+bool Feeder::has_failed(const std::string& source) const {
+  if (context_.parts.known == nullptr) return false;
+  const auto state = context_.parts.known->document(source);
+  return state && state->error;
+}
+
+Status Feeder::deliver_listed(const std::string& folder) {
+  Outcome listed;
+  listed.kind = OutcomeKind::listed;
+  listed.document.source = folder;
+  return deliver(std::move(listed));
 }
 
 // Of something that failed: it would fail again, and keep others waiting. What changed a moment ago

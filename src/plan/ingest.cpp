@@ -380,6 +380,8 @@ Status Run::take(Outcome&& outcome) {
     case OutcomeKind::unchanged:
       report_.unchanged += outcome.count;
       return {};
+    case OutcomeKind::listed:
+      return options_.dry_run ? Status{} : forget(document.source, false);
     case OutcomeKind::absent:
       unreadable_.push_back(document.source);
       if (absent_.insert(document.source) && !was_absent_.contains(document.source) &&
