@@ -216,6 +216,12 @@ def test_unreadable_files_and_folders(headrace, tmp_path):
     assert json.loads(done.stdout)["documents"]["added"] == 1
     listed = {error["source"]: error for error in headrace.json("errors", "kb")["errors"]}
     assert set(listed) == {"docs/closed", "docs/secret.txt", "docs/secret.zip"}
+    # What can be read now is listed no more.
+    for name in ("secret.txt", "secret.zip"):
+        (docs / name).chmod(0o644)
+    again = as_nobody(headrace, "index", "docs", "--into", "kb", "--model", "none", "--json")
+    assert json.loads(again.stdout)["documents"]["failed"] == 0, again.stderr
+    assert headrace.json("errors", "kb")["errors"] == []
     for error in listed.values():
         assert "ermission denied" in error["message"] and error["hint"], error
 

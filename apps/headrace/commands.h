@@ -17,6 +17,9 @@ namespace headrace::cli {
 // Set by Ctrl-C.
 CancelToken& interrupt();
 
+// This command writes nothing: the first Ctrl-C ends it, whatever it is doing.
+void only_reads();
+
 // What the parsed command does; returns the exit code.
 using Action = std::function<Result<int>()>;
 

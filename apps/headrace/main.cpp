@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -43,9 +44,11 @@ Status print_line(const std::string& line) {
 
 namespace {
 
+std::atomic<bool> ends_at_once = false;
+
 void on_signal(int) {
   // A second Ctrl-C ends at once.
-  if (interrupt().requested()) _exit(130);
+  if (ends_at_once || interrupt().requested()) _exit(130);
   interrupt().request();
 }
 
@@ -65,6 +68,14 @@ void tame_allocator() {
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
   mallopt(M_TRIM_THRESHOLD, 4 << 20);
 }
+
+}  // namespace
+
+void only_reads() {
+  ends_at_once = true;
+}
+
+namespace {
 
 int exit_code(const Error& error) {
   switch (error.code()) {

@@ -2,8 +2,11 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "base/utf8.h"
 #include "commands.h"
@@ -149,25 +152,32 @@ struct QueryLine {
   std::string text;
 };
 
+bool is_text(const nlohmann::json& object, const char* name) {
+  return object.contains(name) && object[name].is_string();
+}
+
 Result<std::vector<QueryLine>> read_queries(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) {
+  const bool piped = path == "-";
+  std::ifstream opened;
+  if (!piped) opened.open(path);
+  std::error_code ignored;
+  if (!opened || (!piped && std::filesystem::is_directory(path, ignored)))
     return fail(ErrorCode::not_found, fmt::format("{} cannot be read", path), "check the path");
-  }
+  std::istream& file = piped ? std::cin : opened;
   std::vector<QueryLine> queries;
   std::string line;
   for (size_t number = 1; std::getline(file, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const auto parsed = nlohmann::json::parse(line, nullptr, false);
     const auto text = [&](const char* name) {
-      return parsed.is_object() && parsed.contains(name) && parsed[name].is_string()
-                 ? parsed[name].get<std::string>()
-                 : std::string();
+      return parsed.is_object() && is_text(parsed, name) ? parsed[name].get<std::string>()
+                                                         : std::string();
     };
     std::string query = text("text");
     if (query.empty()) query = text("query");
-    if (!parsed.is_object() ||
-        (query.empty() && !parsed.contains("text") && !parsed.contains("query"))) {
+    const bool says_nothing = query.empty() && !(parsed.is_object() && is_text(parsed, "text")) &&
+                              !(parsed.is_object() && is_text(parsed, "query"));
+    if (!parsed.is_object() || says_nothing) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("{} line {}: no object with \"text\" or \"query\"", path, number),
                   "write one {\"id\": …, \"text\": …} a line");
@@ -230,6 +240,7 @@ Result<int> run_search(SearchArguments& arguments, bool json) {
     arguments.sort.pop_back();
   }
   HR_TRY(read_options(arguments));
+  only_reads();
   HR_ASSIGN(const auto knowledge, Knowledge::open(arguments.kb, {.at = arguments.at}));
   if (!arguments.queries_file.empty()) return run_batch(arguments, *knowledge);
   const auto start = Clock::now();
@@ -289,7 +300,8 @@ void add_search_command(CLI::App& app, Invocation& invocation) {
   CLI::Option* query = command->add_option("QUERY", arguments->query,
                                            "What to look for; \"\" lists the newest rows");
   CLI::Option* file = command->add_option("--queries", arguments->queries_file,
-                                          "A JSONL file of queries: one answer a line, as JSON");
+                                          "A JSONL file of queries (- for standard input): one "
+                                          "answer a line, as JSON");
   query->excludes(file);
   command->add_option("-k", arguments->options.k, "How many hits (default 10)")
       ->check(CLI::Range(1, 100000));

@@ -127,8 +127,10 @@ std::string reason_of(const DocumentError& failed) {
 }
 
 void print_error(const Error& error) {
-  fmt::print(stderr, "{} {}\n", red("headrace:"), shown(error.message()));
-  if (!error.hint().empty()) fmt::print(stderr, "  {}\n", shown(error.hint()));
+  std::string text = fmt::format("{} {}\n", red("headrace:"), shown(error.message()));
+  if (!error.hint().empty()) text += fmt::format("  {}\n", shown(error.hint()));
+  // Where nobody can be told, the exit code says it.
+  std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
 ProgressBar::ProgressBar(const Progress& progress)

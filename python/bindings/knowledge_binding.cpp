@@ -264,7 +264,7 @@ class PyKnowledge {
     options.model = model;
     if (given_model != nullptr) options.given_model = given_model->vector_model();
     options.dimension = dimension;
-    options.metric = unwrap(index::parse_metric(metric));
+    if (!metric.empty()) options.metric = unwrap(index::parse_metric(metric));
     if (!durable_at_once) options.durability = index::Durability::async;
     options.at = at;
     knowledge_ = unwrap(Knowledge::open(path, options));
@@ -302,7 +302,7 @@ class PyKnowledge {
                                                             return knowledge_->search_batch(
                                                                 std::span<const float>(
                                                                     vectors.data(), vectors.size()),
-                                                                options, recall, threads);
+                                                                count, options, recall, threads);
                                                           }),
                    count);
   }
@@ -338,6 +338,7 @@ class PyKnowledge {
       for (const auto& [name, value] : all) {
         const auto* text = std::get_if<std::string>(&value);
         if (name == "id" || name == "_id") {
+          if (std::holds_alternative<std::monostate>(value)) continue;  // as if it were not there
           document.id = text != nullptr ? *text : nb::cast<std::string>(nb::str(to_python(value)));
         } else if (name == "text" && text != nullptr) {
           document.text = *text;

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from . import _native
+from . import _arguments, _native
 from ._escape import escape
 from .errors import InvalidArgument
 from .models import Model
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow
 
 _DEFAULT_MODEL = "default"
+_DIMENSION_MAX = 4096
+_HITS_MAX = 100_000
+_THREADS_MAX = 1024
 
 
 class Hit(Mapping[str, Any]):
@@ -139,7 +142,7 @@ class KnowledgeBase:
         *,
         model: str | Model | Callable[[Any], Any] | None = _DEFAULT_MODEL,
         dimension: int | None = None,
-        metric: str = "cosine",
+        metric: str | None = None,
         create: bool = True,
         durability: str = "sync",
         at: int | str | None = None,
@@ -147,9 +150,18 @@ class KnowledgeBase:
         if durability not in ("sync", "async"):
             raise InvalidArgument(f"durability is \"sync\" or \"async\", not {durability!r}")
 
-        self.path = os.fspath(path)
+        self.path = _path(path)
         self._process = os.getpid()
         own = model is None
+        if dimension is not None:
+            dimension = _arguments.whole("dimension", dimension, 1, _DIMENSION_MAX)
+        if metric is not None and (not isinstance(metric, str) or not metric):
+            raise InvalidArgument(f"metric is \"cosine\", \"ip\" or \"l2\", not {metric!r}")
+        if own and dimension is None and create and not os.path.exists(self.path):
+            raise InvalidArgument(
+                f"{self.path} is not there, and to make it without a model needs the dimension",
+                "give dimension=…, that of your vectors",
+            )
         given = None
         if model is not None and not isinstance(model, str):
             given = model if isinstance(model, Model) else Model(model, dimension=dimension)
@@ -160,7 +172,7 @@ class KnowledgeBase:
             own,
             "" if own or model == _DEFAULT_MODEL else model,
             dimension or 0,
-            metric,
+            metric or "",
             given._native if given is not None else None,
             durability == "sync",
             "" if at is None else str(at),
@@ -246,6 +258,7 @@ class KnowledgeBase:
         Raises:
             InvalidArgument: for a filter that cannot be read, with the position.
         """
+        k = _arguments.whole("k", k, 0, _HITS_MAX)
         text, vector = (query, None) if isinstance(query, str) else (None, _vector(query))
         extra = {
             "group_by": group_by,
@@ -312,17 +325,23 @@ class KnowledgeBase:
         """
         import numpy as np
 
-        if not 0 < recall <= 1:
+        k = _arguments.whole("k", k, 1, _HITS_MAX)
+        threads = _arguments.whole("threads", threads, 0, _THREADS_MAX)
+        if not isinstance(recall, (int, float)) or not 0 < recall <= 1:
             raise InvalidArgument(f"recall is a share above 0 and up to 1, not {recall!r}")
-        if isinstance(queries, (list, tuple)) and queries and isinstance(queries[0], str):
+        if isinstance(queries, str):
+            raise InvalidArgument("queries is one text", "give a list of texts: [query]")
+        if isinstance(queries, (list, tuple)) and any(isinstance(query, str) for query in queries):
+            if odd := [query for query in queries if not isinstance(query, str)]:
+                raise InvalidArgument(f"queries are texts or vectors, not texts and {odd[0]!r}")
             texts = [_clean(query) for query in queries]
             ids, scores = self._native.search_batch_texts(
                 texts, k, mode, filter or "", recall, threads, space or "", {"plain": plain}
             )
         else:
-            vectors = np.ascontiguousarray(queries, dtype=np.float32)
+            vectors = _arguments.matrix("queries", queries)
             if vectors.ndim != 2:
-                raise InvalidArgument("vectors must have shape [n, dimension]")
+                raise InvalidArgument(f"vectors must have shape [n, dimension], not {list(vectors.shape)}")
             ids, scores = self._native.search_batch_vectors(
                 vectors, k, filter or "", recall, threads, space or ""
             )
@@ -341,11 +360,14 @@ class KnowledgeBase:
     ) -> None:
         """Adds or replaces documents; returns when they are durable and searchable.
 
-        Either documents, as {"id", "text", "title", …metadata}, each with a text or a title; or, where the knowledge base was
-        opened with model=None, `ids` and `vectors` (float32 [n, dimension]) with optional texts and
-        further columns of metadata, each of length n.
+        Either documents, as {"id", "text", "title", …metadata}, each with a text or a title; or,
+        where the knowledge base was opened with model=None, `ids` (whole numbers or texts; of an id
+        given twice the last counts) and `vectors` (float32 [n, dimension], or numbers that become
+        it) with optional texts and further columns of metadata, each of length n.
         """
         if documents is not None:
+            if ids is not None or vectors is not None:
+                raise InvalidArgument("give documents, or ids and vectors, not both")
             given = [documents] if isinstance(documents, Mapping) else list(documents)
             self._writer.add([_document(number, item) for number, item in enumerate(given)])
             return
@@ -356,20 +378,21 @@ class KnowledgeBase:
     def _add_vectors(
         self, ids: Any, vectors: Any, text: Sequence[str] | None, columns: dict[str, Sequence[Any]]
     ) -> None:
-        import numpy as np
-
-        names = _column(ids)
-        matrix = np.ascontiguousarray(vectors, dtype=np.float32)
+        names = _arguments.ids(ids)
+        matrix = _arguments.matrix("vectors", vectors)
+        if matrix.size == 0 and len(names) == 0:
+            return
         if matrix.ndim != 2 or len(matrix) != len(names):
             raise InvalidArgument(
                 f"{len(names)} ids need vectors of shape [{len(names)}, dimension], "
                 f"not {list(matrix.shape)}"
             )
-        for name, values in {"text": text, **columns}.items():
-            if values is not None and len(values) != len(names):
+        given = {} if text is None else {"text": _arguments.texts(text)}
+        given |= {name: _arguments.column(_arguments.sequence(name, cells)) for name, cells in columns.items()}
+        for name, values in given.items():
+            if len(values) != len(names):
                 raise InvalidArgument(f"{name} has {len(values)} values for {len(names)} ids")
-        cells = {name: _column(values) for name, values in columns.items()}
-        self._writer.add_vectors(names, matrix, None if text is None else _column(text), cells)
+        self._writer.add_vectors(names, matrix, given.pop("text", None), given)
 
     def delete(self, filter: str) -> int:
         """Removes the rows for which `filter` is true; returns how many."""
@@ -492,6 +515,16 @@ def _clean(text: str | None) -> str | None:
     return None if text is None else str(text).encode("utf-8", "replace").decode("utf-8")
 
 
+def _path(path: Any) -> str:
+    try:
+        name = os.fsdecode(path)
+    except TypeError:
+        raise InvalidArgument(f"a knowledge base is a folder, not {path!r}") from None
+    if not name or "\0" in name:
+        raise InvalidArgument(f"{name!r} is no path", "give the folder of a knowledge base")
+    return name
+
+
 def _document(number: int, given: Any) -> dict[str, Any]:
     """A document that has something to be found by."""
     if not isinstance(given, Mapping):
@@ -508,24 +541,12 @@ def _document(number: int, given: Any) -> dict[str, Any]:
     raise InvalidArgument(f"{named} has {why}", "give it a str; nothing of this call was added")
 
 
-def _column(values: Any) -> Any:
-    """Arrays of numbers and booleans as the engine reads them without an object a value; else a list."""
-    import numpy as np
-
-    if isinstance(values, np.ndarray) and values.ndim == 1:
-        if values.dtype.kind == "i" or (values.dtype.kind == "u" and values.dtype.itemsize < 8):
-            return np.ascontiguousarray(values, dtype=np.int64)
-        if values.dtype.kind == "f":
-            return np.ascontiguousarray(values, dtype=np.float64)
-        if values.dtype.kind == "b":
-            return np.ascontiguousarray(values)
-    return values.tolist() if hasattr(values, "tolist") else list(values)
-
-
 def _vector(values: Any) -> np.ndarray:
     import numpy as np
 
-    vector = np.ascontiguousarray(values, dtype=np.float32)
+    if np.ndim(values) == 0:
+        raise InvalidArgument(f"a query is a text or a vector, not {values!r}")
+    vector = _arguments.matrix("the values of a query", values)
     if vector.ndim != 1:
         raise InvalidArgument("a query vector must have shape [dimension]; use search_batch for many")
     return vector
@@ -536,7 +557,7 @@ def open(
     *,
     model: str | Model | Callable[[Any], Any] | None = _DEFAULT_MODEL,
     dimension: int | None = None,
-    metric: str = "cosine",
+    metric: str | None = None,
     create: bool | None = None,
     durability: str = "sync",
     at: int | str | None = None,
@@ -547,7 +568,8 @@ def open(
         path: its folder.
         model: of a new one; None: bring your own vectors of `dimension`. A knowledge base whose
             vectors come from a Python function needs that function (or its `Model`) again.
-        metric: "cosine", "ip" or "l2", of a new one with own vectors.
+        dimension, metric: of a new one with own vectors: 1 to 4,096, and "cosine" (the default),
+            "ip" or "l2". One that is there must have these, where they are given.
         create: make it when it is not there; by default only with own vectors or an explicit model.
         durability: "sync": what `add` acknowledged survives everything. "async": it does not wait for
             the disk; a killed process loses nothing, a power cut at most the last second or so.

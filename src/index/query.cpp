@@ -95,25 +95,25 @@ class Parser {
   }
 
   // The text between quotes that open at `at`, and where it ends.
-  std::optional<std::pair<std::string_view, size_t>> phrase(size_t at) const {
-    std::string_view close = "\"";
-    size_t begin = at + 1;
-    if (text_.substr(at).starts_with(kOpenQuote)) {
-      close = kCloseQuote;
-      begin = at + kOpenQuote.size();
-    } else if (at >= text_.size() || text_[at] != '"') {
-      return std::nullopt;
+  std::optional<std::pair<std::string_view, size_t>> phrase(size_t at) {
+    const bool curly = text_.substr(at).starts_with(kOpenQuote);
+    if (!curly && (at >= text_.size() || text_[at] != '"')) return std::nullopt;
+    const std::string_view close = curly ? kCloseQuote : std::string_view("\"");
+    const size_t begin = at + (curly ? kOpenQuote.size() : 1);
+    // Text full of quotes that never close is looked through once, not once for each.
+    size_t& end = next_close_[curly ? 1 : 0];
+    if (end < begin) {
+      end = text_.find(close, begin);
+      while (end != std::string_view::npos && is_word_at(text_, end + close.size()))
+        end = text_.find(close, end + close.size());
     }
-    for (size_t end = text_.find(close, begin); end != std::string_view::npos;
-         end = text_.find(close, end + close.size())) {
-      if (is_word_at(text_, end + close.size())) continue;
-      const std::string_view inside = text_.substr(begin, end - begin);
-      for (size_t i = 0; i < inside.size(); ++i) {
-        if (is_word_at(inside, i)) return std::pair(inside, end + close.size());
-      }
-      return std::nullopt;
+    if (end == std::string_view::npos) return std::nullopt;
+    if (next_word_ < begin) {
+      next_word_ = begin;
+      while (next_word_ < text_.size() && !is_word_at(text_, next_word_)) ++next_word_;
     }
-    return std::nullopt;
+    if (next_word_ >= end) return std::nullopt;
+    return std::pair(text_.substr(begin, end - begin), end + close.size());
   }
 
   // What follows a dash and is an option of a command or a negative number.
@@ -139,6 +139,8 @@ class Parser {
 
   std::string_view text_;
   size_t at_ = 0;
+  size_t next_close_[2] = {0, 0};  // the next quote that closes, straight or curly, if not behind
+  size_t next_word_ = 0;           // where a word stands next, if not behind
   Query query_;
 };
 

@@ -86,6 +86,22 @@ TEST(Query, HostileTexts) {
   EXPECT_TRUE(parse_query("\xff\xfe\"\xff\" -\xc3").clauses.empty());
 }
 
+// A megabyte of them: looked through once for each, it would take minutes.
+TEST(Query, QuotesThatNeverClose) {
+  for (const std::string_view part : {"\"a b ", "\u201Ca b ", "title:\"a b ", "+\"! "}) {
+    std::string text;
+    while (text.size() < 1'000'000) text += part;
+    EXPECT_EQ(parse_query(text).words.size(), text.size());
+  }
+  std::string far;
+  while (far.size() < 1'000'000) far += "\u201C! ";
+  EXPECT_TRUE(parse_query(far + "\u201D").clauses.empty());
+  const Query query = parse_query("\"one two\" \u201Cfour five\u201D \"three\"x \"six\"");
+  ASSERT_EQ(query.clauses.size(), 3U);
+  EXPECT_EQ(query.clauses[1].text, "four five");
+  EXPECT_EQ(query.clauses[2].text, "three\"x \"six");
+}
+
 std::string marked(std::string_view query, std::string_view text) {
   std::string shown;
   size_t at = 0;

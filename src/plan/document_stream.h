@@ -66,6 +66,7 @@ enum class OutcomeKind : uint8_t {
   document,       // `document` is new or changed
   unchanged,      // `count` documents as the knowledge base has them
   failed,         // document.error says why
+  listed,         // a folder that could not be listed before
   absent,         // a source that was named is not there; document.error says so
   container_end,  // everything of `document.source` (an archive, a JSONL file) has been delivered
 };

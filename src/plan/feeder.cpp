@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "base/unicode.h"
 #include "decode/text_formats.h"
@@ -100,9 +101,10 @@ Status Feeder::reserve_reading(uint64_t bytes) {
 Status Feeder::run() {
   if (context_.options.next_record) return feed_given_records();
   std::vector<std::string> paths;
+  bool has_read_input = false;  // it is there once, however often it is named
   for (const std::string& path : context_.options.paths) {
     if (path == "-") {
-      HR_TRY(feed_standard_input());
+      if (!std::exchange(has_read_input, true)) HR_TRY(feed_standard_input());
     } else {
       paths.push_back(path);
     }
@@ -120,7 +122,10 @@ Status Feeder::run() {
   };
   HR_TRY(walker.walk(
       [&](const FileEntry& entry) { return feed_file(entry); }, told(OutcomeKind::failed),
-      context_.options.follows ? Walker::OnAbsent(told(OutcomeKind::absent)) : Walker::OnAbsent()));
+      context_.options.follows ? Walker::OnAbsent(told(OutcomeKind::absent)) : Walker::OnAbsent(),
+      [&](const std::string& folder) {
+        if (delivered && has_failed(folder)) delivered = deliver_listed(folder);
+      }));
   return delivered;
 }
 
@@ -136,6 +141,19 @@ bool Feeder::known_by_stamp(const FileEntry& entry, Outcome& unchanged) const {
   unchanged.count = (state->is_container || state->error ? 0 : 1) +
                     context_.parts.known->member_count(entry.source);
   return true;
+}
+
+bool Feeder::has_failed(const std::string& source) const {
+  if (context_.parts.known == nullptr) return false;
+  const auto state = context_.parts.known->document(source);
+  return state && state->error;
+}
+
+Status Feeder::deliver_listed(const std::string& folder) {
+  Outcome listed;
+  listed.kind = OutcomeKind::listed;
+  listed.document.source = folder;
+  return deliver(std::move(listed));
 }
 
 // Of something that failed: it would fail again, and keep others waiting. What changed a moment ago

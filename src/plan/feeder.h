@@ -59,6 +59,8 @@ class Feeder {
   Status deliver(Outcome outcome);
   Status deliver_unread(const FileEntry& entry, Error error);
   bool known_by_stamp(const FileEntry& entry, Outcome& unchanged) const;
+  bool has_failed(const std::string& source) const;
+  Status deliver_listed(const std::string& folder);
   bool waits_for_a_change(const SourceStamp& stamp) const;
 
   const DocumentContext& context_;

@@ -140,6 +140,10 @@ Status Run::check_sources() const {
 }
 
 Status Run::open() {
+  if (options_.kb.empty()) {
+    return fail(ErrorCode::invalid_argument, "the path of the knowledge base is empty",
+                "name a folder, such as --into kb");
+  }
   memory_ = options_.memory_bytes != 0 ? options_.memory_bytes : Budget::default_limit_bytes();
   constexpr uint64_t kSmallestBudget = 64ULL << 20;
   if (memory_ < kSmallestBudget) {
@@ -382,6 +386,8 @@ Status Run::take(Outcome&& outcome) {
     case OutcomeKind::unchanged:
       report_.unchanged += outcome.count;
       return {};
+    case OutcomeKind::listed:
+      return options_.dry_run ? Status{} : forget(document.source, false);
     case OutcomeKind::absent:
       unreadable_.push_back(document.source);
       if (absent_.insert(document.source) && !was_absent_.contains(document.source) &&

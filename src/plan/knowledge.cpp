@@ -100,6 +100,33 @@ std::string space_name_of(const VectorModelInfo& model) {
   return slash == std::string::npos ? model.name : model.name.substr(slash + 1);
 }
 
+Error no_own_vectors(const std::string& path) {
+  return Error(ErrorCode::invalid_argument, fmt::format("{} has no vectors of its own", path),
+               "make it with hr.open(path, model=None, dimension=…)");
+}
+
+// One that is there keeps what it was made with.
+Status check_own_vectors(const index::Info& info, const std::string& path,
+                         const KnowledgeOptions& options) {
+  for (const index::SpaceInfo& known : info.spaces) {
+    if (known.space.name != kSpace) continue;
+    if (options.dimension != 0 && known.space.dimension != options.dimension) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{} holds vectors of dimension {}, not {}", path,
+                              known.space.dimension, options.dimension),
+                  "open it with that dimension, or make another knowledge base");
+    }
+    if (options.metric && known.space.metric != *options.metric) {
+      return fail(
+          ErrorCode::invalid_argument,
+          fmt::format("{} holds vectors for the metric {}, not {}", path,
+                      index::metric_name(known.space.metric), index::metric_name(*options.metric)),
+          "open it with that metric or without one, or make another knowledge base");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Knowledge>> Knowledge::open(const std::string& path,
@@ -115,16 +142,9 @@ Result<std::unique_ptr<Knowledge>> Knowledge::open(const std::string& path,
       MutexLock lock(knowledge->mutex_);
       knowledge->reader_ = std::move(*reader);
     }
-    if (options.own_vectors && options.dimension != 0) {
+    if (options.own_vectors) {
       HR_ASSIGN(const auto snapshot, knowledge->snapshot());
-      for (const index::SpaceInfo& known : snapshot->info().spaces) {
-        if (known.space.name == kSpace && known.space.dimension != options.dimension) {
-          return fail(ErrorCode::invalid_argument,
-                      fmt::format("{} holds vectors of dimension {}, not {}", path,
-                                  known.space.dimension, options.dimension),
-                      "open it with that dimension, or make another knowledge base");
-        }
-      }
+      HR_TRY(check_own_vectors(snapshot->info(), path, options));
     }
     return knowledge;
   }
@@ -166,7 +186,7 @@ Result<index::Writer*> Knowledge::writer() {
     index::Space space;
     space.name = kSpace;
     space.dimension = options_.dimension;
-    space.metric = options_.metric;
+    space.metric = options_.metric.value_or(index::Metric::cosine);
     HR_TRY(opened->add_space(space));
   }
   MutexLock lock(mutex_);
@@ -184,6 +204,7 @@ void Knowledge::close() {
   MutexLock lock(mutex_);
   writer_.reset();
   integer_ids_.reset();
+  own_vectors_.reset();
 }
 
 Result<std::shared_ptr<const index::Snapshot>> Knowledge::snapshot() {
@@ -410,20 +431,20 @@ Result<BatchAnswers> Knowledge::run_batch(std::span<std::vector<index::SearchReq
   return answers;
 }
 
-Result<BatchAnswers> Knowledge::search_batch(std::span<const float> vectors,
+Result<BatchAnswers> Knowledge::search_batch(std::span<const float> vectors, size_t count,
                                              const SearchOptions& options, double recall,
                                              size_t threads) {
   HR_ASSIGN(auto current, snapshot());
   HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
   const std::string space = options.space.empty() ? known.main_space : options.space;
   HR_ASSIGN(const uint32_t dimension, space_dimension(*current, space));
-  if (vectors.size() % dimension != 0) {
+  if (vectors.size() != count * dimension) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("the vectors of {} have dimension {}", path_, dimension),
                 fmt::format("give an array of shape [n, {}]", dimension));
   }
   HR_ASSIGN(const index::SearchRequest base, make_request(options, index::SearchMode::vector));
-  std::vector<index::SearchRequest> requests(vectors.size() / dimension, base);
+  std::vector<index::SearchRequest> requests(count, base);
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i].vector = vectors.subspan(i * dimension, dimension);
     requests[i].space = space;
@@ -469,6 +490,38 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
   return run_batch(by_space, choice, options, threads, std::move(current));
 }
 
+Status Knowledge::check_is_own(const index::Writer& out) {
+  if (!own_vectors_) {
+    HR_ASSIGN(const Settings known, Settings::from_json(out.settings()));
+    own_vectors_ = known.own_vectors;
+  }
+  return *own_vectors_ ? Status{} : std::unexpected(no_own_vectors(path_));
+}
+
+Status Knowledge::note_text_ids(const std::vector<GivenDocument>& documents) {
+  const bool integers = std::ranges::all_of(documents, [](const GivenDocument& given) {
+    int64_t whole = 0;
+    const char* const end = given.id.data() + given.id.size();
+    const auto [at, wrong] = std::from_chars(given.id.data(), end, whole);
+    return wrong == std::errc() && at == end && whole != -1;
+  });
+  if (integers) return {};
+  MutexLock lock(write_mutex_);
+  HR_ASSIGN(index::Writer * out, writer());
+  return give_up_integer_ids(*out);
+}
+
+Status Knowledge::give_up_integer_ids(index::Writer& out) {
+  if (!integer_ids_.value_or(true)) return {};
+  HR_ASSIGN(Settings known, Settings::from_json(out.settings()));
+  if (known.integer_ids) {
+    known.integer_ids = false;
+    HR_TRY(out.set_settings(known.to_json()));
+  }
+  integer_ids_ = false;
+  return {};
+}
+
 Status Knowledge::add(std::vector<GivenDocument> documents) {
   Settings known;
   {
@@ -487,6 +540,7 @@ Status Knowledge::add(std::vector<GivenDocument> documents) {
             Chunker::create(model ? model->tokenizer() : Tokenizer::without_model(), chunk));
   if (std::ranges::any_of(documents, [](const GivenDocument& given) { return given.id.empty(); }))
     return fail(ErrorCode::invalid_argument, "a document has no id", "give each an \"id\"");
+  if (known.own_vectors) HR_TRY(note_text_ids(documents));
   std::vector<index::DocumentWrite> writes(documents.size());
   const auto write_some = [&](size_t part) {
     const size_t end = std::min(documents.size(), (part + 1) * kDocumentsPerTask);
@@ -533,22 +587,17 @@ Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids
   MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   const std::optional<index::Space> space = out->space(kSpace);
-  if (!space) {
-    return fail(ErrorCode::invalid_argument, fmt::format("{} has no vectors of its own", path_),
-                "make it with hr.open(path, model=None, dimension=…)");
-  }
+  if (!space) return std::unexpected(no_own_vectors(path_));
+  HR_TRY(check_is_own(*out));
   if (vectors.size() != ids.size() * space->dimension) {
-    return fail(ErrorCode::invalid_argument, fmt::format("{} ids need vectors of shape [{}, {}]",
-                                                         ids.size(), ids.size(), space->dimension));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} ids need vectors of shape [{}, {}], not [{}, {}]", ids.size(),
+                            ids.size(), space->dimension, ids.size(),
+                            vectors.size() / std::max<size_t>(1, ids.size())));
   }
   if (!integer_ids && integer_ids_.value_or(true)) {
-    HR_ASSIGN(Settings known, Settings::from_json(out->settings()));
-    if (known.integer_ids) {
-      HR_TRY(index::check_vectors(vectors, space->dimension, space->metric));
-      known.integer_ids = false;
-      HR_TRY(out->set_settings(known.to_json()));
-    }
-    integer_ids_ = false;
+    HR_TRY(index::check_vectors(vectors, space->dimension, space->metric));
+    HR_TRY(give_up_integer_ids(*out));
   }
   HR_TRY(out->put_rows({ids, texts, metadata, kSpace, vectors}));
   return out->commit();

@@ -34,9 +34,9 @@ struct KnowledgeOptions {
   std::string model;         // of a new one; empty: the default
   // Used instead of looking the model up by name (Python callables).
   std::shared_ptr<const VectorModel> given_model;
-  uint32_t dimension = 0;  // of a new one with own vectors
-  index::Metric metric = index::Metric::cosine;
-  uint64_t memory_bytes = 0;  // of rows not yet in a segment; 0: 64 MiB
+  uint32_t dimension = 0;               // of a new one with own vectors
+  std::optional<index::Metric> metric;  // none: cosine, or that of what is there
+  uint64_t memory_bytes = 0;            // of rows not yet in a segment; 0: 64 MiB
   index::Durability durability = index::Durability::sync;
   // A state of the past instead of the present one (see index::snapshot_at); it cannot be changed.
   std::string at;
@@ -117,9 +117,9 @@ class Knowledge {
 
   Result<HitPage> search(const std::string& query, const SearchOptions& options);
   Result<HitPage> search_by_vector(std::span<const float> vector, const SearchOptions& options);
-  // `vectors` is [n, dimension]; `recall` as contract.
-  Result<BatchAnswers> search_batch(std::span<const float> vectors, const SearchOptions& options,
-                                    double recall, size_t threads);
+  // `vectors` is [count, dimension]; `recall` as contract.
+  Result<BatchAnswers> search_batch(std::span<const float> vectors, size_t count,
+                                    const SearchOptions& options, double recall, size_t threads);
   Result<BatchAnswers> search_batch(std::span<const std::string> queries,
                                     const SearchOptions& options, double recall, size_t threads);
 
@@ -147,6 +147,10 @@ class Knowledge {
   Status drop_space(const std::string& name);
 
  private:
+  // Answers give ids back as integers as long as all of them are.
+  Status note_text_ids(const std::vector<GivenDocument>& documents);
+  Status give_up_integer_ids(index::Writer& out) HR_REQUIRES(write_mutex_);
+  Status check_is_own(const index::Writer& out) HR_REQUIRES(write_mutex_);
   Result<index::Writer*> writer() HR_REQUIRES(write_mutex_) HR_EXCLUDES(mutex_);
   // The model of a space; `space` empty: of the main one.
   Result<std::shared_ptr<const VectorModel>> embedder(const std::string& space = {})
@@ -177,6 +181,7 @@ class Knowledge {
   Mutex write_mutex_;  // who writes waits for who writes; taken before mutex_
   // Whether the settings say so; nothing while they were not looked at.
   std::optional<bool> integer_ids_ HR_GUARDED_BY(write_mutex_);
+  std::optional<bool> own_vectors_ HR_GUARDED_BY(write_mutex_);
   Mutex mutex_;  // never held while anything is written: searches go on
   std::unique_ptr<index::Reader> reader_ HR_GUARDED_BY(mutex_);
   std::shared_ptr<const index::Snapshot> past_;  // set by open() where a past state is asked for

@@ -175,7 +175,7 @@ struct Walker::Frame {
 };
 
 Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
-                           const OnProblem& on_problem) const {
+                           const OnProblem& on_problem, const OnFolder& on_folder) const {
   std::vector<Frame> stack;
   std::set<FileId> visited;
   const auto enter = [&](std::string path, std::string relative, const struct stat& info) {
@@ -185,6 +185,7 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
       on_problem(problem(path, std::move(names).error()));
       return;
     }
+    if (on_folder) on_folder(displayable_path(path));
     // One that was named itself is meant.
     if (!relative.empty() && holds_manifest(path, *names)) return;
     Frame frame{
@@ -266,21 +267,27 @@ Status Walker::check() const {
   struct stat target{};
   const bool has_target = !options_.target.empty() && stat(options_.target.c_str(), &target) == 0;
   for (const std::string& argument : arguments_) {
+    if (argument.empty()) {
+      return fail(ErrorCode::invalid_argument, "one of the paths is empty",
+                  "name a file, a folder or a glob; . is this folder");
+    }
     struct stat info{};
     if (stat(argument.c_str(), &info) != 0) {
       if (!has_glob(argument)) return missing(argument, errno);
     } else if (has_target && info.st_dev == target.st_dev && info.st_ino == target.st_ino) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("{} is read and written to at once", displayable_path(argument)),
-                  fmt::format("put the knowledge base into a folder of its own, such as {}",
-                              displayable_path(join(argument, "kb"))));
+                  S_ISDIR(info.st_mode)
+                      ? fmt::format("put the knowledge base into a folder of its own, such as {}",
+                                    displayable_path(join(argument, "kb")))
+                      : std::string("put the knowledge base into a folder of its own"));
     }
   }
   return {};
 }
 
-Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem,
-                    const OnAbsent& on_absent) const {
+Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem, const OnAbsent& on_absent,
+                    const OnFolder& on_folder) const {
   Given given(arguments_.size() > 1);
   for (const std::string& argument : arguments_) {
     struct stat info{};
@@ -300,7 +307,7 @@ Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem,
           [&](const FileEntry& entry) -> Status {
             return given.is_first(entry.path) ? on_file(entry) : Status{};
           },
-          on_problem));
+          on_problem, on_folder));
       continue;
     }
     bool any = false;
@@ -314,7 +321,7 @@ Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem,
           if (!given.is_first(entry.path)) return {};
           return on_file({std::string(path), displayable_path(path), entry.stamp});
         },
-        on_problem));
+        on_problem, on_folder));
     if (!any && !on_absent) {
       return fail(ErrorCode::not_found,
                   fmt::format("no file matches {}", displayable_path(argument)),
@@ -326,10 +333,10 @@ Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem,
 
 // A path that was named.
 Status Walker::walk_path(const std::string& path, const OnFile& on_file,
-                         const OnProblem& on_problem) const {
+                         const OnProblem& on_problem, const OnFolder& on_folder) const {
   struct stat info{};
   if (stat(path.c_str(), &info) != 0) return {};  // gone meanwhile
-  if (S_ISDIR(info.st_mode)) return walk_folder(path, on_file, on_problem);
+  if (S_ISDIR(info.st_mode)) return walk_folder(path, on_file, on_problem, on_folder);
   if (S_ISREG(info.st_mode)) return on_file({path, displayable_path(path), stamp_of(info)});
   on_problem(problem(path, not_regular(path, info.st_mode)));
   return {};

@@ -51,8 +51,10 @@ class Walker {
   // Calls on_file for each file in order; an error from it stops the walk and is returned.
   // `on_absent`: gets each named path, or folder of a glob, that is not there (any more).
   using OnAbsent = std::function<void(DocumentError)>;
-  Status walk(const OnFile& on_file, const OnProblem& on_problem,
-              const OnAbsent& on_absent = {}) const;
+  // `on_folder`: gets each folder that could be listed, as it is shown.
+  using OnFolder = std::function<void(const std::string&)>;
+  Status walk(const OnFile& on_file, const OnProblem& on_problem, const OnAbsent& on_absent = {},
+              const OnFolder& on_folder = {}) const;
 
   // Error: a named path is not there, is no path, or is the target itself.
   Status check() const;
@@ -65,10 +67,10 @@ class Walker {
 
  private:
   struct Frame;
-  Status walk_folder(const std::string& folder, const OnFile& on_file,
-                     const OnProblem& on_problem) const;
-  Status walk_path(const std::string& path, const OnFile& on_file,
-                   const OnProblem& on_problem) const;
+  Status walk_folder(const std::string& folder, const OnFile& on_file, const OnProblem& on_problem,
+                     const OnFolder& on_folder) const;
+  Status walk_path(const std::string& path, const OnFile& on_file, const OnProblem& on_problem,
+                   const OnFolder& on_folder) const;
   bool wanted(const std::string& relative, bool is_folder) const;
   bool selects(std::string_view relative) const;
 
