@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/utf8.h"
+#include "decode/reference.h"
 
 namespace headrace::formats {
 namespace {
@@ -170,6 +171,11 @@ Status BlockWriter::append(const Document& part, int page) {
     block.end += shift;
     if (page != 0) block.page = page;
     document_.blocks.push_back(block);
+  }
+  // The others lead to parts of the file, which are no documents of their own.
+  for (const Link& link : part.links) {
+    if (has_host(link.target) && document_.links.size() < kDocumentLinksMax)
+      document_.links.push_back({link.at + shift, link.target});
   }
   table_open_ = false;
   return {};

@@ -64,6 +64,12 @@ struct Block {
   int32_t page = 0;  // from 1; 0 where there are no pages
 };
 
+// Where a document points to.
+struct Link {
+  uint32_t at = 0;  // byte of Document::text where the link's text begins, on a code point border
+  std::string target;  // as decode/reference.h makes it
+};
+
 // Decoded text with structure: what `decode` gives and `transform` cuts into rows.
 // `text` is valid UTF-8 with "\n" line ends and no NUL; the text of headings is part of it.
 struct Document {
@@ -71,6 +77,7 @@ struct Document {
   std::string title;
   std::string text;
   std::vector<Block> blocks;
+  std::vector<Link> links;  // in the order of their places
   Metadata metadata;
   std::string media_type;  // what the content was found to be, e.g. "text/html"
   std::string language;    // BCP 47 primary tag where the document says it, else empty

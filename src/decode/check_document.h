@@ -21,6 +21,15 @@ inline void check_document(const Document& document) {
     HR_CHECK(code_point_floor(document.text, block.end) == block.end, "on a border");
     last = block.end;
   }
+  last = 0;
+  for (const Link& link : document.links) {
+    HR_CHECK(link.at >= last && link.at < document.text.size(), "links are in order, in the text");
+    HR_CHECK(code_point_floor(document.text, link.at) == link.at, "on a border");
+    HR_CHECK(is_valid_utf8(link.target) && !link.target.empty() &&
+                 link.target.find('\0') == std::string::npos,
+             "links are text");
+    last = link.at;
+  }
 }
 
 }  // namespace headrace

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "decode/html.h"
 #include "decode/pdf_decoder.h"
+#include "decode/reference.h"
 #include "decode/text_formats.h"
 
 namespace headrace {
@@ -79,6 +80,16 @@ Error unreadable(const RawDocument& raw, Format format) {
               fmt::format("a {} archive inside an archive that is not opened", format_name(format)),
               "unpack it"};
   }
+}
+
+// Against the document's own place; what leads nowhere goes.
+void resolve_links(Document& document) {
+  size_t kept = 0;
+  for (Link& link : document.links) {
+    std::string target = resolve_reference(document.source, link.target);
+    if (!target.empty()) document.links[kept++] = {link.at, std::move(target)};
+  }
+  document.links.resize(kept);
 }
 
 bool has_visible_text(const Document& document) {
@@ -325,6 +336,7 @@ Result<Decoded> Decoder::decode(RawDocument&& raw, Format format, const CancelTo
   }
   document.source = std::move(raw.source);
   if (!raw.title.empty()) document.title = std::move(raw.title);
+  resolve_links(document);
   if (document.media_type.empty()) document.media_type = std::string(format_media_type(format));
   if (!document.language.empty()) document.metadata.try_emplace("lang", document.language);
   // The source's own columns win over what the file says.

@@ -22,7 +22,7 @@ struct DecodeOptions {
 
 // What came out of one RawDocument.
 struct Decoded {
-  Document document;            // may be empty of text (a mail that is only attachments)
+  Document document;  // links are absolute; may be empty of text (a mail that is only attachments)
   std::vector<Member> members;  // attachments, to be decoded as documents of their own
   std::vector<MemberProblem> problems;
 };

@@ -2,14 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "decode/html_content.h"
+#include "decode/html_entities.h"
 #include "decode/html_head.h"
 #include "decode/html_text.h"
 #include "decode/html_tree.h"
+#include "decode/reference.h"
 
 namespace headrace {
 namespace {
@@ -62,6 +66,33 @@ HtmlText write_main_content(const HtmlTree& tree, const HtmlHead& head) {
   return best;
 }
 
+// As far as the page itself says where they lead: the rest is resolved against its place.
+std::vector<Link> read_links(const HtmlTree& tree, const HtmlText& content,
+                             const std::string& address) {
+  std::vector<Link> links;
+  if (content.links.empty()) return links;
+  const std::string base = clean_reference(html_plain_text(tree.base, true));
+  links.reserve(std::min(content.links.size(), kDocumentLinksMax));
+  size_t bytes = 0;
+  for (const HtmlTextLink& place : content.links) {
+    const std::string_view href = tree.links[place.link].href;
+    if (href.empty() || href[0] == '#' || href.size() > 2 * kReferenceBytesMax) continue;
+    const bool plain = href.find('&') == std::string_view::npos && is_valid_utf8(href);
+    std::string target =
+        plain ? clean_reference(href) : clean_reference(html_plain_text(href, true));
+    if (!base.empty()) {
+      target = resolve_reference(base, target);
+    } else if (target.starts_with('/') && has_host(address)) {
+      target = resolve_reference(address, target);
+    }
+    if (target.empty()) continue;
+    bytes += target.size();
+    if (links.size() == kDocumentLinksMax || bytes > kDocumentLinkBytesMax) break;
+    links.push_back({place.at, std::move(target)});
+  }
+  return links;
+}
+
 }  // namespace
 
 Result<Document> decode_html(std::string_view html, const HtmlOptions& options) {
@@ -83,6 +114,7 @@ Result<Document> decode_html(std::string_view html, const HtmlOptions& options) 
   document.media_type = "text/html";
   document.title = std::move(head.title);
   document.language = std::move(head.language);
+  document.links = read_links(tree, content, head.url);
   document.text = std::move(content.text);
   document.blocks = std::move(content.blocks);
   set_if_said(document.metadata, "author", std::move(head.author));

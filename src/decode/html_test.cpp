@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/utf8.h"
+
 namespace headrace {
 namespace {
 
@@ -172,6 +174,71 @@ TEST(Html, CellsStandUnderTheirHeaders) {
   const std::string text = sentences(8) + "End.";
   EXPECT_EQ(rows("<tr><td>a<td>b<td rowspan=2>" + text + "<td>c<tr><td>d<td>e<td>f"),
             (Rows{"a | b | " + text + " | c", "d | e |  | f"}));
+}
+
+// Each link with the text from its place on.
+std::vector<std::string> links_of(const Document& document) {
+  std::vector<std::string> links;
+  for (const Link& link : document.links) {
+    const std::string_view text = std::string_view(document.text).substr(link.at);
+    links.push_back(std::string(text.substr(0, 4)) + " -> " + link.target);
+  }
+  return links;
+}
+
+TEST(Html, LinksStandWhereTheirTextBegins) {
+  using Links = std::vector<std::string>;
+  EXPECT_EQ(
+      links_of(whole(
+          "<p>See <a href='b.html'>the  <b>manual</b></a>, or<a href=\"https://X.org/?a&amp;b\">"
+          "site</a>.<p> <a href=c.html#part>Caf\u00e9</a></p>")),
+      (Links{"the  -> b.html", "site -> https://x.org/?a&b", "Caf\xC3 -> c.html"}));
+  // Those without text or without a document have no place.
+  EXPECT_EQ(
+      links_of(whole("<a href=x><img src=y></a><a href='#top'>up</a><a name=z>anchor</a>"
+                     "<a href=javascript:go()>go</a><a href=mailto:a@b.c>mail</a><a href>none</a>"
+                     "<a href=hidden style='display:none'>hidden</a>")),
+      Links());
+  EXPECT_EQ(
+      links_of(whole("<table><tr><td>1<td><a href=a>aaaa</a><td><td><a href=b>bbbb</a></table>"
+                     "<ul><li><a href=c>cccc</a></ul><a href=d><h2>dddd</h2></a>")),
+      (Links{"aaaa -> a", "bbbb -> b", "cccc -> c", "dddd -> d"}));
+}
+
+// White space at the end of a block goes when the block ends, after a link in it began.
+TEST(Html, PlacesOfLinksAreBetweenCharacters) {
+  for (int breaks = 0; breaks < 8; ++breaks) {
+    const Document document = whole("<pre>code" + std::string(static_cast<size_t>(breaks), '\n') +
+                                    "<a href=x><p>\u00e9\u00e9\u00e9</p></a></pre>");
+    ASSERT_EQ(document.links.size(), 1u);
+    EXPECT_EQ(code_point_floor(document.text, document.links[0].at), document.links[0].at)
+        << breaks;
+  }
+}
+
+TEST(Html, LinksAreResolvedAgainstWhatThePageSays) {
+  using Links = std::vector<std::string>;
+  EXPECT_EQ(
+      links_of(whole("<base href='https://x.org/a/b'><base href='https://y.org'><a href=c>text</a>"
+                     "<a href=/d>more</a>")),
+      (Links{"text -> https://x.org/a/c", "more -> https://x.org/d"}));
+  EXPECT_EQ(links_of(whole("<base href='../x/'><a href=c>text</a>")), (Links{"text -> ../x/c"}));
+  // A page that was saved from a site says where; what hangs on the site's root is there.
+  EXPECT_EQ(
+      links_of(whole(
+          "<link rel=canonical href='https://x.org/a/b'><a href=/d>root</a><a href=c>file</a>")),
+      (Links{"root -> https://x.org/d", "file -> c"}));
+}
+
+TEST(Html, LinksOfWhatIsLeftOutAreLeftOut) {
+  const Document document =
+      decode_html(
+          "<nav><a href=home>Home</a><a href=about>About</a></nav><main><h1>Otters</h1><p>" +
+          sentences(6) +
+          "<a href=more>Read more</a> of it.</p></main><footer><a href=imprint>"
+          "Imprint</a></footer>")
+          .value();
+  EXPECT_EQ(links_of(document), (std::vector<std::string>{"Read -> more"}));
 }
 
 TEST(Html, TablesForLayoutAreNot) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/utf8.h"
 #include "decode/html_table_grid.h"
 #include "decode/html_text_sink.h"
 
@@ -53,7 +54,11 @@ class HtmlWriter {
  public:
   HtmlWriter(const HtmlTree& tree, const std::vector<HtmlFate>& fates, bool keep_forms,
              HtmlText& out)
-      : tree_(tree), fates_(fates), keep_forms_(keep_forms), sink_(out.text, out.blocks) {}
+      : tree_(tree),
+        fates_(fates),
+        keep_forms_(keep_forms),
+        out_(out),
+        sink_(out.text, out.blocks) {}
 
   void run();
 
@@ -67,6 +72,8 @@ class HtmlWriter {
   void leave_row();
   void write_covering(std::span<const HtmlTableGrid::Covering> passed);
   void go_to_column(uint32_t column);
+  void enter_link(uint32_t index);
+  void leave_link(uint32_t index);
   void write_text(const HtmlNode& node);
   void write_markup(std::string_view raw);
   void update_kind();
@@ -74,12 +81,21 @@ class HtmlWriter {
   const HtmlTree& tree_;
   const std::vector<HtmlFate>& fates_;
   bool keep_forms_;
+  HtmlText& out_;
   HtmlTextSink sink_;
   std::vector<uint32_t> open_;  // elements whose end is still to come
   uint32_t lists_ = 0, items_ = 0, definitions_ = 0, quotes_ = 0, captions_ = 0, pres_ = 0;
   uint32_t definition_texts_ = 0;
   uint8_t heading_ = 0;
   uint32_t data_table_ = 0;  // the table being written as rows; 0: none
+  // A link that is open, and where the text stood when it began.
+  struct OpenLink {
+    uint32_t node = 0;
+    uint32_t link = 0;
+    size_t before = 0;
+  };
+  std::vector<OpenLink> open_links_;
+  size_t next_link_ = 0;  // in tree_.links
   HtmlTableGrid grid_{0};
   std::vector<std::string> spanning_;  // texts of cells that span rows
   size_t repeated_budget_ = 0;         // bytes
@@ -138,6 +154,10 @@ void HtmlWriter::run() {
     leave(last);
   }
   sink_.end_block();
+  // A link around another ends after it.
+  const auto before = [](const HtmlTextLink& a, const HtmlTextLink& b) { return a.at < b.at; };
+  if (!std::is_sorted(out_.links.begin(), out_.links.end(), before))
+    std::stable_sort(out_.links.begin(), out_.links.end(), before);
 }
 
 void HtmlWriter::write_text(const HtmlNode& node) {
@@ -162,6 +182,7 @@ void HtmlWriter::write_markup(std::string_view raw) {
 
 void HtmlWriter::enter(uint32_t index) {
   const HtmlTag tag = tree_.nodes[index].tag;
+  if (tag == HtmlTag::a) return enter_link(index);
   if (tag == HtmlTag::br) return pres_ > 0 ? sink_.add_verbatim("\n") : sink_.add_line_break();
   if (!has_property(tag, kTagBlock)) return;
   if (data_table_ != 0) return enter_table_part(index);
@@ -298,8 +319,31 @@ void HtmlWriter::go_to_column(uint32_t column) {
   for (; column_ < column; ++column_) sink_.add_cell_separator();
 }
 
+void HtmlWriter::enter_link(uint32_t index) {
+  const auto& links = tree_.links;
+  while (next_link_ < links.size() && links[next_link_].node < index) ++next_link_;
+  if (next_link_ == links.size() || links[next_link_].node != index) return;
+  open_links_.push_back({index, static_cast<uint32_t>(next_link_), out_.text.size()});
+}
+
+// A link without text (a picture's) has no place.
+void HtmlWriter::leave_link(uint32_t index) {
+  if (open_links_.empty() || open_links_.back().node != index) return;
+  const OpenLink open = open_links_.back();
+  open_links_.pop_back();
+  const std::string_view text = out_.text;
+  size_t at = code_point_floor(text, std::min(open.before, text.size()));
+  // What separates it from the text before it was not yet written when it began.
+  const auto is_separator = [&](char c) {
+    return c == ' ' || c == '\n' || (c == '|' && data_table_ != 0);
+  };
+  while (at < text.size() && is_separator(text[at])) ++at;
+  if (at < text.size()) out_.links.push_back({static_cast<uint32_t>(at), open.link});
+}
+
 void HtmlWriter::leave(uint32_t index) {
   const HtmlTag tag = tree_.nodes[index].tag;
+  if (tag == HtmlTag::a) return leave_link(index);
   if (!has_property(tag, kTagBlock)) return;
   if (data_table_ != 0 && index != data_table_) {
     if (tag == HtmlTag::td || tag == HtmlTag::th) {

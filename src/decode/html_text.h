@@ -18,9 +18,16 @@ namespace headrace {
 // What becomes of a node, chosen by the content finder; one entry a node.
 enum class HtmlFate : uint8_t { keep, drop };
 
+// A link that has text: where that begins, and which of HtmlTree::links it is.
+struct HtmlTextLink {
+  uint32_t at = 0;
+  uint32_t link = 0;
+};
+
 struct HtmlText {
   std::string text;
   std::vector<Block> blocks;
+  std::vector<HtmlTextLink> links;  // in the order of the text
 };
 
 // `fates` may be empty (keep everything). `keep_forms`: labels of buttons, options and text areas

@@ -224,6 +224,8 @@ void HtmlTokenizer::read_head_element(HtmlTag tag, const HtmlAttributes& attribu
     if (tree_.canonical.empty() && equals_ignoring_case(attributes.rel, "canonical")) {
       tree_.canonical = attributes.href;
     }
+  } else if (tag == HtmlTag::base) {
+    if (tree_.base.empty()) tree_.base = attributes.href;
   } else if (tag == HtmlTag::time) {
     if (tree_.time.empty()) tree_.time = attributes.datetime;
   }

@@ -55,15 +55,23 @@ struct HtmlCellSpan {
   uint16_t rows = 1;  // 0: to the end of its row group
 };
 
+// <a href=…>, undecoded.
+struct HtmlLink {
+  uint32_t node = 0;
+  std::string_view href;
+};
+
 struct HtmlTree {
   std::string_view source;
   std::vector<HtmlNode> nodes;      // nodes[0] is the root, an html element
   std::vector<HtmlCellSpan> spans;  // in the order of the nodes
+  std::vector<HtmlLink> links;      // in the order of the nodes
   std::vector<HtmlMeta> metas;
   std::vector<std::string_view> json_ld;  // contents of <script type="application/ld+json">
   std::string_view title;                 // content of the first <title>, undecoded
   std::string_view language;
   std::string_view canonical;
+  std::string_view base;  // href of the first <base>
   std::string_view time;  // datetime of the first <time> that has one
 
   std::string_view text_of(const HtmlNode& node) const {

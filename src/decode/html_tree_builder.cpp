@@ -226,7 +226,10 @@ bool HtmlTreeBuilder::start_tag(HtmlTag tag, uint32_t name_hash, size_t offset,
   // In code, classes are those of syntax highlighting ("comment", "title"); line numbers go.
   if (in(HtmlTag::pre)) node.hints &= kHintTool;
   const auto index = static_cast<uint32_t>(tree_.nodes.size() - 1);
-  if (tag == HtmlTag::a && attributes.href.data() != nullptr) in_link_ = true;
+  if (tag == HtmlTag::a && attributes.href.data() != nullptr) {
+    in_link_ = true;
+    tree_.links.push_back({index, attributes.href});
+  }
   if (tag == HtmlTag::table && in(HtmlTag::table)) {
     for (size_t level = stack_.size(); level-- > 0;) {
       if (at(level).tag != HtmlTag::table) continue;

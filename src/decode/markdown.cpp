@@ -1,11 +1,17 @@
 // Markdown (CommonMark with tables, front matter and the extensions people use): one line of text
 // for each line of the file.
 #include <algorithm>
+#include <cctype>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "base/unicode.h"
 #include "decode/front_matter.h"
+#include "decode/html_entities.h"
 #include "decode/markdown_inline.h"
+#include "decode/reference.h"
 #include "decode/text_builder.h"
 #include "decode/text_formats.h"
 
@@ -90,6 +96,32 @@ std::string_view without_indentation(std::string_view line) {
   return line.substr(i);
 }
 
+// Labels do not tell capitals from small letters, nor white space from white space.
+std::string folded_label(std::string_view label) {
+  std::string folded;
+  for (const char c : trimmed(label)) {
+    const bool white = c == ' ' || c == '\t' || c == '\n';
+    if (!white) {
+      folded.push_back(c);
+    } else if (folded.back() != ' ') {
+      folded.push_back(' ');
+    }
+  }
+  return unicode::to_lower(folded);
+}
+
+std::string without_escapes(std::string_view address) {
+  std::string out;
+  for (size_t i = 0; i < address.size(); ++i) {
+    const bool escape = address[i] == '\\' && i + 1 < address.size() && address[i + 1] > ' ' &&
+                        address[i + 1] < 0x7F &&
+                        !std::isalnum(static_cast<unsigned char>(address[i + 1]));
+    if (!escape) out.push_back(address[i]);
+    if (escape) out.push_back(address[++i]);
+  }
+  return out;
+}
+
 class MarkdownReader {
  public:
   explicit MarkdownReader(std::string_view text) : lines_(text), out_(text.size()) {}
@@ -99,7 +131,9 @@ class MarkdownReader {
     std::string_view line;
     while (lines_.next(line)) read_line(line);
     flush();
-    return out_.take();
+    Document document = out_.take();
+    document.links = resolve_links(document.text.size());
+    return document;
   }
 
  private:
@@ -135,7 +169,10 @@ class MarkdownReader {
     if (text[0] == '>') return read_quote(text);
     if (const size_t marker = list_marker(text); marker > 0)
       return begin_item(text, marker, indent);
-    if (paragraph_.empty() && is_link_definition(text)) return drop_line();
+    if (paragraph_.empty() && is_link_definition(text)) {
+      add_definition(text);
+      return drop_line();
+    }
     if (paragraph_.empty()) {
       kind_ = BlockKind::paragraph;
       if (indent < 2) in_list_ = false;
@@ -157,7 +194,7 @@ class MarkdownReader {
   void flush() {
     if (paragraph_.empty()) return;
     out_.begin(kind_, level_);
-    append_markdown_inline(paragraph_, out_.document().text);
+    append_markdown_inline(paragraph_, out_.document().text, links_);
     out_.end();
     out_.line_break();
     if (kind_ == BlockKind::heading && level_ == 1 && out_.document().title.empty() &&
@@ -305,7 +342,7 @@ class MarkdownReader {
     bool in_code = false;
     const auto write_cell = [&](size_t end) {
       if (columns++ > 0) out_.write(" | ");
-      append_markdown_inline(trimmed(line.substr(begin, end - begin)), text);
+      append_markdown_inline(trimmed(line.substr(begin, end - begin)), text, links_);
       begin = end + 1;
     };
     for (size_t i = 0; i < line.size(); ++i) {
@@ -343,8 +380,40 @@ class MarkdownReader {
     read_properties(found, mark == "---" ? ':' : '=', out_.document());
   }
 
+  // "[label]: url "title"": the first of a label counts.
+  void add_definition(std::string_view line) {
+    const size_t close = line.find(']');
+    std::string_view rest = trimmed(line.substr(close + 2));
+    rest = rest.starts_with('<') ? rest.substr(1, rest.find('>') - 1)
+                                 : rest.substr(0, rest.find_first_of(" \t"));
+    if (definitions_.size() < kDocumentLinksMax && rest.size() <= 2 * kReferenceBytesMax)
+      definitions_.try_emplace(folded_label(line.substr(1, close - 1)), rest);
+  }
+
+  // Definitions may stand behind what names them. What has none is text in brackets.
+  std::vector<Link> resolve_links(size_t text_bytes) const {
+    std::vector<Link> links;
+    size_t bytes = 0;
+    for (const MarkdownLink& link : links_) {
+      if (link.at >= text_bytes) break;  // an empty one at the end
+      std::string_view address = link.target;
+      if (link.is_reference) {
+        const auto found = definitions_.find(folded_label(link.target));
+        if (found == definitions_.end()) continue;
+        address = found->second;
+      }
+      std::string target = clean_reference(html_plain_text(without_escapes(address), true));
+      bytes += target.size();
+      if (bytes > kDocumentLinkBytesMax) break;
+      if (!target.empty()) links.push_back({static_cast<uint32_t>(link.at), std::move(target)});
+    }
+    return links;
+  }
+
   LineReader lines_;
   TextBuilder out_;
+  std::vector<MarkdownLink> links_;
+  std::unordered_map<std::string, std::string> definitions_;  // by folded label
   std::string paragraph_;
   BlockKind kind_ = BlockKind::paragraph;
   uint8_t level_ = 0;

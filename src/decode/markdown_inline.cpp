@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/utf8.h"
+#include "decode/reference.h"
 
 namespace headrace {
 namespace {
@@ -28,7 +29,8 @@ bool is_punctuation(char c) {
 
 class InlineReader {
  public:
-  InlineReader(std::string_view in, std::string& out) : in_(in), out_(out), base_(out.size()) {}
+  InlineReader(std::string_view in, std::string& out, std::vector<MarkdownLink>& links)
+      : in_(in), out_(out), links_(links), base_(out.size()), settled_(links.size()) {}
 
   void read() {
     while (at_ < in_.size()) {
@@ -55,6 +57,7 @@ class InlineReader {
   };
   struct Bracket {
     size_t position;  // where its text begins in out_
+    size_t source;    // and in in_
     bool image;
   };
 
@@ -71,7 +74,7 @@ class InlineReader {
         return emphasis(c);
       case '!':
         if (next_is('[') && brackets_.size() < kOpenMarksMax) {
-          brackets_.push_back({out_.size(), true});
+          brackets_.push_back({out_.size(), at_ + 2, true});
           at_ += 2;
           return;
         }
@@ -162,9 +165,22 @@ class InlineReader {
   }
 
   void remove_marks() {
-    if (removed_.empty()) return;
+    std::stable_sort(links_.begin() + static_cast<ptrdiff_t>(settled_), links_.end(),
+                     [](const MarkdownLink& a, const MarkdownLink& b) { return a.at < b.at; });
+    if (removed_.empty()) {
+      settled_ = links_.size();
+      return;
+    }
     std::sort(removed_.begin(), removed_.end(),
               [](const Mark& a, const Mark& b) { return a.position < b.position; });
+    // Links move with their text.
+    size_t gone = 0;
+    for (size_t mark = 0; settled_ < links_.size(); ++settled_) {
+      MarkdownLink& link = links_[settled_];
+      for (; mark < removed_.size() && removed_[mark].position < link.at; ++mark)
+        gone += removed_[mark].length;
+      link.at -= gone;
+    }
     size_t to = removed_.front().position;
     for (size_t i = 0; i < removed_.size(); ++i) {
       const size_t from = removed_[i].position + removed_[i].length;
@@ -198,7 +214,7 @@ class InlineReader {
         return;
       }
     }
-    if (brackets_.size() < kOpenMarksMax) brackets_.push_back({out_.size(), false});
+    if (brackets_.size() < kOpenMarksMax) brackets_.push_back({out_.size(), at_ + 1, false});
     out_.push_back('[');
     ++at_;
   }
@@ -212,6 +228,18 @@ class InlineReader {
     const Bracket open = brackets_.back();
     brackets_.pop_back();
     const size_t end = link_target_end();
+    if (!open.image && out_.size() > open.position + 1) {
+      // "[label]" and "[label][]" name their own text.
+      const std::string_view label = in_.substr(open.source, at_ - 1 - open.source);
+      if (end == 0) {
+        add_link(open.position + 1, label, true);
+      } else if (in_[at_] == '(') {
+        add_link(open.position + 1, address_in(in_.substr(at_ + 1, end - at_ - 2)), false);
+      } else {
+        const std::string_view named = in_.substr(at_ + 1, end - at_ - 2);
+        add_link(open.position + 1, named.empty() ? label : named, true);
+      }
+    }
     if (end == 0) {
       if (!open.image) {
         out_.push_back(']');
@@ -221,6 +249,33 @@ class InlineReader {
     // The "[" of the text is removed with the emphasis marks, so that positions stay.
     if (!open.image) removed_.push_back({open.position, 1, '['});
     at_ = end;
+  }
+
+  void add_link(size_t position, std::string_view target, bool is_reference) {
+    constexpr size_t kLabelBytesMax = 1000;  // as CommonMark has it
+    if (target.empty() || target.size() > (is_reference ? kLabelBytesMax : 2 * kReferenceBytesMax))
+      return;
+    if (links_.size() < kDocumentLinksMax)
+      links_.push_back({position, std::string(target), is_reference});
+  }
+
+  // The address of `url "title"` or `<url> "title"`.
+  static std::string_view address_in(std::string_view inside) {
+    while (!inside.empty() && is_space(inside[0])) inside.remove_prefix(1);
+    if (inside.starts_with('<')) return inside.substr(1, inside.find('>', 1) - 1);
+    return inside.substr(0, inside.find_first_of(" \t\n"));
+  }
+
+  // The address in `a href="url"`, as Markdown may have it too.
+  static std::string_view address_in_tag(std::string_view inside) {
+    if (inside.size() < 8 || (inside[0] | 0x20) != 'a' || !is_space(inside[1])) return {};
+    const size_t href = inside.find("href=");
+    if (href == std::string_view::npos || !is_space(inside[href - 1])) return {};
+    inside.remove_prefix(href + 5);
+    if (inside.empty()) return {};
+    if (inside[0] != '"' && inside[0] != '\'')
+      return inside.substr(0, inside.find_first_of(" \t\n"));
+    return inside.substr(1, inside.find(inside[0], 1) - 1);
   }
 
   // Where "(url "title")" or "[reference]" ends that stands at at_; 0 if none does. Does not look
@@ -267,7 +322,11 @@ class InlineReader {
         const bool address = inside.find_first_of(" \n") == std::string_view::npos &&
                              (inside.find("://") != std::string_view::npos ||
                               inside.find('@') != std::string_view::npos);
-        if (address) out_ += inside;
+        if (address) {
+          if (has_host(inside)) add_link(out_.size(), inside, false);
+          out_ += inside;
+        }
+        add_link(out_.size(), address_in_tag(inside), false);
         at_ = end + 1;
         return;
       }
@@ -322,7 +381,9 @@ class InlineReader {
 
   std::string_view in_;
   std::string& out_;
+  std::vector<MarkdownLink>& links_;
   size_t base_;
+  size_t settled_;  // links before it have their place in the text without marks
   size_t at_ = 0;
   std::vector<Mark> open_;
   std::vector<Mark> removed_;
@@ -338,8 +399,9 @@ class InlineReader {
 
 }  // namespace
 
-void append_markdown_inline(std::string_view markdown, std::string& out) {
-  InlineReader(markdown, out).read();
+void append_markdown_inline(std::string_view markdown, std::string& out,
+                            std::vector<MarkdownLink>& links) {
+  InlineReader(markdown, out, links).read();
 }
 
 }  // namespace headrace

@@ -30,6 +30,14 @@ void expect_sound(const Document& document) {
   ASSERT_TRUE(is_valid_utf8(document.text));
   ASSERT_EQ(document.text.find('\0'), std::string::npos);
   ASSERT_TRUE(is_valid_utf8(document.title));
+  size_t place = 0;
+  for (const Link& link : document.links) {
+    ASSERT_LE(place, link.at);
+    ASSERT_LT(link.at, document.text.size());
+    ASSERT_EQ(code_point_floor(document.text, link.at), link.at);
+    ASSERT_FALSE(link.target.empty());
+    place = link.at;
+  }
   size_t before = 0;
   for (const Block& block : document.blocks) {
     ASSERT_LE(before, block.begin);
@@ -246,6 +254,42 @@ TEST(Markdown, IndentedCodeMayFollowAnyBlock) {
                                  "H\n    y = 1\n\n| c |\n|---|\n| 3 |\n\n    code | more\n")),
       "row: a | b\nrow: 1 | 2\ncode: cat x | wc\nli1: item\nh1: H\ncode: y = 1\nrow: c\nrow: "
       "3\ncode: code | more\n");
+}
+
+// Each link with the text from its place on.
+std::vector<std::string> links_of(const Document& document) {
+  std::vector<std::string> links;
+  for (const Link& link : document.links) {
+    const std::string_view text = std::string_view(document.text).substr(link.at);
+    links.push_back(std::string(text.substr(0, 4)) + " -> " + link.target);
+  }
+  return links;
+}
+
+TEST(Markdown, LinksStandWhereTheirTextBegins) {
+  using Links = std::vector<std::string>;
+  EXPECT_EQ(links_of(decode_markdown(
+                "# A [head*ing*](h.md)\n\n**Bold** and [*text* of it](b.md \"Title\"),\n"
+                "![image](i.png) [![alt text](i.png)](c%20d.md#part)\n\n"
+                "- *x* [item](<my file.md>)\n\n| a | [cell](d\\(1\\).md) |\n|---|---|\n"
+                "| **b** | <https://E.org/?a&amp;b> |\n")),
+            (Links{"head -> h.md", "text -> b.md", "alt  -> c%20d.md", "item -> my%20file.md",
+                   "cell -> d(1).md", "http -> https://e.org/?a&b"}));
+  EXPECT_EQ(
+      links_of(decode_markdown("[top](#top) [mail](mailto:a@b.c) <a@b.c> `[no](x.md)` [](y.md)")),
+      Links());
+  EXPECT_EQ(links_of(decode_markdown("See <a class=x href=\"a.html\">this</a> <A HREF=b>no</A>")),
+            (Links{"this -> a.html"}));
+}
+
+TEST(Markdown, DefinitionsOfLinksMayStandAnywhere) {
+  using Links = std::vector<std::string>;
+  const Document document = decode_markdown(
+      "[first]: one.md\n[First]: other.md\n\nA [text][FIRST], [Second  Thing], [second\nthing][], "
+      "[gone][x]\n"
+      "and [plain].\n\n[second thing]: <two.md> 'Title'\n");
+  EXPECT_EQ(links_of(document), (Links{"text -> one.md", "Seco -> two.md", "seco -> two.md"}));
+  EXPECT_EQ(outline_of(document).substr(0, 41), "p: A text, [Second  Thing], second\nthing,");
 }
 
 TEST(Rst, StructureIsRead) {

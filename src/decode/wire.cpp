@@ -1,14 +1,18 @@
 #include "decode/wire.h"
 
 #include <limits>
+#include <string>
 
 #include "base/utf8.h"
 #include "batch/flat_encoding.h"
+#include "decode/reference.h"
 
 namespace headrace {
 namespace {
 
-constexpr uint32_t kMagic = 0x31444F43;  // "COD1"
+constexpr uint32_t kMagic = 0x444F43;  // "COD", and the version in the highest byte
+constexpr uint32_t kVersion = 2;       // 2: links
+constexpr uint32_t kHead = kMagic | kVersion << 24;
 
 enum class ValueTag : uint8_t { null, boolean, integer, number, string, strings };
 
@@ -102,12 +106,29 @@ bool unpack_blocks(FlatReader& in, Document& document) {
   return true;
 }
 
+bool unpack_links(FlatReader& in, Document& document) {
+  constexpr size_t kLeastLinkBytes = 8;
+  const size_t count = in.count(kLeastLinkBytes);
+  if (count > kDocumentLinksMax) return false;
+  document.links.resize(count);
+  uint32_t last = 0;
+  for (Link& link : document.links) {
+    link.at = in.number<uint32_t>();
+    link.target = clean_string(in);
+    if (!in.ok() || link.at < last || !on_border(document.text, link.at) ||
+        link.target.size() > kReferenceBytesMax)
+      return false;
+    last = link.at;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string pack_document(const Document& document) {
   FlatWriter out;
   out.reserve(document.text.size() + document.blocks.size() * 14 + 1024);
-  out.number(kMagic);
+  out.number(kHead);
   out.string(document.source);
   out.string(document.title);
   out.string(document.text);
@@ -120,6 +141,11 @@ std::string pack_document(const Document& document) {
     out.number(static_cast<uint8_t>(block.kind));
     out.number(block.level);
     out.number(block.page);
+  }
+  out.number(static_cast<uint32_t>(document.links.size()));
+  for (const Link& link : document.links) {
+    out.number(link.at);
+    out.string(link.target);
   }
   out.number(static_cast<uint32_t>(document.metadata.size()));
   for (const auto& [name, value] : document.metadata) {
@@ -134,7 +160,14 @@ Result<Document> unpack_document(std::string_view bytes) {
     return fail(ErrorCode::damaged, "a worker sent a damaged document: " + std::string(what));
   };
   FlatReader in(bytes);
-  if (in.number<uint32_t>() != kMagic) return damaged("no document at all");
+  const auto head = in.number<uint32_t>();
+  if ((head & 0xFFFFFF) != kMagic) return damaged("no document at all");
+  if (head != kHead) {
+    return fail(ErrorCode::damaged,
+                "the worker program is of another version: it speaks version " +
+                    std::to_string(head >> 24) + ", this is " + std::to_string(kVersion),
+                "install headrace and headrace-worker of the same version");
+  }
   Document document;
   document.source = clean_string(in);
   document.title = clean_string(in);
@@ -145,6 +178,7 @@ Result<Document> unpack_document(std::string_view bytes) {
   document.media_type = clean_string(in);
   document.language = clean_string(in);
   if (!unpack_blocks(in, document)) return damaged("its blocks are not in order");
+  if (!unpack_links(in, document)) return damaged("its links are not in order");
   const auto entries = in.count(sizeof(uint32_t) + 1);
   for (uint32_t i = 0; i < entries && in.ok(); ++i) {
     std::string name = clean_string(in);

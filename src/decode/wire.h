@@ -2,6 +2,9 @@
 // arrival as if a stranger had written it (workers read hostile bytes). Members and problems, which
 // `sources` needs too, are packed by batch/member.h.
 //
+// The encoding has a version in its head; between programs of different versions it is refused, and
+// the message says so.
+//
 // Threads: pure functions. Errors: damaged.
 #pragma once
 
@@ -15,8 +18,8 @@
 namespace headrace {
 
 std::string pack_document(const Document& document);
-// What comes back fulfils what batch/document.h promises: valid UTF-8 without NUL, blocks in order
-// and on code point borders.
+// What comes back fulfils what batch/document.h promises: valid UTF-8 without NUL, blocks and links
+// in order and on code point borders.
 Result<Document> unpack_document(std::string_view bytes);
 
 }  // namespace headrace

@@ -20,6 +20,7 @@ Document sample() {
       {"pages", int64_t{-5}},        {"score", 2.5},
       {"author", "Jemand"},          {"tags", std::vector<std::string>{"a", "", "c"}}};
   document.metadata["author"] = std::string("Jemand");
+  document.links = {{0, "b.html"}, {0, "c.html"}, {22, "https://x.org/süß"}};
   return document;
 }
 
@@ -39,6 +40,9 @@ TEST(Wire, ADocumentSurvivesItsJourney) {
   EXPECT_EQ(back->blocks[1].begin, 9u);
   EXPECT_EQ(back->blocks[1].end, 28u);
   EXPECT_EQ(back->blocks[1].page, 3);
+  ASSERT_EQ(back->links.size(), 3u);
+  EXPECT_EQ(back->links[2].at, 22u);
+  EXPECT_EQ(back->links[2].target, "https://x.org/süß");
 }
 
 TEST(Wire, AnEmptyDocumentToo) {
@@ -68,6 +72,28 @@ TEST(Wire, BlocksThatLieAreDamaged) {
   EXPECT_FALSE(with({{0, 24}})) << "inside a character";
   EXPECT_FALSE(with({{0, 7, static_cast<BlockKind>(99)}}));
   EXPECT_FALSE(with({{0, 7, BlockKind::paragraph, 0, -1}}));
+}
+
+TEST(Wire, LinksThatLieAreDamaged) {
+  const auto with = [](std::vector<Link> links) {
+    Document document = sample();
+    document.links = std::move(links);
+    return unpack_document(pack_document(document)).has_value();
+  };
+  EXPECT_TRUE(with({}));
+  EXPECT_FALSE(with({{5, "a"}, {4, "b"}})) << "not in order";
+  EXPECT_FALSE(with({{29, "a"}})) << "past the end";
+  EXPECT_FALSE(with({{24, "a"}})) << "inside a character";
+  EXPECT_FALSE(with({{0, std::string(5000, 'a')}})) << "longer than any";
+}
+
+TEST(Wire, AnotherVersionIsNamed) {
+  std::string packed = pack_document(sample());
+  EXPECT_EQ(packed.substr(0, 4), "COD\x02");
+  packed[3] = '1';  // of the first
+  const auto back = unpack_document(packed);
+  ASSERT_FALSE(back);
+  EXPECT_NE(back.error().message().find("another version"), std::string::npos);
 }
 
 TEST(Wire, TextMustBeUtf8WithoutNul) {

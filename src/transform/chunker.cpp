@@ -8,6 +8,7 @@
 
 #include "base/unicode.h"
 #include "base/utf8.h"
+#include "batch/row_links.h"
 #include "transform/chunk_cutter.h"
 #include "transform/chunk_structure.h"
 #include "transform/sentence.h"
@@ -207,6 +208,7 @@ std::vector<Row> Chunker::chunk(const Document& document) const {
     row.span_begin = place.code_points();
     row.span_end = row.span_begin + count_code_points(row.text);
     row.metadata = document.metadata;
+    set_row_links(document, range.begin, range.end, row.metadata);
   };
   // Most texts that are rows already need no look at their tokens.
   const size_t begin = skip_white_space(text, 0, text.size());

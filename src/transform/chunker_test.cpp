@@ -176,6 +176,28 @@ TEST(Chunker, SmallDocumentIsOneRow) {
   EXPECT_EQ(rows[0].metadata.size(), 1u);
 }
 
+TEST(Chunker, LinksAreThoseOfTheRowsText) {
+  Builder b;
+  for (int i = 0; i < 40; ++i) b.add(BlockKind::paragraph, "Words before, link here, more words.");
+  const std::string& text = b.document.text;
+  for (size_t at = text.find("link"), i = 0; at != std::string::npos;
+       at = text.find("link", at + 1))
+    b.document.links.push_back({static_cast<uint32_t>(at), "to" + std::to_string(i++)});
+  for (const uint32_t overlap : {0u, 10u}) {
+    const auto rows = make(32, overlap).chunk(b.document);
+    ASSERT_GT(rows.size(), 4u);
+    size_t found = 0;
+    for (const Row& row : rows) {
+      std::vector<std::string> expected;
+      for (const Link& link : b.document.links)
+        if (link.at >= row.span_begin && link.at < row.span_end) expected.push_back(link.target);
+      EXPECT_EQ(std::get<std::vector<std::string>>(row.metadata.at("links")), expected);
+      found += expected.size();
+    }
+    EXPECT_TRUE(overlap == 0 ? found == 40 : found > 40);
+  }
+}
+
 TEST(Chunker, CodeBehindADefinitionHasNotItsHeading) {
   Builder b;
   b.add(BlockKind::heading, "class A", 1)
