@@ -34,6 +34,16 @@ def test_archives_in_a_mail_share_one_limit(headrace, tmp_path):
     assert "docs/a.eml" in sources(headrace)
 
 
+def test_a_large_pdf_is_not_held_in_memory(headrace, tmp_path):
+    """Its workers map it: it may be larger than the budget."""
+    (tmp_path / "a.pdf").write_bytes(documents.pdf(GOOD, attached=100 << 20))
+    report = headrace.index("a.pdf", "--memory", "64MiB")
+    assert report["documents"] == {"added": 1, "updated": 0, "unchanged": 0, "removed": 0, "failed": 0}
+    assert report["peak_rss_bytes"] < 64 << 20
+    assert headrace.search("perfectly good")
+    assert counts(headrace.index("a.pdf", "--memory", "64MiB")) == (0, 0, 1, 0, 0)
+
+
 def test_many_bad_records_are_told_by_number(headrace, tmp_path):
     lines = ["{bad"] * 3000
     lines[5], lines[2990] = ('{"id": "x", "text": "good one"}', '{"id": "y", "text": "good two"}')

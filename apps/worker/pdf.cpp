@@ -22,9 +22,6 @@ namespace {
 // can claim a million pages.
 constexpr uint32_t kUnreadableInRowMax = 16;
 
-// So many bytes of text are sent together.
-constexpr size_t kFrameBytes = 256 << 10;
-
 std::optional<Result<pdf::Library>>& loaded() {
   static std::optional<Result<pdf::Library>> library;
   return library;
@@ -95,12 +92,6 @@ bool read_page(const pdf::Library& library, pdf::DocumentHandle document, uint32
   return true;
 }
 
-size_t text_bytes(const PdfPage& page) {
-  size_t bytes = 64;
-  for (const PdfBlock& block : page.blocks) bytes += block.text.size() + 32;
-  return bytes;
-}
-
 }  // namespace
 
 void prepare_pdf(std::string_view path) {
@@ -124,28 +115,32 @@ Status handle_pdf(WorkerCall& call) {
   const uint64_t end =
       range.count == 0 ? frame.page_count
                        : std::min<uint64_t>(frame.page_count, uint64_t{range.first} + range.count);
-  size_t pending_bytes = 0;
-  const auto send = [&]() -> Status {
+  // Each page goes out by itself, so that those before one that ends this process are kept, and
+  // it is known which one that was.
+  const auto send = [&](uint64_t next) -> Status {
+    frame.next_page = static_cast<uint32_t>(next);
     const Status status =
         call.emit(static_cast<uint32_t>(WireFrame::pdf_pages), pack_pdf_pages(frame));
+    frame.title.clear();
+    frame.author.clear();
+    frame.created.clear();
     frame.pages.clear();
-    pending_bytes = 0;
     return status;
   };
+  HR_TRY(send(range.first));  // the count is news, whatever comes
   uint32_t unreadable_in_row = 0;
   for (uint64_t i = range.first; i < end; ++i) {
     PdfPage page;
     // Which pages are missing is seen from those that come.
-    if (!read_page(library, document.get(), static_cast<uint32_t>(i), page)) {
-      if (++unreadable_in_row == kUnreadableInRowMax) break;
-      continue;
+    if (read_page(library, document.get(), static_cast<uint32_t>(i), page)) {
+      unreadable_in_row = 0;
+      frame.pages.push_back(std::move(page));
+    } else if (++unreadable_in_row == kUnreadableInRowMax) {
+      break;
     }
-    unreadable_in_row = 0;
-    pending_bytes += text_bytes(page);
-    frame.pages.push_back(std::move(page));
-    if (pending_bytes > kFrameBytes) HR_TRY(send());
+    HR_TRY(send(i + 1));
   }
-  return send();  // also when it has no pages: the count is news
+  return {};
 }
 
 }  // namespace headrace

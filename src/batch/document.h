@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -14,6 +15,7 @@
 
 #include "base/hash.h"
 #include "base/result.h"
+#include "runtime/unique_fd.h"
 
 namespace headrace {
 
@@ -36,6 +38,7 @@ struct SourceStamp {
 struct RawDocument {
   std::string source;  // path, URI, OUTER!MEMBER or FILE#ID; unique in a knowledge base
   std::string bytes;
+  std::shared_ptr<const UniqueFd> file;  // a large PDF's, instead of its bytes
   SourceStamp stamp;
   Hash128 content_hash;  // of `bytes` (and of metadata given beside them)
   std::string title;     // when the source knows it (JSONL "title"), else empty

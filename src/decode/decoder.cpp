@@ -193,7 +193,10 @@ class DecodeJob {
       }
     } else if (format == Format::pdf) {
       if (workers_ == nullptr) HR_TRY(no_workers(format));
-      HR_ASSIGN(PdfDecoded pdf, decode_pdf(*workers_, raw.bytes, options_.text_bytes_max, cancel_));
+      const PdfLimits limits{.text_bytes_max = options_.text_bytes_max};
+      HR_ASSIGN(PdfDecoded pdf, raw.file
+                                    ? decode_pdf_file(*workers_, raw.file->get(), limits, cancel_)
+                                    : decode_pdf(*workers_, raw.bytes, limits, cancel_));
       decoded_.document = std::move(pdf.document);
       decoded_.problems = std::move(pdf.problems);
       if (!has_visible_text(decoded_.document)) {
@@ -325,7 +328,7 @@ Result<std::string> Decoder::text_of(std::string_view bytes, const CancelToken* 
 Result<Decoded> Decoder::decode(RawDocument&& raw, Format format, const CancelToken* cancel) const {
   if (cancel != nullptr) HR_TRY(cancel->check());
   if (raw.is_text) format = Format::text;
-  if (raw.bytes.empty() && !raw.is_text) format = Format::empty;
+  if (raw.bytes.empty() && !raw.is_text && !raw.file) format = Format::empty;
   HR_ASSIGN(Decoded decoded, DecodeJob(workers_, options_, cancel).run(raw, format));
   Document& document = decoded.document;
   if (document.text.size() > options_.text_bytes_max) {

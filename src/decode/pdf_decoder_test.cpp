@@ -2,10 +2,17 @@
 // found as for any run (pip install pypdfium2).
 #include "decode/pdf_decoder.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
 
+#include "decode/pdf_missing.h"
+#include "runtime/unique_fd.h"
 #include "runtime/worker_location.h"
 
 namespace headrace {
@@ -273,8 +280,7 @@ TEST_F(Pdf, PagesThatAreOnlyClaimedAreOneProblem) {
   ASSERT_TRUE(decoded) << decoded.error().text();
   EXPECT_NE(decoded->document.text.find("Second page."), std::string::npos);
   ASSERT_EQ(decoded->problems.size(), 1u);
-  EXPECT_EQ(decoded->problems[0].error.message(),
-            "pages 3, 4, 5, 6, 7, 8, 9, 10 and 89990 more of 90000 cannot be read");
+  EXPECT_EQ(decoded->problems[0].error.message(), "pages 3 to 90000 of 90000 cannot be read");
 }
 
 TEST_F(Pdf, ALoopOfPagesEndsSoon) {
@@ -287,10 +293,121 @@ TEST_F(Pdf, ALoopOfPagesEndsSoon) {
   EXPECT_EQ(decoded.error().code(), ErrorCode::damaged);
 }
 
+// Draws itself ten times, each of which draws another ten times, and so on: never ends.
+const char* const kEndless = "/X0 Do\n";
+
+// `pages` pages of a line each; those in `endless` (from 1) never end.
+std::string with_endless_pages(int pages, const std::set<int>& endless) {
+  std::string out = "%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n";
+  std::string kids;
+  for (int i = 0; i < pages; ++i) kids += std::to_string(100 + 2 * i) + " 0 R ";
+  out += "2 0 obj\n<</Type/Pages/Count " + std::to_string(pages) + "/Kids[" + kids +
+         "]>>\nendobj\n3 0 obj\n<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>\nendobj\n";
+  const auto add_stream = [&](int number, const std::string& keys, const std::string& content) {
+    out += std::to_string(number) + " 0 obj\n<<" + keys + "/Length " +
+           std::to_string(content.size()) + ">>stream\n" + content + "endstream\nendobj\n";
+  };
+  constexpr int kLevels = 20;
+  const auto resources = [](int level) {
+    return "/Resources<</Font<</F1 3 0 R>>/XObject<</X0 " + std::to_string(10 + level) + " 0 R>>>>";
+  };
+  for (int level = 0; level < kLevels; ++level) {
+    std::string content;
+    for (int i = 0; i < 10; ++i) content += level + 1 < kLevels ? kEndless : "0 0 m\n";
+    add_stream(10 + level, "/Type/XObject/Subtype/Form/BBox[0 0 612 792]" + resources(level + 1),
+               content);
+  }
+  for (int i = 0; i < pages; ++i) {
+    out += std::to_string(100 + 2 * i) + " 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]" +
+           resources(0) + "/Contents " + std::to_string(101 + 2 * i) + " 0 R>>\nendobj\n";
+    add_stream(101 + 2 * i, "",
+               endless.contains(i + 1)
+                   ? kEndless
+                   : content_of({{72, 700, 10, "Line of page " + std::to_string(i + 1) + "."}}));
+  }
+  return out + "trailer<</Size 1000/Root 1 0 R>>\n%%EOF\n";
+}
+
+TEST_F(Pdf, APageThatNeverEndsCostsItselfOnly) {
+  for (const int bad : {1, 5, 31, 40}) {
+    const auto decoded = decode_pdf(*pool_, with_endless_pages(40, {bad}), {.page_s = 0.4});
+    ASSERT_TRUE(decoded) << decoded.error().text();
+    EXPECT_EQ(decoded->document.blocks.size(), 39u);
+    ASSERT_EQ(decoded->problems.size(), 1u);
+    EXPECT_EQ(decoded->problems[0].error.code(), ErrorCode::timed_out);
+    EXPECT_EQ(decoded->problems[0].error.message().find("page " + std::to_string(bad) +
+                                                        " of 40 is lost: decoding gave nothing"),
+              0u)
+        << decoded->problems[0].error.message();
+  }
+}
+
+TEST_F(Pdf, AfterAFewSuchPagesTheRestIsNotTried) {
+  const auto decoded = decode_pdf(*pool_, with_endless_pages(40, {3, 5, 8, 10}), {.page_s = 0.3});
+  ASSERT_TRUE(decoded) << decoded.error().text();
+  EXPECT_EQ(decoded->document.text,
+            "Line of page 1.\n\nLine of page 2.\n\nLine of page 4.\n\nLine of page 6.\n\n"
+            "Line of page 7.");
+  ASSERT_EQ(decoded->problems.size(), 1u);
+  const std::string& message = decoded->problems[0].error.message();
+  EXPECT_EQ(message.find("pages 3, 5 and 8 of 40 are lost: "), 0u) << message;
+  EXPECT_NE(message.find("; pages 9 to 40 were not tried after that"), std::string::npos)
+      << message;
+}
+
+TEST_F(Pdf, TheTimeOfAWholeFileIsLimited) {
+  const auto decoded = decode_pdf(*pool_, with_endless_pages(40, {20}), {.all_s = 0.5});
+  ASSERT_TRUE(decoded) << decoded.error().text();
+  EXPECT_NE(decoded->document.text.find("Line of page 16."), std::string::npos);
+  ASSERT_EQ(decoded->problems.size(), 1u);
+  EXPECT_EQ(decoded->problems[0].error.code(), ErrorCode::timed_out);
+  EXPECT_NE(decoded->problems[0].error.message().find(" s of processor time"), std::string::npos)
+      << decoded->problems[0].error.message();
+}
+
+TEST_F(Pdf, WithoutAnyPageTheLossIsTheFilesError) {
+  const auto decoded = decode_pdf(*pool_, with_endless_pages(1, {1}), {.page_s = 0.3});
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code(), ErrorCode::timed_out);
+}
+
+TEST_F(Pdf, AFileTooLargeIsNotOpened) {
+  const std::string bytes = pdf_of({{{72, 700, 10, "text"}}});
+  const auto decoded = decode_pdf(*pool_, bytes, {.file_bytes_max = bytes.size() - 1});
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code(), ErrorCode::too_large);
+}
+
+TEST_F(Pdf, WorkersMapAFile) {
+  const std::string path = testing::TempDir() + "mapped_" + std::to_string(getpid()) + ".pdf";
+  std::ofstream(path) << with_endless_pages(40, {});
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto decoded = decode_pdf_file(*pool_, fd.get());
+  std::filesystem::remove(path);
+  ASSERT_TRUE(decoded) << decoded.error().text();
+  EXPECT_EQ(decoded->document.blocks.size(), 40u);
+  EXPECT_TRUE(decoded->problems.empty());
+}
+
+TEST(PageSet, NamesAFewAndCountsTheRest) {
+  PageSet pages;
+  pages.add(6, 7);
+  EXPECT_EQ(pages.names(), "page 7");
+  pages.add(8, 10);
+  pages.add(10, 12);
+  EXPECT_EQ(pages.names(), "pages 7 and 9 to 12");
+  for (uint64_t i = 20; i < 60; i += 2) pages.add(i, i + 1);
+  EXPECT_EQ(pages.names(), "pages 7, 9 to 12, 21, 23, 25, 27, 29, 31 and 14 more");
+  PageSet all;
+  all.add(0, 3);
+  all.append(pages);
+  EXPECT_EQ(all.count(), pages.count() + 3);
+}
+
 TEST_F(Pdf, TooMuchTextIsAnError) {
   std::vector<Piece> page;
   add_column(page, 72, 700, sentences("word", 50));
-  const auto decoded = decode_pdf(*pool_, pdf_of({page}), 1000);
+  const auto decoded = decode_pdf(*pool_, pdf_of({page}), {.text_bytes_max = 1000});
   ASSERT_FALSE(decoded);
   EXPECT_EQ(decoded.error().code(), ErrorCode::too_large);
 }

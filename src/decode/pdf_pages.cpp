@@ -46,6 +46,7 @@ Result<PdfRange> unpack_pdf_range(std::string_view bytes) {
 std::string pack_pdf_pages(const PdfPages& pages) {
   FlatWriter out;
   out.number(pages.page_count);
+  out.number(pages.next_page);
   out.string(pages.title);
   out.string(pages.author);
   out.string(pages.created);
@@ -71,6 +72,7 @@ Result<PdfPages> unpack_pdf_pages(std::string_view bytes) {
   FlatReader in(bytes);
   PdfPages pages;
   pages.page_count = in.number<uint32_t>();
+  pages.next_page = in.number<uint32_t>();
   pages.title = clean(in.string());
   pages.author = clean(in.string());
   pages.created = clean(in.string());

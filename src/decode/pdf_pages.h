@@ -44,8 +44,9 @@ struct PdfPage {
 // A frame of the worker: what is known of the document, and some of its pages.
 struct PdfPages {
   uint32_t page_count = 0;  // of the whole document
-  std::string title, author,
-      created;  // from the file itself, may be empty; created as PDF writes it
+  uint32_t next_page = 0;   // of a frame: the page that is read now, from 0; all before it are done
+  // From the file itself, may be empty, and only in the first frame; created as PDF writes it.
+  std::string title, author, created;
   std::vector<PdfPage> pages;
 };
 

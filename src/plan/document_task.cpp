@@ -17,6 +17,8 @@ namespace {
 // Files touched this recently may change again without their time moving (the clock of file
 // systems ticks in milliseconds): their stamp is not trusted next time, their hash is.
 constexpr int64_t kRacyWindowNs = 20'000'000;
+// A larger PDF is not read into memory.
+constexpr uint64_t kPdfHeldBytesMax = 8ULL << 20;
 
 SourceStamp trusted(SourceStamp stamp) {
   const int64_t now = std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -85,7 +87,7 @@ class Task {
     outcome.document.stamp = trusted(stamp);
     outcome.document.content_hash = raw.content_hash;
     outcome.document.settings = context_.options.settings;
-    outcome.bytes = raw.bytes.size();
+    outcome.bytes = raw.file ? raw.stamp.size_bytes : raw.bytes.size();
     const Metadata given = raw.metadata;
     const bool same = is_same(context_, source, raw.content_hash);
     if (outcomes_.empty()) retrying_ = same;
@@ -101,7 +103,7 @@ class Task {
     if (raw.is_text) {
       decoded.document = document_of_record(std::move(raw));
     } else {
-      const Format format = detect_format(raw.bytes, source);
+      const Format format = raw.file ? Format::pdf : detect_format(raw.bytes, source);
       if (is_archive(format) && depth >= kNestingMax) {
         return add_too_deep(source, container,
                             fmt::format("{} is an archive more than {} deep", source, kNestingMax));
@@ -220,6 +222,27 @@ class Task {
   bool damaged_ = false;   // some members are not known: nothing may be taken for removed
 };
 
+Result<RawDocument> read_whole(const FileEntry& entry, uint64_t bytes_max) {
+  HR_ASSIGN(FileBytes file, read_file(entry.path, bytes_max));
+  RawDocument raw;
+  raw.source = entry.source;
+  raw.content_hash = hash128(file.bytes);
+  raw.stamp = file.stamp;
+  raw.bytes = std::move(file.bytes);
+  return raw;
+}
+
+// The workers map it.
+Result<RawDocument> open_large_pdf(const FileEntry& entry) {
+  HR_ASSIGN(HashedFile file, hash_file(entry.path));
+  RawDocument raw;
+  raw.source = entry.source;
+  raw.content_hash = file.hash;
+  raw.stamp = file.stamp;
+  raw.file = std::make_shared<UniqueFd>(std::move(file.fd));
+  return raw;
+}
+
 }  // namespace
 
 std::string member_source(const std::string& outer, const std::string& name) {
@@ -267,21 +290,20 @@ std::vector<Outcome> run_document_task(const DocumentContext& context, RawDocume
   return task.take();
 }
 
-std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEntry& entry) {
+std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEntry& entry,
+                                   Format format) {
   std::vector<Outcome> outcomes;
-  auto file = read_file(entry.path, context.options.document_bytes_max);
-  if (!file) {
+  Result<RawDocument> read = format == Format::pdf && entry.stamp.size_bytes > kPdfHeldBytesMax
+                                 ? open_large_pdf(entry)
+                                 : read_whole(entry, context.options.document_bytes_max);
+  if (!read) {
     // Gone since it was listed: no document, not one that failed.
-    if (file.error().code() == ErrorCode::not_found) return outcomes;
+    if (read.error().code() == ErrorCode::not_found) return outcomes;
     outcomes.push_back(
-        failed_outcome(entry.source, "", "read", std::move(file).error(), entry.stamp));
+        failed_outcome(entry.source, "", "read", std::move(read).error(), entry.stamp));
     return outcomes;
   }
-  RawDocument raw;
-  raw.source = entry.source;
-  raw.content_hash = hash128(file->bytes);
-  raw.stamp = file->stamp;
-  raw.bytes = std::move(file->bytes);
+  RawDocument raw = std::move(*read);
   if (is_unchanged(context, raw.source, raw.content_hash)) {
     Outcome outcome;
     outcome.kind = OutcomeKind::unchanged;
@@ -290,7 +312,17 @@ std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEnt
     outcomes.push_back(std::move(outcome));
     return outcomes;
   }
-  return run_document_task(context, std::move(raw), "");
+  const auto mapped = raw.file;
+  const SourceStamp stamp = raw.stamp;
+  outcomes = run_document_task(context, std::move(raw), "");
+  if (mapped) {
+    if (Status same = check_unchanged(mapped->get(), stamp, entry.path); !same) {
+      outcomes.clear();
+      outcomes.push_back(
+          failed_outcome(entry.source, "", "read", std::move(same).error(), entry.stamp));
+    }
+  }
+  return outcomes;
 }
 
 index::DocumentWrite write_given_document(GivenDocument&& given, const Chunker& chunker) {

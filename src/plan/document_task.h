@@ -65,8 +65,9 @@ bool is_unchanged(const DocumentContext& context, const std::string& source,
 std::vector<Outcome> run_document_task(const DocumentContext& context, RawDocument raw,
                                        const std::string& container, int depth = 0,
                                        std::shared_ptr<ExpansionAllowance> allowance = nullptr);
-// Reads the file first.
-std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEntry& entry);
+// Reads the file first, which begins as `format` does.
+std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEntry& entry,
+                                   Format format);
 
 // A document given as text, cut into rows; its id is its source and metadata "id".
 index::DocumentWrite write_given_document(GivenDocument&& given, const Chunker& chunker);

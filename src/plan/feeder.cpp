@@ -201,8 +201,9 @@ Status Feeder::feed_file(const FileEntry& entry) {
           entry.stamp));
     }
   }
-  return submit(entry.stamp.size_bytes, format,
-                [&context = context_, entry] { return run_file_task(context, entry); });
+  return submit(entry.stamp.size_bytes, format, [&context = context_, entry, format] {
+    return run_file_task(context, entry, format);
+  });
 }
 
 Status Feeder::feed_standard_input() {

@@ -88,6 +88,7 @@ class Slab {
       std::memcpy(out, &record, sizeof record);
       if (take > 0) std::memcpy(out + sizeof record, bytes.data(), take);
       used_ = std::min(kSlabHalfBytes, used_ + sizeof record + ((take + 7) & ~size_t{7}));
+      note_unsent(used_);
       bytes.remove_prefix(take);
     } while (!bytes.empty());
     const auto now = std::chrono::steady_clock::now();
@@ -97,6 +98,7 @@ class Slab {
 
   void begin_job() {
     used_ = 0;
+    note_unsent(0);
     flushed_ = std::chrono::steady_clock::now();
   }
 
@@ -122,6 +124,7 @@ class Slab {
     header.peak_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
     // A half still with the pool is surely taken before the next job comes.
     waiting_ = 0;
+    note_unsent(0);
     return send(header, texts);
   }
 
@@ -138,7 +141,13 @@ class Slab {
   size_t room() const { return kSlabHalfBytes - used_; }
   char* half() const { return halves_ + current_ * kSlabHalfBytes; }
 
+  // Should this process die, the pool takes these records from the slab.
+  void note_unsent(size_t bytes) const {
+    last_words->unsent.store(uint64_t{current_} << 32 | bytes, std::memory_order_release);
+  }
+
   Status flush() {
+    note_unsent(0);  // never taken twice
     HR_TRY(send({.type = WorkerMessage::flush, .half = current_, .used_bytes = used_}));
     current_ ^= 1;
     used_ = 0;

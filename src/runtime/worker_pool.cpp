@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -111,9 +112,11 @@ struct WorkerPool::State {
         order = std::move(orders.front());
         orders.pop_front();
       }
-      WorkerProcessOptions process{options.executable,
-                                   order.kind == Kind::pdf ? pdfium : std::string(),
-                                   options.memory_bytes_max, options.deadline_s};
+      WorkerProcessOptions process{
+          options.executable, order.kind == Kind::pdf ? pdfium : std::string(),
+          order.kind == Kind::pdf ? std::min(options.memory_bytes_max, options.pdf_memory_bytes_max)
+                                  : options.memory_bytes_max,
+          options.deadline_s};
       Started started = WorkerProcess::start(process);
       MutexLock lock(mutex);
       if (!started) --alive;
@@ -240,8 +243,8 @@ Status WorkerPool::run(const WorkerRequest& request, const FrameHandler& on_fram
   } else if (!request.input.empty()) {
     HR_ASSIGN(input, memory_input(request.input));
   }
-  const WorkerJob job{request.op, request.params, input.fd.get(), input.bytes,
-                      request.input_fd >= 0};
+  const WorkerJob job{request.op,  request.params,        input.fd.get(),
+                      input.bytes, request.input_fd >= 0, request.processor};
   // An idle worker may have died meanwhile (killed from outside): another one gets the job then.
   constexpr int kAttempts = 3;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -259,6 +262,11 @@ Status WorkerPool::run(const WorkerRequest& request, const FrameHandler& on_fram
   }
   return fail(ErrorCode::internal, "decoder processes end before they take a job",
               "run it with HEADRACE_WORKER_DEBUG=1 to see why; reinstall headrace");
+}
+
+Result<UniqueFd> WorkerPool::share(std::string_view bytes) {
+  HR_ASSIGN(Input input, memory_input(bytes));
+  return std::move(input.fd);
 }
 
 size_t WorkerPool::alive() const {

@@ -17,6 +17,8 @@
 
 #include "base/result.h"
 #include "runtime/cancel.h"
+#include "runtime/processor_allowance.h"
+#include "runtime/unique_fd.h"
 
 namespace headrace {
 
@@ -26,8 +28,10 @@ struct WorkerPoolOptions {
   std::string executable;
   // Most processes at once (started as jobs come); 0 = usable_cpu_count().
   size_t workers_max = 0;
-  // Address space a worker may use for one job beyond its input.
+  // Memory that a worker may use for one job beyond its input; for PDFs, whose pages large real
+  // files decode within, never more than this.
   uint64_t memory_bytes_max = 1ULL << 30;
+  uint64_t pdf_memory_bytes_max = 768ULL << 20;
   // Wall time after which a job is killed that neither finishes nor delivers output.
   double deadline_s = 60;
   // Where libpdfium.so lies; empty: $HEADRACE_PDFIUM, then Python packages (pypdfium2_raw).
@@ -40,6 +44,7 @@ struct WorkerRequest {
   std::string params;      // op's own, small (under 64 KiB)
   std::string_view input;  // the bytes; copied into sealed shared memory
   int input_fd = -1;       // or an open file instead (input empty): the worker may only read it
+  ProcessorLimits processor{};
 };
 
 class WorkerPool {
@@ -50,11 +55,15 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   // Runs one job to its end. `on_frame(kind, bytes)` is called on this thread for each piece the
-  // worker emits, in order; the bytes are only valid during the call and are hostile: parse them
-  // with checks. An error from on_frame stops the job.
+  // worker emits, in order, also for those that it had emitted before it died; the bytes are only
+  // valid during the call and are hostile: parse them with checks. An error from on_frame stops the
+  // job.
   using FrameHandler = std::function<Status(uint32_t kind, std::string_view bytes)>;
   Status run(const WorkerRequest& request, const FrameHandler& on_frame,
              const CancelToken* cancel = nullptr);
+
+  // The bytes in sealed shared memory, to be the input_fd of several jobs.
+  static Result<UniqueFd> share(std::string_view bytes);
 
   // Processes alive now (for tests: none may be left behind).
   size_t alive() const;

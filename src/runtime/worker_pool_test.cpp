@@ -62,6 +62,18 @@ Status hang(WorkerCall&) {
   return {};
 }
 
+// Shows something, then nothing any more.
+Status emit_and_hang(WorkerCall& call) {
+  for (int i = 0; i < 3; ++i) HR_TRY(call.emit(1, std::to_string(i)));
+  return hang(call);
+}
+
+Status emit_and_abort(WorkerCall& call) {
+  HR_TRY(call.emit(1, std::string(3 << 20, 'x')));  // more than one half holds
+  HR_TRY(call.emit(2, "last words"));
+  std::abort();
+}
+
 Status null_pointer(WorkerCall&) {
   volatile int* nothing = nullptr;
   *nothing = 1;
@@ -143,6 +155,8 @@ const std::map<std::string, WorkerHandler>& handlers() {
                                                            {"many", many_frames},
                                                            {"endless", endless_frames},
                                                            {"hang", hang},
+                                                           {"emit_hang", emit_and_hang},
+                                                           {"emit_abort", emit_and_abort},
                                                            {"null", null_pointer},
                                                            {"abort", abort_now},
                                                            {"leave", leave},
@@ -182,9 +196,9 @@ struct Output {
 };
 
 Output run(WorkerPool& pool, const std::string& op, std::string_view input = {},
-           const std::string& params = {}) {
+           const std::string& params = {}, const ProcessorLimits& processor = {}) {
   Output output;
-  WorkerRequest request{.op = op, .params = params, .input = input};
+  WorkerRequest request{.op = op, .params = params, .input = input, .processor = processor};
   output.status = pool.run(request, [&](uint32_t kind, std::string_view bytes) -> Status {
     output.frames.emplace_back(kind, bytes);
     return {};
@@ -209,6 +223,15 @@ TEST(WorkerPool, RunsJobsAndReusesProcesses) {
   for (int i = 0; i < 200; ++i) expect_works(*pool);
   EXPECT_EQ(run(*pool, "pid").first(), pid);
   EXPECT_EQ(pool->alive(), 1u);
+}
+
+TEST(WorkerPool, ALargeProcessKeepsItsSmallWorkers) {
+  if (sandbox_is_relaxed()) GTEST_SKIP() << "sanitizers make a worker large";
+  // A process begins with the peak of the one that starts it.
+  const std::string held(400 << 20, 'h');
+  auto pool = make_pool(1);
+  const std::string pid = run(*pool, "pid").first();
+  EXPECT_EQ(run(*pool, "pid").first(), pid) << held.size();
 }
 
 TEST(WorkerPool, ReplacesAProcessAfterManyJobs) {
@@ -297,6 +320,67 @@ TEST(WorkerPool, AHangIsKilledAtTheDeadline) {
   auto pool = make_pool(1, 0.2);
   EXPECT_EQ(code_of(run(*pool, "hang")), ErrorCode::timed_out);
   expect_works(*pool);
+}
+
+TEST(WorkerPool, ProcessorTimeWithoutOutputIsLimited) {
+  auto pool = make_pool(1);
+  const Output output = run(*pool, "emit_hang", {}, {}, {.idle_s = 0.1});
+  ASSERT_EQ(code_of(output), ErrorCode::timed_out);
+  EXPECT_NE(output.status.error().message().find("0.1 s of processor time"), std::string::npos)
+      << output.status.error().text();
+  EXPECT_EQ(output.frames,
+            (std::vector<std::pair<uint32_t, std::string>>{{1, "0"}, {1, "1"}, {1, "2"}}))
+      << "what it had done before is kept";
+  expect_works(*pool);
+}
+
+TEST(WorkerPool, ProcessorTimeInAllIsLimitedOverSeveralJobs) {
+  auto pool = make_pool(1);
+  ProcessorAllowance allowance(0.3);
+  bool any = false;
+  const Status status = pool->run({.op = "endless",
+                                   .params = {},
+                                   .input = {},
+                                   .processor = {.idle_s = 60, .allowance = &allowance}},
+                                  [&](uint32_t, std::string_view) {
+                                    any = true;
+                                    return Status{};
+                                  });
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code(), ErrorCode::timed_out);
+  EXPECT_NE(status.error().message().find("0.3 s of processor time"), std::string::npos);
+  EXPECT_TRUE(any) << "each output is progress";
+  EXPECT_TRUE(allowance.used_up());
+  const Output output = run(*pool, "hang", {}, {}, {.allowance = &allowance});
+  EXPECT_EQ(code_of(output), ErrorCode::timed_out) << "nothing is left for another job";
+  expect_works(*pool);
+}
+
+TEST(WorkerPool, WhatWasEmittedBeforeACrashIsKept) {
+  auto pool = make_pool(1);
+  const Output output = run(*pool, "emit_abort");
+  EXPECT_EQ(code_of(output), ErrorCode::crashed);
+  ASSERT_EQ(output.frames.size(), 2u);
+  EXPECT_EQ(output.frames[0].second, std::string(3 << 20, 'x'));
+  EXPECT_EQ(output.frames[1].second, "last words");
+  expect_works(*pool);
+}
+
+TEST(WorkerPool, SharedInputServesSeveralJobs) {
+  auto pool = make_pool(1);
+  const auto shared = WorkerPool::share("shared bytes");
+  ASSERT_TRUE(shared) << shared.error().text();
+  for (int i = 0; i < 2; ++i) {
+    std::string got;
+    const Status status =
+        pool->run({.op = "echo", .params = {}, .input = {}, .input_fd = shared->get()},
+                  [&](uint32_t kind, std::string_view bytes) -> Status {
+                    if (kind == 8) got = bytes;
+                    return {};
+                  });
+    ASSERT_TRUE(status) << status.error().text();
+    EXPECT_EQ(got, "shared bytes");
+  }
 }
 
 TEST(WorkerPool, MemoryIsLimited) {
@@ -429,7 +513,9 @@ TEST(WorkerPool, LeavesNoProcessBehind) {
     pid = std::stoi(run(*pool, "pid").first());
     pid_fd = open_pid(pid);
     // Sanitizers make a worker so large that it is let go after its answer.
-    if (!sandbox_is_relaxed()) EXPECT_EQ(kill(pid, 0), 0);
+    if (!sandbox_is_relaxed()) {
+      EXPECT_EQ(kill(pid, 0), 0);
+    }
   }
   EXPECT_EQ(kill(pid, 0), -1) << "dead and waited for";
 }

@@ -15,10 +15,16 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <fstream>
+#include <string>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "base/check.h"
 #include "base/utf8.h"
+#include "runtime/sandbox.h"
 
 namespace headrace {
 namespace {
@@ -33,6 +39,13 @@ constexpr uint64_t kPeakBytesMax = 320ULL << 20;
 constexpr int kDeadlinesInAll = 60;
 // How long a wait goes on before the cancel token is looked at again.
 constexpr std::chrono::milliseconds kCancelLatency{20};
+// How often the processor time of a job is looked at that shares its allowance with others.
+constexpr std::chrono::milliseconds kProcessorLatency{200};
+// The wall is only a second bound where processor time is limited: a busy machine may need this
+// many times as long.
+constexpr double kBusyFactor = 6;
+// What sanitizers slow down is let off.
+constexpr int kSanitizerFactor = 10;
 // How long a process whose socket is closed may take to be gone.
 constexpr int kDeathLatencyMs = 2000;
 
@@ -48,6 +61,16 @@ std::vector<std::string> worker_environment() {
                            "LSAN_OPTIONS", "HEADRACE_WORKER_DEBUG"})
     if (const char* value = std::getenv(name)) variables.push_back(std::string(name) + "=" + value);
   return variables;
+}
+
+// Most memory that the process itself has had resident; 0 where that cannot be told.
+uint64_t peak_bytes_of(pid_t pid) {
+  std::ifstream status(fmt::format("/proc/{}/status", pid));
+  for (std::string word; status >> word;) {
+    uint64_t kib = 0;
+    if (word == "VmHWM:" && status >> kib) return kib << 10;
+  }
+  return 0;
 }
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
@@ -200,6 +223,8 @@ bool WorkerProcess::send(const WorkerJob& job) {
   }
   ++jobs_;
   waited_ = waited_in_all_ = {};
+  processor_idle_ = {};
+  processor_at_ = processor_time();
   frame_.clear();
   in_frame_ = false;
   // A frame is never larger than what the worker could have put together.
@@ -211,18 +236,23 @@ bool WorkerProcess::send(const WorkerJob& job) {
   return sent >= 0;
 }
 
-WorkerProcess::Waited WorkerProcess::wait_for_message(const CancelToken* cancel) {
-  const auto deadline =
-      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(deadline_s_));
+WorkerProcess::Waited WorkerProcess::wait_for_message(const WorkerJob& job,
+                                                      const CancelToken* cancel) {
+  const bool limited = job.processor.idle_s > 0 || job.processor.allowance != nullptr;
+  const auto deadline = std::chrono::duration_cast<Clock::duration>(
+      std::chrono::duration<double>(deadline_s_ + kBusyFactor * job.processor.idle_s));
   for (;;) {
     if (cancel != nullptr && cancel->requested()) return Waited::cancelled;
     if (waited_ >= deadline || waited_in_all_ >= kDeadlinesInAll * deadline)
       return Waited::timed_out;
+    if (limited) {
+      if (const Waited over = check_processor(job); over != Waited::message) return over;
+    }
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - waited_) +
                       std::chrono::milliseconds(1);
-    const auto timeout = cancel == nullptr
-                             ? std::min<std::chrono::milliseconds>(left, std::chrono::hours(1))
-                             : std::min<std::chrono::milliseconds>(left, kCancelLatency);
+    auto timeout = std::min<std::chrono::milliseconds>(left, std::chrono::hours(1));
+    if (cancel != nullptr) timeout = std::min(timeout, kCancelLatency);
+    if (limited) timeout = std::min(timeout, kProcessorLatency);
     pollfd entry = {control_.get(), POLLIN, 0};
     const auto before = Clock::now();
     const int ready = poll(&entry, 1, static_cast<int>(timeout.count()));
@@ -230,8 +260,48 @@ WorkerProcess::Waited WorkerProcess::wait_for_message(const CancelToken* cancel)
     waited_ += passed;
     waited_in_all_ += passed;
     if (ready <= 0) continue;
+    if (limited) check_processor(job);  // its last share counts too
     return (entry.revents & POLLIN) != 0 ? Waited::message : Waited::hung_up;
   }
+}
+
+WorkerProcess::Waited WorkerProcess::check_processor(const WorkerJob& job) {
+  const auto now = processor_time();
+  if (now > processor_at_) {
+    const auto used = (now - processor_at_) / (sandbox_is_relaxed() ? kSanitizerFactor : 1);
+    processor_at_ = now;
+    processor_idle_ += used;
+    if (job.processor.allowance != nullptr) job.processor.allowance->take(used);
+  }
+  const std::chrono::duration<double> idle_max(job.processor.idle_s);
+  if (job.processor.idle_s > 0 && processor_idle_ >= idle_max) return Waited::no_progress;
+  if (job.processor.allowance != nullptr && job.processor.allowance->used_up())
+    return Waited::used_up;
+  return Waited::message;
+}
+
+// Of the process since it began; 0 when it is gone.
+std::chrono::nanoseconds WorkerProcess::processor_time() const {
+  clockid_t clock{};
+  timespec time{};
+  if (pid_ <= 0 || clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &time) != 0)
+    return {};
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+Status WorkerProcess::time_over(Waited waited, const WorkerJob& job) const {
+  std::string limit;
+  if (waited == Waited::no_progress) {
+    limit = fmt::format("gave nothing within {:.3g} s of processor time", job.processor.idle_s);
+  } else if (waited == Waited::used_up) {
+    limit = fmt::format("did not finish within {:.3g} s of processor time",
+                        job.processor.allowance->seconds());
+  } else {
+    limit = fmt::format("did not finish within {:.3g} s",
+                        deadline_s_ + kBusyFactor * job.processor.idle_s);
+  }
+  return fail(ErrorCode::timed_out, "decoding " + limit,
+              "the file may be damaged or hostile; leave it out or split it");
 }
 
 Status WorkerProcess::protocol_error(std::string_view what) {
@@ -244,24 +314,24 @@ Status WorkerProcess::finish(const WorkerJob& job, const FrameHandler& on_frame,
                              const CancelToken* cancel) {
   std::array<char, sizeof(WorkerHeader) + 2 * kWorkerTextBytesMax> buffer;
   for (;;) {
-    switch (wait_for_message(cancel)) {
+    switch (const Waited waited = wait_for_message(job, cancel)) {
       case Waited::message:
         break;
       case Waited::hung_up:
-        return death(job);
+        return death(job, on_frame);
       case Waited::cancelled:
         kill_and_reap();
         return fail(ErrorCode::cancelled, "interrupted");
       case Waited::timed_out:
+      case Waited::no_progress:
+      case Waited::used_up:
         kill_and_reap();
-        return fail(ErrorCode::timed_out,
-                    "decoding did not finish within " +
-                        std::to_string(static_cast<int64_t>(deadline_s_ + 0.5)) + " s",
-                    "the file may be damaged or hostile; leave it out or split it");
+        HR_TRY(take_unsent(on_frame));
+        return time_over(waited, job);
     }
     const ssize_t got = recv(control_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got <= 0) return death(job);
+    if (got <= 0) return death(job, on_frame);
     WorkerHeader header;
     if (static_cast<size_t>(got) < sizeof header) return protocol_error("a short message");
     std::memcpy(&header, buffer.data(), sizeof header);
@@ -270,6 +340,7 @@ Status WorkerProcess::finish(const WorkerJob& job, const FrameHandler& on_frame,
     switch (header.type) {
       case WorkerMessage::ready:
         ready_ = true;
+        processor_idle_ = {};  // its start is not the file's doing
         sandboxed_ = header.sandboxed != 0;
         break;
       case WorkerMessage::flush: {
@@ -278,8 +349,10 @@ Status WorkerProcess::finish(const WorkerJob& job, const FrameHandler& on_frame,
           return status;
         }
         waited_ = {};
+        processor_idle_ = {};
         const PoolMessage taken = PoolMessage::taken;
-        if (::send(control_.get(), &taken, sizeof taken, MSG_NOSIGNAL) < 0) return death(job);
+        if (::send(control_.get(), &taken, sizeof taken, MSG_NOSIGNAL) < 0)
+          return death(job, on_frame);
         break;
       }
       case WorkerMessage::done: {
@@ -313,6 +386,14 @@ Status WorkerProcess::take_half(const WorkerHeader& header, const FrameHandler& 
   return {};
 }
 
+// What a process that is gone had put together and not yet sent.
+Status WorkerProcess::take_unsent(const FrameHandler& on_frame) {
+  const auto* words = reinterpret_cast<const SlabLastWords*>(slab_);
+  const uint64_t unsent = words->unsent.load(std::memory_order_acquire);
+  return take_half({.half = static_cast<uint32_t>(unsent >> 32), .used_bytes = unsent & UINT32_MAX},
+                   on_frame);
+}
+
 Status WorkerProcess::take_record(const SlabRecord& record, std::string_view bytes,
                                   const FrameHandler& on_frame) {
   if (in_frame_ && record.kind != frame_kind_) return protocol_error("frames mixed up");
@@ -331,7 +412,9 @@ Status WorkerProcess::take_record(const SlabRecord& record, std::string_view byt
 
 Status WorkerProcess::job_status(const WorkerHeader& header, std::string_view texts) {
   if (in_frame_) return protocol_error("a frame without an end");
-  if (jobs_ >= kJobsMax || header.peak_bytes > kPeakBytesMax) reusable_ = false;
+  if (jobs_ >= kJobsMax) reusable_ = false;
+  // What it says of itself begins with the peak of the process that started it.
+  if (header.peak_bytes > kPeakBytesMax && peak_bytes_of(pid_) > kPeakBytesMax) reusable_ = false;
   if (header.failed == 0) return {};
   if (header.error_code > static_cast<uint32_t>(ErrorCode::internal) ||
       texts.size() != size_t{header.message_bytes} + header.hint_bytes)
@@ -343,13 +426,14 @@ Status WorkerProcess::job_status(const WorkerHeader& header, std::string_view te
 }
 
 // The process is gone in the middle of the job: why?
-Status WorkerProcess::death(const WorkerJob& job) {
+Status WorkerProcess::death(const WorkerJob& job, const FrameHandler& on_frame) {
   // The socket closes a moment before the process can be waited for; and a hostile one may have
   // closed it and live on, so that it has to be killed.
   pollfd entry = {pid_fd_.get(), POLLIN, 0};
   const bool dead = pid_fd_.valid() && poll(&entry, 1, kDeathLatencyMs) == 1;
   if (!dead) kill_process();
   const int status = reap();
+  HR_TRY(take_unsent(on_frame));
   const auto* words = reinterpret_cast<const SlabLastWords*>(slab_);
   if (!ready_ && (status == -1 || WIFEXITED(status)))
     return fail(ErrorCode::internal, "the decoder process headrace-worker does not start",

@@ -19,6 +19,7 @@
 
 #include "base/result.h"
 #include "runtime/cancel.h"
+#include "runtime/processor_allowance.h"
 #include "runtime/unique_fd.h"
 #include "runtime/worker_protocol.h"
 
@@ -38,6 +39,7 @@ struct WorkerJob {
   int input_fd = -1;
   uint64_t input_bytes = 0;
   bool input_is_file = false;  // somebody else may truncate it while it is read
+  ProcessorLimits processor;
 };
 
 class WorkerProcess {
@@ -51,7 +53,8 @@ class WorkerProcess {
 
   // Sends the job. False: the process is gone, and has not seen the job.
   bool send(const WorkerJob& job);
-  // Reads the job's output to its end.
+  // Reads the job's output to its end. Of a process that dies or is killed at a limit, what it had
+  // put together by then is taken first.
   Status finish(const WorkerJob& job, const FrameHandler& on_frame, const CancelToken* cancel);
 
   // Ends a process that did not take its job.
@@ -64,13 +67,18 @@ class WorkerProcess {
 
  private:
   WorkerProcess() = default;
-  enum class Waited { message, hung_up, cancelled, timed_out };
-  Waited wait_for_message(const CancelToken* cancel);
+  enum class Waited { message, hung_up, cancelled, timed_out, no_progress, used_up };
+  Waited wait_for_message(const WorkerJob& job, const CancelToken* cancel);
+  // Measures what the process has used; message while it is within the job's limits.
+  Waited check_processor(const WorkerJob& job);
+  std::chrono::nanoseconds processor_time() const;
+  Status time_over(Waited waited, const WorkerJob& job) const;
+  Status take_unsent(const FrameHandler& on_frame);
   Status take_half(const WorkerHeader& header, const FrameHandler& on_frame);
   Status take_record(const SlabRecord& record, std::string_view bytes,
                      const FrameHandler& on_frame);
   Status job_status(const WorkerHeader& header, std::string_view texts);
-  Status death(const WorkerJob& job);
+  Status death(const WorkerJob& job, const FrameHandler& on_frame);
   void kill_and_reap();
   void kill_process();
   int reap();
@@ -89,7 +97,9 @@ class WorkerProcess {
   // Of the job that runs.
   std::chrono::steady_clock::duration waited_{};  // for this worker since it last showed progress
   std::chrono::steady_clock::duration waited_in_all_{};
-  std::string frame_;  // pieces of a frame that came in several records
+  std::chrono::nanoseconds processor_at_{};    // of the process, when it was last measured
+  std::chrono::nanoseconds processor_idle_{};  // used since it last showed progress
+  std::string frame_;                          // pieces of a frame that came in several records
   bool in_frame_ = false;
   uint32_t frame_kind_ = 0;
   uint64_t frame_bytes_max_ = 0;

@@ -61,10 +61,12 @@ struct SlabRecord {
   uint64_t bytes = 0;
 };
 
-// The first page of the slab: written by a worker that dies of a signal.
+// The first page of the slab: what a worker that dies leaves behind.
 struct SlabLastWords {
   std::atomic<uint32_t> out_of_memory;   // an allocation failed at the memory limit
   std::atomic<uint32_t> stack_overflow;  // the fault lay beside the stack
+  // Whole records in the half that is being filled and not yet sent: half << 32 | bytes.
+  std::atomic<uint64_t> unsent;
 };
 static_assert(sizeof(SlabLastWords) <= kSlabPageBytes);
 

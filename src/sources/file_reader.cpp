@@ -16,20 +16,6 @@ namespace headrace {
 
 namespace {
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 Error too_large(std::string_view what, uint64_t size, uint64_t limit) {
   return Error(ErrorCode::too_large,
                fmt::format("{} has {} bytes, more than the {} that fit the memory budget at once",
@@ -52,26 +38,67 @@ Result<std::string> read_up_to(int fd, size_t length, const std::string& shown) 
   return bytes;
 }
 
+Result<UniqueFd> open_regular(const std::string& path, struct stat& info) {
+  const std::string shown = displayable_path(path);
+  // O_NONBLOCK: a file that became a FIFO since it was listed must not hang the run.
+  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.valid()) {
+    if (errno == ENOENT) {
+      return fail(ErrorCode::not_found, fmt::format("{} vanished before it was read", shown),
+                  "run again if it should be there");
+    }
+    return os_fail(errno, fmt::format("open {}", shown));
+  }
+  if (fstat(file.get(), &info) != 0) return os_fail(errno, fmt::format("stat {}", shown));
+  if (!S_ISREG(info.st_mode)) {
+    return fail(ErrorCode::unsupported, fmt::format("{} is not a regular file", shown),
+                "exclude it with --exclude");
+  }
+  return file;
+}
+
+std::unexpected<Error> changed(const std::string& shown) {
+  return fail(ErrorCode::changed, fmt::format("{} changed while it was read", shown),
+              "run again when it is complete, or use --watch");
+}
+
 }  // namespace
+
+Result<HashedFile> hash_file(const std::string& path) {
+  constexpr size_t kPiece = 1 << 20;
+  const std::string shown = displayable_path(path);
+  struct stat before{};
+  HashedFile file;
+  HR_ASSIGN(file.fd, open_regular(path, before));
+  file.stamp = stamp_of(before);
+  Hasher128 hasher;
+  uint64_t size = 0;
+  for (;;) {
+    HR_ASSIGN(const std::string piece, read_up_to(file.fd.get(), kPiece, shown));
+    if (piece.empty()) break;
+    hasher.update(piece);
+    size += piece.size();
+    if (size > file.stamp.size_bytes) return changed(shown);
+  }
+  if (size != file.stamp.size_bytes) return changed(shown);
+  HR_TRY(check_unchanged(file.fd.get(), file.stamp, path));
+  file.hash = hasher.digest();
+  return file;
+}
+
+Status check_unchanged(int fd, const SourceStamp& stamp, const std::string& path) {
+  const std::string shown = displayable_path(path);
+  struct stat now{};
+  if (fstat(fd, &now) != 0) return os_fail(errno, fmt::format("stat {}", shown));
+  if (stamp_of(now) != stamp) return changed(shown);
+  return {};
+}
 
 Result<FileBytes> read_file(const std::string& path, uint64_t bytes_max) {
   const std::string shown = displayable_path(path);
   for (int attempt = 0; attempt < 2; ++attempt) {
-    // O_NONBLOCK: a file that became a FIFO since it was listed must not hang the run.
-    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (file.get() < 0) {
-      if (errno == ENOENT) {
-        return fail(ErrorCode::not_found, fmt::format("{} vanished before it was read", shown),
-                    "run again if it should be there");
-      }
-      return os_fail(errno, fmt::format("open {}", shown));
-    }
     struct stat before{};
-    if (fstat(file.get(), &before) != 0) return os_fail(errno, fmt::format("stat {}", shown));
-    if (!S_ISREG(before.st_mode)) {
-      return fail(ErrorCode::unsupported, fmt::format("{} is not a regular file", shown),
-                  "exclude it with --exclude");
-    }
+    HR_ASSIGN(const UniqueFd file, open_regular(path, before));
     const auto size = static_cast<uint64_t>(before.st_size);
     if (size > bytes_max) return std::unexpected(too_large(shown, size, bytes_max));
     HR_ASSIGN(std::string bytes, read_up_to(file.get(), size, shown));
@@ -91,8 +118,7 @@ Result<FileBytes> read_file(const std::string& path, uint64_t bytes_max) {
       return FileBytes{std::move(bytes), stamp};
     }
   }
-  return fail(ErrorCode::changed, fmt::format("{} changed while it was read", shown),
-              "run again when it is complete, or use --watch");
+  return changed(shown);
 }
 
 Result<std::string> read_standard_input(uint64_t bytes_max, const CancelToken& cancel) {
@@ -117,8 +143,8 @@ Result<std::string> read_standard_input(uint64_t bytes_max, const CancelToken& c
 
 Result<std::string> read_prefix(const std::string& path, size_t length) {
   const std::string shown = displayable_path(path);
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return os_fail(errno, fmt::format("open {}", shown));
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.valid()) return os_fail(errno, fmt::format("open {}", shown));
   return read_up_to(file.get(), length, shown);
 }
 

@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <string>
 
+#include "base/hash.h"
 #include "base/result.h"
 #include "batch/document.h"
 #include "runtime/cancel.h"
+#include "runtime/unique_fd.h"
 
 namespace headrace {
 
@@ -20,6 +22,17 @@ struct FileBytes {
 };
 
 Result<FileBytes> read_file(const std::string& path, uint64_t bytes_max);
+
+// A file that stays open, for somebody who maps it; nothing of it is held.
+struct HashedFile {
+  UniqueFd fd;
+  SourceStamp stamp;
+  Hash128 hash;
+};
+Result<HashedFile> hash_file(const std::string& path);
+// `changed` when the file is no longer what `stamp` says.
+Status check_unchanged(int fd, const SourceStamp& stamp, const std::string& path);
+
 // Standard input to its end, or until `cancel` is requested.
 Result<std::string> read_standard_input(uint64_t bytes_max, const CancelToken& cancel);
 // The first `length` bytes (fewer when the file is shorter).
