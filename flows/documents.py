@@ -10,8 +10,9 @@ import zipfile
 from collections.abc import Callable
 
 
-def pdf(text: str, pages: int = 1, trailer: str = "") -> bytes:
-    """Pages with one line each; `trailer` goes into the trailer dictionary."""
+def pdf(text: str, pages: int = 1, trailer: str = "", attached: int = 0) -> bytes:
+    """Pages with one line each; `trailer` goes into the trailer dictionary; a stream of `attached`
+    bytes that no page needs stands among them."""
     objects = ["<< /Type /Catalog /Pages 2 0 R >>", ""]
     kids = []
     for page in range(pages):
@@ -22,6 +23,8 @@ def pdf(text: str, pages: int = 1, trailer: str = "") -> bytes:
             f"/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>"
         )
         objects.append(f"<< /Length {len(content)} >>\nstream\n{content}\nendstream")
+    if attached:
+        objects.append(f"<< /Length {attached} >>\nstream\n{'a' * attached}\nendstream")
     objects[1] = f"<< /Type /Pages /Count {pages} /Kids [{' '.join(kids)}] >>"
     out = b"%PDF-1.4\n"
     places = []
