@@ -19,7 +19,7 @@ using archive::MemberOutput;
 
 // "notes.txt.gz" holds "notes.txt". Compressed tars never come here.
 std::string inner_name(std::string_view outer) {
-  outer.remove_prefix(std::min(outer.rfind('/') + 1, outer.size()));
+  outer.remove_prefix(outer.find_last_of("/!") + 1);
   for (const std::string_view ending : {".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz", ".z", ".Z"})
     if (outer.size() > ending.size() && outer.ends_with(ending))
       return std::string(outer.substr(0, outer.size() - ending.size()));

@@ -127,13 +127,14 @@ class Archive : public testing::Test {
     pool_ = std::move(*pool);
   }
 
+  std::string outer_name_ = "dir/outer.txt.gz";
+
   // Members as "name=bytes", problems as "name!code".
   std::vector<std::string> expand(const std::string& kind, std::string_view bytes,
                                   uint64_t member_bytes_max = 64 << 20) {
     std::vector<std::string> found;
     status_ = expand_archive(
-        *pool_,
-        {.outer_name = "dir/outer.txt.gz", .kind = kind, .member_bytes_max = member_bytes_max},
+        *pool_, {.outer_name = outer_name_, .kind = kind, .member_bytes_max = member_bytes_max},
         {.bytes = bytes},
         [&](Member&& member) -> Status {
           last_modified_ns_ = member.modified_ns;
@@ -264,6 +265,9 @@ TEST_F(Archive, ReadsCompressedSingleFilesByTheirOwnName) {
   EXPECT_EQ(expand("gzip", gzip_of("hello")), (Found{"outer.txt=hello"}));
   EXPECT_EQ(expand("gzip", gzip_of("one ") + gzip_of("two")), (Found{"outer.txt=one two"}));
   EXPECT_EQ(expand("gzip", gzip_of("")), (Found{"outer.txt="}));
+  outer_name_ = "dir/a.zip!outer.txt.gz";
+  EXPECT_EQ(expand("gzip", gzip_of("hello")), (Found{"outer.txt=hello"}));
+  outer_name_ = "dir/outer.txt.gz";
   EXPECT_EQ(expand("zstd", zstd_raw("hello")), (Found{"outer.txt=hello"}));
   EXPECT_EQ(expand("zstd", zstd_raw("one ") + zstd_raw("two")), (Found{"outer.txt=one two"}));
   const std::string bzip2 =
