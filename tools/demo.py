@@ -87,7 +87,7 @@ def main() -> int:
         print("  transformers + Chroma\n")
     print("Try next:")
     print(f"  build/headrace search {kb} \"your own question\"")
-    print(f"  build/headrace search {kb} vacuum --mode text -k 3 --filter \"title like '%autovacuum%'\"")
+    print(f"  build/headrace search {kb} vacuum --mode text -k 3 --filter \"source not like '%release%'\"")
     print("  build/headrace index ~/Documents --into ~/kb")
     print(f"  .venv/bin/python -c \"import headrace as hr; print(hr.open('{kb}').search('vacuum'))\"")
     print("  DEMO=full make demo")
