@@ -12,36 +12,50 @@ namespace headrace::index {
 
 namespace {
 
+constexpr int kAttemptsMax = 50;
+
 class Verifier {
  public:
   Verifier(FileSystem& files, const std::string& path, VerifyReport& report)
       : files_(files), path_(path), report_(report) {}
 
   Status run() {
-    auto manifest = load_newest_manifest(files_, path_);
-    if (!manifest) {
-      if (manifest.error().code() == ErrorCode::not_found && !any_file()) {
-        return fail(ErrorCode::not_found, fmt::format("{} is no knowledge base", path_),
-                    "check the path");
+    for (int attempt = 0;; ++attempt) {
+      report_ = {};
+      checked_.clear();
+      auto manifest = load_newest_manifest(files_, path_);
+      if (!manifest) {
+        if (manifest.error().code() == ErrorCode::not_found && !any_file()) {
+          return fail(ErrorCode::not_found, fmt::format("{} is no knowledge base", path_),
+                      "check the path");
+        }
+        problem(manifest.error());
+        return {};
       }
-      problem(manifest.error());
-      return {};
+      check_state(*manifest);
+      if (report_.problems.empty()) return {};
+      // The writer has replaced what was being checked: begin again with what it says now.
+      const auto newer = load_newest_manifest(files_, path_);
+      const bool replaced = newer && newer->number != manifest->number && attempt < kAttemptsMax;
+      if (!replaced) return {};
     }
-    count(path_of(FileKind::manifest, manifest->number));
-    check_files(*manifest);
-    for (const Manifest& kept : kept_manifests(files_, path_, *manifest)) {
-      count(path_of(FileKind::manifest, kept.number));
-      check_files(kept);
-    }
-    check_log(*manifest);
-    if (!files_.stat(path_ + "/LOCK")) problem(path_ + "/LOCK is missing");
-    if (!report_.problems.empty()) return {};
-    // Everything on its own is right: does it fit together?
-    if (auto state = StoreState::open(files_, path_, *manifest); !state) problem(state.error());
-    return {};
   }
 
  private:
+  void check_state(const Manifest& manifest) {
+    count(path_of(FileKind::manifest, manifest.number));
+    check_files(manifest);
+    for (const Manifest& kept : kept_manifests(files_, path_, manifest)) {
+      count(path_of(FileKind::manifest, kept.number));
+      check_files(kept);
+    }
+    check_log(manifest);
+    if (!files_.stat(path_ + "/LOCK")) problem(path_ + "/LOCK is missing");
+    if (!report_.problems.empty()) return;
+    // Everything on its own is right: does it fit together?
+    if (auto state = StoreState::open(files_, path_, manifest); !state) problem(state.error());
+  }
+
   std::string path_of(FileKind kind, uint64_t number) const {
     return file_path(path_, kind, number);
   }
