@@ -78,8 +78,7 @@ class HashWords {
     std::vector<uint64_t> slots;  // zero: empty; never full
     size_t used = 0;
   };
-  static constexpr size_t kWordsPerTable =
-      400;  // on average, when there is one table more for each
+  static constexpr size_t kWordsPerTable = 400;  // on average, at most
   static constexpr size_t kSlotsMin = 16;
   static constexpr uint64_t kKeyMask = ~uint64_t{0} << (64 - kKeyBits);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/utf8.h"
+#include "decode/test_links.h"
 
 namespace headrace {
 namespace {
@@ -174,16 +175,6 @@ TEST(Html, CellsStandUnderTheirHeaders) {
   const std::string text = sentences(8) + "End.";
   EXPECT_EQ(rows("<tr><td>a<td>b<td rowspan=2>" + text + "<td>c<tr><td>d<td>e<td>f"),
             (Rows{"a | b | " + text + " | c", "d | e |  | f"}));
-}
-
-// Each link with the text from its place on.
-std::vector<std::string> links_of(const Document& document) {
-  std::vector<std::string> links;
-  for (const Link& link : document.links) {
-    const std::string_view text = std::string_view(document.text).substr(link.at);
-    links.push_back(std::string(text.substr(0, 4)) + " -> " + link.target);
-  }
-  return links;
 }
 
 TEST(Html, LinksStandWhereTheirTextBegins) {

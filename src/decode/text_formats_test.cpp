@@ -7,6 +7,7 @@
 #include <random>
 
 #include "base/utf8.h"
+#include "decode/test_links.h"
 
 namespace headrace {
 namespace {
@@ -254,16 +255,6 @@ TEST(Markdown, IndentedCodeMayFollowAnyBlock) {
                                  "H\n    y = 1\n\n| c |\n|---|\n| 3 |\n\n    code | more\n")),
       "row: a | b\nrow: 1 | 2\ncode: cat x | wc\nli1: item\nh1: H\ncode: y = 1\nrow: c\nrow: "
       "3\ncode: code | more\n");
-}
-
-// Each link with the text from its place on.
-std::vector<std::string> links_of(const Document& document) {
-  std::vector<std::string> links;
-  for (const Link& link : document.links) {
-    const std::string_view text = std::string_view(document.text).substr(link.at);
-    links.push_back(std::string(text.substr(0, 4)) + " -> " + link.target);
-  }
-  return links;
 }
 
 TEST(Markdown, LinksStandWhereTheirTextBegins) {

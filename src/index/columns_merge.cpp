@@ -229,9 +229,7 @@ void ColumnMerge::write_numbers(ColumnsWriter& out) {
 
 Status ColumnMerge::write(ColumnsWriter& out) {
   const ColumnView& first = *sources_.front().column;
-  head_.kind = first.kind;
-  head_.type = first.type;
-  head_.name = first.name;
+  head_ = {.kind = first.kind, .type = first.type, .name = first.name};
   HR_TRY(gather());
   if (head_.value_count == 0) return {};
   write_presence(out);

@@ -39,8 +39,8 @@ inline uint64_t packed_bytes_needed(uint64_t count, uint32_t bits) {
   return (count * bits + 7) / 8 + kPackedPadding;
 }
 
-class ColumnView {
- public:
+// What the directory says of a column.
+struct ColumnHead {
   ColumnKind kind = ColumnKind::builtin;
   ColumnType type = ColumnType::text;
   Presence presence = Presence::first_rows;
@@ -48,6 +48,10 @@ class ColumnView {
   std::string_view name;
   uint32_t value_count = 0;
   uint32_t dictionary_count = 0;
+};
+
+class ColumnView : public ColumnHead {
+ public:
   uint32_t row_count = 0;  // of the section
   std::string_view presence_bytes, ranks, dictionary_offsets, dictionary, list_offsets, values;
 

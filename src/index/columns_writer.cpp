@@ -13,8 +13,8 @@ Presence presence_for(uint32_t value_count, uint32_t last_row, uint32_t row_coun
   return uint64_t{value_count} * 32 <= row_count ? Presence::listed : Presence::bitmap;
 }
 
-uint32_t bits_for(uint64_t greatest) {
-  const auto bits = static_cast<uint32_t>(std::bit_width(greatest));
+uint8_t bits_for(uint64_t greatest) {
+  const auto bits = static_cast<uint8_t>(std::bit_width(greatest));
   return bits > 56 ? 64 : bits;
 }
 

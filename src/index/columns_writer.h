@@ -56,20 +56,10 @@ struct ColumnValues {
   uint64_t memory_bytes() const;
 };
 
-// What the directory says of a column.
-struct ColumnHead {
-  ColumnKind kind = ColumnKind::builtin;
-  ColumnType type = ColumnType::text;
-  Presence presence = Presence::first_rows;
-  uint32_t bits = 0;
-  std::string_view name;
-  uint32_t value_count = 0;
-  uint32_t dictionary_count = 0;
-};
 // How the rows that have values are written, the last of which is `last_row`.
 Presence presence_for(uint32_t value_count, uint32_t last_row, uint32_t row_count);
 // For numbers from 0 to `greatest`.
-uint32_t bits_for(uint64_t greatest);
+uint8_t bits_for(uint64_t greatest);
 
 // A column is written as its parts, in the order of the format, each closed by end_part(), and
 // then its head.

@@ -7,27 +7,15 @@
 #include <filesystem>
 #include <fstream>
 
+#include "sources/test_tree.h"
+
 namespace headrace {
 namespace {
 
 namespace fs = std::filesystem;
 
-class WalkerTest : public testing::Test {
+class WalkerTest : public TestTree {
  protected:
-  void SetUp() override {
-    root_ = fs::path(testing::TempDir()) /
-            (std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) + "_" +
-             std::to_string(::getpid()));
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
-  void write(const std::string& name, const std::string& text = "x") {
-    fs::create_directories((root_ / name).parent_path());
-    std::ofstream(root_ / name) << text;
-  }
-
   // Sources relative to the root, in the order they came.
   std::vector<std::string> walk(std::vector<std::string> arguments, WalkOptions options = {}) {
     problems_.clear();
@@ -43,7 +31,6 @@ class WalkerTest : public testing::Test {
     return found;
   }
 
-  fs::path root_;
   std::vector<DocumentError> problems_;
 };
 

@@ -6,26 +6,15 @@
 #include <filesystem>
 #include <fstream>
 
+#include "sources/test_tree.h"
+
 namespace headrace {
 namespace {
 
 namespace fs = std::filesystem;
 
-class WatcherTest : public testing::Test {
+class WatcherTest : public TestTree {
  protected:
-  void SetUp() override {
-    root_ = fs::path(testing::TempDir()) /
-            (std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) + "_" +
-             std::to_string(::getpid()));
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
-  void write(const std::string& name, const std::string& text = "x") {
-    fs::create_directories((root_ / name).parent_path());
-    std::ofstream(root_ / name) << text;
-  }
   void watch(const std::vector<std::string>& names) {
     std::vector<std::string> roots;
     for (const std::string& name : names) roots.push_back((root_ / name).string());
@@ -46,7 +35,6 @@ class WatcherTest : public testing::Test {
     return seen && !*seen;
   }
 
-  fs::path root_;
   CancelToken cancel_;
   std::unique_ptr<Watcher> watcher_;
 };
