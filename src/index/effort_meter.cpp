@@ -17,7 +17,7 @@ constexpr float kBeyondNear = 0.05f;
 // Of the misses allowed, the part that the choice of lists may cause; the codes get the rest.
 constexpr float kListShare = 0.85f;
 // A measured share of misses is that of a sample: so much of the loss allowed is made use of.
-constexpr float kLossUsed = 0.95f;
+constexpr float kLossUsed = 0.9f;
 // An effort that rules everything out.
 constexpr float kNothing = -1e6f;
 // From fewer answers of a kind no share of misses can be read.

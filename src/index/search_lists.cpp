@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "index/search_lists_pass.h"
+#include "index/vector_kernels.h"
 
 namespace headrace::index {
 namespace {
@@ -65,12 +66,43 @@ ListFilter resolve_list_filter(const VectorLists& lists, std::span<const uint64_
   return filter;
 }
 
-float list_score(const VectorLists& lists, uint32_t place, const float* query, float square) {
+ListBase list_base(const VectorLists& lists, uint32_t list, const float* query, float square) {
+  ListBase base;
+  const std::span<const float> centroid = lists.centroid(list);
+  if (centroid.empty()) {
+    base.distance = std::sqrt(square);
+    return base;
+  }
+  const size_t dimension = lists.dimension();
+  const float length = lists.centroid_length(list);
+  base.product = vector_kernels().dot_f32(centroid.data(), query, dimension);
+  const float squared = square - 2 * base.product + length * length;
+  // No less than what rounding may hide.
+  base.distance = std::sqrt(std::max(squared, 0x1p-20f * (square + length * length)));
+  base.unit = length * std::sqrt(static_cast<float>(dimension));
+  if (lists.metric() == Metric::l2) base.product -= length * length / 2;
+  return base;
+}
+
+float list_score(const VectorLists& lists, uint32_t place, const float* query, float square,
+                 const ListBase& base) {
   const float product =
       lists.scale(place) *
-      code_kernels().dot_split(lists.high(place), lists.low(place), query, lists.dimension());
-  if (lists.metric() != Metric::l2) return product;
-  return -std::sqrt(std::max(0.0f, square - 2 * product + lists.square(place)));
+      (code_kernels().dot_split(lists.high(place), lists.low(place), query, lists.dimension()) +
+       lists.fine_correction(place) * base.unit);
+  if (lists.metric() != Metric::l2) return base.product + product;
+  // What the query is away from the centroid, computed from their difference: both may be far from
+  // the origin.
+  const std::span<const float> centroid = lists.centroid(lists.list_of(place));
+  const float from = centroid.empty()
+                         ? square
+                         : vector_kernels().l2_f32(centroid.data(), query, lists.dimension());
+  return -std::sqrt(std::max(0.0f, from - 2 * (product - lists.half_square(place))));
+}
+
+float list_score(const VectorLists& lists, uint32_t place, const float* query, float square) {
+  return list_score(lists, place, query, square,
+                    list_base(lists, lists.list_of(place), query, square));
 }
 
 void search_lists(const VectorLists& lists, uint32_t segment, const ListFilter& filter,

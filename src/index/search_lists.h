@@ -31,7 +31,18 @@ void search_lists(const VectorLists& lists, uint32_t segment, const ListFilter& 
                   std::span<const std::span<const float>> queries, size_t k, double recall,
                   std::span<TopRows<float>> tops);
 
+// What the rows of a list have in common for a query.
+struct ListBase {
+  float product = 0;   // query · centroid; Euclidean: less half the centroid's square
+  float distance = 0;  // of query and centroid
+  float unit = 0;      // of corrections, for a row with scale 1
+};
+// `square`: the query's.
+ListBase list_base(const VectorLists& lists, uint32_t list, const float* query, float square);
+
 // One row's score, as search_lists gives it.
 float list_score(const VectorLists& lists, uint32_t place, const float* query, float square);
+float list_score(const VectorLists& lists, uint32_t place, const float* query, float square,
+                 const ListBase& base);
 
 }  // namespace headrace::index

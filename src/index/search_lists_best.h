@@ -16,37 +16,40 @@ namespace headrace::index {
 struct ScoredPlace {
   float score;
   uint32_t place;
+  uint32_t base;  // which of the query's list bases it was compared with
 };
 
 class BestPlaces {
  public:
-  explicit BestPlaces(size_t k) : k_(k), spare_(std::max<size_t>(4, k / 4)) {
+  explicit BestPlaces(size_t k) : k_(k), spare_(std::max<size_t>(8, k / 2)) {
     best_.reserve(k_);
     behind_.reserve(spare_);
   }
-  // `floor`: what a row must reach in any case. `slack`: by how much a score may be wrong.
-  void reset(float floor, float slack) {
+  // `floor`: what a row must reach in any case.
+  void reset(float floor) {
     best_.clear();
     behind_.clear();
     floor_ = floor;
-    slack_ = slack;
+    slack_ = 0;
   }
   bool full() const { return best_.size() >= k_; }
   // Below this nothing is of use.
   float threshold() const {
     return full() ? std::max(best_.front().score - slack_, floor_) : floor_;
   }
-  void add(float score, uint32_t place) {
-    if (!(score > threshold())) return;
+  // `error`: by how much the score may be wrong.
+  void add(const ScoredPlace& entry, float error) {
+    if (!(entry.score > threshold())) return;
+    slack_ = std::max(slack_, error);
     if (!full()) {
-      push(best_, {score, place});
-    } else if (score > best_.front().score) {
+      push(best_, entry);
+    } else if (entry.score > best_.front().score) {
       std::ranges::pop_heap(best_, better);
       keep_behind(best_.back());
-      best_.back() = {score, place};
+      best_.back() = entry;
       std::ranges::push_heap(best_, better);
     } else {
-      keep_behind({score, place});
+      keep_behind(entry);
     }
   }
   std::span<const ScoredPlace> best() const { return best_; }

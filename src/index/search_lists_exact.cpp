@@ -1,4 +1,5 @@
 // The part of a pass that compares given places, or all, with every query.
+#include <array>
 #include <cmath>
 
 #include "index/search_lists_pass.h"
@@ -7,45 +8,52 @@ namespace headrace::index {
 namespace {
 
 // A row's score by its byte plane is wrong by no more than this much of its scale, for a query
-// whose components sum up to 1.
+// whose components differ from the centroid's by 1 in all.
 constexpr float kByteErrorMax = 3.5f;
+// What the rounding of the corrections adds, in their unit.
+constexpr float kCorrectionError = 1.1f * (kCoarseCorrectionUnit + kFineCorrectionUnit);
 
 }  // namespace
 
 // The byte plane rules out what it can prove to be worse; all else is compared in full.
 void ListPass::compare(std::span<const std::span<const float>> queries,
                        std::span<const uint32_t> places, std::span<TopRows<float>> tops) {
-  struct Bound {
-    float floor = -std::numeric_limits<float>::infinity();
-    float error = 0;  // in units of a row's scale
-  };
-  std::vector<Bound> bounds(queries.size());
   while (queries_.size() < queries.size()) queries_.emplace_back(k_);
+  std::vector<float> floors(queries.size());
+  // Of the query's whole numbers, and of sums of floats.
+  std::vector<float> errors(queries.size());
   for (size_t q = 0; q < queries.size(); ++q) {
     Query& query = queries_[q];
     prepare(query, queries[q].data(), tops[q]);
-    float sum = 0;
-    for (const float x : queries[q]) sum += std::fabs(x);
-    bounds[q].floor = known_floor(lists_.metric(), query.square, tops[q]);
-    // Of the low bits, of the query's whole numbers, and of sums of floats.
-    bounds[q].error = kByteErrorMax * sum +
-                      (512 * query.step + 0.01f * query.length) * static_cast<float>(dimension_);
+    floors[q] = known_floor(lists_.metric(), query.square, tops[q]);
+    errors[q] = (512 * query.step + 0.01f * query.length) * static_cast<float>(dimension_);
   }
+  const float root = std::sqrt(static_cast<float>(dimension_));
   constexpr size_t kTile = 32;
+  std::array<uint32_t, kTile> lists;
   for (size_t begin = 0; begin < places.size(); begin += kTile) {
     const size_t end = std::min(begin + kTile, places.size());
     for (size_t i = end; i < std::min(end + kTile, places.size()); ++i) prefetch(places[i]);
+    uint32_t list = lists_.list_of(places[begin]);
+    for (size_t i = begin; i < end; ++i) {
+      if (places[i] >= lists_.list_end(list)) list = lists_.list_of(places[i]);
+      lists[i - begin] = list;
+    }
     for (size_t q = 0; q < queries.size(); ++q) {
+      const Query& query = queries_[q];
+      ListBase base;
+      float error = 0;  // in units of a row's scale
       for (size_t i = begin; i < end; ++i) {
-        const uint32_t place = places[i];
-        if (byte_score(queries_[q], place) + bounds[q].error * lists_.scale(place) <
-            bounds[q].floor) {
-          continue;
+        if (i == begin || lists[i - begin] != lists[i - begin - 1]) {
+          base = list_base(lists_, lists[i - begin], query.values, query.square);
+          error = kByteErrorMax * root * base.distance + kCorrectionError * base.unit + errors[q];
         }
-        const float score = list_score(lists_, place, queries[q].data(), queries_[q].square);
+        const uint32_t place = places[i];
+        if (byte_score(query, place, base) + error * lists_.scale(place) < floors[q]) continue;
+        const float score = list_score(lists_, place, query.values, query.square, base);
         if (tops[q].full() && score < tops[q].threshold()) continue;
         tops[q].add(score, segment_, lists_.row(place));
-        bounds[q].floor = known_floor(lists_.metric(), queries_[q].square, tops[q]);
+        floors[q] = known_floor(lists_.metric(), query.square, tops[q]);
       }
     }
   }

@@ -12,9 +12,9 @@ namespace {
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 // Queries whose forms stay in the second-level cache together.
 constexpr size_t kTogether = 128;
-// A row's score by its byte plane is wrong by about this much of its scale, for a query of length
-// 1: the standard deviation of what the low bits hold.
-constexpr float kByteError = 2.3f;
+// A row's score by its byte plane is hardly ever wrong by more than this much of its scale, for a
+// query at distance 1 from the centroid: twice the standard deviation of what the low bits hold.
+constexpr float kByteError = 4.6f;
 
 }  // namespace
 
@@ -51,17 +51,19 @@ void ListPass::prepare(Query& query, const float* values, const TopRows<float>& 
   for (size_t i = 0; i < dimension_; ++i) {
     query.whole[i] = static_cast<int16_t>(std::bit_cast<int32_t>(values[i] * inverse + kRound));
   }
-  query.best.reset(known_floor(lists_.metric(), query.square, top),
-                   kByteError * lists_.scale(0) * query.length);
+  query.best.reset(known_floor(lists_.metric(), query.square, top));
+  query.bases.clear();
   query.threshold = std::numeric_limits<float>::quiet_NaN();
 }
 
 // Higher is better; under the Euclidean metric q·x - |x|²/2.
-float ListPass::byte_score(const Query& query, uint32_t place) const {
+float ListPass::byte_score(const Query& query, uint32_t place, const ListBase& base) const {
   const auto product = static_cast<float>(
       code_kernels().dot_bytes(lists_.high(place), query.whole.data(), dimension_));
-  const float score = lists_.scale(place) * (8 * query.step * product - 0.5f * query.sum);
-  return lists_.metric() == Metric::l2 ? score - lists_.square(place) / 2 : score;
+  const float score =
+      base.product + lists_.scale(place) * (8 * query.step * product - 0.5f * query.sum +
+                                            lists_.coarse_correction(place) * base.unit);
+  return lists_.metric() == Metric::l2 ? score - lists_.half_square(place) : score;
 }
 
 void ListPass::prefetch(uint32_t place) const {
@@ -270,7 +272,8 @@ void ListPass::visit(Query& query, uint32_t list, float product) {
   if (begin == end) return;
   product += bounds_.rest(list_queries_, query.number, list);
   const float noise = bounds_.spread[list] * bounds_.scale * bounds_.noise;
-  const uint32_t first_place = lists_.list_begin(list);
+  Place in{list, lists_.list_begin(list), product, noise};
+  const uint32_t first_place = in.first;
   if (found_places_.size() < size_t{end - begin} * kCodesPerBlock) {
     found_places_.resize(size_t{end - begin} * kCodesPerBlock);
     found_values_.resize(found_places_.size());
@@ -295,21 +298,21 @@ void ListPass::visit(Query& query, uint32_t list, float product) {
     if (!filter_.all) {
       found = filtered(found, list, (block - begin) * uint32_t{kCodesPerBlock});
     }
-    rerank(query, found, first_place + (block - begin) * uint32_t{kCodesPerBlock}, product, noise);
+    in.first = first_place + (block - begin) * uint32_t{kCodesPerBlock};
+    rerank(query, found, in);
     block = stop;
   }
 }
 
-void ListPass::rerank(Query& query, size_t found, uint32_t first_place, float product,
-                      float noise) {
+void ListPass::rerank(Query& query, size_t found, Place& in) {
   size_t begin = 0;
   if (!query.best.full() && found > 2 * padded_length(k_)) {
     // Without a bound the best estimates come first, so that one is known for the others: most of
     // their bytes need not be fetched.
     begin = best_estimates_first(found);
-    rerank_found(query, 0, begin, first_place, product, noise);
+    rerank_found(query, 0, begin, in);
     update(query);
-    const float floor = query.threshold - product - query.margin * noise;
+    const float floor = query.threshold - in.product - query.margin * in.noise;
     size_t kept = begin;
     for (size_t i = begin; i < found; ++i) {
       found_values_[kept] = found_values_[i];
@@ -318,7 +321,7 @@ void ListPass::rerank(Query& query, size_t found, uint32_t first_place, float pr
     }
     found = kept;
   }
-  rerank_found(query, begin, found, first_place, product, noise);
+  rerank_found(query, begin, found, in);
 }
 
 // Puts at least k of the best in front, and not many more: those that reach the least of the best
@@ -343,30 +346,39 @@ size_t ListPass::best_estimates_first(size_t found) {
   return first;
 }
 
-void ListPass::rerank_found(Query& query, size_t begin, size_t end, uint32_t first_place,
-                            float product, float noise) {
+void ListPass::rerank_found(Query& query, size_t begin, size_t end, Place& in) {
   constexpr size_t kAhead = 4;
   for (size_t i = begin; i < std::min(begin + kAhead, end); ++i) {
-    prefetch(first_place + found_places_[i]);
+    prefetch(in.first + found_places_[i]);
   }
   for (size_t i = begin; i < end; ++i) {
-    if (i + kAhead < end) prefetch(first_place + found_places_[i + kAhead]);
+    if (i + kAhead < end) prefetch(in.first + found_places_[i + kAhead]);
     update(query);
-    if (found_values_[i] + product + query.margin * noise < query.threshold) continue;
-    const uint32_t place = first_place + found_places_[i];
-    query.best.add(byte_score(query, place), place);
+    if (found_values_[i] + in.product + query.margin * in.noise < query.threshold) continue;
+    if (in.base == UINT32_MAX) {
+      in.base = static_cast<uint32_t>(query.bases.size());
+      query.bases.push_back(list_base(lists_, in.list, query.values, query.square));
+    }
+    const ListBase& base = query.bases[in.base];
+    const uint32_t place = in.first + found_places_[i];
+    query.best.add({byte_score(query, place, base), place, in.base},
+                   kByteError * lists_.scale(place) * base.distance);
   }
 }
 
 void ListPass::finish(Query& query, TopRows<float>& top) const {
   const auto add = [&](const ScoredPlace& entry) {
-    const float score = list_score(lists_, entry.place, query.values, query.square);
+    const float score =
+        list_score(lists_, entry.place, query.values, query.square, query.bases[entry.base]);
     if (!top.full() || score >= top.threshold()) {
       top.add(score, segment_, lists_.row(entry.place));
     }
   };
   for (const ScoredPlace& entry : query.best.best()) add(entry);
-  for (const ScoredPlace& entry : query.best.behind()) add(entry);
+  const float threshold = query.best.threshold();
+  for (const ScoredPlace& entry : query.best.behind()) {
+    if (entry.score >= threshold) add(entry);
+  }
 }
 
 }  // namespace headrace::index

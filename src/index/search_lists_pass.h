@@ -44,6 +44,7 @@ class ListPass {
     float step = 0;  // of the whole numbers
     std::vector<int16_t> whole;
     BestPlaces best;
+    std::vector<ListBase> bases;  // of lists with rows that were compared
     // Of the threshold that they were computed for.
     float threshold = std::numeric_limits<float>::quiet_NaN();
     float distance = 0;
@@ -85,13 +86,20 @@ class ListPass {
   void plan_visits(Query& query, const float* products);
   void make_visits(std::vector<Visit>& visits);
   void visit(Query& query, uint32_t list, float product);
-  void rerank(Query& query, size_t found, uint32_t first_place, float product, float noise);
+  // The list that a query looks through.
+  struct Place {
+    uint32_t list;
+    uint32_t first;  // place of what is found
+    float product;
+    float noise;
+    uint32_t base = UINT32_MAX;  // of the query's, once there is one
+  };
+  void rerank(Query& query, size_t found, Place& in);
   size_t best_estimates_first(size_t found);
-  void rerank_found(Query& query, size_t begin, size_t end, uint32_t first_place, float product,
-                    float noise);
+  void rerank_found(Query& query, size_t begin, size_t end, Place& in);
   size_t filtered(size_t found, uint32_t list, uint32_t first);
   bool passes(uint32_t list, uint32_t at) const;
-  float byte_score(const Query& query, uint32_t place) const;
+  float byte_score(const Query& query, uint32_t place, const ListBase& base) const;
   void prefetch(uint32_t place) const;
   void prefetch_answers(const Query& query) const;
   void finish(Query& query, TopRows<float>& top) const;

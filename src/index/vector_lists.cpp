@@ -103,6 +103,7 @@ Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section)
   lists->metric_ = static_cast<Metric>(trailer.metric);
   lists->count_ = trailer.count;
   const bool euclidean = lists->metric_ == Metric::l2;
+  const auto version = load<uint32_t>(section.data() + 4);
 
   VectorEpoch& epoch = lists->epoch_;
   epoch.dimension = trailer.dimension;
@@ -146,10 +147,17 @@ Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section)
   if (sizes.failed() || lists->begins_.back() != trailer.count || !all_finite(residuals)) {
     return damaged("its lists make no sense");
   }
-  lists->bounds_ = std::make_unique<ListBounds>(epoch, lists->metric_, residuals,
-                                                load<uint32_t>(section.data() + 4));
+  lists->bounds_ = std::make_unique<ListBounds>(epoch, lists->metric_, residuals, version);
   lists->rotation_ = std::make_unique<WholeRotation>(epoch);
 
+  if (version >= kListsVersionResiduals) {
+    lists->centroids_ = epoch.centroids_in_space();
+    const size_t padded = padded_length(epoch.dimension);
+    for (uint32_t i = 0; i < epoch.list_count; ++i) {
+      const float* const centroid = lists->centroids_.data() + i * padded;
+      lists->lengths_.push_back(std::sqrt(vector_kernels().dot_f32(centroid, centroid, padded)));
+    }
+  }
   // A search has them in smaller forms. (Assigning braces would keep the room.)
   epoch.basis = std::vector<float>();
   epoch.centroids = std::vector<float>();
@@ -159,8 +167,8 @@ Result<std::unique_ptr<VectorLists>> VectorLists::open(std::string_view section)
   lists->low_ = part(ListsPart::low);
   lists->rows_ = part(ListsPart::rows);
   lists->order_ = part(ListsPart::order);
-  lists->head_bytes_ = bytes_row_head(euclidean);
-  lists->bytes_stride_ = bytes_row_bytes(epoch.dimension, euclidean);
+  lists->head_bytes_ = bytes_row_head(euclidean, version);
+  lists->bytes_stride_ = bytes_row_bytes(epoch.dimension, euclidean, version);
   lists->low_stride_ = low_row_bytes(epoch.dimension);
   const uint64_t count = trailer.count;
   if (lists->codes_.size() < uint64_t{lists->block_count()} * code_block_bytes(epoch.pairs()) ||
@@ -223,6 +231,14 @@ void VectorLists::decode(uint32_t place, std::span<float> out) const {
     const auto fine = static_cast<int32_t>((two >> (bit % 8)) & 7);
     out[i] = unit * static_cast<float>(8 * bytes[i] + fine - 4);
   }
+  if (lengths_.empty()) return;
+  // The correction is what the rounded vector lacks along the centroid.
+  const uint32_t list = list_of(place);
+  const float length = lengths_[list];
+  const float lacking = fine_correction(place) * unit * std::sqrt(static_cast<float>(out.size()));
+  const float times = 1 + (length > 0 ? lacking / length : 0.0f);
+  const std::span<const float> near = centroid(list);
+  for (size_t i = 0; i < out.size(); ++i) out[i] += times * near[i];
 }
 
 ListEfforts VectorLists::efforts(double recall, size_t k) const {

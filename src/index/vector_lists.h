@@ -1,6 +1,6 @@
-// VectorLists: version 2 of a section "vectors": the vectors of a large segment in lists of near
-// ones, each with a 4-bit-group code for the scan, a byte plane for reranking and a plane of low
-// bits for the final score. Format: docs/formats/vectors.md.
+// VectorLists: a section "vectors" in lists (versions 2 to 4): the vectors of a large segment in
+// lists of near ones, each with a 4-bit-group code for the scan, a byte plane for reranking and a
+// plane of low bits for the final score. Format: docs/formats/vectors.md.
 //
 // Owns: the small parts (codebook, list sizes, what lists are chosen by); the planes are views into
 // the file. Threads: const and safe. Errors: damaged, unsupported.
@@ -26,10 +26,14 @@
 
 namespace headrace::index {
 
-inline constexpr uint32_t kListsVersion = 3;
+inline constexpr uint32_t kListsVersion = 4;
 inline constexpr uint32_t kListsVersionOldest = 2;
-// A vector is stored as scale · v, |v| at most this; v = 8 · high + low - 4.
+// What a vector differs from its list's centroid by (before version 4 the vector itself) is stored
+// as scale · v, |v| at most this; v = 8 · high + low - 4.
 inline constexpr int kSplitMax = 1019;
+// The byte plane is wrong by at most 4 of a component's units, both planes by at most half of one.
+inline constexpr float kCoarseCorrectionUnit = 1.0f / 8000;
+inline constexpr float kFineCorrectionUnit = 1.0f / 64000;
 // Sets of vectors that this would round by more than 1/128 of their length stay in version 1.
 inline constexpr float kSplitErrorMax = 1.0f / 128;
 
@@ -91,7 +95,26 @@ class VectorLists {
   const char* bytes_row(uint32_t place) const { return bytes_.data() + place * bytes_stride_; }
   size_t bytes_stride() const { return bytes_stride_; }
   float scale(uint32_t place) const { return load<float>(bytes_row(place)); }
-  float square(uint32_t place) const { return load<float>(bytes_row(place) + 4); }  // Euclidean
+  // What the product of a row by its byte plane, and by both planes, with its centroid lacks, in
+  // units of scale · the centroid's length · √dimension. None before version 4.
+  float coarse_correction(uint32_t place) const {
+    return lengths_.empty() ? 0 : load<int16_t>(bytes_row(place) + 4) * kCoarseCorrectionUnit;
+  }
+  float fine_correction(uint32_t place) const {
+    return lengths_.empty() ? 0 : load<int16_t>(bytes_row(place) + 6) * kFineCorrectionUnit;
+  }
+  // Under the Euclidean metric what the row's half square is beyond that of its centroid.
+  float half_square(uint32_t place) const {
+    return lengths_.empty() ? load<float>(bytes_row(place) + 4) / 2
+                            : load<float>(bytes_row(place) + 8);
+  }
+  // In the space of the vectors, padded; none (as if all were 0) before version 4.
+  std::span<const float> centroid(uint32_t list) const {
+    if (lengths_.empty()) return {};
+    const size_t padded = padded_length(dimension());
+    return {centroids_.data() + list * padded, padded};
+  }
+  float centroid_length(uint32_t list) const { return lengths_.empty() ? 0 : lengths_[list]; }
   const int8_t* high(uint32_t place) const {
     return reinterpret_cast<const int8_t*>(bytes_row(place) + head_bytes_);
   }
@@ -112,6 +135,8 @@ class VectorLists {
   uint32_t count_ = 0;
   std::vector<uint32_t> begins_;
   std::vector<uint32_t> block_begins_;
+  std::vector<float> centroids_;  // in the space of the vectors
+  std::vector<float> lengths_;    // of the centroids
   std::unique_ptr<ListBounds> bounds_;
   std::unique_ptr<WholeRotation> rotation_;
   // For answers of 10 and of 100; entries by falling loss.
@@ -126,7 +151,7 @@ class VectorLists {
   std::string_view epoch_part_, codes_, bytes_, low_, rows_, order_;
 };
 
-// Writes a section of version 2. `rows` ascending; `vector(i, out)` gives the i-th (safe from
+// Writes a section of version 4. `rows` ascending; `vector(i, out)` gives the i-th (safe from
 // several threads). Returns false, with nothing written, where the split would be too coarse.
 // `before`: an epoch to take over where it fits, or null. Error: cancelled, once `cancelled` (or
 // null) says so.

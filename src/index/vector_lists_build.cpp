@@ -1,4 +1,4 @@
-// Makes a section of version 3: sample, epoch, lists, codes, measured efforts, then the planes in
+// Makes a section of version 4: sample, epoch, lists, codes, measured efforts, then the planes in
 // the order of the lists. Memory: the sample, the epoch, and for each vector its code and 12 bytes.
 #include <algorithm>
 #include <cmath>
@@ -47,6 +47,7 @@ class ListsBuilder {
         fits ? *before
              : train_epoch(take_sample(lists, queries), dimension_, lists, pool_, cancelled_);
     HR_TRY(go_on());
+    if (!round_centroids()) return false;
     const WholeRotation rotation(made_.epoch);
     const bool fine = assign_all(rotation, queries);
     HR_TRY(go_on());
@@ -94,13 +95,25 @@ class ListsBuilder {
     return sample;
   }
 
+  // Planes hold differences from the centroids that a reader will have. False where these are too
+  // large for it.
+  bool round_centroids() {
+    std::vector<float>& centroids = made_.epoch.centroids;
+    std::vector<uint16_t> halves(centroids.size());
+    vector_kernels().f32_to_f16(centroids.data(), halves.data(), halves.size());
+    vector_kernels().f16_to_f32(halves.data(), centroids.data(), halves.size());
+    if (!std::ranges::all_of(centroids, [](float x) { return std::isfinite(x); })) return false;
+    made_.centroids = made_.epoch.centroids_in_space();
+    return true;
+  }
+
   // Nearest lists of all rows; and, in the same pass, the rows near the chosen queries. False where
   // the planes would be too coarse.
   bool assign_all(const WholeRotation& rotation, EffortQueries& queries) {
     const size_t count = rows_.size();
     list_of_.resize(count);
     residual_.resize(count);
-    const std::vector<float> centroids = made_.epoch.centroids_in_space();
+    const std::vector<float>& centroids = made_.centroids;
     std::vector<float> moved(centroids);
     for (size_t i = 0; i < moved.size(); ++i) moved[i] -= rotation.mean()[i % padded_];
     const WholeRows whole(moved.data(), made_.epoch.list_count, padded_, padded_);
@@ -117,6 +130,7 @@ class ListsBuilder {
     const size_t blocks = (count + kBlockRows - 1) / kBlockRows;
     pool_.parallel_for(tasks, [&](size_t task) {
       std::vector<float> block(kBlockRows * padded_);
+      std::vector<float> residual(padded_);
       WholeQueries small(kBlockRows, padded_);
       std::vector<int32_t> sums;
       float squares[kBlockRows];
@@ -130,17 +144,18 @@ class ListsBuilder {
           rotation.take(row, small, i);
           squares[i] = dot(row, row, padded_);
           means[i] = dot(row, rotation.mean().data(), padded_);
-          const float step = whole_kernels().largest(row, padded_) / kSplitMax;
-          if (step * step * static_cast<float>(dimension_) / 12 >
-              kSplitErrorMax * kSplitErrorMax * squares[i]) {
-            coarse[task] = 1;
-          }
         }
         whole.nearest(small, 0, size, shifts, sums, list_of_.data() + begin);
         for (size_t i = 0; i < size; ++i) {
           const float* const centroid = centroids.data() + size_t{list_of_[begin + i]} * padded_;
-          residual_[begin + i] =
-              vector_kernels().l2_f32(block.data() + i * padded_, centroid, padded_);
+          const float* const row = block.data() + i * padded_;
+          for (size_t d = 0; d < padded_; ++d) residual[d] = row[d] - centroid[d];
+          residual_[begin + i] = dot(residual.data(), residual.data(), padded_);
+          const float step = whole_kernels().largest(residual.data(), padded_) / kSplitMax;
+          if (step * step * static_cast<float>(dimension_) / 12 >
+              kSplitErrorMax * kSplitErrorMax * squares[i]) {
+            coarse[task] = 1;
+          }
         }
         queries.compare(task, small, size, begin, means, squares, sums);
       }

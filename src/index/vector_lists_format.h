@@ -1,4 +1,4 @@
-// The bytes of a section "vectors" of version 2: see docs/formats/vectors.md.
+// The bytes of a section "vectors" in lists, versions 2 to 4: see docs/formats/vectors.md.
 //
 // Owns: values. Threads: values. Errors: none here.
 #pragma once
@@ -31,12 +31,16 @@ struct ListsTrailer {
   std::array<uint64_t, kListsParts> parts = {};
 };
 
-// A row of the byte plane: scale, under the Euclidean metric the square, the bytes.
-constexpr size_t bytes_row_head(bool euclidean) {
-  return euclidean ? 8 : 4;
+// From this version on planes hold what rows differ from their list's centroid by.
+inline constexpr uint32_t kListsVersionResiduals = 4;
+
+// A row of the byte plane: scale; in version 4 two corrections; under the Euclidean metric a
+// square; the bytes.
+constexpr size_t bytes_row_head(bool euclidean, uint32_t version) {
+  return 4 + (version >= kListsVersionResiduals ? 4 : 0) + (euclidean ? 4 : 0);
 }
-constexpr size_t bytes_row_bytes(size_t dimension, bool euclidean) {
-  return bytes_row_head(euclidean) + (dimension + 3) / 4 * 4;
+constexpr size_t bytes_row_bytes(size_t dimension, bool euclidean, uint32_t version) {
+  return bytes_row_head(euclidean, version) + (dimension + 3) / 4 * 4;
 }
 constexpr size_t low_row_bytes(size_t dimension) {
   return (dimension * 3 + 7) / 8;

@@ -242,7 +242,7 @@ TEST(VectorLists, GoldenSectionsStayReadable) {
   }
   const auto beside = std::filesystem::path(__FILE__).parent_path() / "golden_vectors";
   const auto folder = std::filesystem::exists(beside) ? beside : "src/index/golden_vectors";
-  for (const uint32_t version : {2U, 3U}) {
+  for (const uint32_t version : {2U, 3U, 4U}) {
     SCOPED_TRACE(version);
     std::ifstream file(folder / ("lists-" + std::to_string(version)), std::ios::binary);
     const std::string bytes{std::istreambuf_iterator<char>(file), {}};
@@ -373,6 +373,72 @@ TEST(VectorLists, RecallHoldsForEveryMetric) {
     EXPECT_GE(recall_of(both, queries, 300, 0.95), 0.95);
     EXPECT_GE(recall_of(both, queries, 10, 1.0), 0.995);  // storage rounds to 1/1000
   }
+}
+
+// Rows in clusters whose members differ by a part of their length, under the Euclidean metric far
+// from the origin: what planes keep must be as fine as what tells neighbours apart.
+std::vector<float> tight_rows(size_t count, uint32_t dimension, uint32_t seed, Metric metric) {
+  std::mt19937 random(12);
+  std::normal_distribution<float> normal;
+  constexpr size_t kCenters = 70;
+  std::vector<float> centers(kCenters * dimension);
+  for (float& x : centers) x = normal(random);
+  std::mt19937 draw(seed);
+  std::vector<float> rows(count * dimension);
+  for (size_t i = 0; i < count; ++i) {
+    const float* const center = centers.data() + (draw() % kCenters) * dimension;
+    float* const row = rows.data() + i * dimension;
+    float squares = 0;
+    for (uint32_t d = 0; d < dimension; ++d) {
+      row[d] = center[d] + 0.15f * normal(draw) + (metric == Metric::l2 ? 4.0f : 0.0f);
+      squares += row[d] * row[d];
+    }
+    if (metric != Metric::cosine) continue;
+    for (uint32_t d = 0; d < dimension; ++d) row[d] /= std::sqrt(squares);
+  }
+  return rows;
+}
+
+TEST(VectorLists, RecallHoldsInTightClusters) {
+  constexpr uint32_t kDimension = 64;
+  for (const Metric metric : {Metric::cosine, Metric::ip, Metric::l2}) {
+    SCOPED_TRACE(metric_name(metric));
+    Both both(tight_rows(kRows, kDimension, 5, metric), kDimension, metric);
+    ASSERT_NE(both.listed->state().lists, nullptr);
+    const auto queries = tight_rows(400, kDimension, 6, metric);
+    constexpr double kChance = 0.01;  // of 4,000 answers
+    for (const double recall : {0.9, 0.95, 0.99}) {
+      EXPECT_GE(recall_of(both, queries, 10, recall), recall - kChance) << recall;
+    }
+    EXPECT_GE(recall_of(both, queries, 10, 1.0), 0.998);
+  }
+}
+
+TEST(VectorLists, MergingAgainAndAgainAddsNoError) {
+  constexpr uint32_t kDimension = 64;
+  Both both(tight_rows(kRows, kDimension, 5, Metric::cosine), kDimension, Metric::cosine);
+  std::vector<uint32_t> kept(kRows);
+  uint32_t count = kRows;
+  for (int round = 0; round < 3; ++round) {
+    // In the middle of each round one row goes, so that nothing is only copied.
+    for (uint32_t row = 0; row < count; ++row) kept[row] = row - (row > count / 2 ? 1 : 0);
+    kept[count / 2] = kDroppedRow;
+    kept.resize(count);
+    for (auto [set, bytes] : {std::pair(both.flat.get(), &both.flat_bytes),
+                              std::pair(both.listed.get(), &both.listed_bytes)}) {
+      const MergeInput<VectorSet> input{set, kept};
+      StringSink sink;
+      ASSERT_TRUE(merge_vectors({&input, 1}, {.lists = set == both.listed.get()}, sink));
+      std::string merged = sink.take();
+      *set = std::move(*VectorSet::open(merged));
+      *bytes = std::move(merged);
+      *set = std::move(*VectorSet::open(*bytes));
+    }
+    --count;
+  }
+  both.fast = Both::space(*both.listed);
+  both.exact = Both::space(*both.flat);
+  EXPECT_GE(recall_of(both, tight_rows(200, kDimension, 6, Metric::cosine), 10, 1.0), 0.997);
 }
 
 TEST(VectorLists, RecallHoldsForQueriesFromElsewhere) {

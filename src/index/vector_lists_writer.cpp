@@ -46,9 +46,9 @@ class ListsWriter {
     HR_TRY(begin(ListsPart::codes));
     HR_TRY(append_all<uint8_t>(made_.codes));
     HR_TRY(begin(ListsPart::bytes));
-    HR_TRY(write_planes(true));
+    HR_TRY(write_high_plane());
     HR_TRY(begin(ListsPart::low));
-    HR_TRY(write_planes(false));
+    HR_TRY(write_low_plane());
     HR_TRY(append(std::string(kLowPlaneSpare, '\0')));
     HR_TRY(begin(ListsPart::rows));
     std::vector<uint32_t> numbers(made_.order.size());
@@ -99,45 +99,87 @@ class ListsWriter {
     return {};
   }
 
-  Status write_planes(bool high) {
+  // Calls write(residual, centroid, scale, numbers, out) for the rows in the order of places.
+  template <typename Write>
+  Status write_plane(const Write& write) {
     const size_t blocks = (made_.order.size() + kBlockRows - 1) / kBlockRows;
     return write_in_order(blocks, [&](size_t block, std::string& out) {
-      const bool euclidean = metric_ == Metric::l2;
       std::vector<float> row(padded_);
-      const size_t end = std::min(made_.order.size(), (block + 1) * kBlockRows);
-      for (size_t i = block * kBlockRows; i < end; ++i) {
+      std::vector<int> numbers(dimension_);
+      const size_t begin = block * kBlockRows;
+      const size_t end = std::min(made_.order.size(), begin + kBlockRows);
+      auto list = static_cast<size_t>(std::ranges::upper_bound(made_.begins, begin) -
+                                      made_.begins.begin()) -
+                  1;
+      for (size_t i = begin; i < end; ++i) {
+        while (i >= made_.begins[list + 1]) ++list;
+        const float* const centroid = made_.centroids.data() + list * padded_;
         vector_(made_.order[i], {row.data(), dimension_});
         float most = 0;
-        for (uint32_t d = 0; d < dimension_; ++d) most = std::max(most, std::fabs(row[d]));
-        const float scale = most / kSplitMax;
-        const float inverse = most > 0 ? kSplitMax / most : 0;
-        const size_t at = out.size();
-        out.resize(at +
-                   (high ? bytes_row_bytes(dimension_, euclidean) : low_row_bytes(dimension_)));
-        char* const bytes = out.data() + at;
-        if (high) {
-          std::memcpy(bytes, &scale, 4);
-          if (euclidean) {
-            const float square = vector_kernels().dot_f32(row.data(), row.data(), padded_);
-            std::memcpy(bytes + 4, &square, 4);
-          }
-        }
         for (uint32_t d = 0; d < dimension_; ++d) {
-          const auto value = static_cast<int>(std::lrintf(row[d] * inverse));
-          const int coarse = (value + 4) >> 3;
-          if (high) {
-            bytes[bytes_row_head(euclidean) + d] = static_cast<char>(coarse);
-            continue;
-          }
-          const auto fine = static_cast<uint32_t>(value - 8 * coarse + 4);
-          const size_t bit = size_t{d} * 3;
-          bytes[bit / 8] = static_cast<char>(static_cast<uint8_t>(bytes[bit / 8]) |
-                                             static_cast<uint8_t>(fine << (bit % 8)));
-          if (bit % 8 > 5) bytes[bit / 8 + 1] = static_cast<char>(fine >> (8 - bit % 8));
+          row[d] -= centroid[d];
+          most = std::max(most, std::fabs(row[d]));
         }
+        const float inverse = most > 0 ? kSplitMax / most : 0;
+        for (uint32_t d = 0; d < dimension_; ++d) {
+          numbers[d] = static_cast<int>(std::lrintf(row[d] * inverse));
+        }
+        write(row.data(), centroid, most / kSplitMax, numbers, out);
       }
     });
   }
+
+  // What the product of centroid and rounded residual lacks, in the format's units.
+  int16_t correction(double lacking, float scale, double length, float unit) const {
+    const double size = scale * length * std::sqrt(static_cast<double>(dimension_)) * unit;
+    return static_cast<int16_t>(size > 0 ? std::clamp(lacking / size, -32767.0, 32767.0) : 0.0);
+  }
+
+  Status write_high_plane() {
+    const bool euclidean = metric_ == Metric::l2;
+    return write_plane([&](const float* residual, const float* centroid, float scale,
+                           std::span<const int> numbers, std::string& out) {
+      double along = 0;
+      double coarse_along = 0;
+      double fine_along = 0;
+      double square = 0;
+      double length = 0;
+      for (uint32_t d = 0; d < dimension_; ++d) {
+        const double near = centroid[d];
+        along += near * residual[d];
+        coarse_along += near * (8 * coarse(numbers[d]) - 0.5);
+        fine_along += near * numbers[d];
+        square += double{residual[d]} * residual[d];
+        length += near * near;
+      }
+      length = std::sqrt(length);
+      put(out, scale);
+      put(out, correction(along - scale * coarse_along, scale, length, kCoarseCorrectionUnit));
+      put(out, correction(along - scale * fine_along, scale, length, kFineCorrectionUnit));
+      if (euclidean) put(out, static_cast<float>(along + square / 2));
+      const size_t end = out.size() + (size_t{dimension_} + 3) / 4 * 4;
+      for (const int number : numbers) out += static_cast<char>(coarse(number));
+      out.resize(end);
+    });
+  }
+
+  Status write_low_plane() {
+    return write_plane(
+        [&](const float*, const float*, float, std::span<const int> numbers, std::string& out) {
+          const size_t at = out.size();
+          out.resize(at + low_row_bytes(dimension_));
+          char* const bytes = out.data() + at;
+          for (size_t d = 0; d < numbers.size(); ++d) {
+            const auto fine = static_cast<uint32_t>(numbers[d] - 8 * coarse(numbers[d]) + 4);
+            const size_t bit = d * 3;
+            bytes[bit / 8] = static_cast<char>(static_cast<uint8_t>(bytes[bit / 8]) |
+                                               static_cast<uint8_t>(fine << (bit % 8)));
+            if (bit % 8 > 5) bytes[bit / 8 + 1] = static_cast<char>(fine >> (8 - bit % 8));
+          }
+        });
+  }
+
+  static int coarse(int number) { return (number + 4) >> 3; }
 
   Status write_trailer() {
     std::string bytes;

@@ -20,7 +20,8 @@ struct MadeLists {
     float near_distance = 0;
     std::vector<ListEffort> near, far;
   };
-  VectorEpoch epoch;
+  VectorEpoch epoch;               // its centroids as a reader has them
+  std::vector<float> centroids;    // in the space of the vectors, rows of the padded dimension
   std::vector<uint32_t> begins;    // first place of each list, and the end
   std::vector<float> residuals;    // mean squared length, of each list
   std::vector<uint8_t> codes;      // blocks, list after list

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "index/vector_kernels.h"
+#include "index/vector_precision.h"
 #include "index/vectors_state.h"
 
 namespace headrace::index {
@@ -21,16 +22,6 @@ namespace {
 std::unexpected<Error> damaged(std::string_view what) {
   return fail(ErrorCode::damaged, "the vectors of a segment are damaged: " + std::string(what),
               "run verify to see what is affected");
-}
-
-// Whether the vector survives float16: see docs/formats/vectors.md.
-bool fits_f16(std::span<const float> vector, std::span<uint16_t> halves, std::span<float> back) {
-  const VectorKernels& kernels = vector_kernels();
-  kernels.f32_to_f16(vector.data(), halves.data(), vector.size());
-  kernels.f16_to_f32(halves.data(), back.data(), vector.size());
-  const float error = kernels.l2_f32(vector.data(), back.data(), vector.size());
-  const float length = kernels.dot_f32(vector.data(), vector.data(), vector.size());
-  return error <= length * (1.0f / (512.0f * 512.0f));  // false for infinite and not a number
 }
 
 }  // namespace
@@ -94,7 +85,7 @@ Status check_vectors(std::span<const float> vectors, uint32_t dimension, Metric 
 struct VectorSetBuilder::State {
   uint32_t dimension = 0;
   Metric metric = Metric::cosine;
-  Element element = Element::f16;
+  Element element = Element::f32;
   std::vector<uint32_t> rows;
   std::vector<uint16_t> halves;
   std::vector<float> floats;
@@ -102,10 +93,21 @@ struct VectorSetBuilder::State {
   std::vector<float> back;
   std::vector<uint16_t> rounded;
 
+  // Once there are enough rows to tell.
+  void choose_element() {
+    for (size_t at = 0; at < floats.size(); at += dimension) {
+      if (!fits_f16(std::span(floats).subspan(at, dimension), rounded, back)) return;
+    }
+    if (!tells_rows_apart(floats, dimension)) return;
+    halves.resize(floats.size());
+    vector_kernels().f32_to_f16(floats.data(), halves.data(), floats.size());
+    floats = std::vector<float>();
+    element = Element::f16;
+  }
   void widen() {
     floats.resize(halves.size());
     vector_kernels().f16_to_f32(halves.data(), floats.data(), halves.size());
-    halves = {};
+    halves = std::vector<uint16_t>();
     element = Element::f32;
   }
 };
@@ -146,14 +148,16 @@ void VectorSetBuilder::add(uint32_t row, std::span<const float> vector) {
     }
     vector = state.unit;
   }
-  const bool fits = fits_f16(vector, state.rounded, state.back);
-  if (!fits && state.element == Element::f16) state.widen();
+  const bool narrow = state.element == Element::f16;
+  const bool undecided = state.rows.size() < kPrecisionSample;
+  if (narrow && !fits_f16(vector, state.rounded, state.back)) state.widen();
   state.rows.push_back(row);
   if (state.element == Element::f16) {
     state.halves.insert(state.halves.end(), state.rounded.begin(), state.rounded.end());
-  } else {
-    state.floats.insert(state.floats.end(), vector.begin(), vector.end());
+    return;
   }
+  state.floats.insert(state.floats.end(), vector.begin(), vector.end());
+  if (undecided && state.rows.size() == kPrecisionSample) state.choose_element();
 }
 
 uint64_t VectorSetBuilder::memory_bytes() const {
@@ -371,14 +375,13 @@ struct MergedVector {
 };
 
 Result<std::vector<MergedVector>> place_merged(std::span<const MergeInput<VectorSet>> inputs,
-                                               Layout& layout) {
+                                               const Layout& layout) {
   std::vector<MergedVector> places;
   for (uint32_t input = 0; input < inputs.size(); ++input) {
     const VectorSet::State& set = inputs[input].part->state();
     if (set.dimension != layout.dimension || set.metric != layout.metric) {
       return fail(ErrorCode::internal, "vectors of different spaces cannot be merged");
     }
-    if (set.element == Element::f32) layout.element = Element::f32;
     for (uint32_t i = 0; i < set.count; ++i) {
       const uint32_t row = set.lists ? set.lists->row(i) : set.row_at(i);
       if (row >= inputs[input].row_map.size()) return damaged("it has more rows than its segment");
@@ -392,6 +395,34 @@ Result<std::vector<MergedVector>> place_merged(std::span<const MergeInput<Vector
   const auto repeated = std::ranges::unique(places, {}, &MergedVector::row);
   places.erase(repeated.begin(), repeated.end());
   return places;
+}
+
+// As what the result is written: in binary16 where that loses nothing, or all came in it.
+Element merged_element(std::span<const MergeInput<VectorSet>> inputs,
+                       std::span<const MergedVector> places, uint32_t dimension) {
+  const auto state_of = [&](const MergedVector& place) -> const VectorSet::State& {
+    return inputs[place.input].part->state();
+  };
+  const auto is_half = [&](const MergedVector& place) {
+    return !state_of(place).lists && state_of(place).element == Element::f16;
+  };
+  if (std::ranges::all_of(places, is_half)) return Element::f16;
+  if (places.size() < kPrecisionSample) return Element::f32;
+  std::vector<float> sample(kPrecisionSample * dimension);
+  for (size_t i = 0; i < kPrecisionSample; ++i) {
+    const MergedVector& place = places[i * places.size() / kPrecisionSample];
+    state_of(place).decode(place.i, std::span(sample).subspan(i * dimension, dimension));
+  }
+  if (!tells_rows_apart(sample, dimension)) return Element::f32;
+  std::vector<float> wide(dimension);
+  std::vector<float> back(dimension);
+  std::vector<uint16_t> halves(dimension);
+  for (const MergedVector& place : places) {
+    if (is_half(place)) continue;
+    state_of(place).decode(place.i, wide);
+    if (!fits_f16(wide, halves, back)) return Element::f32;
+  }
+  return Element::f16;
 }
 
 // The epoch of the largest input that has one.
@@ -414,7 +445,7 @@ Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs,
   if (inputs.empty()) {
     return fail(ErrorCode::internal, "a merge of vectors needs at least one input");
   }
-  Layout layout = {inputs[0].part->dimension(), inputs[0].part->metric(), Element::f16};
+  Layout layout = {inputs[0].part->dimension(), inputs[0].part->metric(), Element::f32};
   HR_ASSIGN(const std::vector<MergedVector> places, place_merged(inputs, layout));
   std::vector<uint32_t> rows;
   rows.reserve(places.size());
@@ -429,6 +460,7 @@ Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs,
                                  before ? &*before : nullptr, options.cancelled));
     if (written) return {};
   }
+  layout.element = merged_element(inputs, places, layout.dimension);
   HR_TRY(write_head(out));
   std::vector<float> wide(layout.dimension);
   std::vector<uint16_t> halves(layout.dimension);

@@ -1,8 +1,8 @@
 // VectorSet: the vectors of some rows of one segment in one space. A segment has one set for each
 // space written with it, and may get further ones later (patches) as a lagging space catches up.
-// Stored as float16 (float32 where a value would not fit), or in lists that are searched without
-// reading all of them (vector_lists.h); cosine spaces hold unit vectors. Format:
-// docs/formats/vectors.md.
+// Stored as float16 (float32 where that would lose something: vector_precision.h), or in lists that
+// are searched without reading all of them (vector_lists.h); cosine spaces hold unit vectors.
+// Format: docs/formats/vectors.md.
 //
 // Owns: VectorSet is a view into a file's bytes. Threads: const and safe. Errors: damaged.
 #pragma once

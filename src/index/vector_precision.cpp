@@ -1,0 +1,62 @@
+#include "index/vector_precision.h"
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "base/check.h"
+#include "index/vector_epoch.h"
+#include "index/vector_kernels.h"
+
+namespace headrace::index {
+namespace {
+
+constexpr size_t kQueries = 64;
+// Half the squared distance to the nearest of the sample, as a share of the mean squared length,
+// that three quarters of the rows must exceed. Measured on 60,000 rows: at 0.13 binary16 costs 0.1
+// % of the ten nearest, at 0.016 2 %, at 0.002 13 %; passages of text are at 0.35.
+constexpr float kNearestMin = 0.1f;
+
+}  // namespace
+
+bool fits_f16(std::span<const float> vector, std::span<uint16_t> halves, std::span<float> back) {
+  const VectorKernels& kernels = vector_kernels();
+  kernels.f32_to_f16(vector.data(), halves.data(), vector.size());
+  kernels.f16_to_f32(halves.data(), back.data(), vector.size());
+  const float error = kernels.l2_f32(vector.data(), back.data(), vector.size());
+  const float length = kernels.dot_f32(vector.data(), vector.data(), vector.size());
+  return error <= length * (1.0f / (512.0f * 512.0f));  // false for infinite and not a number
+}
+
+bool tells_rows_apart(std::span<const float> rows, uint32_t dimension) {
+  HR_CHECK(rows.size() == kPrecisionSample * dimension, "the sample has another size");
+  const VectorKernels& kernels = vector_kernels();
+  const size_t padded = padded_length(dimension);
+  std::vector<float> sample(kPrecisionSample * padded);
+  std::vector<float> queries(kQueries * padded);
+  std::vector<float> squares(kPrecisionSample);
+  constexpr size_t kStep = kPrecisionSample / kQueries;
+  double mean = 0;
+  for (size_t i = 0; i < kPrecisionSample; ++i) {
+    float* const row = sample.data() + i * padded;
+    std::copy_n(rows.data() + i * dimension, dimension, row);
+    if (i % kStep == 0) std::copy_n(row, dimension, queries.data() + i / kStep * padded);
+    squares[i] = kernels.dot_f32(row, row, padded);
+    mean += squares[i] / static_cast<double>(kPrecisionSample);
+  }
+  std::vector<float> products(kQueries * kPrecisionSample);
+  multiply_rows(sample.data(), kPrecisionSample, queries.data(), kQueries, padded, products.data(),
+                kPrecisionSample);
+  std::vector<float> nearest(kQueries, std::numeric_limits<float>::infinity());
+  for (size_t q = 0; q < kQueries; ++q) {
+    for (size_t i = 0; i < kPrecisionSample; ++i) {
+      if (i == q * kStep) continue;
+      const float half = (squares[q * kStep] + squares[i]) / 2 - products[q * kPrecisionSample + i];
+      nearest[q] = std::min(nearest[q], half);
+    }
+  }
+  std::ranges::nth_element(nearest, nearest.begin() + kQueries / 4);
+  return nearest[kQueries / 4] >= kNearestMin * mean;
+}
+
+}  // namespace headrace::index

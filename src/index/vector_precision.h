@@ -1,0 +1,23 @@
+// Whether binary16 keeps vectors well enough: it rounds a component to 11 bits, which is less than
+// what tells rows apart, unless these lie far closer together than they are long.
+//
+// Owns: nothing. Threads: pure functions. Errors: none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace headrace::index {
+
+// So many rows tell it. Sets of fewer stay in binary32.
+inline constexpr size_t kPrecisionSample = 1024;
+
+// Whether the vector survives: no value is too large, and no more than 1/512 of its length is lost
+// (tiny values). `halves` and `back`, of its length, become its rounded form.
+bool fits_f16(std::span<const float> vector, std::span<uint16_t> halves, std::span<float> back);
+
+// `rows`: kPrecisionSample vectors of `dimension`, of a set's rows.
+bool tells_rows_apart(std::span<const float> rows, uint32_t dimension);
+
+}  // namespace headrace::index
