@@ -49,6 +49,7 @@ class Repairer {
     for (const ManifestSegment& entry : manifest_.segments) HR_TRY(take_segment(entry));
     take_deletes();
     supersede();
+    retire_past_states();
     HR_TRY(write_log());
     HR_TRY(publish());
     for (const std::string& damaged : damaged_) {
@@ -330,6 +331,45 @@ class Repairer {
         older.deleted = std::move(deleted);
         at->second = {s, d};
       }
+    }
+  }
+
+  // States of the past of which a file is damaged or missing are no states any more.
+  void retire_past_states() {
+    const std::set<std::string> known(damaged_.begin(), damaged_.end());
+    std::map<std::string, bool> whole;  // by path
+    const auto is_whole = [&](FileKind kind, SectionFileType type, uint64_t number,
+                              const SectionFileSeal& seal) {
+      const std::string path = path_of(kind, number);
+      const auto [at, fresh] = whole.emplace(path, false);
+      if (!fresh || known.contains(path)) return at->second;
+      const auto mapped = files_.map(path);
+      if (!mapped) return false;
+      const auto file = SectionFile::open((*mapped)->bytes(), path, type, UINT64_MAX);
+      at->second = file && file->seal() == seal && file->check_all();
+      if (!at->second) damaged_.push_back(path);
+      return at->second;
+    };
+    for (const uint64_t number : manifests_) {
+      const std::string path = path_of(FileKind::manifest, number);
+      if (known.contains(path)) continue;
+      const auto past = load_manifest(files_, path_, number);
+      if (!past) {
+        damaged_.push_back(path);
+        continue;
+      }
+      bool all = past->deletes_file == 0 || is_whole(FileKind::deletes, SectionFileType::deletes,
+                                                     past->deletes_file, past->deletes_seal);
+      for (const ManifestSegment& entry : past->segments) {
+        all = is_whole(FileKind::segment, SectionFileType::segment, entry.file, entry.seal) && all;
+        for (const ManifestPatch& patch : entry.patches) {
+          all =
+              is_whole(FileKind::vectors, SectionFileType::vectors, patch.file, patch.seal) && all;
+        }
+      }
+      if (all) continue;
+      if (past->is_whole) lose(fmt::format("state {} of the past", number));
+      damaged_.push_back(path);
     }
   }
 

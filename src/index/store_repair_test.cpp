@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "index/history.h"
 #include "index/log.h"
 #include "index/manifest.h"
 #include "index/store_model.h"
@@ -152,6 +153,58 @@ TEST(Repair, SavesWhatDamageLeaves) {
     }
   }
   EXPECT_GT(saved_rows * 100, all_rows * 60) << saved_rows << " of " << all_rows;
+}
+
+TEST(Repair, StatesOfThePastGoWithTheirDamagedFiles) {
+  SimulatedFileSystem whole(1);
+  WriterOptions options;
+  options.background = false;
+  {
+    auto writer = std::move(*Writer::open(whole, kFolder, options));
+    ASSERT_TRUE(writer->set_history({.count = 5}));
+    for (int n = 0; n < 4; ++n) {
+      DocumentWrite document;
+      document.source = fmt::format("d{}", n % 2);
+      Row row;
+      row.key = row_key(document.source, 0);
+      row.source = document.source;
+      row.text = fmt::format("text {}", n);
+      document.rows.push_back(std::move(row));
+      ASSERT_TRUE(writer->put(std::move(document)) && writer->flush());
+    }
+    ASSERT_TRUE(writer->optimize());
+  }
+  const size_t states = past_states(whole, kFolder)->size();
+  ASSERT_GE(states, 3U);
+  const ModelState before = state_of(whole, kFolder);
+  size_t only_past = 0;
+  for (const std::string kind : {"segment-", "deletes-"}) {
+    for (const std::string& path : files_of(whole, kind)) {
+      SCOPED_TRACE(path);
+      for (const bool missing : {false, true}) {
+        const auto files = whole.after_kill();
+        if (missing) {
+          ASSERT_TRUE(files->remove(path));
+        } else {
+          files->flip_bit(path, files->content(path).size() * 4);
+        }
+        ASSERT_FALSE(verify(*files, kFolder)->ok());
+        const auto report = repair(*files, kFolder);
+        ASSERT_TRUE(report) << report.error().text();
+        EXPECT_FALSE(report->lost.empty());
+        const auto verified = verify(*files, kFolder);
+        EXPECT_TRUE(verified->ok()) << verified->problems.front();
+        const std::vector<PastState> left = *past_states(*files, kFolder);
+        EXPECT_LT(left.size(), states);
+        for (const PastState& state : left) {
+          const auto past = snapshot_at(*files, kFolder, std::to_string(state.manifest));
+          EXPECT_TRUE(past) << past.error().text();
+        }
+        if (state_of(*files, kFolder).documents == before.documents) ++only_past;
+      }
+    }
+  }
+  EXPECT_GT(only_past, 2U);  // most files belong to the past alone
 }
 
 TEST(Repair, FindsTheSegmentsWithoutAManifest) {
