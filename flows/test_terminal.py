@@ -67,6 +67,52 @@ def test_completion_knows_the_values(tmp_path, headrace):
     assert done.stdout.split() == ["hybrid", "vector", "text"]
 
 
+def test_completion_knows_commands_of_commands(tmp_path, headrace):
+    (tmp_path / "script").write_text(headrace.run("completion", "bash").stdout)
+    (tmp_path / "model.txt").touch()
+    for words, wanted in (
+        ("space ''", {"add", "drop", "list"}),
+        ("models c", {"check"}),
+        ("info ''", {"model.txt", "script"}),
+    ):
+        asked = f"COMP_WORDS=(headrace {words}) COMP_CWORD=2; _headrace; echo ${{COMPREPLY[@]}}"
+        done = subprocess.run(["bash", "-c", f"source ./script; {asked}"], cwd=tmp_path, capture_output=True, text=True)
+        assert wanted <= set(done.stdout.split()), words
+
+
+def test_one_is_no_plural_and_nothing_failed(tmp_path, headrace):
+    (tmp_path / "a.txt").write_text("one row")
+    said = headrace.run("index", "a.txt", "--into", "kb", "--model", "none").stdout
+    assert said.startswith("1 document in kb: 1 added") and "\n1 row, " in said
+    assert headrace.run("errors", "kb").stdout == "no document failed\n"
+    assert headrace.run("delete", "kb", "--filter", "source = 'a.txt'").stdout == "1 row removed\n"
+
+
+def test_errors_name_a_remedy(tmp_path, headrace):
+    (tmp_path / "a.txt").write_text("one row")
+    (tmp_path / "b.pdf").write_bytes(b"%PDF-1.7 cut")
+    said = headrace.run("index", ".", "--into", "kb", "--model", "none", "--dry-run").stdout
+    assert "1 failed" in said and "headrace errors" not in said
+    headrace.run("index", ".", "--into", "kb", "--model", "none")
+    said = headrace.run("export", "kb", "--to", "nowhere/rows.jsonl", code=1).stderr
+    assert "its folder is not there" in said and "make the folder" in said
+    said = headrace.run("index", "a.txt", "--into", "/proc/kb", "--model", "none", code=1).stderr
+    assert "/proc/kb" in said and "on a disk" in said
+    assert "-- '-word'" in headrace.run("search", "kb", "-word", code=2).stderr
+
+
+def test_rows_left_without_vectors_are_told(tmp_path, headrace):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.txt").write_text("the first text")
+    headrace.run("index", "docs", "--into", "kb")
+    (docs / "b.txt").write_text("the second text")
+    said = headrace.run("index", "docs", "--into", "kb", "--model", "none").stdout
+    assert "1 row without vectors" in said
+    assert headrace.json("index", "docs", "--into", "kb", "--model", "none")["without_vectors"] == 1
+    assert headrace.json("index", "docs", "--into", "kb")["without_vectors"] == 0
+
+
 def test_what_is_only_a_title_is_found(tmp_path, headrace):
     docs = tmp_path / "docs"
     docs.mkdir()

@@ -8,8 +8,10 @@ namespace headrace::cli {
 
 namespace {
 
+// What may follow: its own commands, and its options.
 std::string words_of(const CLI::App& app) {
   std::string words;
+  for (const CLI::App* command : app.get_subcommands({})) words += " " + command->get_name();
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) words += " --" + name;
     for (const std::string& name : option->get_snames()) words += " -" + name;
@@ -29,11 +31,12 @@ std::string values_of(const CLI::Option& option) {
 }
 
 std::string bash_script(const CLI::App& app) {
-  std::string commands;
   std::string cases;
   std::string values;
+  std::string seconds;
   for (const CLI::App* command : app.get_subcommands({})) {
-    commands += " " + command->get_name();
+    if (!command->get_subcommands({}).empty())
+      seconds += fmt::format("|2:{}:*", command->get_name());
     cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), words_of(*command));
     for (const CLI::Option* option : command->get_options()) {
       const std::string known = values_of(*option);
@@ -45,17 +48,19 @@ std::string bash_script(const CLI::App& app) {
   }
   return fmt::format(
       "_headrace() {{\n"
-      "  local current=\"${{COMP_WORDS[COMP_CWORD]}}\" words=\"{}{}\"\n"
+      "  local current=\"${{COMP_WORDS[COMP_CWORD]}}\" words=\"{}\"\n"
       "  if [ \"$COMP_CWORD\" -gt 1 ]; then\n"
       "    case \"${{COMP_WORDS[1]}}:${{COMP_WORDS[COMP_CWORD-1]}}\" in\n{}    esac\n"
       "    case \"${{COMP_WORDS[1]}}\" in\n{}    esac\n"
-      "    case \"$current\" in -*) ;; *) COMPREPLY=( $(compgen -f -- \"$current\") ); return ;; "
-      "esac\n"
+      "    case \"$COMP_CWORD:${{COMP_WORDS[1]}}:$current\" in\n"
+      "    *:-*{}) ;;\n"
+      "    *) COMPREPLY=( $(compgen -f -- \"$current\") ); return ;;\n"
+      "    esac\n"
       "  fi\n"
       "  COMPREPLY=( $(compgen -W \"$words\" -- \"$current\") )\n"
       "}}\n"
       "complete -o filenames -F _headrace headrace\n",
-      commands, words_of(app), values, cases);
+      words_of(app), values, cases, seconds);
 }
 
 std::string zsh_script(const CLI::App& app) {

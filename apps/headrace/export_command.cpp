@@ -26,7 +26,7 @@ void add_export_command(CLI::App& app, Invocation& invocation) {
       if (invocation.json && *target != "-") {
         HR_TRY(print_line(fmt::format("{{\"rows\":{}}}", rows)));
       } else if (*target != "-") {
-        fmt::print("{} rows in {}\n", human_count(rows), *target);
+        fmt::print("{} in {}\n", counted(rows, "row"), *target);
       }
       return 0;
     };

@@ -21,22 +21,31 @@ constexpr uint64_t kErrorsShown = 20;
 
 void print_summary(const IngestOptions& options, const IngestReport& report) {
   const uint64_t documents = report.added + report.updated + report.unchanged;
-  fmt::print("{}{} documents in {}: {} added, {} updated, {} unchanged",
-             options.dry_run ? "would be: " : "", human_count(documents), options.kb,
-             human_count(report.added), human_count(report.updated), human_count(report.unchanged));
+  fmt::print("{}{} in {}: {} added, {} updated, {} unchanged", options.dry_run ? "would be: " : "",
+             counted(documents, "document"), options.kb, human_count(report.added),
+             human_count(report.updated), human_count(report.unchanged));
   if (report.removed > 0) fmt::print(", {} removed", human_count(report.removed));
   if (report.failed > 0) fmt::print(", {}", yellow(fmt::format("{} failed", report.failed)));
-  fmt::print("\n{} rows", human_count(report.rows));
+  fmt::print("\n{}", counted(report.rows, "row"));
   if (report.tokens > 0) {
-    fmt::print(", {} tokens embedded ({} a second)", human_count(report.tokens),
+    fmt::print(", {} embedded ({} a second)", counted(report.tokens, "token"),
                human_count(static_cast<uint64_t>(static_cast<double>(report.tokens) /
                                                  std::max(report.seconds, 1e-3))));
+  }
+  if (report.reused > 0) {
+    fmt::print(", {} known from before", counted(report.reused, "vector"));
   }
   fmt::print(", {} read in {}, searchable after {}, peak memory {}\n", human_bytes(report.bytes_in),
              human_seconds(report.seconds), human_seconds(report.searchable_seconds),
              human_bytes(report.peak_rss_bytes));
-  if (report.failed > 0)
+  if (report.failed > 0 && !options.dry_run)
     fmt::print("{}\n", dim(fmt::format("headrace errors {} lists what failed", options.kb)));
+  if (report.without_vectors > 0) {
+    fmt::print("{}\n",
+               yellow(fmt::format("{} without vectors, found by words only, until headrace index "
+                                  "runs without --model none",
+                                  counted(report.without_vectors, "row"))));
+  }
   if (report.interrupted) {
     fmt::print("{}\n", yellow("interrupted: what is above is kept; the same command goes on"));
   }

@@ -25,13 +25,14 @@ CLI::App* add(CLI::App& app, Invocation& invocation, const std::string& name,
 
 void print_segments(const std::vector<index::SegmentInfo>& segments) {
   for (const index::SegmentInfo& segment : segments) {
-    fmt::print("  {}: {} rows ({} deleted) of {} documents, {}",
+    fmt::print("  {}: {} ({} deleted) of {}, {}",
                segment.file == 0 ? "in memory" : fmt::format("segment-{:016x}", segment.file),
-               human_count(segment.rows), human_count(segment.deleted_rows),
-               human_count(segment.documents), human_bytes(segment.bytes));
+               counted(segment.rows, "row"), human_count(segment.deleted_rows),
+               counted(segment.documents, "document"), human_bytes(segment.bytes));
     for (const auto& [space, rows] : segment.vectors)
-      fmt::print(", {} vectors \"{}\"", human_count(rows), space);
-    if (segment.late_files > 0) fmt::print(", {} files of late vectors", segment.late_files);
+      fmt::print(", {} \"{}\"", counted(rows, "vector"), space);
+    if (segment.late_files > 0)
+      fmt::print(", {} of late vectors", counted(segment.late_files, "file"));
     fmt::print("\n");
   }
 }
@@ -45,13 +46,13 @@ Result<int> run_info(const std::string& kb, bool list_segments, bool json) {
         print_line(list_segments ? info_json(info, snapshot->segment_infos()) : info_json(info)));
     return 0;
   }
-  fmt::print("{}\n  {} documents, {} rows, {} failed\n  {} in {} segments, {} in the log\n",
-             bold(shown(kb)), human_count(info.documents), human_count(info.rows),
-             human_count(info.failed), human_bytes(info.bytes_on_disk), info.segments,
-             human_bytes(info.log_bytes));
+  fmt::print("{}\n  {}, {}, {} failed\n  {} in {}, {} in the log\n", bold(shown(kb)),
+             counted(info.documents, "document"), counted(info.rows, "row"),
+             human_count(info.failed), human_bytes(info.bytes_on_disk),
+             counted(info.segments, "segment"), human_bytes(info.log_bytes));
   for (const index::SpaceInfo& known : info.spaces) {
-    fmt::print("  vectors \"{}\": {} × {} of {} rows ({})\n", known.space.name,
-               human_count(known.rows), known.space.dimension, human_count(info.rows),
+    fmt::print("  vectors \"{}\": {} × {} of {} ({})\n", known.space.name, human_count(known.rows),
+               known.space.dimension, counted(info.rows, "row"),
                known.space.model.empty() ? "your own" : known.space.model);
   }
   if (info.spaces.empty()) fmt::print("  no vectors: search by words\n");
@@ -99,9 +100,9 @@ Result<int> run_errors(const std::string& kb, bool json) {
     fmt::print("{} ({}, {})\n  {}\n", bold(shown(failed.source)), failed.stage,
                error_code_name(failed.error.code()), shown(reason_of(failed)));
   }
-  fmt::print("{}\n",
-             dim(fmt::format("{} failed documents; the next headrace index tries them again",
-                             errors.size())));
+  fmt::print("{}\n", errors.empty() ? "no document failed"
+                                    : dim(counted(errors.size(), "failed document") +
+                                          "; the next headrace index tries again"));
   return 0;
 }
 
@@ -113,7 +114,7 @@ Result<int> run_optimize(const std::string& kb, bool json) {
   if (json) {
     HR_TRY(print_line(info_json(info)));
   } else {
-    fmt::print("{} rows in {} segments, {}\n", human_count(info.rows), info.segments,
+    fmt::print("{} in {}, {}\n", counted(info.rows, "row"), counted(info.segments, "segment"),
                human_bytes(info.bytes_on_disk));
   }
   return 0;
@@ -124,7 +125,7 @@ Result<int> run_backup(const std::string& kb, const std::string& target, bool co
   if (json) {
     HR_TRY(print_line(backup_json(report)));
   } else {
-    fmt::print("{} files ({} linked), {} in {}\n", report.files, report.linked,
+    fmt::print("{} ({} linked), {} in {}\n", counted(report.files, "file"), report.linked,
                human_bytes(report.bytes), target);
   }
   return 0;
@@ -184,8 +185,8 @@ Result<int> run_repair(const std::string& kb, bool json) {
   for (const std::string& lost : report.lost)
     fmt::print("{} {}\n", red("lost:", Stream::out), shown(lost));
   for (const std::string& moved : report.moved) fmt::print("kept: {}\n", shown(moved));
-  fmt::print("{} rows of {} documents are there; the next headrace index reads again what is not\n",
-             human_count(report.rows), human_count(report.documents));
+  fmt::print("there: {} of {}; the next headrace index reads again what is not\n",
+             counted(report.rows, "row"), counted(report.documents, "document"));
   return 0;
 }
 
@@ -195,7 +196,7 @@ Result<int> run_delete(const std::string& kb, const std::string& filter, bool js
   if (json) {
     HR_TRY(print_line(fmt::format("{{\"removed\":{}}}", removed)));
   } else {
-    fmt::print("{} rows removed\n", human_count(removed));
+    fmt::print("{} removed\n", counted(removed, "row"));
   }
   return 0;
 }

@@ -175,8 +175,10 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& done) {  // --help, --version
     return app.exit(done);
   } catch (const CLI::ParseError& wrong) {
-    return end_with(Error(ErrorCode::invalid_argument, wrong.what(),
-                          "see headrace --help, or headrace COMMAND --help"),
+    std::string hint = "see headrace --help, or headrace COMMAND --help";
+    if (app.got_subcommand("search"))
+      hint += "; a query that begins with - goes last, after --: headrace search KB -- '-word'";
+    return end_with(Error(ErrorCode::invalid_argument, wrong.what(), std::move(hint)),
                     asks_for_json(argc, argv));
   }
   install_signals();

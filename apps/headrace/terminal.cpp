@@ -84,6 +84,12 @@ std::string human_count(uint64_t count) {
   return digits;
 }
 
+std::string counted(uint64_t count, std::string_view one, std::string_view many) {
+  if (count == 1) return fmt::format("1 {}", one);
+  return many.empty() ? fmt::format("{} {}s", human_count(count), one)
+                      : fmt::format("{} {}", human_count(count), many);
+}
+
 std::string human_seconds(double seconds) {
   if (seconds < 10) return fmt::format("{:.2f} s", seconds);
   if (seconds < 60) return fmt::format("{:.0f} s", seconds);

@@ -30,8 +30,10 @@ std::string yellow(std::string_view text, Stream stream = Stream::out);
 // U+FFFD.
 std::string shown(std::string_view text);
 
-std::string human_bytes(uint64_t bytes);    // "12.3 MiB"
-std::string human_count(uint64_t count);    // "1,234"
+std::string human_bytes(uint64_t bytes);  // "12.3 MiB"
+std::string human_count(uint64_t count);  // "1,234"
+// "1 row", "1,234 rows"; of other words the plural is given.
+std::string counted(uint64_t count, std::string_view one, std::string_view many = {});
 std::string human_seconds(double seconds);  // "1 m 05 s"
 // "512", "64MiB", "1GiB", "2g" → bytes.
 Result<uint64_t> parse_bytes(const std::string& text);

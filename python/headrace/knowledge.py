@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from . import _arguments, _native
 from ._escape import escape
+from ._packages import needed
 from .errors import InvalidArgument
 from .models import Model
 
@@ -34,6 +35,23 @@ class Hit(Mapping[str, Any]):
 
     __slots__ = ("_fields",)
 
+    key: str
+    score: float
+    source: str
+    title: str
+    text: str
+    heading: str
+    modality: str
+    via: str
+    start: float | None
+    end: float | None
+    page: int | None
+    line: int | None
+    span: list[int]
+    thumbnail: str | None
+    metadata: dict[str, Any]
+    matches: list[list[int]]
+
     def __init__(self, fields: dict[str, Any]) -> None:
         self._fields = fields
 
@@ -45,6 +63,9 @@ class Hit(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         return self._fields[name]
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._fields})
 
     def __reduce__(self) -> tuple[type[Hit], tuple[dict[str, Any]]]:
         return Hit, (self._fields,)
@@ -100,7 +121,7 @@ class Hits(Sequence[Hit]):
 
     def arrow(self) -> pyarrow.Table:
         """A pyarrow.Table; metadata is a column of JSON."""
-        import pyarrow as pa
+        pa = needed("pyarrow")
 
         columns = ["key", "score", "source", "title", "text", "heading", "modality", "via"]
         columns += ["start", "end", "page", "line"]
@@ -116,18 +137,17 @@ class Hits(Sequence[Hit]):
         return self.arrow().__arrow_c_stream__(requested_schema)
 
     def to_pandas(self) -> pandas.DataFrame:
+        needed("pandas")
         return self.arrow().to_pandas()
 
     def to_polars(self) -> Any:
-        import polars
-
-        return polars.from_arrow(self.arrow())
+        return needed("polars").from_arrow(self.arrow())
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{hit.score:.3f}</td><td><b>{escape(hit.title or '')}</b><br>"
             f"<small>{escape(hit.source)}{f' page {hit.page}' if hit.page else ''}</small></td>"
-            f"<td style='text-align:left'>{hit._marked()}</td></tr>"
+            f"<td style='text-align:left;white-space:pre-line'>{hit._marked()}</td></tr>"
             for hit in self._hits
         )
         return f"<table><tr><th>score</th><th>source</th><th>text</th></tr>{rows}</table>"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._packages import needed
 from .errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -266,14 +267,14 @@ class _Texts:
 
 
 def _probe_batch() -> Any:
-    import pyarrow as pa
+    pa = needed("pyarrow")
 
     return pa.record_batch({"text": pa.array(["dimension"], pa.utf8())})
 
 
 def _arrow_caller(fn: Callable[[Any], Any]) -> Callable[[object, int], np.ndarray]:
     def call(capsule: object, count: int) -> np.ndarray:
-        import pyarrow as pa
+        pa = needed("pyarrow")
 
         batch = pa.RecordBatchReader.from_stream(_Texts(capsule)).read_next_batch()
         return _matrix(fn(batch), count)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from . import _native
 from ._escape import escape
+from ._packages import needed
 from .errors import Error, InvalidArgument
 from .models import Model
 
@@ -23,8 +24,10 @@ _ID_NAMES = ("id", "_id")
 
 
 class Report(NamedTuple):
-    """What a run did. `documents` counts added, updated, unchanged, removed and failed;
-    `embedding` reused texts and, of a remote endpoint, requests, retries and cost."""
+    """What a run did. `documents` counts added, updated, unchanged, removed and failed; `tokens`
+    those embedded in this run; `embedding` reused texts and, of a remote endpoint, requests, retries
+    and cost; `without_vectors` rows that a run without the model left to be found by words only;
+    `failures` the first documents that failed: {"source", "stage", "code", "message"}."""
 
     documents: dict[str, int]
     rows: int
@@ -33,12 +36,17 @@ class Report(NamedTuple):
     seconds: float
     peak_rss_bytes: int
     searchable_seconds: float
+    without_vectors: int = 0
+    failures: list[dict[str, str]] = []
     embedding: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.documents.items() if count)
+        reused = self.embedding.get("reused", 0)
+        known = f" and {reused:,} known vector{'' if reused == 1 else 's'}" if reused else ""
         return (
-            f"Report({counts or 'nothing'}; {self.rows:,} rows, {self.tokens:,} tokens in "
+            f"Report({counts or 'nothing'}; {self.rows:,} rows, {self.tokens:,} tokens"
+            f"{known} in "
             f"{self.seconds:.2f} s, peak {self.peak_rss_bytes / 2**20:.0f} MiB)"
         )
 
@@ -48,14 +56,19 @@ class Report(NamedTuple):
             for name, value in [
                 *((f"documents {name}", f"{count:,}") for name, count in self.documents.items()),
                 ("rows", f"{self.rows:,}"),
-                ("tokens", f"{self.tokens:,}"),
+                ("tokens embedded", f"{self.tokens:,}"),
+                ("vectors known before", f"{self.embedding.get('reused', 0):,}"),
                 ("bytes read", f"{self.bytes_in:,}"),
                 ("seconds", f"{self.seconds:.2f}"),
                 ("searchable after, s", f"{self.searchable_seconds:.2f}"),
                 ("peak memory, MiB", f"{self.peak_rss_bytes / 2**20:.0f}"),
             ]
         )
-        return f"<table>{cells}</table>"
+        failed = "".join(f"<li>{escape(failure['message'])}</li>" for failure in self.failures)
+        more = self.documents.get("failed", 0) - len(self.failures)
+        if more > 0:
+            failed += f"<li>and {more:,} more: headrace errors lists them</li>"
+        return f"<table>{cells}</table>" + (f"<p>Failed:</p><ul>{failed}</ul>" if failed else "")
 
 
 class Pipeline:
@@ -130,7 +143,7 @@ class Pipeline:
         """Keeps the rows for which condition(batch), a boolean array, is true."""
 
         def keep(batch: pyarrow.RecordBatch) -> Any:
-            import pyarrow as pa
+            pa = needed("pyarrow")
 
             mask = condition(batch)
             return batch.filter(mask if isinstance(mask, (pa.Array, pa.ChunkedArray)) else pa.array(mask, pa.bool_()))
@@ -221,7 +234,7 @@ class Pipeline:
 
     def to_arrow(self) -> pyarrow.Table:
         """Everything as one pyarrow.Table."""
-        import pyarrow as pa
+        pa = needed("pyarrow")
 
         batches = list(self.batches())
         if not batches:
@@ -232,6 +245,7 @@ class Pipeline:
         return pa.Table.from_batches(batches)
 
     def to_pandas(self) -> Any:
+        needed("pandas")
         return self.to_arrow().to_pandas()
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
@@ -242,8 +256,15 @@ class Pipeline:
     def __repr__(self) -> str:
         lines = [f"read({_short(self._source)})"]
         for name, argument in self._stages:
-            shown = getattr(argument, "__name__", argument)
-            lines.append(f"  .{name}({'' if shown is None else shown})")
+            if name in ("precision", "dimensions"):  # of embed()
+                lines[-1] = f"{lines[-1][:-1]}, {name}={argument!r})".replace("(, ", "(")
+                continue
+            shown = "" if argument is None else getattr(argument, "__name__", repr(argument))
+            if isinstance(argument, dict):
+                shown = ", ".join(f"{key.removeprefix('chunk_')}={value}" for key, value in argument.items())
+            elif isinstance(argument, Model):
+                shown = repr(argument.name)
+            lines.append(f"  .{name}({shown})")
         return "\n".join(lines)
 
     # -- from plan to native options ------------------------------------------------------------
@@ -267,7 +288,7 @@ class Pipeline:
 
     @staticmethod
     def _apply(batches: Iterable[Any], functions: list[Callable[..., Any]]) -> Iterator[Any]:
-        import pyarrow as pa
+        pa = needed("pyarrow")
 
         for batch in batches:
             results = [batch]
@@ -351,7 +372,7 @@ def _tell(message: str, hint: str, wrong: Exception, raised: list[Exception]) ->
 
 def _batches(stream: Any, raised: list[Exception]) -> Iterator[pyarrow.RecordBatch]:
     """What a native stream gives; its errors as ours, which Arrow would make OSErrors."""
-    import pyarrow as pa
+    pa = needed("pyarrow")
 
     try:
         yield from pa.RecordBatchReader.from_stream(stream)
@@ -374,7 +395,7 @@ class _Stream:
 
 def _changed_rows(rows: object, functions: list[Callable[..., Any]]) -> Any:
     """What the functions make of a group of rows; None where nothing is left."""
-    import pyarrow as pa
+    pa = needed("pyarrow")
 
     batches = list(Pipeline._apply(pa.RecordBatchReader.from_stream(_Stream(rows)), functions))
     return pa.Table.from_batches(batches) if batches else None

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/check.h"
+#include "embed/rounding.h"
 
 namespace headrace::embed {
 std::unexpected<Error> WeightReader::too_big(const std::string& name) const {
@@ -113,7 +115,7 @@ Status Linear::pack_bytes(WeightReader& reader, const Part& part, uint32_t colum
       int8_t* panel = bytes_.data() + begin * padded_ + place / panel_width_ * panel_width_ * depth;
       int sum = 0;
       for (size_t i = 0; i < count; ++i) {
-        const auto weight = static_cast<int8_t>(std::lround(values[begin + i] * inverse));
+        const auto weight = static_cast<int8_t>(nearest_whole(values[begin + i] * inverse));
         panel[(i / 4 * panel_width_ + place % panel_width_) * 4 + i % 4] = weight;
         sum += weight;
       }
@@ -128,17 +130,23 @@ Status Linear::pack_bytes(WeightReader& reader, const Part& part, uint32_t colum
 // half a step to each size at the most.
 Status Linear::pack_words(WeightReader& reader, const Part& part, uint32_t column) {
   constexpr float kLargest = 32767;
+  std::array<int16_t, kInputGroup> numbers;
   return take_rows(reader, part, [&](uint64_t row, const float* values) {
     const size_t place = column + row;
     for (size_t group = 0; group * kInputGroup < inputs_; ++group) {
       const size_t begin = group * kInputGroup;
       const size_t count = std::min(kInputGroup, inputs_ - begin);
-      float largest = 0;
-      double sum = 0;
-      for (size_t i = begin; i < begin + count; ++i) {
-        largest = std::max(largest, std::abs(values[i]));
-        sum += std::abs(values[i]);
+      // In four parts, so that one need not wait for the other.
+      constexpr size_t kParts = 4;
+      std::array<float, kParts> most{};
+      std::array<double, kParts> sums{};
+      for (size_t i = 0; i < count; ++i) {
+        const float size = std::abs(values[begin + i]);
+        most[i % kParts] = std::max(most[i % kParts], size);
+        sums[i % kParts] += size;
       }
+      const float largest = std::ranges::max(most);
+      const double sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
       const double bound = kInt16WeightsMax - static_cast<double>(count);
       const float step = std::max(largest / kLargest, static_cast<float>(sum / bound));
       const float inverse = step > 0 ? 1 / step : 0.0f;
@@ -147,8 +155,10 @@ Status Linear::pack_words(WeightReader& reader, const Part& part, uint32_t colum
           words_.data() + begin * padded_ + place / panel_width_ * panel_width_ * depth;
       for (size_t i = 0; i < count; ++i) {
         const float level = std::clamp(values[begin + i] * inverse, -kLargest, kLargest);
-        put_word(reader.kernels(), panel, depth, i, place % panel_width_,
-                 static_cast<int16_t>(std::lround(level)));
+        numbers[i] = static_cast<int16_t>(nearest_whole(level));
+      }
+      for (size_t i = 0; i < count; ++i) {
+        put_word(reader.kernels(), panel, depth, i, place % panel_width_, numbers[i]);
       }
       weight_steps_.data()[group * padded_ + place] = step;
     }

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "embed/layers.h"
+#include "embed/rounding.h"
 
 namespace headrace::embed {
 namespace {
@@ -55,9 +56,12 @@ void WordTable::put(size_t word, const float* values) {
     steps_.data()[place] = step;
     uint8_t* const high = packed_.data() + place * kGroupBytes;
     uint8_t* const low = high + kGroup;
+    int32_t numbers[kGroup] = {};
+    for (size_t i = 0; i < part.size() && width > 0; ++i) {
+      numbers[i] = nearest_whole(part[i] / width);
+    }
     for (size_t i = 0; i < part.size(); ++i) {
-      const long number = width > 0 ? std::lround(part[i] / width) : 0;
-      const auto bits = static_cast<uint32_t>(number + kZero);
+      const auto bits = static_cast<uint32_t>(numbers[i] + kZero);
       high[i] = static_cast<uint8_t>(bits >> 2);
       low[i % kLows] |= static_cast<uint8_t>((bits & 3) << (i / kLows * 2));
     }

@@ -211,6 +211,10 @@ class RealFileSystem : public FileSystem {
         const size_t parent = part.find_last_of('/', part.find_last_not_of('/'));
         HR_TRY(sync_folder(parent == std::string::npos ? "." : part.substr(0, parent + 1)));
       } else if (const int error = errno; error != EEXIST && !is_folder(part)) {
+        if (error == ENOENT) {  // /proc and its like
+          return fail(ErrorCode::not_found, fmt::format("no folder can be made at {}", part),
+                      "name a place on a disk");
+        }
         return os_fail(error, fmt::format("make folder {}", part));
       }
       if (slash == std::string::npos) break;
@@ -269,6 +273,11 @@ class RealFileSystem : public FileSystem {
       if (errno != EWOULDBLOCK) return os_fail(errno, fmt::format("lock {}", path));
       char holder[32] = {};
       const ssize_t got = ::pread(file.get(), holder, sizeof(holder) - 1, 0);
+      if (std::to_string(::getpid()) == holder) {
+        return fail(ErrorCode::busy, fmt::format("{} is held by this process ({})", path, holder),
+                    "it was opened for writing before and is still open: close that, or write "
+                    "through it");
+      }
       return fail(ErrorCode::busy,
                   fmt::format("{} is held by process {}", path, got > 0 ? holder : "(unknown)"),
                   "wait until that process ends, or stop it");

@@ -83,6 +83,10 @@ Result<uint64_t> export_rows(const index::Snapshot& snapshot, const std::string&
   // Written beside the target and renamed, so that a failed export leaves what was there.
   const std::string temporary = target + ".part";
   File file(std::fopen(temporary.c_str(), "wb"), std::fclose);
+  if (!file && errno == ENOENT) {
+    return fail(ErrorCode::not_found, fmt::format("write {}: its folder is not there", target),
+                "make the folder, or name another");
+  }
   if (!file) return os_fail(errno, fmt::format("write {}", target));
   Result<uint64_t> rows = arrow ? write_arrow(snapshot, file.get(), target, cancel)
                                 : write_jsonl(snapshot, file.get(), target, cancel);

@@ -93,6 +93,7 @@ class Run {
   Status remove_stale(const Outcome& outcome);
   Status prune();
   Status follow();
+  void count_rows_without_vectors();
   Status forget(std::string_view source, bool counted);
   StreamOptions stream_options() const;
   const IngestOptions& options_;
@@ -395,7 +396,11 @@ Status Run::take(Outcome&& outcome) {
         options_.on_error(*document.error);
       return {};
     case OutcomeKind::failed:
-      if (failed_.insert(document.source)) report_.failed += outcome.count;
+      if (failed_.insert(document.source)) {
+        report_.failed += outcome.count;
+        if (report_.failures.size() < IngestReport::kFailuresMax)
+          report_.failures.push_back(*document.error);
+      }
       progress_.failed.fetch_add(outcome.count, std::memory_order_relaxed);
       unreadable_.push_back(document.source);
       if (options_.on_error) options_.on_error(*document.error);
@@ -525,6 +530,14 @@ Status Run::follow() {
   }
 }
 
+void Run::count_rows_without_vectors() {
+  const index::Info info = writer_->snapshot()->info();
+  for (const index::SpaceInfo& space : info.spaces) {
+    if (space.space.name == settings_.main_space && space.rows < info.rows)
+      report_.without_vectors = info.rows - space.rows;
+  }
+}
+
 Result<IngestReport> Run::execute() {
   HR_TRY(open());
   if (filler_ && !options_.dry_run) filler_->start();
@@ -557,6 +570,7 @@ Result<IngestReport> Run::execute() {
   if (status && !options_.dry_run && !report_.interrupted) status = writer_->flush();
   if (filler_) filler_->stop();
   HR_TRY(status);
+  if (without_vectors_ && !options_.dry_run) count_rows_without_vectors();
   report_.tokens = progress_.tokens;
   report_.seconds = seconds_since(start_);
   report_.peak_rss_bytes = peak_resident_bytes();
@@ -566,6 +580,13 @@ Result<IngestReport> Run::execute() {
 }  // namespace
 
 std::string IngestReport::to_json() const {
+  nlohmann::ordered_json first = nlohmann::ordered_json::array();
+  for (const DocumentError& failed : failures) {
+    first.push_back({{"source", failed.source},
+                     {"stage", failed.stage},
+                     {"code", error_code_name(failed.error.code())},
+                     {"message", failed.error.message()}});
+  }
   return nlohmann::ordered_json{
       {"documents",
        {{"added", added},
@@ -579,9 +600,11 @@ std::string IngestReport::to_json() const {
       {"seconds", seconds},
       {"peak_rss_bytes", peak_rss_bytes},
       {"searchable_seconds", searchable_seconds},
+      {"without_vectors", without_vectors},
+      {"failures", std::move(first)},
       {"embedding",
        {{"reused", reused}, {"requests", requests}, {"retries", retries}, {"cost", cost}}}}
-      .dump();
+      .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 Result<IngestReport> ingest(const IngestOptions& options, Progress& progress,
