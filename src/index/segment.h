@@ -21,6 +21,7 @@
 #include "index/row_store.h"
 #include "index/section_file.h"
 #include "index/vectors.h"
+#include "runtime/cancel.h"
 
 namespace headrace::index {
 
@@ -70,7 +71,7 @@ class Segment {
   void forget() const;
 
   // Structure of every part (for verify); checksums are file().check_all().
-  Status check() const;
+  Status check(const CancelToken* cancel = nullptr) const;
 
  private:
   Segment() = default;

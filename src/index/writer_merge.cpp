@@ -96,11 +96,14 @@ Status LoggedWriter::write_merged(Merge& merge) const {
   if (merge.maps.row_count == 0 && merge.maps.document_count == 0) return {};
   const std::string path = path_of(FileKind::segment, merge.file);
   HR_ASSIGN(const auto file, FileSink::create(files_, path));
-  CancellableSink sink(*file, merge.is_fold ? cancel_fold_ : cancel_merge_);
+  const std::atomic<bool>& cancelled = merge.cancelled != nullptr ? *merge.cancelled
+                                       : merge.is_fold            ? cancel_fold_
+                                                                  : cancel_merge_;
+  CancellableSink sink(*file, cancelled);
   HR_TRY(merge_segments(inputs, merge.maps, merge.spaces,
                         {merge.file,
                          BlobCodec::zstd,
-                         {merge.lists, merge.is_fold ? &cancel_fold_ : &cancel_merge_},
+                         {merge.lists, &cancelled},
                          options_.background ? options_.memory_bytes_max / 2 : 0},
                         sink));
   HR_TRY(file->finish());
@@ -169,8 +172,9 @@ Status LoggedWriter::adopt(const Merge& merge, std::vector<HeldSegment>& segment
 }
 
 // While the log is empty, or at a moment when nobody writes: the calling thread merges.
-Status LoggedWriter::merge_now(Range range) {
+Status LoggedWriter::merge_now(Range range, const std::atomic<bool>* cancelled) {
   Merge merge = plan(range);
+  merge.cancelled = cancelled;
   merge.lists = true;
   const uint64_t number = state_->manifest().number;
   const Status status = [&]() HR_REQUIRES(mutex_) -> Status {

@@ -72,14 +72,14 @@ bool is_same(const DocumentContext& context, const std::string& source,
          state->settings == context.options.settings;
 }
 
-// The worker's time went into it, up to its limits.
-bool ended_a_worker(ErrorCode code) {
+// A worker's time went into it, up to some limit.
+bool came_to_a_limit(ErrorCode code) {
   return code == ErrorCode::crashed || code == ErrorCode::timed_out ||
-         code == ErrorCode::out_of_budget;
+         code == ErrorCode::out_of_budget || code == ErrorCode::too_large;
 }
 
-// What a document costs that ended a worker: nobody told how much was unpacked.
-constexpr uint64_t kLostWorkerBytes = 64ULL << 20;
+// What such a document costs: nobody told how much was made of it.
+constexpr uint64_t kAtLimitBytes = 64ULL << 20;
 
 class Task {
  public:
@@ -195,12 +195,12 @@ class Task {
   Status count_decoded(const std::string& source, const Result<Decoded>& result, uint64_t held,
                        UnpackedBytes unpacked) {
     if (!result) {
-      if (ended_a_worker(result.error().code())) unpacked.refused += kLostWorkerBytes;
+      if (came_to_a_limit(result.error().code())) unpacked.refused += kAtLimitBytes;
     } else {
       const uint64_t text = result->document.text.size();
       unpacked.passed_over = std::max(unpacked.passed_over, text - std::min(text, held));
       for (const MemberProblem& problem : result->problems) {
-        if (ended_a_worker(problem.error.code())) unpacked.refused += kLostWorkerBytes;
+        if (came_to_a_limit(problem.error.code())) unpacked.refused += kAtLimitBytes;
       }
     }
     return count_unpacked(*allowance_, source, unpacked);

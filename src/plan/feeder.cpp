@@ -235,8 +235,10 @@ Status Feeder::feed_given_records() {
     if (!given) return {};
     context_.parts.progress.documents_found.fetch_add(1, std::memory_order_relaxed);
     if (!*given) {
-      DocumentError& problem = given->error();
-      HR_TRY(deliver(failed_outcome(problem.source, "", problem.stage, std::move(problem.error))));
+      auto& [problem, count] = given->error();
+      Outcome failed = failed_outcome(problem.source, "", problem.stage, std::move(problem.error));
+      failed.count = count;
+      HR_TRY(deliver(std::move(failed)));
       continue;
     }
     RawDocument* const record = &**given;
