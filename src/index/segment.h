@@ -49,6 +49,9 @@ class ImageSink : public SectionSink {
   uint64_t size_ = 0;
 };
 
+// Whoever goes through all documents of a segment looks at so many before their pages are let go.
+inline constexpr uint32_t kDocumentsInSight = 1 << 16;
+
 class Segment {
  public:
   static Result<std::shared_ptr<const Segment>> open_file(FileSystem& files,

@@ -33,8 +33,8 @@ class CancellableSink : public SectionSink {
 };
 
 // Marks in the result what is marked in an input now.
-void carry_marks(const std::shared_ptr<const RowBitmap>& now, std::span<const uint32_t> map,
-                 uint32_t size, std::shared_ptr<RowBitmap>& marks) {
+void carry_marks(const std::shared_ptr<const RowBitmap>& now, const NumberMap& map, uint32_t size,
+                 std::shared_ptr<RowBitmap>& marks) {
   if (!now) return;
   for (uint32_t i = 0; i < map.size(); ++i) {
     if (map[i] == kDroppedRow || !now->test(i)) continue;
@@ -136,8 +136,9 @@ Status LoggedWriter::adopt(const Merge& merge, std::vector<HeldSegment>& segment
   std::shared_ptr<RowBitmap> deleted;
   std::shared_ptr<RowBitmap> stale;
   for (size_t i = 0; i < now.size(); ++i) {
-    carry_marks(now[i].deleted, merge.maps.rows[i], merged.segment->row_count(), deleted);
-    carry_marks(now[i].stale, merge.maps.documents[i], merged.segment->document_count(), stale);
+    carry_marks(now[i].deleted, merge.maps.rows[i].map(), merged.segment->row_count(), deleted);
+    carry_marks(now[i].stale, merge.maps.documents[i].map(), merged.segment->document_count(),
+                stale);
   }
   merged.deleted = std::move(deleted);
   merged.stale = std::move(stale);
@@ -156,8 +157,9 @@ Status LoggedWriter::adopt(const Merge& merge, std::vector<HeldSegment>& segment
             std::find(before->second.begin(), before->second.end(), set) != before->second.end();
         if (!known) fresh.push_back(set->set.get());
       }
-      for (uint32_t row = 0; row < merge.maps.rows[i].size() && !fresh.empty(); ++row) {
-        const uint32_t target = merge.maps.rows[i][row];
+      const NumberMap rows = merge.maps.rows[i].map();
+      for (uint32_t row = 0; row < rows.size() && !fresh.empty(); ++row) {
+        const uint32_t target = rows[row];
         if (target == kDroppedRow) continue;
         const bool any = std::any_of(fresh.begin(), fresh.end(), [&](const VectorSet* set) {
           return set->vector(row, vector);
