@@ -1,6 +1,10 @@
 """Sources that would grow without bound are stopped, and what failed in them is told by number."""
 
+import gzip
 import json
+import random
+
+import pytest
 
 import documents
 from test_containers import GOOD, errors, sources, write
@@ -32,6 +36,57 @@ def test_archives_in_a_mail_share_one_limit(headrace, tmp_path):
     assert headrace.index("docs")["documents"]["failed"] == 1
     assert "archives within archives" in errors(headrace)["docs/a.eml"]["message"]
     assert "docs/a.eml" in sources(headrace)
+
+
+ZEROS = gzip.compress(bytes(40 << 20), 9)
+EMPTY = f"<w:document {documents.WORD}><w:body>{'<w:p/>' * (4 << 20)}</w:body></w:document>"
+
+
+def mail_of(member: bytes, name: str) -> bytes:
+    return documents.eml_with_attachment(GOOD, name, member)
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zip", "tar", "docx", "mail", "deep"])
+def test_what_is_unpacked_and_refused_counts(headrace, tmp_path, kind):
+    """Each of these is refused by itself, after work a thousand times its size."""
+    name, bomb = {
+        "gzip": ("gz", ZEROS),
+        "zip": ("zip", documents.packed({"z": bytes(40 << 20)})),
+        "tar": ("tar.gz", gzip.compress(documents.tar({"z": bytes(40 << 20)}), 9)),
+        "docx": ("docx", documents.ooxml("word/document.xml", EMPTY)),
+        "mail": ("eml", mail_of(ZEROS, "z.gz")),
+        "deep": ("zip", documents.packed({"in.zip": documents.packed({"z.gz": ZEROS})})),
+    }[kind]
+    members = {"first.txt": GOOD} | {f"{n:02}.{name}": bomb for n in range(60)} | {"last.txt": GOOD}
+    write(tmp_path / "docs", {"a.txt": b"alpha", "b.zip": documents.packed(members), "c.txt": b"gamma"})
+    headrace.index("docs")
+    found = errors(headrace)
+    assert "archives within archives" in found["docs/b.zip"]["message"] and found["docs/b.zip"]["hint"]
+    assert found["docs/b.zip"]["message"].startswith("docs/b.zip: ")
+    assert "refused is docs/b.zip!" in found["docs/b.zip"]["message"]
+    assert len(found) <= 4, sorted(found)
+    kept = sources(headrace)
+    assert {"docs/a.txt", "docs/b.zip!first.txt", "docs/c.txt"} <= kept
+    assert "docs/b.zip!last.txt" not in kept
+    # What was there stays when it is read again.
+    headrace.index("docs")
+    assert kept <= sources(headrace) and "docs/b.zip" in errors(headrace)
+
+
+def test_one_bomb_among_documents_costs_them_nothing(headrace, tmp_path):
+    noise = random.Random(7)
+    text = " ".join(f"{noise.random():.9f}" for _ in range(60_000))
+    members = {"first.txt": GOOD, "z.gz": ZEROS, "text.txt": text, "last.txt": GOOD}
+    write(tmp_path / "docs", {"b.zip": documents.packed(members)})
+    headrace.index("docs")
+    assert set(errors(headrace)) == {"docs/b.zip!z.gz"}
+    assert {"docs/b.zip!first.txt", "docs/b.zip!text.txt", "docs/b.zip!last.txt"} <= sources(headrace)
+
+
+def test_a_log_that_packs_well_goes_in(headrace, tmp_path):
+    lines = "".join(f"connection {n} from host {n % 7} accepted\n" for n in range(3000))
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress((lines * 160).encode(), 9))
+    assert counts(headrace.index("a.log.gz")) == (1, 0, 0, 0, 0)
 
 
 def test_a_large_pdf_is_not_held_in_memory(headrace, tmp_path):

@@ -36,21 +36,23 @@ Status read_single(std::string_view name, std::string_view front, ByteStream& st
     member.bytes().resize(at + kStep);
     const Result<size_t> got = stream.read(member.bytes().data() + at, kStep);
     // Half a document is none: unlike an archive, nothing of it is whole.
-    if (!got) return output.problem("", got.error());
+    if (!got) {
+      output.refused(member.size());
+      return output.problem("", got.error());
+    }
     member.bytes().resize(at + *got);
-    if (member.size() > output.member_bytes_max()) return output.too_large("");
+    if (member.size() > output.member_bytes_max()) {
+      output.refused(member.size());
+      return output.too_large("");
+    }
     if (*got < kStep) return output.send(std::move(member));
   }
 }
 
-}  // namespace
-
-Status handle_archive(WorkerCall& call) {
-  HR_ASSIGN(const ArchiveRequest request, unpack_archive_request(call.params()));
+Status read_archive(std::string_view input, const ArchiveRequest& request, MemberOutput& output) {
   const ExpansionGuard guard(request.total_bytes_max);
-  MemberOutput output(call, request);
-  if (request.kind == "zip") return archive::read_zip(call.input(), guard, output);
-  HR_ASSIGN(const auto stream, archive::open_stream(request.kind, call.input(), guard));
+  if (request.kind == "zip") return archive::read_zip(input, guard, output);
+  HR_ASSIGN(const auto stream, archive::open_stream(request.kind, input, guard));
   std::string front(archive::kTarBlock, '\0');
   const Result<size_t> got = stream->read(front.data(), front.size());
   if (!got) return std::unexpected(got.error());
@@ -58,6 +60,15 @@ Status handle_archive(WorkerCall& call) {
   if (request.kind == "tar" || archive::is_tar_header(front))
     return archive::read_tar(front, *stream, output);
   return read_single(inner_name(request.outer_name), front, *stream, output);
+}
+
+}  // namespace
+
+Status handle_archive(WorkerCall& call) {
+  HR_ASSIGN(const ArchiveRequest request, unpack_archive_request(call.params()));
+  MemberOutput output(call, request);
+  HR_TRY(read_archive(call.input(), request, output));
+  return output.tell_unpacked();
 }
 
 }  // namespace headrace

@@ -1,10 +1,10 @@
 #include "archive_output.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/hash.h"
 #include "base/utf8.h"
-#include "batch/member.h"
 
 namespace headrace::archive {
 
@@ -31,13 +31,22 @@ std::string display_name(std::string_view raw) {
 
 std::string MemberOutput::unique_name(std::string_view raw) {
   const std::string name = display_name(raw);
-  std::string unique = name;
-  for (int n = 2; !seen_.insert(hash64(unique)).second; ++n) {
-    // Hostile archives hold a name very often; what comes then may share one.
-    if (n > 1000) break;
-    unique = name + " (" + std::to_string(n) + ")";
+  // The count stands with the first of a name, so that the next need not try them all again.
+  uint32_t& next = seen_[hash64(name)];
+  if (next == 0) {
+    next = 2;
+    return name;
   }
-  return unique;
+  for (;;) {
+    std::string unique = name + " (" + std::to_string(next++) + ")";
+    if (seen_.try_emplace(hash64(unique), 2).second) return unique;
+  }
+}
+
+Status MemberOutput::tell_unpacked() {
+  if (unpacked_.passed_over == 0 && unpacked_.refused == 0) return {};
+  const UnpackedBytes unpacked = std::exchange(unpacked_, {});
+  return call_.emit(static_cast<uint32_t>(WireFrame::unpacked), pack_unpacked(unpacked));
 }
 
 MemberOutput::Building MemberOutput::begin(std::string_view name, int64_t modified_ns,
@@ -59,6 +68,7 @@ Status MemberOutput::send(Building&& member) {
 }
 
 Status MemberOutput::problem(std::string_view name, Error error) {
+  HR_TRY(tell_unpacked());
   const MemberProblem problem{std::string(name), std::move(error)};
   return call_.emit(static_cast<uint32_t>(WireFrame::problem), pack_problem(problem));
 }

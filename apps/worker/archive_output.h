@@ -7,10 +7,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "base/result.h"
 #include "batch/archive_request.h"
+#include "batch/member.h"
 #include "runtime/worker_main.h"
 
 namespace headrace::archive {
@@ -37,6 +38,10 @@ class MemberOutput {
   };
   Building begin(std::string_view name, int64_t modified_ns, uint64_t bytes_expected);
   Status send(Building&& member);
+  // Bytes that were unpacked and are not sent: told before the next problem, and at the end.
+  void passed_over(uint64_t bytes) { unpacked_.passed_over += bytes; }
+  void refused(uint64_t bytes) { unpacked_.refused += bytes; }
+  Status tell_unpacked();
   // `name` empty: the archive itself.
   Status problem(std::string_view name, Error error);
   Status too_large(std::string_view name);
@@ -48,7 +53,9 @@ class MemberOutput {
  private:
   WorkerCall& call_;
   const ArchiveRequest& request_;
-  std::unordered_set<uint64_t> seen_;  // hashes of names
+  UnpackedBytes unpacked_;
+  // Hashes of names, and the number that the next one of that name gets.
+  std::unordered_map<uint64_t, uint32_t> seen_;
 };
 
 }  // namespace headrace::archive

@@ -203,6 +203,7 @@ class TarReader {
       member.bytes().resize(at + step);
       const Result<size_t> got = read_bytes(member.bytes().data() + at, step);
       if (!got || *got < step) {
+        output_.refused(at - member.header_bytes() + (got ? *got : 0));
         HR_TRY(output_.problem(name, got ? cut_off() : got.error()));
         return false;
       }
@@ -233,6 +234,8 @@ class TarReader {
     for (uint64_t left = bytes; left > 0;) {
       const size_t step = static_cast<size_t>(std::min<uint64_t>(left, sink.size()));
       const Result<size_t> got = read_bytes(sink.data(), step);
+      // Not what fills the last block of a member: it is no more than that.
+      if (bytes >= kTarBlock) output_.passed_over(got ? *got : 0);
       if (!got || *got == 0) {
         HR_TRY(output_.problem("", got ? cut_off() : lost(got.error())));
         return false;

@@ -79,17 +79,23 @@ class ZipReader {
       const size_t at = member.bytes().size();
       member.bytes().resize(at + kStep);
       const zip_int64_t got = zip_fread(file, member.bytes().data() + at, kStep);
-      if (got < 0)
+      if (got < 0) {
+        output_.refused(at - member.header_bytes());
         return output_.problem(name, member_error(zip_error_code_zip(zip_file_get_error(file))));
+      }
       member.bytes().resize(at + static_cast<size_t>(got));
       total_ += static_cast<uint64_t>(got);
       // All members together are measured against the whole file: parts of it may be used twice.
       if (const Status status = guard_.check(archive_bytes_, total_); !status) {
         stopped_ = true;
+        output_.refused(member.size());
         return output_.problem("", status.error());
       }
       if (got == 0) break;
-      if (member.size() > output_.member_bytes_max()) return output_.too_large(name);
+      if (member.size() > output_.member_bytes_max()) {
+        output_.refused(member.size());
+        return output_.too_large(name);
+      }
     }
     return output_.send(std::move(member));
   }

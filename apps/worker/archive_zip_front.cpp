@@ -127,7 +127,9 @@ class FrontReader {
                              bool size_known, uint32_t checksum, uint32_t size) {
     auto member = output_.begin(name, 0, size);
     size_t used = 0;
-    switch (inflate_front(data, output_.member_bytes_max(), guard_, member, used)) {
+    const Inflated inflated = inflate_front(data, output_.member_bytes_max(), guard_, member, used);
+    if (inflated != Inflated::whole) output_.refused(member.size());
+    switch (inflated) {
       case Inflated::whole:
         break;
       case Inflated::cut_off:
@@ -158,10 +160,12 @@ class FrontReader {
   Status send_checked(const std::string& name, MemberOutput::Building&& member, uint32_t checksum) {
     const std::string_view bytes = std::string_view(member.bytes()).substr(member.header_bytes());
     const uLong sum = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
-    if (sum != checksum)
+    if (sum != checksum) {
+      output_.refused(member.size());
       return output_.problem(name,
                              Error(ErrorCode::damaged, "its checksum in the zip archive is wrong",
                                    "get the archive anew"));
+    }
     return output_.send(std::move(member));
   }
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -42,7 +42,7 @@ class EmailReader {
 
   BlockWriter writer_;
   DecodedFile file_;
-  std::set<std::string> member_names_;
+  std::map<std::string, int> member_names_;  // how often each came
   size_t parts_ = 0;
   bool encrypted_ = false;
 };
@@ -99,8 +99,11 @@ void EmailReader::add_member(std::string name, std::string_view fallback, std::s
   }
   const size_t dot = std::min(name.rfind('.'), name.size());
   std::string unique = name;
-  for (int i = 2; !member_names_.insert(unique).second; ++i) {
-    unique = fmt::format("{} ({}){}", name.substr(0, dot), i, name.substr(dot));
+  // The count stands with the name, so that the next need not try them all again.
+  int& count = member_names_[name];
+  while (++count > 1) {
+    unique = fmt::format("{} ({}){}", name.substr(0, dot), count, name.substr(dot));
+    if (member_names_.try_emplace(unique, 1).second) break;
   }
   file_.members.push_back({std::move(unique), std::move(bytes), 0});
 }

@@ -17,6 +17,7 @@
 #include "rtf.h"
 #include "xlsx.h"
 #include "xml_document.h"
+#include "zip_package.h"
 
 namespace headrace {
 namespace {
@@ -40,6 +41,24 @@ Status emit_file(WorkerCall& call, Result<formats::DecodedFile>&& file) {
   return {};
 }
 
+// Tells how much was unpacked for a document or for none, before either.
+Status emit_unpacked(WorkerCall& call, uint64_t before, bool refused) {
+  const uint64_t bytes = formats::ZipPackage::bytes_unpacked() - before;
+  UnpackedBytes unpacked;
+  (refused ? unpacked.refused : unpacked.passed_over) = bytes;
+  return call.emit(static_cast<uint32_t>(WireFrame::unpacked), pack_unpacked(unpacked));
+}
+
+Result<Document> decode_office(std::string_view format, std::string_view bytes) {
+  if (format == "docx") return formats::decode_docx(bytes);
+  if (format == "pptx") return formats::decode_pptx(bytes);
+  if (format == "xlsx") return formats::decode_xlsx(bytes);
+  if (format == "odt" || format == "ods" || format == "odp") {
+    return formats::decode_odf(bytes, format);
+  }
+  return fail(ErrorCode::invalid_argument, "no office format \"" + std::string(format) + "\"");
+}
+
 }  // namespace
 
 void prepare_formats() {
@@ -47,18 +66,17 @@ void prepare_formats() {
 }
 
 Status handle_office(WorkerCall& call) {
-  const std::string_view format = call.params();
-  if (format == "docx") return emit_document(call, formats::decode_docx(call.input()));
-  if (format == "pptx") return emit_document(call, formats::decode_pptx(call.input()));
-  if (format == "xlsx") return emit_document(call, formats::decode_xlsx(call.input()));
-  if (format == "odt" || format == "ods" || format == "odp") {
-    return emit_document(call, formats::decode_odf(call.input(), format));
-  }
-  return fail(ErrorCode::invalid_argument, "no office format \"" + std::string(format) + "\"");
+  const uint64_t before = formats::ZipPackage::bytes_unpacked();
+  auto document = decode_office(call.params(), call.input());
+  HR_TRY(emit_unpacked(call, before, !document || document->text.empty()));
+  return emit_document(call, std::move(document));
 }
 
 Status handle_epub(WorkerCall& call) {
-  return emit_file(call, formats::decode_epub(call.input()));
+  const uint64_t before = formats::ZipPackage::bytes_unpacked();
+  auto file = formats::decode_epub(call.input());
+  HR_TRY(emit_unpacked(call, before, !file));
+  return emit_file(call, std::move(file));
 }
 
 Status handle_rtf(WorkerCall& call) {

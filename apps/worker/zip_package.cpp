@@ -72,7 +72,13 @@ std::unexpected<Error> member_failure(const std::string& what, std::string_view 
               "restore the file from a copy");
 }
 
+uint64_t unpacked_by_all = 0;
+
 }  // namespace
+
+uint64_t ZipPackage::bytes_unpacked() {
+  return unpacked_by_all;
+}
 
 void ZipPackage::Closer::operator()(struct zip* archive) const {
   zip_discard(archive);
@@ -142,6 +148,7 @@ Result<std::string> ZipPackage::read(std::string_view name) {
     if (got < 0) return member_failure(what_, key, zip_file_get_error(file.get()));
     if (got == 0) break;
     filled += static_cast<size_t>(got);
+    unpacked_by_all += static_cast<uint64_t>(got);
     if (filled > bound) return too_large(what_, key, "expands like a decompression bomb");
   }
   bytes.resize(filled);

@@ -37,6 +37,9 @@ class ZipPackage {
   Result<std::string> read_xml(std::string_view name);
   const std::string& what() const { return what_; }
 
+  // What all packages of this process have unpacked so far. It has one thread.
+  static uint64_t bytes_unpacked();
+
  private:
   struct Closer {
     void operator()(struct zip* archive) const;

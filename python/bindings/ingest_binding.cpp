@@ -3,6 +3,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
+#include <memory>
+#include <optional>
+
 #include "arrow_binding.h"
 #include "errors.h"
 #include "interruptible.h"
@@ -24,11 +28,13 @@ T option(const nb::dict& options, const char* name, T otherwise) {
   return nb::cast<T>(options[name]);
 }
 
-// What was given instead of a record: {"source","stage","code","message","hint"}.
+// What was given instead of a record: {"source","stage","code","message","hint"}, and the "count"
+// of documents that it stands for.
 GivenRecord failed_record(const nb::object& entry) {
   const auto field = [&](const char* name) { return nb::cast<std::string>(entry[name]); };
   Error error(error_code_by_name(field("code")), field("message"), field("hint"));
-  return std::unexpected(DocumentError{field("source"), field("stage"), std::move(error)});
+  return std::unexpected(GivenFailure{{field("source"), field("stage"), std::move(error)},
+                                      nb::cast<uint64_t>(entry.attr("get")("count", 1))});
 }
 
 GivenRecord given_record(const nb::object& entry) {
@@ -42,7 +48,7 @@ GivenRecord given_record(const nb::object& entry) {
   } catch (const UnreadableValue& wrong) {
     Error error(ErrorCode::invalid_argument, "record " + record.source + " has " + wrong.what(),
                 "mend the value, or leave the field out");
-    return std::unexpected(DocumentError{record.source, "read", std::move(error)});
+    return std::unexpected(GivenFailure{{record.source, "read", std::move(error)}});
   }
   record.stamp.size_bytes = record.bytes.size();
   record.content_hash =
@@ -150,6 +156,20 @@ std::string run_ingest(const nb::dict& options) {
   return unwrap(std::move(report)).to_json();
 }
 
+// Gives the GIL away, where this thread has it.
+class Unlocked {
+ public:
+  Unlocked() {
+    if (PyGILState_Check() != 0) release_.emplace();
+  }
+
+ private:
+  std::optional<nb::gil_scoped_release> release_;
+};
+
+// While the main thread waits for a batch it looks so often whether a signal came.
+constexpr auto kBetweenLooks = std::chrono::milliseconds(50);
+
 // An iterator's other half: batches as Arrow capsules, pulled by pyarrow and others.
 class PyRowStream {
  public:
@@ -167,33 +187,48 @@ class PyRowStream {
     stream.overlap = option<uint32_t>(options, "overlap", 32);
     stream.memory_bytes = option<uint64_t>(options, "memory", 0);
     stream.threads = option<size_t>(options, "threads", 0);
-    stream_ = unwrap(RowStream::open(std::move(stream)));
-  }
-
-  ~PyRowStream() {
-    // The stream's threads may be waiting for the GIL (records from Python).
-    const nb::gil_scoped_release release;
-    stream_.reset();
+    // Whoever is the last owner: the stream's threads may be waiting for the GIL (records from
+    // Python), so it is not held while they end.
+    stream_ = std::shared_ptr<RowStream>(unwrap(RowStream::open(std::move(stream))).release(),
+                                         [](RowStream* last) {
+                                           const Unlocked unlocked;
+                                           const std::unique_ptr<RowStream> owned(last);
+                                         });
   }
 
   nb::capsule arrow_stream(const nb::object& /*requested_schema*/) {
-    std::shared_ptr<RowStream> shared = stream_;
-    return stream_capsule(shared->schema(), [shared] { return pull(*shared); });
+    return stream_capsule(stream_->schema(),
+                          [stream = stream_, signal = signal_] { return pull(*stream, signal); });
   }
 
-  std::string errors() const { return errors_json(stream_->errors()); }
+  std::string errors() const { return failures_json(stream_->failures()); }
 
-  // Arrow's streams carry an error as a text alone: raises the one that ended this stream.
-  void check() const { unwrap(stream_->end()); }
+  // Arrow's streams carry an error as a text alone, and no signal: raises what ended this stream.
+  void check() const {
+    signal_->raise_if_kept();
+    unwrap(stream_->end());
+  }
 
  private:
-  // Called by the consumer, with or without the GIL.
-  static Result<std::optional<Batch>> pull(RowStream& stream) {
-    if (PyGILState_Check() == 0) return stream.next();
-    const nb::gil_scoped_release release;
+  // Called by the consumer, with or without the GIL. Ctrl-C ends the stream, and its exception is
+  // raised before Python sees that: first comes a batch without rows, because a loop that were at
+  // its end would go on to what stands behind it.
+  static Result<std::optional<Batch>> pull(RowStream& stream,
+                                           const std::shared_ptr<KeptSignal>& signal) {
+    const Unlocked unlocked;
+    if (!signal->is_main_thread()) return stream.next();
+    do {
+      const nb::gil_scoped_acquire acquire;
+      if (signal->has_raised()) return std::optional<Batch>();
+      if (!signal->look()) continue;
+      stream.cancel();
+      if (!KeptSignal::raise_soon(signal)) return fail(ErrorCode::cancelled, "interrupted");
+      return std::optional<Batch>(stream.empty_batch());
+    } while (!stream.wait_until(std::chrono::steady_clock::now() + kBetweenLooks));
     return stream.next();
   }
 
+  std::shared_ptr<KeptSignal> signal_ = std::make_shared<KeptSignal>();
   std::shared_ptr<RowStream> stream_;
 };
 

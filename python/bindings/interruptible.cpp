@@ -1,6 +1,7 @@
 #include "interruptible.h"
 
 #include <chrono>
+#include <memory>
 
 #include "base/mutex.h"
 #include "runtime/thread_pool.h"
@@ -56,6 +57,57 @@ void run_interruptible(CancelToken& cancel, const std::function<void()>& work,
     PyErr_SetNone(PyExc_KeyboardInterrupt);
     throw nb::python_error();
   }
+}
+
+KeptSignal::KeptSignal()
+    : main_thread_(nb::cast<unsigned long>(
+          nb::module_::import_("threading").attr("main_thread")().attr("ident"))) {}
+
+KeptSignal::~KeptSignal() {
+  if (!type_.is_valid()) return;
+  // The last owner may be a thread of the consumer's.
+  const nb::gil_scoped_acquire acquire;
+  type_.reset();
+  value_.reset();
+  traceback_.reset();
+}
+
+bool KeptSignal::is_main_thread() const {
+  return PyThread_get_thread_ident() == main_thread_;
+}
+
+bool KeptSignal::look() {
+  if (PyErr_CheckSignals() == 0) return false;
+  raised_ = true;
+  PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  type_ = nb::steal(type);
+  value_ = nb::steal(value);
+  traceback_ = nb::steal(traceback);
+  return true;
+}
+
+// False when it has been raised already.
+bool KeptSignal::restore() {
+  if (!type_.is_valid()) return false;
+  PyErr_Restore(type_.release().ptr(), value_.release().ptr(), traceback_.release().ptr());
+  return true;
+}
+
+bool KeptSignal::raise_soon(const std::shared_ptr<KeptSignal>& signal) {
+  auto held = std::make_unique<std::shared_ptr<KeptSignal>>(signal);
+  const auto call = [](void* pointer) {
+    const std::unique_ptr<std::shared_ptr<KeptSignal>> owned(
+        static_cast<std::shared_ptr<KeptSignal>*>(pointer));
+    return (*owned)->restore() ? -1 : 0;
+  };
+  if (Py_AddPendingCall(call, held.get()) != 0) return false;
+  (void)held.release();
+  return true;
+}
+
+void KeptSignal::raise_if_kept() {
+  if (restore()) throw nb::python_error();
 }
 
 }  // namespace headrace::python

@@ -297,13 +297,13 @@ class PyKnowledge {
     const SearchOptions options = search_options(k, std::nullopt, filter, space);
     const size_t count = vectors.shape(0);
     CancelToken cancel;
-    return answers(run_interruptible_result<BatchAnswers>(cancel,
-                                                          [&] {
-                                                            return knowledge_->search_batch(
-                                                                std::span<const float>(
-                                                                    vectors.data(), vectors.size()),
-                                                                count, options, recall, threads);
-                                                          }),
+    return answers(run_interruptible_result<BatchAnswers>(
+                       cancel,
+                       [&] {
+                         return knowledge_->search_batch(
+                             std::span<const float>(vectors.data(), vectors.size()), count, options,
+                             recall, threads, &cancel);
+                       }),
                    count);
   }
 
@@ -318,7 +318,7 @@ class PyKnowledge {
                        cancel,
                        [&] {
                          return knowledge_->search_batch(std::span<const std::string>(queries),
-                                                         options, recall, threads);
+                                                         options, recall, threads, &cancel);
                        }),
                    queries.size());
   }
@@ -352,7 +352,7 @@ class PyKnowledge {
     }
     CancelToken cancel;
     Status status;
-    run_interruptible(cancel, [&] { status = knowledge_->add(std::move(given)); });
+    run_interruptible(cancel, [&] { status = knowledge_->add(std::move(given), &cancel); });
     unwrap(std::move(status));
   }
 
@@ -371,16 +371,16 @@ class PyKnowledge {
     std::vector<Metadata> metadata(columns.size() == 0 ? 0 : rows);
     for (const auto& [name, values] : columns) add_column(text_from_python(name), values, metadata);
     Status status;
+    CancelToken cancel;
     const auto add = [&] {
       status = knowledge_->add_vectors(names.names, names.integers,
                                        std::span<const float>(vectors.data(), vectors.size()),
-                                       given_texts.views(), metadata);
+                                       given_texts.views(), metadata, &cancel);
     };
     if (rows <= kRowsAtOnce) {  // a thread of its own would take as long
       const nb::gil_scoped_release release;
       add();
     } else {
-      CancelToken cancel;
       run_interruptible(cancel, add);
     }
     unwrap(std::move(status));
@@ -432,7 +432,7 @@ class PyKnowledge {
   void optimize() {
     CancelToken cancel;
     Status status;
-    run_interruptible(cancel, [&] { status = knowledge_->optimize(); });
+    run_interruptible(cancel, [&] { status = knowledge_->optimize(&cancel); });
     unwrap(std::move(status));
   }
 
@@ -452,7 +452,7 @@ class PyKnowledge {
   std::string verify(double recall) {
     CancelToken cancel;
     const auto report = unwrap(run_interruptible_result<index::VerifyReport>(
-        cancel, [&] { return index::verify(FileSystem::real(), knowledge_->path()); }));
+        cancel, [&] { return index::verify(FileSystem::real(), knowledge_->path(), &cancel); }));
     if (recall <= 0 || !report.ok()) return verify_json(report);
     return verify_json(report, unwrap(run_interruptible_result<std::vector<index::RecallReport>>(
                                    cancel, [&] { return knowledge_->measure_recall(recall); })));

@@ -230,7 +230,7 @@ class Pipeline:
         raised: list[Exception] = []
         stream = _native.RowStream(self._native_options(raised, split=True))
         yield from self._apply(_batches(stream, raised), self._late_stages(raised))
-        _warn_of_failures(json.loads(stream.errors())["errors"])
+        _warn_of_failures(json.loads(stream.errors()))
 
     def to_arrow(self) -> pyarrow.Table:
         """Everything as one pyarrow.Table."""
@@ -325,12 +325,18 @@ class Pipeline:
         return options
 
 
-def _warn_of_failures(errors: list[dict[str, Any]]) -> None:
-    if not errors:
+def _warn_of_failures(failed: dict[str, Any]) -> None:
+    """`failed` as RowStream.errors() tells: the first of them in full, all by number."""
+    number = failed["count"]
+    if not number:
         return
-    shown = "\n".join(f"  {error['message']}" for error in errors[:3])
-    more = f"\n  and {len(errors) - 3:,} more" if len(errors) > 3 else ""
-    count = "1 document" if len(errors) == 1 else f"{len(errors):,} documents"
+    first = failed["errors"][:3]
+    shown = "\n".join(f"  {error['message']}" for error in first)
+    more = f"\n  and {number - len(first):,} more" if number > len(first) else ""
+    if more and len(failed["codes"]) > 1:
+        by_code = sorted(failed["codes"].items(), key=lambda code: -code[1])
+        more += " (" + ", ".join(f"{count:,} {code}" for code, count in by_code) + ")"
+    count = "1 document" if number == 1 else f"{number:,} documents"
     warnings.warn(f"{count} could not be read:\n{shown}{more}", RuntimeWarning, stacklevel=4)
 
 
@@ -381,6 +387,7 @@ def _batches(stream: Any, raised: list[Exception]) -> Iterator[pyarrow.RecordBat
             raise raised[0] from raised[0].__cause__
         stream.check()
         raise
+    stream.check()  # Ctrl-C looks like an end to Arrow
 
 
 class _Stream:
@@ -630,7 +637,12 @@ def _records_from_batches(batches: Iterable[Any], stream: Any) -> Iterator[dict[
                 "text": row["text"],
                 "metadata": metadata,
             }
-    yield from json.loads(stream.errors())["errors"]
+    failed = json.loads(stream.errors())
+    yield from failed["errors"]
+    if more := failed["count"] - len(failed["errors"]):
+        message = f"records:more: {more:,} failures more, beside those that are listed"
+        hint = "mend those that are listed and run it again"
+        yield {"source": "records:more", "stage": "read", "code": "damaged", "message": message, "hint": hint, "count": more}
 
 
 def _record_batches(result: Any, pa: Any) -> list[Any]:

@@ -1,8 +1,10 @@
 """Records from memory: one that is bad costs itself only; what a user's code raises is told."""
 
+import json
 import os
 import pickle
 
+import pyarrow
 import pytest
 
 import headrace as hr
@@ -144,3 +146,24 @@ def test_hits_can_be_pickled(tmp_path):
         kb.add([{"id": "1", "text": "otters"}])
         hits = kb.search("otters")
     assert [dict(hit) for hit in pickle.loads(pickle.dumps(hits))] == [dict(hit) for hit in hits]
+
+
+def test_many_failures_are_kept_by_number(tmp_path):
+    records = [{"id": str(n)} for n in range(3000)] + [{"id": "good", "text": "perfectly good words"}]
+    with pytest.warns(RuntimeWarning, match="^3,000 documents could not be read:\n(.*\n){3}  and 2,997 more$"):
+        assert hr.read(records).to_arrow().num_rows == 1
+    stream = hr.read(records)._native_options([], split=True)
+    native = hr._native.RowStream(stream)
+    pyarrow.RecordBatchReader.from_stream(native).read_all()
+    told = json.loads(native.errors())
+    assert (len(told["errors"]), told["count"]) == (1000, 3000)
+    assert sum(told["codes"].values()) == 3000
+
+
+def test_failures_before_a_function_are_counted_in_the_report(tmp_path):
+    records = [{"id": str(n)} for n in range(3000)] + [{"id": "good", "text": "perfectly good words"}]
+    report = hr.read(records).map(lambda batch: batch).into(str(tmp_path / "kb"), model="none")
+    assert (report.documents["added"], report.documents["failed"]) == (1, 3000)
+    with hr.open(str(tmp_path / "kb")) as kb:
+        errors = kb.errors()
+    assert len(errors) == 1001 and any("2,000 failures more" in error["message"] for error in errors)

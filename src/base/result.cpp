@@ -78,6 +78,11 @@ Error os_error(int errno_value, std::string_view what) {
     case ENFILE:
       return Error(ErrorCode::io, fmt::format("{}: too many open files", what),
                    "raise the limit of open files (ulimit -n) and run it again");
+    case EAGAIN:
+      return Error(ErrorCode::io,
+                   fmt::format("{}: {}", what, std::generic_category().message(errno_value)),
+                   "raise the limit of processes (ulimit -u), or run less beside it, and run it "
+                   "again");
     default:
       return Error(ErrorCode::io,
                    fmt::format("{}: {}", what, std::generic_category().message(errno_value)));

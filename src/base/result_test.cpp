@@ -36,6 +36,11 @@ TEST(Result, AFullDiskSaysSo) {
   EXPECT_NE(full.message().find("/kb/log"), std::string::npos);
 }
 
+TEST(Result, ALimitOfProcessesSaysSo) {
+  const Error crowded = os_error(EAGAIN, "start a process");
+  EXPECT_NE(crowded.hint().find("ulimit -u"), std::string::npos);
+}
+
 // These values are on disk: they may never change.
 TEST(Hash, IsStable) {
   EXPECT_EQ(hash64(std::string_view("headrace")), hash64(std::string_view("headrace")));

@@ -47,4 +47,20 @@ Result<MemberProblem> unpack_problem(std::string_view bytes) {
                                                   to_valid_utf8(message), to_valid_utf8(hint))};
 }
 
+std::string pack_unpacked(const UnpackedBytes& unpacked) {
+  FlatWriter out;
+  out.number(unpacked.passed_over);
+  out.number(unpacked.refused);
+  return std::move(out).take();
+}
+
+Result<UnpackedBytes> unpack_unpacked(std::string_view bytes) {
+  FlatReader in(bytes);
+  UnpackedBytes unpacked;
+  unpacked.passed_over = in.number<uint64_t>();
+  unpacked.refused = in.number<uint64_t>();
+  if (!in.finished()) return fail(ErrorCode::damaged, "a worker sent a damaged count");
+  return unpacked;
+}
+
 }  // namespace headrace

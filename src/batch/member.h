@@ -20,6 +20,7 @@ enum class WireFrame : uint32_t {
   problem = 3,    // pack_problem: a member that could not be read; the job goes on
   pdf_pages = 4,  // pack_pdf_pages (decode/pdf_pages.h)
   text = 5,       // text alone, in UTF-8 with "\n" line ends and no NUL (op "legacy_text")
+  unpacked = 6,   // pack_unpacked: bytes that were unpacked and came as no member
 };
 
 // An archive's member or a mail's attachment.
@@ -36,9 +37,18 @@ struct MemberProblem {
   Error error;
 };
 
+// Bytes that were unpacked and came as no member, since the last such frame: to get at what stands
+// behind them or to make a document of them, or of something that was refused then.
+struct UnpackedBytes {
+  uint64_t passed_over = 0;
+  uint64_t refused = 0;
+};
+
 std::string pack_member(const Member& member);
 Result<Member> unpack_member(std::string_view bytes);
 std::string pack_problem(const MemberProblem& problem);
 Result<MemberProblem> unpack_problem(std::string_view bytes);
+std::string pack_unpacked(const UnpackedBytes& unpacked);
+Result<UnpackedBytes> unpack_unpacked(std::string_view bytes);
 
 }  // namespace headrace

@@ -40,6 +40,16 @@ TEST(MemberProblem, SurvivesItsJourney) {
   EXPECT_FALSE(unpack_problem("\xff" + packed.substr(1))) << "an unknown code";
 }
 
+TEST(UnpackedBytes, SurvivesItsJourney) {
+  const std::string packed = pack_unpacked({.passed_over = 5, .refused = 1ULL << 40});
+  const auto back = unpack_unpacked(packed);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->passed_over, 5u);
+  EXPECT_EQ(back->refused, 1ULL << 40);
+  for (size_t n = 0; n < packed.size(); ++n) EXPECT_FALSE(unpack_unpacked(packed.substr(0, n)));
+  EXPECT_FALSE(unpack_unpacked(packed + "x"));
+}
+
 TEST(ArchiveRequest, SurvivesItsJourney) {
   const auto back = unpack_archive_request(pack_archive_request({"a.zip", "zip", 5, 7}));
   ASSERT_TRUE(back);

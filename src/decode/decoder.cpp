@@ -233,6 +233,8 @@ class DecodeJob {
     return to_utf8(text, TextEncoding{"utf-8"});
   }
 
+  const UnpackedBytes& unpacked() const { return unpacked_; }
+
  private:
   Status run_worker(const WorkerOp& op, std::string_view bytes, Format format) {
     if (workers_ == nullptr) return no_workers(format);
@@ -261,6 +263,10 @@ class DecodeJob {
       case WireFrame::problem: {
         HR_ASSIGN(MemberProblem problem, unpack_problem(frame));
         decoded_.problems.push_back(std::move(problem));
+        return {};
+      }
+      case WireFrame::unpacked: {
+        HR_ASSIGN(unpacked_, unpack_unpacked(frame));
         return {};
       }
       default:
@@ -314,6 +320,7 @@ class DecodeJob {
   const CancelToken* cancel_;
   Decoded decoded_;
   uint64_t member_bytes_ = 0;
+  UnpackedBytes unpacked_;
 };
 
 }  // namespace
@@ -325,11 +332,16 @@ Result<std::string> Decoder::text_of(std::string_view bytes, const CancelToken* 
   return DecodeJob(workers_, options_, cancel).to_text(bytes, Format::text);
 }
 
-Result<Decoded> Decoder::decode(RawDocument&& raw, Format format, const CancelToken* cancel) const {
+Result<Decoded> Decoder::decode(RawDocument&& raw, Format format, const CancelToken* cancel,
+                                UnpackedBytes* unpacked) const {
   if (cancel != nullptr) HR_TRY(cancel->check());
   if (raw.is_text) format = Format::text;
   if (raw.bytes.empty() && !raw.is_text && !raw.file) format = Format::empty;
-  HR_ASSIGN(Decoded decoded, DecodeJob(workers_, options_, cancel).run(raw, format));
+  DecodeJob job(workers_, options_, cancel);
+  Result<Decoded> result = job.run(raw, format);
+  if (unpacked != nullptr) *unpacked = job.unpacked();
+  if (!result) return result;
+  Decoded decoded = std::move(*result);
   Document& document = decoded.document;
   if (document.text.size() > options_.text_bytes_max) {
     return fail(ErrorCode::too_large,

@@ -32,9 +32,10 @@ class Decoder {
   // `workers` may be null: formats that need it then fail with `unsupported`.
   explicit Decoder(WorkerPool* workers, DecodeOptions options = {});
 
-  // `format` as detect_format says (never an archive). Consumes raw.bytes.
-  Result<Decoded> decode(RawDocument&& raw, Format format,
-                         const CancelToken* cancel = nullptr) const;
+  // `format` as detect_format says (never an archive). Consumes raw.bytes. `unpacked`, when given,
+  // says what was unpacked for it, also where it failed.
+  Result<Decoded> decode(RawDocument&& raw, Format format, const CancelToken* cancel = nullptr,
+                         UnpackedBytes* unpacked = nullptr) const;
   // The bytes of a text in whatever encoding, as UTF-8.
   Result<std::string> text_of(std::string_view bytes, const CancelToken* cancel = nullptr) const;
 

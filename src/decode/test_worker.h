@@ -45,6 +45,8 @@ inline Result<WorkerOutput> run_worker(const std::string& op, const std::string&
         output.members.push_back(std::move(member));
         return {};
       }
+      case WireFrame::unpacked:
+        return {};
       case WireFrame::problem: {
         HR_ASSIGN(MemberProblem problem, unpack_problem(bytes));
         output.problems.push_back(std::move(problem));

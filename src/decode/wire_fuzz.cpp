@@ -43,6 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 4:
       (void)unpack_archive_request(bytes);
+      (void)unpack_unpacked(bytes);
       (void)unpack_pdf_range(bytes);
       break;
   }

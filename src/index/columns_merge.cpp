@@ -16,7 +16,7 @@ namespace {
 
 struct Source {
   const ColumnView* column = nullptr;
-  std::span<const uint32_t> row_map;
+  NumberMap row_map;
 };
 
 std::unexpected<Error> damaged(const ColumnView& column) {
@@ -112,7 +112,7 @@ class ColumnMerge {
   template <typename Visit>
   void for_each(const Visit& visit) const {
     for (size_t source = 0; source < sources_.size(); ++source) {
-      const std::span<const uint32_t> row_map = sources_[source].row_map;
+      const NumberMap row_map = sources_[source].row_map;
       sources_[source].column->for_each([&](uint32_t row, uint32_t i) {
         if (row_map[row] != kDroppedRow) visit(source, i, row_map[row]);
       });

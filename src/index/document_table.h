@@ -127,9 +127,9 @@ class DocumentTable {
 // `first_row[k]`/`row_count[k]` belong to the k-th kept entry of this input.
 struct DocumentMergeInput {
   const DocumentTable* table = nullptr;
-  std::span<const uint32_t> document_map;
-  const RowBitmap* stale = nullptr;   // may be null
-  std::span<const uint32_t> row_map;  // of the segment's rows
+  NumberMap document_map;
+  const RowBitmap* stale = nullptr;  // may be null
+  NumberMap row_map;                 // of the segment's rows
 };
 Status merge_document_entries(std::span<const DocumentMergeInput> inputs, bool packed,
                               SectionSink& out);

@@ -27,6 +27,7 @@
 #include "env/file_system.h"
 #include "index/search.h"
 #include "index/vectors.h"
+#include "runtime/cancel.h"
 
 namespace headrace::index {
 
@@ -212,7 +213,8 @@ class Writer {
   // Folds the log into a segment and publishes a manifest (done by itself when memory is full).
   virtual Status flush() = 0;
   // flush, then merges segments into final form; nothing is left to the log.
-  virtual Status optimize() = 0;
+  // Ends early, with everything as it was, once `cancel` says so.
+  virtual Status optimize(const CancelToken* cancel = nullptr) = 0;
 
   // The state as of the last commit. Waits for no disk, but may have to make what was committed a
   // moment ago searchable (a few milliseconds at most).
@@ -230,7 +232,8 @@ struct VerifyReport {
   bool ok() const { return problems.empty(); }
 };
 // Reads every byte of every file and cross-checks. Needs no free space and no lock.
-Result<VerifyReport> verify(FileSystem& files, const std::string& path);
+Result<VerifyReport> verify(FileSystem& files, const std::string& path,
+                            const CancelToken* cancel = nullptr);
 
 struct BackupReport {
   uint64_t manifest = 0;

@@ -53,7 +53,7 @@ class LoggedWriter : public Writer {
   void discard() override;
   Status commit() override;
   Status flush() override;
-  Status optimize() override;
+  Status optimize(const CancelToken* cancel = nullptr) override;
   std::shared_ptr<const Snapshot> snapshot() const override;
   std::optional<Space> space(std::string_view name) const override;
   std::string settings() const override;
@@ -66,8 +66,9 @@ class LoggedWriter : public Writer {
     std::vector<HeldSegment> inputs;
     std::vector<std::string> spaces;
     uint64_t file = 0;
-    bool is_fold = false;  // of memory segments
-    bool lists = false;    // for vectors that are many enough
+    bool is_fold = false;                          // of memory segments
+    bool lists = false;                            // for vectors that are many enough
+    const std::atomic<bool>* cancelled = nullptr;  // null: the writer's own
     SegmentMergeMaps maps;
     std::shared_ptr<const Segment> result;  // null: no row and no document is left
   };
@@ -141,7 +142,7 @@ class LoggedWriter : public Writer {
   Status write_merged(Merge& merge) const;
   // Puts the result of a merge in the place of its inputs, with what happened to them meanwhile.
   Status adopt(const Merge& merge, std::vector<HeldSegment>& segments) HR_REQUIRES(mutex_);
-  Status merge_now(Range range) HR_REQUIRES(mutex_);
+  Status merge_now(Range range, const std::atomic<bool>* cancelled = nullptr) HR_REQUIRES(mutex_);
   Status merge_all_now() HR_REQUIRES(mutex_);
   void merge_beside() HR_REQUIRES(mutex_);
   void put_off() HR_REQUIRES(mutex_);  // to a quiet moment

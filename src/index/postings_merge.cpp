@@ -10,17 +10,10 @@ namespace {
 
 struct Input {
   const Postings::State* state = nullptr;
-  std::span<const uint32_t> row_map;
+  NumberMap row_map;
   TermWalker walker;
   bool keeps_all = false;  // every row is kept, in a row: lists are taken over whole
 };
-
-bool keeps_all(std::span<const uint32_t> row_map) {
-  for (size_t row = 0; row < row_map.size(); ++row) {
-    if (row_map[row] == kDroppedRow || row_map[row] - row_map[0] != row) return false;
-  }
-  return true;
-}
 
 // Appends a list of an input that keeps all rows.
 void append_whole(const ListContents& from, uint32_t first_row, ListContents& to) {
@@ -63,7 +56,7 @@ Status merge_postings(std::span<const MergeInput<Postings>> inputs, SectionSink&
     if (input.part->row_count() > 0 || walks.empty()) language = input.part->language();
     has_positions = has_positions && (input.part->has_positions() || input.part->row_count() == 0);
     walks.push_back({&input.part->state(), input.row_map, TermWalker(input.part->state()),
-                     keeps_all(input.row_map)});
+                     input.row_map.keeps_all()});
   }
   const auto after = [&](size_t a, size_t b) {
     const int order = walks[a].walker.term().compare(walks[b].walker.term());

@@ -144,8 +144,8 @@ class RowStore {
 
 struct RowMergeInput {
   const RowStore* store = nullptr;
-  std::span<const uint32_t> row_map;
-  std::span<const uint32_t> document_map;
+  NumberMap row_map;
+  NumberMap document_map;
 };
 
 // Streams the merged row store: one call for each section, in this order. Blocks whose rows all

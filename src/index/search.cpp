@@ -141,11 +141,12 @@ Result<SearchAnswer> search_answer(std::span<const SegmentView> segments,
 
 Result<std::vector<std::vector<ScoredRow>>> search_batch(std::span<const SegmentView> segments,
                                                          std::span<const SearchRequest> requests,
-                                                         ThreadPool& pool) {
+                                                         ThreadPool& pool,
+                                                         const CancelToken* cancel) {
   if (requests.empty()) return std::vector<std::vector<ScoredRow>>{};
   Ranking ranking(segments, requests[0]);
   HR_TRY(ranking.prepare());
-  return ranking.batch(requests, pool);
+  return ranking.batch(requests, pool, cancel);
 }
 
 }  // namespace headrace::index

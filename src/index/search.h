@@ -17,6 +17,7 @@
 #include "index/filter.h"
 #include "index/postings.h"
 #include "index/vectors.h"
+#include "runtime/cancel.h"
 #include "runtime/thread_pool.h"
 
 namespace headrace::index {
@@ -132,7 +133,8 @@ Result<SearchAnswer> search_answer(std::span<const SegmentView> segments,
 // single searches.
 Result<std::vector<std::vector<ScoredRow>>> search_batch(std::span<const SegmentView> segments,
                                                          std::span<const SearchRequest> requests,
-                                                         ThreadPool& pool);
+                                                         ThreadPool& pool,
+                                                         const CancelToken* cancel = nullptr);
 
 // Where the words of `query` match in `text` (byte ranges, ascending, merged), for marking.
 struct MatchRange {

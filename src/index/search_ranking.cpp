@@ -228,16 +228,19 @@ Result<AllowedRows> Ranking::found_rows(const RankedRequest& ranked) const {
 }
 
 Result<std::vector<std::vector<ScoredRow>>> Ranking::batch(std::span<const SearchRequest> requests,
-                                                           ThreadPool& pool) const {
+                                                           ThreadPool& pool,
+                                                           const CancelToken* cancel) const {
   std::vector<Result<std::vector<Candidate>>> results(requests.size());
   const size_t per_pass =
       std::clamp<size_t>((requests.size() + pool.size()) / (pool.size() + 1), 1, kQueriesPerPass);
   const size_t passes = (requests.size() + per_pass - 1) / per_pass;
   pool.parallel_for(passes, [&](size_t pass) {
+    if (cancel != nullptr && cancel->requested()) return;
     const size_t begin = pass * per_pass;
     const size_t count = std::min(per_pass, requests.size() - begin);
     run_pass(requests.subspan(begin, count), std::span(results).subspan(begin, count));
   });
+  if (cancel != nullptr) HR_TRY(cancel->check());
   std::vector<std::vector<ScoredRow>> hits(results.size());
   for (size_t i = 0; i < results.size(); ++i) {
     if (!results[i]) return std::unexpected<Error>(std::move(results[i]).error());

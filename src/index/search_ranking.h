@@ -14,6 +14,7 @@
 #include "index/query_plan.h"
 #include "index/search.h"
 #include "index/search_vectors.h"
+#include "runtime/cancel.h"
 
 namespace headrace::index {
 
@@ -46,7 +47,8 @@ class Ranking {
   // The `depth` best.
   Result<std::vector<Candidate>> best(const RankedRequest& ranked, size_t depth) const;
   Result<std::vector<std::vector<ScoredRow>>> batch(std::span<const SearchRequest> requests,
-                                                    ThreadPool& pool) const;
+                                                    ThreadPool& pool,
+                                                    const CancelToken* cancel) const;
   // All rows that the request finds, as bits. Where only a vector is asked for: all it may find.
   Result<AllowedRows> found_rows(const RankedRequest& ranked) const;
 

@@ -34,12 +34,43 @@ class StringSink : public SectionSink {
   std::string bytes_;
 };
 
-// One input of a merge: an opened part and, for each of its rows, the row's number in the result
-// (ascending over the inputs) or kDroppedRow.
+// Where the rows (or documents) of an input of a merge are in the result: their numbers, ascending
+// over the inputs, or kDroppedRow. Most inputs keep all they have, and need no table for it.
+class NumberMap {
+ public:
+  NumberMap() = default;
+  // The numbers must outlive it.
+  NumberMap(std::span<const uint32_t> numbers) : numbers_(numbers), size_(numbers.size()) {}
+  NumberMap(const std::vector<uint32_t>& numbers) : NumberMap(std::span(numbers)) {}
+  static NumberMap moved_by(uint32_t first, size_t size) {
+    NumberMap map;
+    map.first_ = first;
+    map.size_ = size;
+    return map;
+  }
+
+  size_t size() const { return size_; }
+  uint32_t operator[](size_t number) const {
+    return numbers_.empty() ? first_ + static_cast<uint32_t>(number) : numbers_[number];
+  }
+  bool keeps_all() const {
+    for (size_t i = 0; i < numbers_.size(); ++i) {
+      if (numbers_[i] == kDroppedRow || numbers_[i] - numbers_[0] != i) return false;
+    }
+    return true;
+  }
+
+ private:
+  std::span<const uint32_t> numbers_;
+  uint32_t first_ = 0;
+  size_t size_ = 0;
+};
+
+// One input of a merge: an opened part and where its rows go.
 template <typename Part>
 struct MergeInput {
   const Part* part = nullptr;
-  std::span<const uint32_t> row_map;
+  NumberMap row_map;
 };
 
 // One bit a row. Empty means "none set".

@@ -239,13 +239,14 @@ Status SectionFile::check_section(const Section& section) const {
                          section.name, section.offset));
 }
 
-Status SectionFile::check_all() const {
+Status SectionFile::check_all(const CancelToken* cancel) const {
   uint64_t end = kHeaderBytes;
   const auto zero = [&](uint64_t begin, uint64_t stop) {
     return bytes_.substr(begin, stop - begin).find_first_not_of('\0') == std::string_view::npos;
   };
   for (const Section& section : sections_) {
     if (!zero(end, section.offset)) return damaged(name_, "bytes between sections are not zero");
+    if (cancel != nullptr) HR_TRY(cancel->check());
     HR_TRY(check_section(section));
     end = section.offset + section.bytes.size();
   }

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "env/file_system.h"
 #include "index/section.h"
+#include "runtime/cancel.h"
 
 namespace headrace::index {
 
@@ -138,7 +139,7 @@ class SectionFile {
 
   Status check_section(const Section& section) const;
   // Every byte: all checksums, and that the padding is zero.
-  Status check_all() const;
+  Status check_all(const CancelToken* cancel = nullptr) const;
 
  private:
   std::string_view bytes_;

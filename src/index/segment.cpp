@@ -93,7 +93,7 @@ void Segment::forget() const {
   if (mapped_) mapped_->forget(0, mapped_->bytes().size());
 }
 
-Status Segment::check() const {
+Status Segment::check(const CancelToken* cancel) const {
   const auto check_parts = [&]() -> Status {
     HR_TRY(documents_->check());
     HR_TRY(rows_->check(document_count()));
@@ -106,9 +106,12 @@ Status Segment::check() const {
         }
       }
     }
+    if (cancel != nullptr) HR_TRY(cancel->check());
     HR_TRY(columns_->check());
+    if (cancel != nullptr) HR_TRY(cancel->check());
     HR_TRY(postings_->check());
     for (const auto& [space, set] : vectors_) {
+      if (cancel != nullptr) HR_TRY(cancel->check());
       HR_TRY(set.check());
       if (set.count() > 0 && set.row_at(set.count() - 1) >= row_count()) {
         return fail(ErrorCode::damaged,

@@ -21,6 +21,7 @@
 #include "index/row_store.h"
 #include "index/section_file.h"
 #include "index/vectors.h"
+#include "runtime/cancel.h"
 
 namespace headrace::index {
 
@@ -48,6 +49,9 @@ class ImageSink : public SectionSink {
   uint64_t size_ = 0;
 };
 
+// Whoever goes through all documents of a segment looks at so many before their pages are let go.
+inline constexpr uint32_t kDocumentsInSight = 1 << 16;
+
 class Segment {
  public:
   static Result<std::shared_ptr<const Segment>> open_file(FileSystem& files,
@@ -70,7 +74,7 @@ class Segment {
   void forget() const;
 
   // Structure of every part (for verify); checksums are file().check_all().
-  Status check() const;
+  Status check(const CancelToken* cancel = nullptr) const;
 
  private:
   Segment() = default;

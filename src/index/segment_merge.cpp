@@ -38,10 +38,10 @@ class ForgettingSink : public SectionSink {
 };
 
 // Numbers the surviving documents of one input; a stale one survives while a row of it does.
-void plan_documents(const SegmentMergeInput& input, DeadRows dead, std::span<const uint32_t> rows,
-                    std::vector<uint32_t>& documents, uint32_t& next) {
+MergeNumbers plan_documents(const SegmentMergeInput& input, DeadRows dead, const NumberMap& rows,
+                            uint32_t& next) {
   const DocumentTable& table = input.segment->documents();
-  documents.assign(table.count(), kDroppedRow);
+  MergeNumbers documents(table.count(), next);
   for (uint32_t document = 0; document < table.count(); ++document) {
     bool kept =
         dead == DeadRows::keep ||
@@ -51,9 +51,15 @@ void plan_documents(const SegmentMergeInput& input, DeadRows dead, std::span<con
     for (uint64_t row = first; row < end && row < rows.size() && !kept; ++row) {
       kept = rows[row] != kDroppedRow;
     }
-    if (kept) documents[document] = next++;
+    if (kept) {
+      documents.keep(next++);
+    } else {
+      documents.drop();
+    }
+    if ((document + 1) % kDocumentsInSight == 0) input.segment->forget();
   }
   input.segment->forget();
+  return documents;
 }
 
 Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const SegmentMergeMaps& maps,
@@ -63,11 +69,12 @@ Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const Segment
   bool any = false;
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].vectors) continue;
+    const NumberMap row_map = maps.rows[i].map();
     for (const VectorSet* set : inputs[i].vectors(space)) {
-      sets.push_back({set, maps.rows[i]});
+      sets.push_back({set, row_map});
       for (uint32_t at = 0; at < set->count() && !any; ++at) {
         const uint32_t row = set->row_at(at);
-        any = row < maps.rows[i].size() && maps.rows[i][row] != kDroppedRow;
+        any = row < row_map.size() && row_map[row] != kDroppedRow;
       }
     }
   }
@@ -87,15 +94,16 @@ Status rebuild_postings(std::span<const SegmentMergeInput> inputs, const Segment
   BlockCache cache;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const RowStore& rows = inputs[i].segment->rows();
-    for (uint32_t row = 0; row < maps.rows[i].size(); ++row) {
-      if (maps.rows[i][row] == kDroppedRow) continue;
+    const NumberMap row_map = maps.rows[i].map();
+    for (uint32_t row = 0; row < row_map.size(); ++row) {
+      if (row_map[row] == kDroppedRow) continue;
       HR_ASSIGN(const std::string_view blob, rows.blob(row, cache));
       Row decoded;
       if (!decode_row_blob(blob, decoded)) {
         return fail(ErrorCode::damaged, "a row cannot be read",
                     "run verify to see what is affected");
       }
-      builder.add(maps.rows[i][row], decoded.title, decoded.text);
+      builder.add(row_map[row], decoded.title, decoded.text);
     }
   }
   return builder.finish(out);
@@ -144,16 +152,17 @@ Result<SegmentMergeMaps> plan_merge(std::span<const SegmentMergeInput> inputs, D
     return fail(ErrorCode::too_large, "a segment cannot hold 2^32 rows");
   }
   for (const SegmentMergeInput& input : inputs) {
-    std::vector<uint32_t> rows(input.segment->row_count());
-    for (uint32_t row = 0; row < rows.size(); ++row) {
-      const bool drop =
-          dead == DeadRows::drop && input.deleted != nullptr && input.deleted->test(row);
-      rows[row] = drop ? kDroppedRow : maps.row_count++;
+    MergeNumbers rows(input.segment->row_count(), maps.row_count);
+    for (uint32_t row = 0; row < input.segment->row_count(); ++row) {
+      if (dead == DeadRows::drop && input.deleted != nullptr && input.deleted->test(row)) {
+        rows.drop();
+      } else {
+        rows.keep(maps.row_count++);
+      }
     }
-    std::vector<uint32_t> documents;
-    plan_documents(input, dead, rows, documents, maps.document_count);
     maps.rows.push_back(std::move(rows));
-    maps.documents.push_back(std::move(documents));
+    maps.documents.push_back(
+        plan_documents(input, dead, maps.rows.back().map(), maps.document_count));
   }
   return maps;
 }
@@ -173,10 +182,11 @@ Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs
   std::vector<MergeInput<Postings>> postings;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Segment& segment = *inputs[i].segment;
-    documents.push_back({&segment.documents(), maps.documents[i], inputs[i].stale, maps.rows[i]});
-    rows.push_back({&segment.rows(), maps.rows[i], maps.documents[i]});
-    columns.push_back({&segment.columns(), maps.rows[i]});
-    postings.push_back({&segment.postings(), maps.rows[i]});
+    const NumberMap row_map = maps.rows[i].map(), document_map = maps.documents[i].map();
+    documents.push_back({&segment.documents(), document_map, inputs[i].stale, row_map});
+    rows.push_back({&segment.rows(), row_map, document_map});
+    columns.push_back({&segment.columns(), row_map});
+    postings.push_back({&segment.postings(), row_map});
   }
   const bool rebuilds = std::ranges::any_of(inputs, [](const SegmentMergeInput& input) {
     return lacks_positions(input.segment->postings());

@@ -24,10 +24,38 @@ struct SegmentMergeInput {
   std::function<std::vector<const VectorSet*>(std::string_view space)> vectors;
 };
 
-// Where the rows and documents of each input went: number in the result or kDroppedRow.
+// The numbers that one input's rows or documents get, in turn. Holds them only from the first that
+// is dropped on.
+class MergeNumbers {
+ public:
+  MergeNumbers(size_t size, uint32_t first) : size_(size), first_(first) {}
+  void keep(uint32_t number) {
+    if (!numbers_.empty()) numbers_.push_back(number);
+    ++given_;
+  }
+  void drop() {
+    if (numbers_.empty()) {
+      numbers_.reserve(size_);
+      for (uint32_t i = 0; i < given_; ++i) numbers_.push_back(first_ + i);
+    }
+    numbers_.push_back(kDroppedRow);
+    ++given_;
+  }
+  NumberMap map() const {
+    return numbers_.empty() ? NumberMap::moved_by(first_, given_) : NumberMap(numbers_);
+  }
+
+ private:
+  size_t size_;
+  uint32_t first_;
+  uint32_t given_ = 0;
+  std::vector<uint32_t> numbers_;
+};
+
+// Where the rows and documents of each input went.
 struct SegmentMergeMaps {
-  std::vector<std::vector<uint32_t>> rows;
-  std::vector<std::vector<uint32_t>> documents;
+  std::vector<MergeNumbers> rows;
+  std::vector<MergeNumbers> documents;
   uint32_t row_count = 0;
   uint32_t document_count = 0;
 };

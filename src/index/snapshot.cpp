@@ -9,9 +9,6 @@ namespace headrace::index {
 
 namespace {
 
-// So many names are looked at before their pages are let go.
-constexpr uint32_t kDocumentsInSight = 1 << 16;
-
 class HeldSnapshot : public Snapshot {
  public:
   HeldSnapshot(std::vector<HeldSegment> segments, std::vector<Space> spaces, std::string settings,

@@ -129,13 +129,17 @@ void StoreState::add_places(const HeldSegment& held) {
   places_.open_segment(held.id, table.count());
   for (uint32_t d = 0; d < table.count(); ++d) {
     if (!held.is_stale(d) || held.live_rows(d) > 0) places_.add(table.source_hash(d), {held.id, d});
+    if ((d + 1) % kDocumentsInSight == 0) held.segment->forget();
   }
   held.segment->forget();
 }
 
 void StoreState::remove_places(const HeldSegment& held) {
   const DocumentTable& table = held.segment->documents();
-  for (uint32_t d = 0; d < table.count(); ++d) places_.remove(table.source_hash(d), {held.id, d});
+  for (uint32_t d = 0; d < table.count(); ++d) {
+    places_.remove(table.source_hash(d), {held.id, d});
+    if ((d + 1) % kDocumentsInSight == 0) held.segment->forget();
+  }
   places_.close_segment(held.id);
   held.segment->forget();
 }
@@ -267,8 +271,7 @@ Status add_late_vectors(HeldSegment& held, const std::string& space, VectorSetBu
     return {};
   }
   // No row may be covered twice: all sets become one, later vectors win.
-  std::vector<uint32_t> same(held.segment->row_count());
-  for (uint32_t row = 0; row < same.size(); ++row) same[row] = row;
+  const NumberMap same = NumberMap::moved_by(0, held.segment->row_count());
   std::vector<MergeInput<VectorSet>> inputs;
   for (const VectorSet* known : held.vectors(space)) inputs.push_back({known, same});
   inputs.push_back({late->set.get(), same});

@@ -16,8 +16,9 @@ constexpr int kAttemptsMax = 50;
 
 class Verifier {
  public:
-  Verifier(FileSystem& files, const std::string& path, VerifyReport& report)
-      : files_(files), path_(path), report_(report) {}
+  Verifier(FileSystem& files, const std::string& path, VerifyReport& report,
+           const CancelToken* cancel)
+      : files_(files), path_(path), report_(report), cancel_(cancel) {}
 
   Status run() {
     for (int attempt = 0;; ++attempt) {
@@ -33,6 +34,7 @@ class Verifier {
         return {};
       }
       check_state(*manifest);
+      if (cancel_ != nullptr) HR_TRY(cancel_->check());
       if (report_.problems.empty()) return {};
       // The writer has replaced what was being checked: begin again with what it says now.
       const auto newer = load_newest_manifest(files_, path_);
@@ -49,6 +51,7 @@ class Verifier {
       count(path_of(FileKind::manifest, kept.number));
       check_files(kept);
     }
+    if (is_cancelled()) return;
     check_log(manifest);
     if (!files_.stat(path_ + "/LOCK")) problem(path_ + "/LOCK is missing");
     if (!report_.problems.empty()) return;
@@ -56,6 +59,7 @@ class Verifier {
     if (auto state = StoreState::open(files_, path_, manifest); !state) problem(state.error());
   }
 
+  bool is_cancelled() const { return cancel_ != nullptr && cancel_->requested(); }
   std::string path_of(FileKind kind, uint64_t number) const {
     return file_path(path_, kind, number);
   }
@@ -83,7 +87,7 @@ class Verifier {
     const auto file = SectionFile::open((*mapped)->bytes(), path, type, 0);
     if (!file) return problem(file.error());
     if (file->seal() != seal) return problem(path + " is not the file the manifest names");
-    if (const Status whole = file->check_all(); !whole) problem(whole.error());
+    if (const Status whole = file->check_all(cancel_); !whole) problem(whole.error());
   }
 
   void check_files(const Manifest& manifest) {
@@ -103,14 +107,14 @@ class Verifier {
       if (first_time(FileKind::vectors, patch.file))
         check_section_file(FileKind::vectors, SectionFileType::vectors, patch.file, patch.seal);
     }
-    if (!first_time(FileKind::segment, entry.file)) return;
+    if (is_cancelled() || !first_time(FileKind::segment, entry.file)) return;
     const size_t before = report_.problems.size();
     check_section_file(FileKind::segment, SectionFileType::segment, entry.file, entry.seal);
     if (report_.problems.size() != before) return;
     const std::string path = path_of(FileKind::segment, entry.file);
     const auto segment = Segment::open_file(files_, path, path, kCheckAtOpenBytesMax);
     if (!segment) return problem(segment.error());
-    if (const Status right = (*segment)->check(); !right)
+    if (const Status right = (*segment)->check(cancel_); !right)
       problem(Error(right.error()).with_context(path));
     if ((*segment)->row_count() != entry.row_count ||
         (*segment)->document_count() != entry.document_count)
@@ -123,7 +127,8 @@ class Verifier {
       count(path_of(FileKind::log, id));
     std::vector<Change> changes;
     LogFollower logs(files_, path_, manifest);
-    const Status replayed = logs.read([&](const LogFrame& frame) {
+    const Status replayed = logs.read([&](const LogFrame& frame) -> Status {
+      if (cancel_ != nullptr) HR_TRY(cancel_->check());
       changes.clear();
       return read_change(frame, changes);
     });
@@ -133,14 +138,15 @@ class Verifier {
   FileSystem& files_;
   const std::string& path_;
   VerifyReport& report_;
+  const CancelToken* const cancel_;
   std::set<std::string> checked_;
 };
 
 }  // namespace
 
-Result<VerifyReport> verify(FileSystem& files, const std::string& path) {
+Result<VerifyReport> verify(FileSystem& files, const std::string& path, const CancelToken* cancel) {
   VerifyReport report;
-  HR_TRY(Verifier(files, path, report).run());
+  HR_TRY(Verifier(files, path, report, cancel).run());
   return report;
 }
 

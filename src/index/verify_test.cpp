@@ -81,5 +81,38 @@ TEST(Verify, AMissingFileIsDamageAlsoWhileAWriterWorks) {
   EXPECT_FALSE(report->ok());
 }
 
+TEST(Verify, EndsWhereItIsCalledOff) {
+  DisturbedFiles files;
+  auto writer = writer_of(files);
+  put(*writer, "a");
+  ASSERT_TRUE(writer->flush());
+  CancelToken cancel;
+  files.before_first = [&] { cancel.request(); };
+  const auto report = verify(files, kFolder, &cancel);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::cancelled);
+  EXPECT_TRUE(verify(files, kFolder)->ok());
+}
+
+TEST(Optimize, EndsWhereItIsCalledOffWithAllAsItWas) {
+  DisturbedFiles files;
+  auto writer = writer_of(files);
+  for (const char* source : {"a", "b", "c"}) {
+    put(*writer, source);
+    ASSERT_TRUE(writer->flush());
+  }
+  CancelToken cancel;
+  cancel.request();
+  const Status called_off = writer->optimize(&cancel);
+  ASSERT_FALSE(called_off);
+  EXPECT_EQ(called_off.error().code(), ErrorCode::cancelled);
+  EXPECT_EQ(writer->snapshot()->info().rows, 3u);
+  EXPECT_TRUE(verify(files, kFolder)->ok());
+  put(*writer, "d");
+  ASSERT_TRUE(writer->optimize());
+  EXPECT_EQ(writer->snapshot()->info().segments, 1u);
+  EXPECT_EQ(writer->snapshot()->info().rows, 4u);
+}
+
 }  // namespace
 }  // namespace headrace::index

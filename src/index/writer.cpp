@@ -296,7 +296,7 @@ Status LoggedWriter::flush() {
   return merge_all_now();
 }
 
-Status LoggedWriter::optimize() {
+Status LoggedWriter::optimize(const CancelToken* cancel) {
   MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
@@ -308,7 +308,10 @@ Status LoggedWriter::optimize() {
   for (const HeldSegment& held : segments)
     clean = clean && !held.deleted && !held.stale && held.late.empty() && !wants_lists(held) &&
             !lacks_positions(held.segment->postings());
-  return clean ? Status{} : merge_now({0, segments.size()});
+  if (clean) return {};
+  if (cancel == nullptr) return merge_now({0, segments.size()});
+  HR_TRY(cancel->check());
+  return merge_now({0, segments.size()}, &cancel->flag());
 }
 
 // Vectors that are many enough to be searched through lists, but are not in lists yet.

@@ -33,8 +33,8 @@ class CancellableSink : public SectionSink {
 };
 
 // Marks in the result what is marked in an input now.
-void carry_marks(const std::shared_ptr<const RowBitmap>& now, std::span<const uint32_t> map,
-                 uint32_t size, std::shared_ptr<RowBitmap>& marks) {
+void carry_marks(const std::shared_ptr<const RowBitmap>& now, const NumberMap& map, uint32_t size,
+                 std::shared_ptr<RowBitmap>& marks) {
   if (!now) return;
   for (uint32_t i = 0; i < map.size(); ++i) {
     if (map[i] == kDroppedRow || !now->test(i)) continue;
@@ -96,11 +96,14 @@ Status LoggedWriter::write_merged(Merge& merge) const {
   if (merge.maps.row_count == 0 && merge.maps.document_count == 0) return {};
   const std::string path = path_of(FileKind::segment, merge.file);
   HR_ASSIGN(const auto file, FileSink::create(files_, path));
-  CancellableSink sink(*file, merge.is_fold ? cancel_fold_ : cancel_merge_);
+  const std::atomic<bool>& cancelled = merge.cancelled != nullptr ? *merge.cancelled
+                                       : merge.is_fold            ? cancel_fold_
+                                                                  : cancel_merge_;
+  CancellableSink sink(*file, cancelled);
   HR_TRY(merge_segments(inputs, merge.maps, merge.spaces,
                         {merge.file,
                          BlobCodec::zstd,
-                         {merge.lists, merge.is_fold ? &cancel_fold_ : &cancel_merge_},
+                         {merge.lists, &cancelled},
                          options_.background ? options_.memory_bytes_max / 2 : 0},
                         sink));
   HR_TRY(file->finish());
@@ -133,8 +136,9 @@ Status LoggedWriter::adopt(const Merge& merge, std::vector<HeldSegment>& segment
   std::shared_ptr<RowBitmap> deleted;
   std::shared_ptr<RowBitmap> stale;
   for (size_t i = 0; i < now.size(); ++i) {
-    carry_marks(now[i].deleted, merge.maps.rows[i], merged.segment->row_count(), deleted);
-    carry_marks(now[i].stale, merge.maps.documents[i], merged.segment->document_count(), stale);
+    carry_marks(now[i].deleted, merge.maps.rows[i].map(), merged.segment->row_count(), deleted);
+    carry_marks(now[i].stale, merge.maps.documents[i].map(), merged.segment->document_count(),
+                stale);
   }
   merged.deleted = std::move(deleted);
   merged.stale = std::move(stale);
@@ -153,8 +157,9 @@ Status LoggedWriter::adopt(const Merge& merge, std::vector<HeldSegment>& segment
             std::find(before->second.begin(), before->second.end(), set) != before->second.end();
         if (!known) fresh.push_back(set->set.get());
       }
-      for (uint32_t row = 0; row < merge.maps.rows[i].size() && !fresh.empty(); ++row) {
-        const uint32_t target = merge.maps.rows[i][row];
+      const NumberMap rows = merge.maps.rows[i].map();
+      for (uint32_t row = 0; row < rows.size() && !fresh.empty(); ++row) {
+        const uint32_t target = rows[row];
         if (target == kDroppedRow) continue;
         const bool any = std::any_of(fresh.begin(), fresh.end(), [&](const VectorSet* set) {
           return set->vector(row, vector);
@@ -169,8 +174,9 @@ Status LoggedWriter::adopt(const Merge& merge, std::vector<HeldSegment>& segment
 }
 
 // While the log is empty, or at a moment when nobody writes: the calling thread merges.
-Status LoggedWriter::merge_now(Range range) {
+Status LoggedWriter::merge_now(Range range, const std::atomic<bool>* cancelled) {
   Merge merge = plan(range);
+  merge.cancelled = cancelled;
   merge.lists = true;
   const uint64_t number = state_->manifest().number;
   const Status status = [&]() HR_REQUIRES(mutex_) -> Status {

@@ -45,7 +45,11 @@ inline uint64_t document_bytes_max(uint64_t in_flight_bytes) {
 }
 
 // A record given from memory, or why it is none: a failed document, not the end of the run.
-using GivenRecord = std::expected<RawDocument, DocumentError>;
+struct GivenFailure {
+  DocumentError problem;
+  uint64_t count = 1;  // documents that it stands for
+};
+using GivenRecord = std::expected<RawDocument, GivenFailure>;
 
 struct StreamOptions {
   std::vector<std::string> paths;  // "-" is standard input

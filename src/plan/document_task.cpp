@@ -72,14 +72,26 @@ bool is_same(const DocumentContext& context, const std::string& source,
          state->settings == context.options.settings;
 }
 
+// A worker's time went into it, up to some limit.
+bool came_to_a_limit(ErrorCode code) {
+  return code == ErrorCode::crashed || code == ErrorCode::timed_out ||
+         code == ErrorCode::out_of_budget || code == ErrorCode::too_large;
+}
+
+// What such a document costs: nobody told how much was made of it.
+constexpr uint64_t kAtLimitBytes = 64ULL << 20;
+
 class Task {
  public:
-  Task(const DocumentContext& context, std::string top,
-       std::shared_ptr<ExpansionAllowance> allowance)
-      : context_(context), top_(std::move(top)), allowance_(std::move(allowance)) {}
+  Task(const DocumentContext& context, std::string top, ExpansionShare share)
+      : context_(context),
+        top_(std::move(top)),
+        allowance_(std::move(share.allowance)),
+        place_(share.place) {}
 
   void run(RawDocument raw, const std::string& container, int depth) {
     const std::string source = raw.source;
+    if (depth > 0 && allowance_->is_behind_end(place_)) return stop_at_allowance();
     const SourceStamp stamp = raw.stamp;
     Outcome outcome;
     outcome.document.source = source;
@@ -109,7 +121,11 @@ class Task {
                             fmt::format("{} is an archive more than {} deep", source, kNestingMax));
       }
       if (is_archive(format)) return expand(std::move(raw), container, format, depth);
-      auto result = context_.decoder.decode(std::move(raw), format, &context_.parts.cancel);
+      UnpackedBytes unpacked;
+      const uint64_t held = raw.bytes.size();
+      auto result =
+          context_.decoder.decode(std::move(raw), format, &context_.parts.cancel, &unpacked);
+      if (depth > 0 && !count_decoded(source, result, held, unpacked)) stop_at_allowance();
       if (!result) {
         outcomes_.push_back(failed_outcome(source, container, "decode", std::move(result).error(),
                                            outcome.document.stamp));
@@ -156,8 +172,8 @@ class Task {
 
   // Fails when no more may come out of the outermost file.
   Status add_member(const std::string& outer, Member&& member, int depth) {
-    if (const Status allowed = allowance_->take(member.bytes.size()); !allowed) {
-      stop_at_allowance(allowed.error());
+    if (Status allowed = allowance_->take(member.bytes.size()); !allowed) {
+      stop_at_allowance();
       return allowed;
     }
     RawDocument raw;
@@ -175,11 +191,28 @@ class Task {
     return {};
   }
 
-  // Said once, of the outermost file; inside another container the feeder says it.
-  void stop_at_allowance(const Error& error) {
-    if (std::exchange(stopped_, true)) return;
+  // `held` bytes have been counted, as a member.
+  Status count_decoded(const std::string& source, const Result<Decoded>& result, uint64_t held,
+                       UnpackedBytes unpacked) {
+    if (!result) {
+      if (came_to_a_limit(result.error().code())) unpacked.refused += kAtLimitBytes;
+    } else {
+      const uint64_t text = result->document.text.size();
+      unpacked.passed_over = std::max(unpacked.passed_over, text - std::min(text, held));
+      for (const MemberProblem& problem : result->problems) {
+        if (came_to_a_limit(problem.error.code())) unpacked.refused += kAtLimitBytes;
+      }
+    }
+    return count_unpacked(*allowance_, source, unpacked);
+  }
+
+  // Said once, of the outermost file.
+  void stop_at_allowance() {
+    allowance_->end_behind(place_);
     damaged_ = true;
-    outcomes_.push_back(failed_outcome(top_, top_, "decode", error));
+    if (allowance_->is_first_to_tell())
+      outcomes_.push_back(
+          failed_outcome(top_, top_, "decode", allowance_->error().with_context(top_)));
   }
 
   void add_too_deep(const std::string& source, const std::string& container, std::string message) {
@@ -198,7 +231,8 @@ class Task {
       return;
     }
     const Status status = expand_archive(
-        *context_.parts.workers, archive_request(context_, outer, format), ArchiveInput{raw.bytes},
+        *context_.parts.workers, archive_request(context_, outer, format, allowance_.get()),
+        ArchiveInput{raw.bytes},
         [&](Member&& member) -> Status { return add_member(outer, std::move(member), depth); },
         [&](MemberProblem&& problem) -> Status {
           damaged_ = damaged_ || problem.name.empty();
@@ -206,8 +240,10 @@ class Task {
                                              std::move(problem.error)));
           return {};
         },
+        [&](const UnpackedBytes& unpacked) { return count_unpacked(*allowance_, outer, unpacked); },
         &context_.parts.cancel);
-    if (!status && !allowance_->exhausted()) {
+    if (!status && allowance_->exhausted()) return stop_at_allowance();
+    if (!status) {
       damaged_ = true;
       outcomes_.push_back(failed_outcome(outer, container, "read", status.error(), raw.stamp));
     }
@@ -216,8 +252,8 @@ class Task {
   const DocumentContext& context_;
   const std::string top_;  // the file everything here came out of
   const std::shared_ptr<ExpansionAllowance> allowance_;
+  const uint64_t place_;  // of the document that it began with, among those of the outermost file
   std::vector<Outcome> outcomes_;
-  bool stopped_ = false;
   bool retrying_ = false;  // as it was: only what failed in it is tried again
   bool damaged_ = false;   // some members are not known: nothing may be taken for removed
 };
@@ -250,12 +286,19 @@ std::string member_source(const std::string& outer, const std::string& name) {
 }
 
 ArchiveRequest archive_request(const DocumentContext& context, const std::string& source,
-                               Format format) {
+                               Format format, const ExpansionAllowance* allowance) {
   ArchiveRequest request;
   request.kind = format_name(format);
   request.outer_name = source;
   request.member_bytes_max = context.options.document_bytes_max;
+  if (allowance != nullptr) request.total_bytes_max = allowance->left();
   return request;
+}
+
+Status count_unpacked(ExpansionAllowance& allowance, const std::string& source,
+                      const UnpackedBytes& unpacked) {
+  HR_TRY(allowance.pass_over(unpacked.passed_over));
+  return allowance.refuse(source, unpacked.refused);
 }
 
 Outcome failed_outcome(std::string source, std::string container, std::string stage, Error error,
@@ -283,9 +326,9 @@ bool is_unchanged(const DocumentContext& context, const std::string& source,
 
 std::vector<Outcome> run_document_task(const DocumentContext& context, RawDocument raw,
                                        const std::string& container, int depth,
-                                       std::shared_ptr<ExpansionAllowance> allowance) {
-  if (!allowance) allowance = std::make_shared<ExpansionAllowance>(raw.bytes.size());
-  Task task(context, container.empty() ? raw.source : container, std::move(allowance));
+                                       ExpansionShare share) {
+  if (!share.allowance) share.allowance = std::make_shared<ExpansionAllowance>(raw.bytes.size());
+  Task task(context, container.empty() ? raw.source : container, std::move(share));
   task.run(std::move(raw), container, depth);
   return task.take();
 }

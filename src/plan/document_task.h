@@ -45,8 +45,13 @@ struct DocumentContext {
   const Decoder& decoder;
 };
 
+// No more comes out than `allowance` has left, where there is one.
 ArchiveRequest archive_request(const DocumentContext& context, const std::string& source,
-                               Format format);
+                               Format format, const ExpansionAllowance* allowance);
+
+// Counts what a worker unpacked of `source`.
+Status count_unpacked(ExpansionAllowance& allowance, const std::string& source,
+                      const UnpackedBytes& unpacked);
 
 // OUTER!MEMBER; a member without a name is the container itself.
 std::string member_source(const std::string& outer, const std::string& name);
@@ -59,12 +64,18 @@ Outcome failed_outcome(std::string source, std::string container, std::string st
 bool is_unchanged(const DocumentContext& context, const std::string& source,
                   const Hash128& content_hash);
 
+// A document's share in what may come out of its outermost file.
+struct ExpansionShare {
+  std::shared_ptr<ExpansionAllowance> allowance;  // null: one of its own
+  uint64_t place = 0;
+};
+
 // Decodes and cuts `raw`; its attachments become outcomes of their own. `container` is empty for a
 // file that is its own document; `depth` archives and mails are around it, and what comes out of
-// `raw` counts against their `allowance` (null: one of its own).
+// `raw` counts against their allowance.
 std::vector<Outcome> run_document_task(const DocumentContext& context, RawDocument raw,
                                        const std::string& container, int depth = 0,
-                                       std::shared_ptr<ExpansionAllowance> allowance = nullptr);
+                                       ExpansionShare share = {});
 // Reads the file first, which begins as `format` does.
 std::vector<Outcome> run_file_task(const DocumentContext& context, const FileEntry& entry,
                                    Format format);

@@ -216,8 +216,16 @@ Status Feeder::feed_standard_input() {
   container.allowance = std::make_shared<ExpansionAllowance>(2 * bytes->size());
   const Status status = feed_member(Member{"", std::move(*bytes), 0}, "-", container, 0);
   if (!status && status.error().code() != ErrorCode::cancelled && container.allowance->exhausted())
-    return deliver(failed_outcome("-", "", "read", status.error()));
+    return deliver_exhausted(container);
   return status;
+}
+
+// What stands in it and was begun may have said so already.
+Status Feeder::deliver_exhausted(const Container& container) {
+  ExpansionAllowance& allowance = *container.allowance;
+  if (!allowance.is_first_to_tell()) return {};
+  return deliver(failed_outcome(container.source, "", "read",
+                                allowance.error().with_context(container.source), container.stamp));
 }
 
 Status Feeder::feed_given_records() {
@@ -227,8 +235,10 @@ Status Feeder::feed_given_records() {
     if (!given) return {};
     context_.parts.progress.documents_found.fetch_add(1, std::memory_order_relaxed);
     if (!*given) {
-      DocumentError& problem = given->error();
-      HR_TRY(deliver(failed_outcome(problem.source, "", problem.stage, std::move(problem.error))));
+      auto& [problem, count] = given->error();
+      Outcome failed = failed_outcome(problem.source, "", problem.stage, std::move(problem.error));
+      failed.count = count;
+      HR_TRY(deliver(std::move(failed)));
       continue;
     }
     RawDocument* const record = &**given;
@@ -262,11 +272,11 @@ Status Feeder::feed_record(RawDocument&& raw, Format format, const Container& co
   }
   const uint64_t size = raw.bytes.size();
   auto shared = std::make_shared<RawDocument>(std::move(raw));
-  return submit(size, format,
-                [&context = context_, shared, top = container.source, depth,
-                 allowance = container.allowance] {
-                  return run_document_task(context, std::move(*shared), top, depth, allowance);
-                });
+  ExpansionShare share{container.allowance};
+  if (share.allowance) share.place = share.allowance->next_place();
+  return submit(size, format, [&context = context_, shared, top = container.source, depth, share] {
+    return run_document_task(context, std::move(*shared), top, depth, share);
+  });
 }
 
 Status Feeder::container_problem(DocumentError problem, const Container& container) {
@@ -296,13 +306,18 @@ Status Feeder::feed_member(Member&& member, const std::string& outer, Container&
   const Format format = detect_format(member.bytes, source);
   if (is_archive(format) && depth < kNestingMax && context_.parts.workers != nullptr) {
     const Status status = expand_archive(
-        *context_.parts.workers, archive_request(context_, source, format),
+        *context_.parts.workers,
+        archive_request(context_, source, format, container.allowance.get()),
         ArchiveInput{member.bytes},
         [&](Member&& inner) { return feed_member(std::move(inner), source, container, depth + 1); },
         [&](MemberProblem&& problem) {
           container.damaged = container.damaged || problem.name.empty();
           return container_problem(
               {member_source(source, problem.name), "read", std::move(problem.error)}, container);
+        },
+        [&](const UnpackedBytes& unpacked) -> Status {
+          if (!container.allowance) return {};
+          return count_unpacked(*container.allowance, source, unpacked);
         },
         &context_.parts.cancel);
     if (status || status.error().code() == ErrorCode::cancelled) return status;
@@ -339,7 +354,8 @@ Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
   // A member comes out whole before it is handed on.
   HR_TRY(reserve_reading(2 * context_.options.document_bytes_max));
   const Status status = expand_archive(
-      *context_.parts.workers, archive_request(context_, entry.source, format),
+      *context_.parts.workers,
+      archive_request(context_, entry.source, format, container.allowance.get()),
       ArchiveInput{{}, file.get()},
       [&](Member&& member) { return feed_member(std::move(member), entry.source, container, 1); },
       [&](MemberProblem&& problem) {
@@ -348,10 +364,14 @@ Status Feeder::feed_archive_file(const FileEntry& entry, Format format) {
             {member_source(entry.source, problem.name), "read", std::move(problem.error)},
             container);
       },
+      [&](const UnpackedBytes& unpacked) {
+        return count_unpacked(*container.allowance, entry.source, unpacked);
+      },
       &context_.parts.cancel);
   reading_.release();
   if (!status) {
     if (status.error().code() == ErrorCode::cancelled) return status;
+    if (container.allowance->exhausted()) return deliver_exhausted(container);
     return deliver(failed_outcome(entry.source, "", "read", status.error(), entry.stamp));
   }
   return end_container(container);

@@ -50,6 +50,7 @@ class Feeder {
   Status feed_member(Member&& member, const std::string& outer, Container& container, int depth);
   Status feed_record(RawDocument&& raw, Format format, const Container& container, int depth = 1);
   Status feed_given_records();
+  Status deliver_exhausted(const Container& container);
   Status end_container(const Container& container);
   Status container_problem(DocumentError problem, const Container& container);
 

@@ -126,7 +126,7 @@ class Run {
   HashSet met_;                             // what is in the container that is being delivered
   std::string met_in_;                      // that container
   std::unordered_set<std::string> partly_;  // containers of which not everything could be listed
-  std::vector<std::string> unreadable_;     // folders whose content is not known
+  HashSet unreadable_;                      // folders whose content is not known
   HashSet absent_, was_absent_;             // sources that are not there, were not the last time
   HashSet failed_;                          // counted once, also when watched repeatedly
 };
@@ -390,7 +390,7 @@ Status Run::take(Outcome&& outcome) {
     case OutcomeKind::listed:
       return options_.dry_run ? Status{} : forget(document.source, false);
     case OutcomeKind::absent:
-      unreadable_.push_back(document.source);
+      unreadable_.insert(document.source);
       if (absent_.insert(document.source) && !was_absent_.contains(document.source) &&
           options_.on_error)
         options_.on_error(*document.error);
@@ -402,7 +402,7 @@ Status Run::take(Outcome&& outcome) {
           report_.failures.push_back(*document.error);
       }
       progress_.failed.fetch_add(outcome.count, std::memory_order_relaxed);
-      unreadable_.push_back(document.source);
+      unreadable_.insert(document.source);
       if (options_.on_error) options_.on_error(*document.error);
       break;
     case OutcomeKind::document: {
@@ -471,8 +471,8 @@ Status Run::prune() {
     const bool is_record =
         state.container.empty() && state.stamp.modified_ns == 0 && state.stamp.inode == 0;
     if (options_.stream.next_record ? !is_record : !walker.covers(top)) return {};
-    for (const std::string& folder : unreadable_) {
-      if (top.starts_with(folder + "/")) return {};
+    for (size_t end = top.find('/'); end != std::string::npos; end = top.find('/', end + 1)) {
+      if (unreadable_.contains(std::string_view(top).substr(0, end))) return {};
     }
     gone.emplace_back(state.source, !state.is_container && (!state.error || state.row_count > 0));
     return {};

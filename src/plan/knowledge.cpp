@@ -24,6 +24,9 @@ constexpr uint64_t kLaneBytes = 16ULL << 20;
 // Documents that one thread cuts into rows at a time.
 constexpr size_t kDocumentsPerTask = 64;
 
+// Rows with vectors of their own that are written between two looks at whether to stop.
+constexpr size_t kRowsBetweenLooks = 16 << 10;
+
 constexpr const char* kSpace = "default";
 
 bool has_space(const index::Info& info, const std::string& name) {
@@ -383,7 +386,7 @@ Result<HitPage> Knowledge::search_by_vector(std::span<const float> vector,
 
 Result<BatchAnswers> Knowledge::run_batch(std::span<std::vector<index::SearchRequest>> by_space,
                                           const SpaceChoice& choice, const SearchOptions& options,
-                                          size_t threads,
+                                          size_t threads, const CancelToken* cancel,
                                           std::shared_ptr<const index::Snapshot> current) {
   HR_ASSIGN(const auto filter, parse_filter(options.filter));
   HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
@@ -395,7 +398,7 @@ Result<BatchAnswers> Knowledge::run_batch(std::span<std::vector<index::SearchReq
       if (by_space.size() > 1) request.k = std::max(request.k, kSpaceSearchDepth);
     }
     HR_ASSIGN(lists.emplace_back(),
-              index::search_batch(current->segments(), requests, pool(threads)));
+              index::search_batch(current->segments(), requests, pool(threads), cancel));
   }
   std::vector<std::vector<index::ScoredRow>>& results = lists[0];
   if (lists.size() > 1) {
@@ -433,7 +436,7 @@ Result<BatchAnswers> Knowledge::run_batch(std::span<std::vector<index::SearchReq
 
 Result<BatchAnswers> Knowledge::search_batch(std::span<const float> vectors, size_t count,
                                              const SearchOptions& options, double recall,
-                                             size_t threads) {
+                                             size_t threads, const CancelToken* cancel) {
   HR_ASSIGN(auto current, snapshot());
   HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
   const std::string space = options.space.empty() ? known.main_space : options.space;
@@ -450,12 +453,12 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const float> vectors, siz
     requests[i].space = space;
     requests[i].recall = recall;
   }
-  return run_batch({&requests, 1}, {}, options, threads, std::move(current));
+  return run_batch({&requests, 1}, {}, options, threads, cancel, std::move(current));
 }
 
 Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> queries,
                                              const SearchOptions& options, double recall,
-                                             size_t threads) {
+                                             size_t threads, const CancelToken* cancel) {
   HR_ASSIGN(auto current, snapshot());
   const index::Info info = current->info();
   HR_ASSIGN(const Settings known, Settings::from_json(info.settings));
@@ -476,7 +479,9 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
     if (mode != index::SearchMode::text) {
       HR_ASSIGN(dimension, space_dimension(*current, space));
       HR_ASSIGN(const auto model, embedder(space));
-      HR_ASSIGN(embeddings.back(), model->embed(texts, {EmbedPurpose::query}, pool(threads)));
+      HR_ASSIGN(
+          embeddings.back(),
+          model->embed(texts, {EmbedPurpose::query, EmbedPriority::bulk, cancel}, pool(threads)));
     }
     std::vector<index::SearchRequest>& requests = by_space.emplace_back(queries.size(), base);
     for (size_t i = 0; i < requests.size(); ++i) {
@@ -487,7 +492,7 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
       requests[i].recall = recall;
     }
   }
-  return run_batch(by_space, choice, options, threads, std::move(current));
+  return run_batch(by_space, choice, options, threads, cancel, std::move(current));
 }
 
 Status Knowledge::check_is_own(const index::Writer& out) {
@@ -522,7 +527,7 @@ Status Knowledge::give_up_integer_ids(index::Writer& out) {
   return {};
 }
 
-Status Knowledge::add(std::vector<GivenDocument> documents) {
+Status Knowledge::add(std::vector<GivenDocument> documents, const CancelToken* cancel) {
   Settings known;
   {
     MutexLock lock(write_mutex_);
@@ -543,6 +548,7 @@ Status Knowledge::add(std::vector<GivenDocument> documents) {
   if (known.own_vectors) HR_TRY(note_text_ids(documents));
   std::vector<index::DocumentWrite> writes(documents.size());
   const auto write_some = [&](size_t part) {
+    if (cancel != nullptr && cancel->requested()) return;
     const size_t end = std::min(documents.size(), (part + 1) * kDocumentsPerTask);
     for (size_t i = part * kDocumentsPerTask; i < end; ++i)
       writes[i] = write_given_document(std::move(documents[i]), chunker);
@@ -553,6 +559,7 @@ Status Knowledge::add(std::vector<GivenDocument> documents) {
     pool(0).parallel_for((documents.size() + kDocumentsPerTask - 1) / kDocumentsPerTask,
                          write_some);
   }
+  if (cancel != nullptr) HR_TRY(cancel->check());
   std::vector<std::string> keys;
   std::vector<std::string> texts;
   for (size_t i = 0; i < writes.size() && model; ++i) {
@@ -563,7 +570,9 @@ Status Knowledge::add(std::vector<GivenDocument> documents) {
   }
   std::vector<Embeddings> embeddings;
   for (const auto& [space, loaded] : models) {
-    HR_ASSIGN(embeddings.emplace_back(), loaded->embed(texts, {EmbedPurpose::passage}, pool(0)));
+    EmbedOptions how{EmbedPurpose::passage};
+    how.cancel = cancel;
+    HR_ASSIGN(embeddings.emplace_back(), loaded->embed(texts, how, pool(0)));
   }
   MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
@@ -571,7 +580,10 @@ Status Knowledge::add(std::vector<GivenDocument> documents) {
     if (!out->space(space)) HR_TRY(add_model_space(*out, path_, space, loaded->info()));
   }
   const Status written = [&]() -> Status {
-    for (index::DocumentWrite& write : writes) HR_TRY(out->put(std::move(write)));
+    for (index::DocumentWrite& write : writes) {
+      if (cancel != nullptr) HR_TRY(cancel->check());
+      HR_TRY(out->put(std::move(write)));
+    }
     for (size_t i = 0; i < models.size() && !keys.empty(); ++i)
       HR_TRY(out->put_vectors(models[i].first, keys, embeddings[i].values));
     return out->commit();
@@ -583,7 +595,7 @@ Status Knowledge::add(std::vector<GivenDocument> documents) {
 Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids,
                               std::span<const float> vectors,
                               std::span<const std::string_view> texts,
-                              std::span<const Metadata> metadata) {
+                              std::span<const Metadata> metadata, const CancelToken* cancel) {
   MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   const std::optional<index::Space> space = out->space(kSpace);
@@ -599,8 +611,23 @@ Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids
     HR_TRY(index::check_vectors(vectors, space->dimension, space->metric));
     HR_TRY(give_up_integer_ids(*out));
   }
-  HR_TRY(out->put_rows({ids, texts, metadata, kSpace, vectors}));
-  return out->commit();
+  // What is wrong with one is said before any is written, by its place among all.
+  if (ids.size() > kRowsBetweenLooks)
+    HR_TRY(index::check_vectors(vectors, space->dimension, space->metric));
+  const Status written = [&]() -> Status {
+    for (size_t begin = 0; begin < ids.size() || begin == 0; begin += kRowsBetweenLooks) {
+      if (cancel != nullptr) HR_TRY(cancel->check());
+      const size_t count = std::min(kRowsBetweenLooks, ids.size() - begin);
+      const auto part = [&](auto given) {
+        return given.empty() ? given : given.subspan(begin, count);
+      };
+      HR_TRY(out->put_rows({part(ids), part(texts), part(metadata), kSpace,
+                            vectors.subspan(begin * space->dimension, count * space->dimension)}));
+    }
+    return out->commit();
+  }();
+  if (!written) out->discard();  // all of them or none
+  return written;
 }
 
 namespace {
@@ -641,10 +668,10 @@ Result<std::vector<index::PastState>> Knowledge::past_states() {
   return index::past_states(files_, path_);
 }
 
-Status Knowledge::optimize() {
+Status Knowledge::optimize(const CancelToken* cancel) {
   MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
-  return out->optimize();
+  return out->optimize(cancel);
 }
 
 Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::string& name,

@@ -119,19 +119,22 @@ class Knowledge {
   Result<HitPage> search_by_vector(std::span<const float> vector, const SearchOptions& options);
   // `vectors` is [count, dimension]; `recall` as contract.
   Result<BatchAnswers> search_batch(std::span<const float> vectors, size_t count,
-                                    const SearchOptions& options, double recall, size_t threads);
+                                    const SearchOptions& options, double recall, size_t threads,
+                                    const CancelToken* cancel = nullptr);
   Result<BatchAnswers> search_batch(std::span<const std::string> queries,
-                                    const SearchOptions& options, double recall, size_t threads);
+                                    const SearchOptions& options, double recall, size_t threads,
+                                    const CancelToken* cancel = nullptr);
 
   // Returns when the documents are durable and found by text and, where there is a model, vector.
-  Status add(std::vector<GivenDocument> documents);
+  // All of them or none, also where it is cancelled.
+  Status add(std::vector<GivenDocument> documents, const CancelToken* cancel = nullptr);
   // The same with vectors of the caller's own: [ids, dimension]; texts and metadata may be empty.
   Status add_vectors(std::span<const std::string> ids, bool integer_ids,
                      std::span<const float> vectors, std::span<const std::string_view> texts,
-                     std::span<const Metadata> metadata);
+                     std::span<const Metadata> metadata, const CancelToken* cancel = nullptr);
   // Rows that match are gone for the next search. Returns how many.
   Result<uint64_t> remove_where(const std::string& filter);
-  Status optimize();
+  Status optimize(const CancelToken* cancel = nullptr);
   // How much of the past is kept, and what there is to go back to, newest first.
   Status set_history(const index::History& history);
   Result<std::vector<index::PastState>> past_states();
@@ -173,7 +176,8 @@ class Knowledge {
   // The same queries for each space of the choice.
   Result<BatchAnswers> run_batch(std::span<std::vector<index::SearchRequest>> by_space,
                                  const SpaceChoice& choice, const SearchOptions& options,
-                                 size_t threads, std::shared_ptr<const index::Snapshot> snapshot);
+                                 size_t threads, const CancelToken* cancel,
+                                 std::shared_ptr<const index::Snapshot> snapshot);
 
   const std::string path_;
   const KnowledgeOptions options_;

@@ -230,7 +230,9 @@ std::string repair_json(const index::RepairReport& report) {
                {"moved", report.moved}});
 }
 
-std::string errors_json(const std::vector<DocumentError>& errors) {
+namespace {
+
+Json error_list(const std::vector<DocumentError>& errors) {
   Json list = Json::array();
   for (const DocumentError& known : errors) {
     list.push_back({{"source", known.source},
@@ -239,7 +241,20 @@ std::string errors_json(const std::vector<DocumentError>& errors) {
                     {"message", known.error.message()},
                     {"hint", known.error.hint()}});
   }
-  return dump({{"errors", list}});
+  return list;
+}
+
+}  // namespace
+
+std::string errors_json(const std::vector<DocumentError>& errors) {
+  return dump({{"errors", error_list(errors)}});
+}
+
+std::string failures_json(const StreamFailures& failures) {
+  Json codes = Json::object();
+  for (const auto& [code, count] : failures.by_code) codes[error_code_name(code)] = count;
+  return dump(
+      {{"errors", error_list(failures.first)}, {"count", failures.count}, {"codes", codes}});
 }
 
 std::string verify_json(const index::VerifyReport& report,

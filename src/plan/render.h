@@ -10,6 +10,7 @@
 #include "batch/document.h"
 #include "index/knowledge_base.h"
 #include "plan/knowledge.h"
+#include "plan/row_stream.h"
 
 namespace headrace {
 
@@ -30,6 +31,8 @@ std::string backup_json(const index::BackupReport& report);
 std::string history_json(const index::History& history, std::span<const index::PastState> states);
 std::string repair_json(const index::RepairReport& report);
 std::string errors_json(const std::vector<DocumentError>& errors);
+// The same of the first, and {"count","codes":{NAME: count}} of all.
+std::string failures_json(const StreamFailures& failures);
 // `recall` only where it was measured.
 std::string verify_json(const index::VerifyReport& report,
                         const std::vector<index::RecallReport>& recall = {});

@@ -5,6 +5,7 @@
 
 #include "batch/row_batch.h"
 #include "plan/document_task.h"
+#include "plan/failure_limit.h"
 #include "plan/render.h"
 #include "plan/vector_model.h"
 #include "runtime/channel.h"
@@ -62,14 +63,20 @@ class RunningRowStream : public RowStream {
     return std::optional<Batch>();
   }
 
+  Batch empty_batch() const override { return RowBatchBuilder(vectors_).finish(); }
+
+  bool wait_until(std::chrono::steady_clock::time_point until) override {
+    return batches_.wait_until(until);
+  }
+
   Status end() const override {
     MutexLock lock(mutex_);
     return end_;
   }
 
-  std::vector<DocumentError> errors() const override {
+  StreamFailures failures() const override {
     MutexLock lock(mutex_);
-    return errors_;
+    return failures_;
   }
 
   void cancel() override {
@@ -100,7 +107,11 @@ class RunningRowStream : public RowStream {
   Status take(Outcome&& outcome) {
     if (outcome.kind == OutcomeKind::failed) {
       MutexLock lock(mutex_);
-      errors_.push_back(std::move(*outcome.document.error));
+      DocumentError& error = *outcome.document.error;
+      failures_.count += outcome.count;
+      failures_.by_code[error.error.code()] += outcome.count;
+      // Those that stand for many say so themselves.
+      if (failures_.first.size() < kFailuresKept) failures_.first.push_back(std::move(error));
       return {};
     }
     for (Row& row : outcome.document.rows) {
@@ -148,7 +159,7 @@ class RunningRowStream : public RowStream {
   CancelToken cancel_;
   Channel<Batch> batches_;
   mutable Mutex mutex_;
-  std::vector<DocumentError> errors_ HR_GUARDED_BY(mutex_);
+  StreamFailures failures_ HR_GUARDED_BY(mutex_);
   Status end_ HR_GUARDED_BY(mutex_);
   Thread thread_;
 };

@@ -3,9 +3,11 @@
 // and __arrow_c_stream__ stand on.
 //
 // Owns: the run's threads and workers; stopped when destroyed. Threads: next() on one thread at a
-// time. Errors: as ingest; failed documents are collected in errors().
+// time. Errors: as ingest; failed documents are counted in failures().
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +37,13 @@ struct RowStreamOptions {
   size_t threads = 0;
 };
 
+// The documents that gave nothing: all by number, the first of them in full.
+struct StreamFailures {
+  uint64_t count = 0;
+  std::map<ErrorCode, uint64_t> by_code;
+  std::vector<DocumentError> first;
+};
+
 class RowStream {
  public:
   static Result<std::unique_ptr<RowStream>> open(RowStreamOptions options);
@@ -42,9 +51,13 @@ class RowStream {
   virtual const std::vector<Field>& schema() const = 0;
   // Nothing at the end.
   virtual Result<std::optional<Batch>> next() = 0;
+  // A batch without rows.
+  virtual Batch empty_batch() const = 0;
+  // Waits until next() would not, or until then; says which.
+  virtual bool wait_until(std::chrono::steady_clock::time_point until) = 0;
   // What ended the stream, once next() gave an error or nothing more.
   virtual Status end() const = 0;
-  virtual std::vector<DocumentError> errors() const = 0;
+  virtual StreamFailures failures() const = 0;
   virtual void cancel() = 0;
 };
 

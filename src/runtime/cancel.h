@@ -14,6 +14,8 @@ class CancelToken {
  public:
   void request() noexcept { requested_.store(true, std::memory_order_relaxed); }
   bool requested() const noexcept { return requested_.load(std::memory_order_relaxed); }
+  // For work that knows no token, only whether to stop.
+  const std::atomic<bool>& flag() const noexcept { return requested_; }
   Status check() const {
     if (requested()) return fail(ErrorCode::cancelled, "interrupted");
     return {};

@@ -6,6 +6,7 @@
 // channel returns false.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -44,6 +45,14 @@ class Channel {
     MutexLock lock(mutex_);
     while (!closed_ && items_.empty()) ready_.wait(mutex_);
     return take();
+  }
+
+  // Waits until pop() would not, or until then; says which. For the only consumer.
+  bool wait_until(std::chrono::steady_clock::time_point until) {
+    MutexLock lock(mutex_);
+    while (!closed_ && items_.empty() && std::chrono::steady_clock::now() < until)
+      ready_.wait_until(mutex_, until);
+    return closed_ || !items_.empty();
   }
 
   // What is there now, without waiting.

@@ -6,7 +6,7 @@ namespace headrace {
 
 Status expand_archive(WorkerPool& workers, const ArchiveRequest& request, const ArchiveInput& input,
                       const MemberHandler& on_member, const ProblemHandler& on_problem,
-                      const CancelToken* cancel) {
+                      const UnpackedHandler& on_unpacked, const CancelToken* cancel) {
   const std::string params = pack_archive_request(request);
   const WorkerRequest job{
       .op = "archive", .params = params, .input = input.bytes, .input_fd = input.fd};
@@ -14,6 +14,10 @@ Status expand_archive(WorkerPool& workers, const ArchiveRequest& request, const 
   Status status = workers.run(
       job,
       [&](uint32_t kind, std::string_view frame) -> Status {
+        if (kind == static_cast<uint32_t>(WireFrame::unpacked)) {
+          HR_ASSIGN(const UnpackedBytes unpacked, unpack_unpacked(frame));
+          return on_unpacked(unpacked);
+        }
         any = true;
         if (kind == static_cast<uint32_t>(WireFrame::member)) {
           HR_ASSIGN(Member member, unpack_member(frame));

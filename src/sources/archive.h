@@ -28,9 +28,11 @@ struct ArchiveInput {
 
 using MemberHandler = std::function<Status(Member&&)>;
 using ProblemHandler = std::function<Status(MemberProblem&&)>;
+// Of work that brought no member; what stands in the problem that may follow.
+using UnpackedHandler = std::function<Status(const UnpackedBytes&)>;
 
 Status expand_archive(WorkerPool& workers, const ArchiveRequest& request, const ArchiveInput& input,
                       const MemberHandler& on_member, const ProblemHandler& on_problem,
-                      const CancelToken* cancel = nullptr);
+                      const UnpackedHandler& on_unpacked, const CancelToken* cancel = nullptr);
 
 }  // namespace headrace

@@ -133,6 +133,7 @@ class Archive : public testing::Test {
   std::vector<std::string> expand(const std::string& kind, std::string_view bytes,
                                   uint64_t member_bytes_max = 64 << 20) {
     std::vector<std::string> found;
+    passed_over_ = refused_ = 0;
     status_ = expand_archive(
         *pool_, {.outer_name = outer_name_, .kind = kind, .member_bytes_max = member_bytes_max},
         {.bytes = bytes},
@@ -146,6 +147,11 @@ class Archive : public testing::Test {
           message_ = problem.error.message();
           found.push_back(problem.name + "!" + std::string(error_code_name(problem.error.code())));
           return {};
+        },
+        [&](const UnpackedBytes& unpacked) -> Status {
+          passed_over_ += unpacked.passed_over;
+          refused_ += unpacked.refused;
+          return {};
         });
     return found;
   }
@@ -154,6 +160,8 @@ class Archive : public testing::Test {
   Status status_;
   std::string message_;
   int64_t last_modified_ns_ = 0;
+  uint64_t passed_over_ = 0;
+  uint64_t refused_ = 0;
 };
 using Found = std::vector<std::string>;
 
@@ -343,6 +351,22 @@ TEST_F(Archive, BombsAreStopped) {
   EXPECT_EQ(expand("zip", zip_of(entries)).size(), 3u);
 }
 
+TEST_F(Archive, WhatIsUnpackedForNothingIsCounted) {
+  expand("zstd", zstd_zeros(2048), 1ULL << 40);
+  EXPECT_GE(refused_, 16u << 20) << "a bomb";
+  expand("zstd", zstd_zeros(64), 1 << 20);
+  EXPECT_GT(refused_, 1u << 20) << "larger than a member may be";
+  EXPECT_LE(refused_, 3u << 20);
+  const std::string tar = tar_member("d", std::string(3 << 20, 'x'), '5') +
+                          tar_member("large", std::string(5 << 20, 'x')) +
+                          tar_member("a", "alpha") + kTarEnd;
+  EXPECT_EQ(expand("gzip", gzip_of(tar), 1 << 20), (Found{"large!too_large", "a=alpha"}));
+  EXPECT_EQ(passed_over_, 8u << 20);
+  EXPECT_EQ(refused_, 0u);
+  expand("zip", zip_of({{"a", "alpha", 8}, {"b", "beta"}}));
+  EXPECT_EQ(passed_over_ + refused_, 0u) << "all of it came out";
+}
+
 TEST_F(Archive, ReadsFromAnOpenFile) {
   const std::string path = testing::TempDir() + "archive_test_" + std::to_string(getpid());
   std::ofstream(path, std::ios::binary) << zip_of({{"a", "alpha"}});
@@ -354,7 +378,7 @@ TEST_F(Archive, ReadsFromAnOpenFile) {
         got += member.bytes;
         return {};
       },
-      [](MemberProblem&&) { return Status{}; });
+      [](MemberProblem&&) { return Status{}; }, [](const UnpackedBytes&) { return Status{}; });
   std::filesystem::remove(path);
   EXPECT_TRUE(status) << status.error().text();
   EXPECT_EQ(got, "alpha");
