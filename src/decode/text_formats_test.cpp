@@ -427,17 +427,45 @@ TEST(Latex, WhatIsNeverSetIsLeftOut) {
   EXPECT_EQ(decode_latex("a \\iffalse b").text, "a ");
 }
 
-TEST(Latex, WordsOfTwoBlocksDoNotTouch) {
+TEST(Latex, EveryBlockStandsOnALineOfItsOwn) {
   for (const auto& [latex, text] : std::map<std::string, std::string>{
-           {"\\section{Alpha}Beta", "Alpha Beta"},
-           {"\\item one\\item two", "one two"},
-           {"\\begin{tabular}{ll}a & b\\\\c & d\\end{tabular}e", "a | b c | d e"},
-           {"a\\par b\\begin{verbatim}c\\end{verbatim}d", "a\nb c d"},
-           {"a\\caption{b}c\\hspace{1cm}d", "a b c d"}}) {
+           {"\\section{Alpha}Beta", "Alpha\nBeta"},
+           {"\\item one\\item two", "one\ntwo"},
+           {"\\begin{tabular}{ll}a & b\\\\c & d\\end{tabular}e", "a | b\nc | d\ne"},
+           {"\\begin{tabular}{ll}a &\n b\\\\\n\\hline\n & d\\end{tabular}\ne", "a | b\n\n\n| d\ne"},
+           {"a\\par b\\begin{verbatim}c\\end{verbatim}d", "a\nb\nc\nd"},
+           {"one\\\\two \\newline three\\\\\nfour", "one\ntwo\nthree\nfour"},
+           {"a\\caption{b}c\\hspace{1cm}d", "a\nb\nc d"}}) {
     const Document document = decode_latex(latex);
     expect_sound(document);
     EXPECT_EQ(document.text, text);
   }
+}
+
+// The source written on one line, as some programs save it, says the same.
+TEST(Latex, StructureDoesNotDependOnLineBreaks) {
+  const std::string text =
+      "\\documentclass{article}\n\\title{T}\n\\begin{document}\n\\section{First}\nIntro "
+      "text.\n\\begin{itemize}\n\\item one fish\n\\item[two] fish\n\\begin{enumerate}\n\\item "
+      "inner\n\\end{enumerate}\n\\end{itemize}\nThen.\n\\begin{table}\n\\caption{Sizes}\n"
+      "\\begin{tabular}{ll}\n\\hline\na & b \\\\\n\\hline\nc &\nd \\\\\n\\end{tabular}\n"
+      "\\end{table}\nEnd of it.\\par\nNew paragraph.\n\\subsection{Sub}\n\\paragraph{Run in}\nMore "
+      "text.\n\\end{document}\n";
+  const Document document = decode_latex(text);
+  EXPECT_EQ(line_of(document, "New paragraph"),
+            1 + line_breaks(text.substr(0, text.find("New paragraph"))));
+  std::string one_line = text;
+  std::replace(one_line.begin(), one_line.end(), '\n', ' ');
+  const Document joined = decode_latex(one_line);
+  expect_sound(joined);
+  EXPECT_EQ(outline_of(joined), outline_of(document));
+  EXPECT_EQ(
+      joined.text,
+      "First\nIntro text.\none fish\ntwo fish\ninner\nThen.\nSizes\na | b\nc | d\nEnd of it.\n"
+      "New paragraph.\nSub\nRun in\nMore text. ");
+  // Where lines were added, the next empty ones go, so that line numbers stay those of the file.
+  const Document after = decode_latex("\\item a \\item b\n\nc\n");
+  EXPECT_EQ(line_of(after, "c"), 3);
 }
 
 TEST(Json, IsFlattened) {
