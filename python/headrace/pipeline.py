@@ -75,6 +75,10 @@ class Pipeline:
     def chunk(self, tokens: int = 256, overlap: int | None = None) -> Pipeline:
         """Cuts documents into rows of at most `tokens` tokens, special ones included.
 
+        Tokens are those of the model that `.embed()` names. Without one, and for models whose
+        tokenizer is not known (remote ones, functions), a token is four small letters of a word at
+        most, three capitals, two digits, or one other visible character; see the guide.
+
         Args:
             overlap: tokens repeated between rows of a section; by default 32, at most a quarter.
         """
