@@ -125,7 +125,8 @@ class Pipeline:
         """Calls fn(batch) with Arrow record batches; it returns a batch or table of any length.
 
         Before `.chunk()` a batch holds documents, after it rows; columns that fn adds become
-        metadata. After `.chunk()` fn keeps the "key" column, may drop rows and change text, title
+        metadata. A document whose text comes back as it was, in the answer to its own batch, keeps
+        its structure (headings, pages, lines, links); another text is cut by its paragraphs. After `.chunk()` fn keeps the "key" column, may drop rows and change text, title
         and heading; another function redoes documents that did not change themselves.
         """
         return self._with("map", fn)
@@ -594,7 +595,8 @@ def _failed(source: str, number: int, why: str, hint: str) -> dict[str, Any]:
 
 
 def _records_from_batches(batches: Iterable[Any], stream: Any) -> Iterator[dict[str, Any]]:
-    """Documents that map and filter gave back, then those that failed before they came to them."""
+    """Documents that map and filter gave back, then those that failed before they came to them.
+    A text that came back as it was keeps its structure; the stream knows it until its next batch."""
     own = {"key", "source", "position", "title", "text", "heading", "modality", "via"}
     own |= {"start", "end", "page", "span", "metadata"}
     number = -1
@@ -612,6 +614,7 @@ def _records_from_batches(batches: Iterable[Any], stream: Any) -> Iterator[dict[
                 "title": row.get("title") or "",
                 "text": row["text"],
                 "metadata": metadata,
+                "structure": stream.structure(row.get("source") or "", row["text"]),
             }
     yield from json.loads(stream.errors())["errors"]
 

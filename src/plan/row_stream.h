@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -42,6 +43,11 @@ class RowStream {
   virtual const std::vector<Field>& schema() const = 0;
   // Nothing at the end.
   virtual Result<std::optional<Batch>> next() = 0;
+  // Of a text in the batch that next() gave last: its structure as it was read from `source` or, of
+  // an equal text, from another document of the batch. Null where the text is another. For streams
+  // of whole documents.
+  virtual std::shared_ptr<const DocumentStructure> structure(const std::string& source,
+                                                             std::string_view text) const = 0;
   // What ended the stream, once next() gave an error or nothing more.
   virtual Status end() const = 0;
   virtual std::vector<DocumentError> errors() const = 0;
