@@ -2,12 +2,14 @@
 // line of text for each line of the file.
 #include <algorithm>
 #include <array>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/unicode.h"
 #include "base/utf8.h"
+#include "decode/reference.h"
 #include "decode/rst_table.h"
 #include "decode/text_builder.h"
 #include "decode/text_columns.h"
@@ -71,8 +73,68 @@ size_t list_marker(std::string_view text) {
   return (text[digits] == '.' || text[digits] == ')') && text[digits + 1] == ' ' ? digits + 2 : 0;
 }
 
+struct RstLink {
+  enum class Kind : uint8_t { address, name, anonymous };
+  size_t at = 0;
+  Kind kind = Kind::address;
+  std::string target;
+};
+
+void add_link(std::vector<RstLink>& links, size_t at, RstLink::Kind kind, std::string_view target) {
+  if (links.size() < kDocumentLinksMax && target.size() <= kReferenceBytesMax)
+    links.push_back({at, kind, std::string(target)});
+}
+
+// Names of targets are compared in small letters, with single spaces.
+std::string target_name(std::string_view written) {
+  std::string name;
+  for (const char c : trimmed(written)) {
+    const bool space = c == ' ' || c == '\t' || c == '\n';
+    if (space && name.ends_with(' ')) continue;
+    name.push_back(space ? ' ' : c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c);
+  }
+  return name;
+}
+
+// `text` stands at `at` in the output; `target` is what it says itself ("text <target>") or empty,
+// `behind` begins with the underscores that make it a link.
+void add_reference(std::vector<RstLink>& links, size_t at, std::string_view text,
+                   std::string_view target, std::string_view behind) {
+  if (text.empty() || !behind.starts_with('_')) return;
+  if (!target.empty()) {
+    const bool named = target.ends_with('_') && !target.ends_with("\\_");
+    if (named) target.remove_suffix(1);
+    return named ? add_link(links, at, RstLink::Kind::name, target_name(target))
+                 : add_link(links, at, RstLink::Kind::address, target);
+  }
+  if (behind.starts_with("__")) return add_link(links, at, RstLink::Kind::anonymous, {});
+  add_link(links, at, RstLink::Kind::name, target_name(text));
+}
+
+// Of the word that `out` ends with ("target_").
+void add_word_link(const std::string& out, std::vector<RstLink>& links) {
+  constexpr size_t kNameBytesMax = 200;
+  size_t begin = out.size();
+  const auto in_name = [&](char c) {
+    return is_name_character(c) || c == '-' || c == '_' || c == '.' || c == '+';
+  };
+  while (begin > 0 && out.size() - begin < kNameBytesMax && in_name(out[begin - 1])) --begin;
+  begin = code_point_floor(out, begin);
+  add_link(links, begin, RstLink::Kind::name, target_name(std::string_view(out).substr(begin)));
+}
+
+// How long a URL is that begins here; 0 where none does.
+size_t url_length(std::string_view in) {
+  if (!in.starts_with("http://") && !in.starts_with("https://")) return 0;
+  size_t end = std::min(in.find_first_of(" \t\n<>\"`|\\"), in.size());
+  while (end > 0 && std::string_view(".,;:!?'*").find(in[end - 1]) != std::string_view::npos) --end;
+  const std::string_view url = in.substr(0, end);
+  if (url.ends_with(')') && url.find('(') == std::string_view::npos) --end;
+  return end > in.find("//") + 2 ? end : 0;
+}
+
 // Inline markup → its text, in one pass.
-void append_inline(std::string_view in, std::string& out) {
+void append_inline(std::string_view in, std::string& out, std::vector<RstLink>& links) {
   const auto ends_at = [&](size_t begin, std::string_view mark, size_t& known) -> size_t {
     if (known == std::string_view::npos || begin >= known) return std::string_view::npos;
     const size_t end = in.find(mark, begin);
@@ -81,8 +143,10 @@ void append_inline(std::string_view in, std::string& out) {
   };
   size_t no_code = in.size() + 1, no_strong = in.size() + 1, no_tick = in.size() + 1,
          no_star = in.size() + 1, no_note = in.size() + 1;
+  std::string_view role;  // of what comes next
   for (size_t i = 0; i < in.size();) {
     const char c = in[i];
+    if (c != '`') role = {};
     const auto may_open = [&] {
       return i + 1 < in.size() && in[i + 1] != ' ' && in[i + 1] != '\n' && !is_after_word(in, i);
     };
@@ -106,11 +170,21 @@ void append_inline(std::string_view in, std::string& out) {
     } else if (c == '`' && may_open() &&
                (end = ends_at(i + 1, "`", no_tick)) != std::string_view::npos) {
       std::string_view text = in.substr(i + 1, end - i - 1);
-      const size_t target = text.rfind('<');
-      if (target != std::string_view::npos && text.ends_with('>') && target > 0) {
-        text = trimmed(text.substr(0, target));
+      std::string_view target;
+      const size_t angle = text.rfind('<');
+      if (angle != std::string_view::npos && text.ends_with('>') && angle > 0) {
+        target = text.substr(angle + 1, text.size() - angle - 2);
+        text = trimmed(text.substr(0, angle));
       }
       if (text.starts_with('~') || text.starts_with('!')) text.remove_prefix(1);
+      if (role == "doc") {
+        const std::string_view path = target.empty() ? text : target;
+        if (!text.empty() && !path.starts_with('/'))
+          add_link(links, out.size(), RstLink::Kind::address, std::string(path) + ".rst");
+      } else if (role.empty()) {
+        add_reference(links, out.size(), text, target, in.substr(end + 1, 2));
+      }
+      role = {};
       out += text;
       if (in.substr(i, end - i).find('\n') != std::string_view::npos &&
           text.find('\n') == std::string_view::npos)
@@ -126,7 +200,7 @@ void append_inline(std::string_view in, std::string& out) {
         ++k;
       if (k + 1 < in.size() && in[k] == ':' && in[k + 1] == '`') {
         // These two say what the number behind them is.
-        const std::string_view role = in.substr(i + 1, k - i - 1);
+        role = in.substr(i + 1, k - i - 1);
         if (role == "rfc") out += "RFC ";
         if (role == "pep") out += "PEP ";
         i = k + 1;
@@ -139,9 +213,15 @@ void append_inline(std::string_view in, std::string& out) {
                in.substr(i, end - i).find('\n') == std::string_view::npos) {
       i = end + 2;  // the mark of a footnote
     } else if (c == '_' && is_after_word(in, i) &&
-               (i + 1 >= in.size() || in[i + 1] == ' ' || in[i + 1] == '\n' || in[i + 1] == '.' ||
-                in[i + 1] == ',')) {
+               (i + 1 >= in.size() ||
+                std::string_view(" \n.,;:!?)").find(in[i + 1]) != std::string_view::npos)) {
       ++i;  // "target_"
+      add_word_link(out, links);
+    } else if (const size_t url = c == 'h' && !is_after_word(in, i) ? url_length(in.substr(i)) : 0;
+               url > 0) {
+      add_link(links, out.size(), RstLink::Kind::address, in.substr(i, url));
+      out += in.substr(i, url);
+      i += url;
     } else {
       out.push_back(c);
       ++i;
@@ -157,7 +237,9 @@ class RstReader {
     std::string_view line;
     while (lines_.next(line)) read_line(line);
     flush();
-    return out_.take();
+    Document document = out_.take();
+    document.links = resolve_links(document.text.size());
+    return document;
   }
 
  private:
@@ -210,7 +292,7 @@ class RstReader {
     if (kind_ == BlockKind::code) {
       out_.write(paragraph_);
     } else {
-      append_inline(paragraph_, out_.document().text);
+      append_inline(paragraph_, out_.document().text, links_);
     }
     out_.end();
     const std::string& text = out_.document().text;
@@ -244,7 +326,7 @@ class RstReader {
     if (over != 0) out_.line_break();
     out_.begin(BlockKind::heading, level);
     const size_t begin = out_.document().text.size();
-    append_inline(name, out_.document().text);
+    append_inline(name, out_.document().text, links_);
     if (level == 1 && out_.document().title.empty())
       out_.document().title = out_.document().text.substr(begin);
     out_.end();
@@ -293,6 +375,7 @@ class RstReader {
     const bool directive = colons != std::string_view::npos && !text.starts_with('_') &&
                            !text.starts_with('|') &&
                            text.substr(0, colons).find(' ') == std::string_view::npos;
+    if (text.starts_with('_')) define_target(text.substr(1));
     out_line_for(directive ? text : std::string_view());
     if (!directive) return take_indented(indent, false);
     const std::string_view name = text.substr(0, colons);
@@ -301,6 +384,52 @@ class RstReader {
     if (name == "csv-table") return read_csv_table(indent);
     if (name == "list-table") return read_list_table(indent);
     if (holds(kCodeDirectives, name)) take_indented(indent, true);
+  }
+
+  // "name: address" or "`a name`: address" or, without a name, "_: address". The address may stand
+  // on the next line.
+  void define_target(std::string_view text) {
+    std::string_view name;
+    if (text.starts_with('`')) {
+      const size_t tick = text.find('`', 1);
+      if (tick == std::string_view::npos) return;
+      name = text.substr(1, tick - 1);
+      text.remove_prefix(tick + 1);
+    } else {
+      name = text.substr(0, text.find(':'));
+      text.remove_prefix(name.size());
+    }
+    if (!text.starts_with(':')) return;
+    std::string_view address = trimmed(text.substr(1));
+    if (address.empty() && indentation(lines_.peek()) > 0) address = trimmed(lines_.peek());
+    if (address.empty() || address.ends_with('_') || address.size() > kReferenceBytesMax) return;
+    if (name == "_") {
+      anonymous_.emplace_back(address);
+    } else {
+      targets_.emplace(target_name(name), address);
+    }
+  }
+
+  // Targets mostly stand at the end of the file.
+  std::vector<Link> resolve_links(size_t text_bytes) const {
+    std::vector<Link> links;
+    size_t bytes = 0, anonymous = 0;
+    for (const RstLink& link : links_) {
+      std::string_view address = link.target;
+      if (link.kind == RstLink::Kind::anonymous) {
+        address = anonymous < anonymous_.size() ? anonymous_[anonymous] : std::string_view();
+        ++anonymous;
+      } else if (link.kind == RstLink::Kind::name) {
+        const auto found = targets_.find(link.target);
+        address = found == targets_.end() ? std::string_view() : std::string_view(found->second);
+      }
+      std::string target = clean_reference(address);
+      bytes += target.size();
+      if (bytes > kDocumentLinkBytesMax) break;
+      if (!target.empty() && link.at < text_bytes)
+        links.push_back({static_cast<uint32_t>(link.at), std::move(target)});
+    }
+    return links;
   }
 
   // The line of a directive itself: an object's signature is a heading, an argument is text.
@@ -321,7 +450,7 @@ class RstReader {
     if (!argument.empty() && !silent) {
       const bool object = holds(kObjectDirectives, name);
       out_.begin(object ? BlockKind::heading : BlockKind::paragraph, object ? 6 : 0);
-      append_inline(argument, out_.document().text);
+      append_inline(argument, out_.document().text, links_);
       out_.end();
     }
     out_.line_break();
@@ -369,7 +498,7 @@ class RstReader {
         field.push_back(line[end]);
       }
       if (text.size() > begin) text += " | ";
-      append_inline(trimmed(field), text);
+      append_inline(trimmed(field), text, links_);
       end = std::min(line.find(',', std::min(end, line.size())), line.size());
       i = std::min(line.find_first_not_of(' ', std::min(end + 1, line.size())), line.size()) - 1;
     }
@@ -396,12 +525,14 @@ class RstReader {
     for (size_t c = 0; c < cells.size(); ++c) {
       if (c > 0) ++separators;
       text.clear();
-      if (cells[c] != "\\") append_inline(cells[c], text);  // "\" alone: an empty cell
+      const size_t settled = links_.size();
+      if (cells[c] != "\\") append_inline(cells[c], text, links_);  // "\" alone: an empty cell
       if (is_blank(text)) continue;
       for (; separators > 0; --separators) {
         out_.write(written ? " | " : "| ");
         written = true;
       }
+      for (size_t i = settled; i < links_.size(); ++i) links_[i].at += out_.text().size();
       out_.write(text);
       written = true;
     }
@@ -463,6 +594,9 @@ class RstReader {
   TextBuilder out_;
   std::string paragraph_;
   std::vector<std::string> styles_;
+  std::vector<RstLink> links_;
+  std::map<std::string, std::string, std::less<>> targets_;
+  std::vector<std::string> anonymous_;
   BlockKind kind_ = BlockKind::paragraph;
   uint8_t level_ = 0;
   bool literal_next_ = false;

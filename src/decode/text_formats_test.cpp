@@ -388,6 +388,23 @@ TEST(Rst, MarkupIsToldByCharacters) {
   EXPECT_EQ(outline_of(decode_rst("éü\n==\n")), "h1: éü\n");
 }
 
+TEST(Rst, LinksAreRead) {
+  using Links = std::vector<std::string>;
+  const Document document = decode_rst(
+      "Title\n=====\n\nSee `the policy <policy.rst>`_, `Ask  them`_, keeper_ and `this`__ one.\n"
+      ":doc:`ops/keys` or :doc:`those <../more>`, not :ref:`x <y>` nor gone_.\n\n"
+      "+---+------------+\n| a | keeper_    |\n+---+------------+\n\n"
+      "- https://example.org/a_b(c), (http://x.org).\n\n"
+      ".. _keeper: people.rst\n.. _`ask them`:\n   https://example.org/ask\n.. __: anonymous.html\n"
+      ".. _inner:\n\nThe end: `again <keeper_>`_.\n");
+  expect_sound(document);
+  EXPECT_EQ(links_of(document),
+            (Links{"the  -> policy.rst", "Ask  -> https://example.org/ask", "keep -> people.rst",
+                   "this -> anonymous.html", "ops/ -> ops/keys.rst", "thos -> ../more.rst",
+                   "keep -> people.rst", "http -> https://example.org/a_b(c)",
+                   "http -> http://x.org", "agai -> people.rst"}));
+}
+
 TEST(Latex, CharactersOfSeveralBytesStayWhole) {
   for (const auto& [latex, text] :
        std::map<std::string, std::string>{{"\\verb§x£y§z", "x£yz"},
