@@ -168,10 +168,12 @@ Status BodyReader::on_start(XmlReader& reader) {
   } else if (name == "hyperlink") {
     const auto found = links_.addresses.find(reader.attribute_or("r:id", ""));
     address_ = found == links_.addresses.end() ? std::string() : found->second;
-  } else if (name == "tab") {
+  } else if (name == "tab" || name == "ptab") {
     add_text("\t");
   } else if (name == "br" || name == "cr") {
     add_text("\n");
+  } else if (name == "den") {  // of a fraction
+    add_text("/");
   } else if (name == "noBreakHyphen") {
     add_text("\xE2\x80\x91");
   } else if (name == "footnoteReference") {

@@ -135,6 +135,16 @@ TEST(Docx, LinksAreRead) {
                                 "that -> other.docx", "note -> n.html", "cell -> ../b.xlsx"}));
 }
 
+TEST(Docx, FractionsAndTabsPartTheirSides) {
+  const std::string body =
+      "<w:p><w:r><w:t>a</w:t><w:ptab/><w:t>b "
+      "</w:t></w:r><m:oMath><m:f><m:num><m:r><m:t>x</m:t></m:r>"
+      "</m:num><m:den><m:r><m:t>y</m:t></m:r></m:den></m:f></m:oMath></w:p>";
+  const auto output = run_worker("office", "docx", docx(body).bytes());
+  ASSERT_TRUE(output.has_value());
+  EXPECT_EQ(outline(output->document), "p: a\tb x/y\n");
+}
+
 TEST(Docx, Utf16PartsAreRead) {
   const std::string xml = "<w:document><w:body>" + paragraph("plain") + "</w:body></w:document>";
   std::string wide = "\xFF\xFE";
@@ -388,6 +398,16 @@ TEST(Xlsx, ReadsCells) {
 }
 
 // Each string is found by its place, whatever the workbook claims for a place.
+TEST(Xlsx, NumbersWithExponentsAreWrittenAsPeopleSeeThem) {
+  const auto output = run_worker("office", "xlsx",
+                                 xlsx("<row><c><v>1E-3</v></c><c><v>2.5E+20</v></c><c><v>7</v></c>"
+                                      "</row>",
+                                      "")
+                                     .bytes());
+  ASSERT_TRUE(output) << output.error().text();
+  EXPECT_EQ(outline(output->document), "h1: Sales\nrow: 0.001 | 2.5e+20 | 7\n");
+}
+
 TEST(Xlsx, SharedStringsAreFoundByTheirPlace) {
   std::string strings, rows;
   constexpr size_t kStrings = 20'000;

@@ -388,6 +388,15 @@ TEST(Rst, MarkupIsToldByCharacters) {
   EXPECT_EQ(outline_of(decode_rst("éü\n==\n")), "h1: éü\n");
 }
 
+TEST(Markdown, ReferencesAndFootnotesAreTheirText) {
+  EXPECT_EQ(
+      decode_markdown("&copy; &euro;5 &#169; &lt;b&gt; a&nbsp;b &frac12; AT&T &copy &nothing; &#0;")
+          .text,
+      "© €5 © <b> a b ½ AT&T &copy &nothing; \xEF\xBF\xBD\n");
+  EXPECT_EQ(outline_of(decode_markdown("Foot[^1] note[^n].\n\n[^1]: The footnote.\n[^n]: Other\n")),
+            "p: Foot note.\np: The footnote.\nOther\n");
+}
+
 TEST(Rst, LinksAreRead) {
   using Links = std::vector<std::string>;
   const Document document = decode_rst(
