@@ -212,6 +212,9 @@ void append_inline(std::string_view in, std::string& out, std::vector<RstLink>& 
                (end = ends_at(i + 1, "]_", no_note)) != std::string_view::npos && end - i < 80 &&
                in.substr(i, end - i).find('\n') == std::string_view::npos) {
       i = end + 2;  // the mark of a footnote
+    } else if (c == '_' && i > 0 && in[i - 1] == ']' && out.ends_with(']') &&
+               (i + 1 >= in.size() || !is_name_character(in[i + 1]))) {
+      ++i;  // "[1]_", "[Name]_": what it shows stays
     } else if (c == '_' && is_after_word(in, i) &&
                (i + 1 >= in.size() ||
                 std::string_view(" \n.,;:!?)").find(in[i + 1]) != std::string_view::npos)) {
@@ -229,11 +232,14 @@ void append_inline(std::string_view in, std::string& out, std::vector<RstLink>& 
   }
 }
 
+constexpr size_t kReplacementBytesMax = 500;
+
 class RstReader {
  public:
   explicit RstReader(std::string_view text) : lines_(text), out_(text.size()) {}
 
   Document read() {
+    find_replacements();
     std::string_view line;
     while (lines_.next(line)) read_line(line);
     flush();
@@ -276,7 +282,48 @@ class RstReader {
 
   void add(std::string_view text) {
     if (!paragraph_.empty()) paragraph_.push_back('\n');
-    paragraph_ += text;
+    if (kind_ == BlockKind::code || replacements_.empty()) {
+      paragraph_ += text;
+    } else {
+      add_replaced(text);
+    }
+  }
+
+  // ".. |name| replace:: text": they may stand behind what names them.
+  void find_replacements() {
+    constexpr size_t kReplacementsMax = 1000;
+    LineReader ahead = lines_;
+    std::string_view line;
+    while (ahead.next(line) && replacements_.size() < kReplacementsMax) {
+      line = trimmed(line);
+      if (!line.starts_with(".. |")) continue;
+      constexpr std::string_view kReplace = "| replace::";
+      const size_t end = line.find(kReplace, 4);
+      if (end == std::string_view::npos) continue;
+      const std::string_view text = trimmed(line.substr(end + kReplace.size()));
+      if (text.size() <= kReplacementBytesMax)
+        replacements_.try_emplace(target_name(line.substr(4, end - 4)), text);
+    }
+  }
+
+  void add_replaced(std::string_view text) {
+    for (size_t i = 0; i < text.size();) {
+      const size_t bar = std::min(text.find('|', i), text.size());
+      paragraph_ += text.substr(i, bar - i);
+      i = bar;
+      if (i == text.size()) return;
+      const size_t end = text.substr(0, i + kReplacementBytesMax).find('|', i + 1);
+      const auto found = end == std::string_view::npos
+                             ? replacements_.end()
+                             : replacements_.find(target_name(text.substr(i + 1, end - i - 1)));
+      if (found == replacements_.end()) {
+        paragraph_ += '|';
+        ++i;
+      } else {
+        paragraph_ += found->second;
+        i = end + 1;
+      }
+    }
   }
 
   void flush() {
@@ -597,6 +644,7 @@ class RstReader {
   std::vector<RstLink> links_;
   std::map<std::string, std::string, std::less<>> targets_;
   std::vector<std::string> anonymous_;
+  std::map<std::string, std::string, std::less<>> replacements_;
   BlockKind kind_ = BlockKind::paragraph;
   uint8_t level_ = 0;
   bool literal_next_ = false;

@@ -397,6 +397,13 @@ TEST(Markdown, ReferencesAndFootnotesAreTheirText) {
             "p: Foot note.\np: The footnote.\nOther\n");
 }
 
+TEST(Rst, ReplacementsAndMarksOfNotesAreWhatTheyShow) {
+  EXPECT_EQ(
+      outline_of(decode_rst("Run |Product  name| |no| as [1]_ and [CIT02]_, a|b.\n\n"
+                            ".. |product name| replace:: *Headrace* 2\n\n.. [1] The note.\n")),
+      "p: Run Headrace 2 |no| as [1] and [CIT02], a|b.\np: [1] The note.\n");
+}
+
 TEST(Rst, LinksAreRead) {
   using Links = std::vector<std::string>;
   const Document document = decode_rst(
