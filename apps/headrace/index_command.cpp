@@ -110,7 +110,10 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--cache", options.model_options.cache,
                       "A folder for vectors to keep between runs, or off (default: "
                       "$HEADRACE_CACHE, else headrace/vectors in the user's cache folder)");
-  command->add_option("--chunk-tokens", options.chunk_tokens, "Most tokens of a row (default 256)")
+  command
+      ->add_option("--chunk-tokens", options.chunk_tokens,
+                   "Most tokens of a row (default 256); without a model four letters of a "
+                   "word, two digits or one mark are a token")
       ->check(CLI::Range(32, 100000));
   command->add_option("--overlap", options.overlap, "Tokens repeated between rows (default 32)")
       ->check(CLI::Range(0, 50000));

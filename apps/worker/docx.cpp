@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "docx_styles.h"
@@ -17,6 +18,29 @@ namespace {
 using Token = XmlReader::Token;
 using Sink = std::function<Status(const PendingBlock&)>;
 using Notes = std::map<std::string, std::vector<PendingBlock>>;
+using Addresses = std::map<std::string, std::string>;
+// An address → its mark in the text.
+using LinkMarker = std::function<std::string(std::string_view)>;
+
+// What a part says about where its links lead.
+struct PartLinks {
+  Addresses addresses;  // by the id of the relationship
+  LinkMarker mark;
+};
+
+// The address in the code of a field: HYPERLINK "https://…" \o "…".
+std::string address_of_field(std::string_view code) {
+  constexpr std::string_view kName = "HYPERLINK";
+  const size_t name = code.find_first_not_of(" \t\n");
+  if (name == std::string_view::npos || !code.substr(name).starts_with(kName)) return {};
+  code.remove_prefix(name + kName.size());
+  const size_t open = code.find_first_not_of(" \t\n");
+  if (open == std::string_view::npos || code[open] != '"') return {};  // "\l": inside the document
+  const size_t close = code.find('"', open + 1);
+  return std::string(code.substr(open + 1, std::min(close, code.size()) - open - 1));
+}
+
+constexpr size_t kFieldCodeBytesMax = 8 << 10;
 
 // A paragraph while its runs are read. They nest: a text box lies inside a run.
 struct OpenParagraph {
@@ -41,8 +65,13 @@ bool is_on(const XmlReader& reader) {
 class BodyReader {
  public:
   // `sink` takes each finished block.
-  BodyReader(const DocxStyles& styles, const Notes* footnotes, const Notes* endnotes, Sink sink)
-      : styles_(styles), footnotes_(footnotes), endnotes_(endnotes), sink_(std::move(sink)) {}
+  BodyReader(const DocxStyles& styles, const PartLinks& links, const Notes* footnotes,
+             const Notes* endnotes, Sink sink)
+      : styles_(styles),
+        links_(links),
+        footnotes_(footnotes),
+        endnotes_(endnotes),
+        sink_(std::move(sink)) {}
 
   // Reads what is inside the element that just started.
   Status read(XmlReader& reader);
@@ -57,10 +86,20 @@ class BodyReader {
   void read_paragraph_properties(XmlReader& reader);
   void add_notes(const Notes* notes, const std::string& id);
   void add_text(std::string_view text) {
-    if (!paragraphs_.empty() && !hidden_run_) paragraphs_.back().block.text += text;
+    if (paragraphs_.empty() || hidden_run_) return;
+    // A link begins with the first of its text that is seen.
+    const size_t seen = text.find_first_not_of(" \t\n");
+    if (!address_.empty() && seen != std::string_view::npos) {
+      paragraphs_.back().block.text += text.substr(0, seen);
+      paragraphs_.back().block.text += links_.mark(std::exchange(address_, {}));
+      text.remove_prefix(seen);
+    }
+    paragraphs_.back().block.text += text;
   }
+  void on_field(const std::string& type);
 
   const DocxStyles& styles_;
+  const PartLinks& links_;
   const Notes* footnotes_;
   const Notes* endnotes_;
   Sink sink_;
@@ -69,15 +108,26 @@ class BodyReader {
   // For each open mc:AlternateContent, whether one of its choices was taken.
   std::vector<bool> alternatives_;
   bool in_text_ = false;
+  bool in_code_ = false;  // of a field
   bool hidden_run_ = false;
+  std::string field_code_;
+  std::string address_;  // of the link whose text comes next
   std::string title_;
 };
+
+// The code of a field stands between its begin and "separate", what it shows from there to its end.
+void BodyReader::on_field(const std::string& type) {
+  if (type == "separate") address_ = address_of_field(field_code_);
+  if (type == "end") address_.clear();
+  field_code_.clear();
+}
 
 Status BodyReader::read(XmlReader& reader) {
   const size_t depth = reader.depth();
   while (reader.next_inside(depth)) {
     if (reader.token() == Token::text) {
       if (in_text_) add_text(reader.text());
+      if (in_code_ && field_code_.size() < kFieldCodeBytesMax) field_code_ += reader.text();
     } else if (reader.token() == Token::start) {
       HR_TRY(on_start(reader));
     } else {
@@ -88,10 +138,10 @@ Status BodyReader::read(XmlReader& reader) {
 }
 
 bool is_left_out(std::string_view name) {
-  return name == "del" || name == "moveFrom" || name == "instrText" || name == "sdtPr" ||
-         name == "tblPr" || name == "tblGrid" || name == "tcPr" || name == "trPr" ||
-         name == "sectPr" || name == "rt" || name == "pPrChange" || name == "annotationRef" ||
-         name == "delInstrText" || name == "posOffset" || name == "pctWidth" || name == "pctHeight";
+  return name == "del" || name == "moveFrom" || name == "sdtPr" || name == "tblPr" ||
+         name == "tblGrid" || name == "tcPr" || name == "trPr" || name == "sectPr" ||
+         name == "rt" || name == "pPrChange" || name == "annotationRef" || name == "delInstrText" ||
+         name == "posOffset" || name == "pctWidth" || name == "pctHeight";
 }
 
 Status BodyReader::on_start(XmlReader& reader) {
@@ -109,10 +159,21 @@ Status BodyReader::on_start(XmlReader& reader) {
     hidden_run_ = is_on(reader);
   } else if (name == "t") {
     in_text_ = true;
-  } else if (name == "tab") {
+  } else if (name == "instrText") {
+    in_code_ = true;
+  } else if (name == "fldChar") {
+    on_field(reader.attribute_or("fldCharType", ""));
+  } else if (name == "fldSimple") {
+    address_ = address_of_field(reader.attribute_or("instr", ""));
+  } else if (name == "hyperlink") {
+    const auto found = links_.addresses.find(reader.attribute_or("r:id", ""));
+    address_ = found == links_.addresses.end() ? std::string() : found->second;
+  } else if (name == "tab" || name == "ptab") {
     add_text("\t");
   } else if (name == "br" || name == "cr") {
     add_text("\n");
+  } else if (name == "den") {  // of a fraction
+    add_text("/");
   } else if (name == "noBreakHyphen") {
     add_text("\xE2\x80\x91");
   } else if (name == "footnoteReference") {
@@ -140,6 +201,10 @@ Status BodyReader::on_end(XmlReader& reader) {
   const std::string_view name = reader.name();
   if (name == "t") {
     in_text_ = false;
+  } else if (name == "instrText") {
+    in_code_ = false;
+  } else if (name == "hyperlink" || name == "fldSimple") {
+    address_.clear();
   } else if (name == "p" && !paragraphs_.empty()) {
     return close_paragraph();
   } else if (name == "AlternateContent" && !alternatives_.empty()) {
@@ -156,7 +221,7 @@ Status BodyReader::close_paragraph() {
   OpenParagraph done = std::move(paragraphs_.back());
   paragraphs_.pop_back();
   if (done.is_contents) return {};
-  if (done.is_title && title_.empty()) title_ = collapse_space(done.block.text);
+  if (done.is_title && title_.empty()) title_ = collapse_space(without_link_marks(done.block.text));
   std::vector<PendingBlock> blocks;
   blocks.push_back(std::move(done.block));
   for (PendingBlock& block : done.after) blocks.push_back(std::move(block));
@@ -255,7 +320,8 @@ void BodyReader::add_notes(const Notes* notes, const std::string& id) {
 }
 
 // The text of each footnote or endnote by its id; separators are left out.
-Status read_notes(std::string_view xml, const DocxStyles& styles, Notes& notes) {
+Status read_notes(std::string_view xml, const DocxStyles& styles, const PartLinks& links,
+                  Notes& notes) {
   XmlReader reader(xml);
   while (true) {
     const Token token = reader.next();
@@ -268,7 +334,7 @@ Status read_notes(std::string_view xml, const DocxStyles& styles, Notes& notes) 
       continue;
     }
     std::vector<PendingBlock>& blocks = notes[reader.attribute_or("id", "")];
-    BodyReader body(styles, nullptr, nullptr, [&](const PendingBlock& block) -> Status {
+    BodyReader body(styles, links, nullptr, nullptr, [&](const PendingBlock& block) -> Status {
       if (!is_blank(block.text)) blocks.push_back({BlockKind::paragraph, 0, block.text});
       return {};
     });
@@ -277,11 +343,13 @@ Status read_notes(std::string_view xml, const DocxStyles& styles, Notes& notes) 
 }
 
 Status read_notes_part(OfficePackage& package, const std::vector<Relationship>& relationships,
-                       std::string_view type, const DocxStyles& styles, Notes& notes) {
+                       std::string_view type, const DocxStyles& styles, const LinkMarker& mark,
+                       Notes& notes) {
   const Relationship* found = find_relationship(relationships, type);
   if (!found || !package.zip().has(found->target)) return {};
   HR_ASSIGN(const std::string xml, package.zip().read_xml(found->target));
-  if (auto status = read_notes(xml, styles, notes); !status) {
+  const PartLinks links{package.addresses(found->target), mark};
+  if (auto status = read_notes(xml, styles, links, notes); !status) {
     return std::unexpected<Error>(std::move(status).error().with_context(found->target));
   }
   return {};
@@ -301,15 +369,17 @@ Result<Document> decode_docx(std::string_view bytes) {
       return std::unexpected<Error>(std::move(status).error().with_context(part->target));
     }
   }
+  BlockWriter writer;
+  const LinkMarker mark = [&](std::string_view address) { return writer.link_mark(address); };
   Notes footnotes;
   Notes endnotes;
-  HR_TRY(read_notes_part(package, relationships, "footnotes", styles, footnotes));
-  HR_TRY(read_notes_part(package, relationships, "endnotes", styles, endnotes));
+  HR_TRY(read_notes_part(package, relationships, "footnotes", styles, mark, footnotes));
+  HR_TRY(read_notes_part(package, relationships, "endnotes", styles, mark, endnotes));
 
-  BlockWriter writer;
   package.read_properties(writer.document());
   XmlReader reader(xml);
-  BodyReader body(styles, &footnotes, &endnotes, [&](const PendingBlock& block) {
+  const PartLinks links{package.addresses(package.main_part()), mark};
+  BodyReader body(styles, links, &footnotes, &endnotes, [&](const PendingBlock& block) {
     if (block.kind != BlockKind::table_row) writer.end_table();
     return writer.add(block, 0);
   });

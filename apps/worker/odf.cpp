@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "base/utf8.h"
@@ -72,6 +73,7 @@ class ContentReader {
   Status close_row();
   Status emit(PendingBlock block);
   void add_text(const std::string& text);
+  void begin_link(std::string address);
   std::string style_of(std::string name) const;
   bool start_table_part(XmlReader& reader, std::string_view name);
 
@@ -85,6 +87,7 @@ class ContentReader {
   bool is_sheets_ = false;
   std::string frame_class_;  // of the presentation frame that is open
   std::string title_;
+  std::string address_;  // of the link whose text comes next
 };
 
 Status ContentReader::read(XmlReader& reader) {
@@ -108,7 +111,19 @@ void ContentReader::add_text(const std::string& text) {
   for (const char c : text) {
     const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
     if (space && (out.empty() || out.back() == ' ' || out.back() == '\n')) continue;
+    // A link begins with the first of its text that is seen.
+    if (!space && !address_.empty()) out += writer_.link_mark(std::exchange(address_, {}));
     out += space ? ' ' : c;
+  }
+}
+
+// Relative ones start inside the container: "../" is the folder that the file lies in.
+void ContentReader::begin_link(std::string address) {
+  constexpr std::string_view kOut = "../";
+  if (address.starts_with(kOut)) {
+    address_ = address.substr(kOut.size());
+  } else {
+    address_ = address.find(':') != std::string::npos ? std::move(address) : std::string();
   }
 }
 
@@ -201,6 +216,8 @@ Status ContentReader::on_start(XmlReader& reader) {
     paragraphs_.back().block.text += '\t';
   } else if (name == "line-break" && !paragraphs_.empty()) {
     paragraphs_.back().block.text += '\n';
+  } else if (full == "text:a") {
+    begin_link(reader.attribute_or("xlink:href", ""));
   } else if (full == "text:list") {
     ++lists_;
   } else if (full == "draw:page") {
@@ -219,6 +236,7 @@ Status ContentReader::on_start(XmlReader& reader) {
 
 Status ContentReader::on_end(std::string_view name) {
   if ((name == "p" || name == "h") && !paragraphs_.empty()) return close_paragraph();
+  if (name == "a") address_.clear();
   if (name == "list" && lists_ > 0) --lists_;
   if (name == "frame") frame_class_.clear();
   if (name == "table-row" && !tables_.empty()) return close_row();
@@ -245,7 +263,7 @@ Status ContentReader::close_paragraph() {
   OpenParagraph done = std::move(paragraphs_.back());
   paragraphs_.pop_back();
   if (title_.empty() && done.block.kind == BlockKind::heading) {
-    title_ = collapse_space(done.block.text);
+    title_ = collapse_space(without_link_marks(done.block.text));
   }
   HR_TRY(emit(std::move(done.block)));
   for (PendingBlock& block : done.after) HR_TRY(emit(std::move(block)));

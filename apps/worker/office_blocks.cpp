@@ -1,6 +1,7 @@
 #include "office_blocks.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/utf8.h"
 #include "decode/reference.h"
@@ -8,12 +9,25 @@
 namespace headrace::formats {
 namespace {
 
+// Around the number of an address; not to be found in the text of any format.
+constexpr char kMarkBegin = '\x01';
+constexpr char kMarkEnd = '\x02';
+
+// The number of the mark at the front of `text`, and its length; false where none is whole.
+bool read_mark(std::string_view text, size_t& number, size_t& length) {
+  const size_t end = text.substr(0, 12).find(kMarkEnd);
+  if (end == std::string_view::npos) return false;
+  const auto [last, error] = std::from_chars(text.data() + 1, text.data() + end, number);
+  length = end + 1;
+  return error == std::errc() && last == text.data() + end;
+}
+
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
 // "\r\n" and "\r" to "\n"; other control characters (NUL, vertical tab, …) out; valid UTF-8.
-std::string clean(std::string_view text) {
+std::string clean(std::string_view text, bool keeps_marks = false) {
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
@@ -21,7 +35,8 @@ std::string clean(std::string_view text) {
     if (c == '\r') {
       out += '\n';
       if (i + 1 < text.size() && text[i + 1] == '\n') ++i;
-    } else if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7F)) {
+    } else if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7F) ||
+               (keeps_marks && (c == kMarkBegin || c == kMarkEnd))) {
       out += static_cast<char>(c);
     } else if (c == '\v' || c == '\f') {
       out += '\n';
@@ -80,6 +95,19 @@ std::string collapse_space(std::string_view text) {
   return out;
 }
 
+std::string without_link_marks(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    size_t number = 0, length = 1;
+    if (text[i] == kMarkBegin && read_mark(text.substr(i), number, length)) {
+      i += length - 1;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 std::string ascii_lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
@@ -91,6 +119,34 @@ std::string ascii_lower(std::string_view text) {
 void set_metadata(Document& document, const char* key, std::string_view value) {
   std::string cleaned = collapse_space(clean(value));
   if (!cleaned.empty()) document.metadata.try_emplace(key, std::move(cleaned));
+}
+
+std::string BlockWriter::link_mark(std::string_view address) {
+  std::string target = clean_reference(address);
+  if (target.empty() || addresses_.size() >= kDocumentLinksMax ||
+      address_bytes_ + target.size() > kDocumentLinkBytesMax)
+    return {};
+  address_bytes_ += target.size();
+  addresses_.push_back(std::move(target));
+  return kMarkBegin + std::to_string(addresses_.size() - 1) + kMarkEnd;
+}
+
+void BlockWriter::take_links(std::string& text, size_t shift) {
+  if (text.find_first_of({kMarkBegin, kMarkEnd}) == std::string::npos) return;
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    size_t number = 0, length = 1;
+    if (text[i] == kMarkBegin && read_mark(std::string_view(text).substr(i), number, length)) {
+      if (number < addresses_.size() && document_.links.size() < kDocumentLinksMax &&
+          i + length < text.size()) {
+        document_.links.push_back({static_cast<uint32_t>(shift + out.size()), addresses_[number]});
+      }
+      i += length - 1;
+    } else if (text[i] != kMarkBegin && text[i] != kMarkEnd) {
+      out += text[i];
+    }
+  }
+  text = std::move(out);
 }
 
 Status BlockWriter::separate(BlockKind kind) {
@@ -105,7 +161,7 @@ Status BlockWriter::separate(BlockKind kind) {
 }
 
 Status BlockWriter::add(BlockKind kind, int level, int page, std::string_view raw) {
-  std::string text = clean(raw);
+  std::string text = clean(raw, true);
   if (kind == BlockKind::code) {
     text = std::string(trim_code(text));
   } else if (kind == BlockKind::heading || kind == BlockKind::table_row) {
@@ -122,6 +178,7 @@ Status BlockWriter::add(BlockKind kind, int level, int page, std::string_view ra
   if (kind == BlockKind::code && !document_.blocks.empty() &&
       document_.blocks.back().kind == kind && document_.blocks.back().page == page) {
     document_.text += '\n';
+    take_links(text, document_.text.size());
     document_.text += text;
     document_.blocks.back().end = static_cast<uint32_t>(document_.text.size());
     return {};
@@ -135,6 +192,7 @@ Status BlockWriter::add(BlockKind kind, int level, int page, std::string_view ra
   block.level = static_cast<uint8_t>(std::clamp(level, level_min, level_max));
   block.page = page;
   block.begin = static_cast<uint32_t>(document_.text.size());
+  take_links(text, document_.text.size());
   document_.text += text;
   block.end = static_cast<uint32_t>(document_.text.size());
   document_.blocks.push_back(block);

@@ -38,6 +38,9 @@ struct PendingBlock {
 
 class BlockWriter {
  public:
+  // What to write into the text of a block where the text of a link to `address` begins, so that it
+  // survives being moved and joined; empty for what is no link. add() takes it out again.
+  std::string link_mark(std::string_view address);
   // Adds one block; text that is only white space adds nothing. In all kinds but code, line breaks
   // in a row become one; in headings and table rows they become spaces. Code that follows code is
   // joined to it as further lines.
@@ -60,7 +63,12 @@ class BlockWriter {
  private:
   Status separate(BlockKind kind);
 
+  // Takes the marks out of `text`, which will stand at `shift`, and notes their links.
+  void take_links(std::string& text, size_t shift);
+
   Document document_;
+  std::vector<std::string> addresses_;  // of link_mark()
+  size_t address_bytes_ = 0;
   bool table_open_ = false;
 };
 
@@ -70,6 +78,8 @@ std::string collapse_space(std::string_view text);
 bool is_blank(std::string_view text);
 // Sets metadata[key] to collapsed `value` unless that is empty or the key is there already.
 void set_metadata(Document& document, const char* key, std::string_view value);
+// `text` without what link_mark() wrote into it.
+std::string without_link_marks(std::string_view text);
 // ASCII letters in lower case.
 std::string ascii_lower(std::string_view text);
 

@@ -108,6 +108,23 @@ Result<std::vector<Relationship>> OfficePackage::relationships(std::string_view 
   return found;
 }
 
+std::map<std::string, std::string> OfficePackage::addresses(std::string_view part) {
+  std::map<std::string, std::string> found;
+  const std::string name = relationships_part(part);
+  if (!zip_.has(name)) return found;
+  const auto xml = zip_.read_xml(name);
+  if (!xml) return found;
+  XmlReader reader(*xml);
+  for (auto token = reader.next();
+       token != XmlReader::Token::done && token != XmlReader::Token::failed;
+       token = reader.next()) {
+    if (token == XmlReader::Token::start && reader.name() == "Relationship" &&
+        reader.attribute_or("TargetMode", "") == "External")
+      found.emplace(reader.attribute_or("Id", ""), reader.attribute_or("Target", ""));
+  }
+  return found;
+}
+
 void OfficePackage::read_properties(Document& document) {
   if (!zip_.has(core_part_)) return;
   const auto xml = zip_.read_xml(core_part_);

@@ -32,6 +32,8 @@ class OfficePackage {
   const std::string& main_part() const { return main_part_; }
   // Of a part; empty when it has none. Targets outside of the container are left out.
   Result<std::vector<Relationship>> relationships(std::string_view part);
+  // Of a part: the addresses outside of the container that it names, by their id.
+  std::map<std::string, std::string> addresses(std::string_view part);
   // docProps/core.xml → title, language, metadata. What is damaged there is left out.
   void read_properties(Document& document);
 

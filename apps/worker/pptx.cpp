@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "office_blocks.h"
@@ -30,7 +32,9 @@ ShapeRole role_of(const std::string& placeholder) {
 class SlideReader {
  public:
   // `body_only`: take only the body placeholder, as a slide's notes page has it.
-  explicit SlideReader(bool body_only) : body_only_(body_only) {}
+  // `addresses`: of the part's links, by their ids.
+  SlideReader(bool body_only, std::map<std::string, std::string> addresses, BlockWriter& writer)
+      : body_only_(body_only), addresses_(std::move(addresses)), writer_(writer) {}
 
   Status read(XmlReader& reader);
   std::vector<PendingBlock>& titles() { return titles_; }
@@ -40,8 +44,12 @@ class SlideReader {
   void on_start(XmlReader& reader);
   void on_end(std::string_view name);
   void close_paragraph();
+  void add_text(std::string_view text);
 
   const bool body_only_;
+  const std::map<std::string, std::string> addresses_;
+  BlockWriter& writer_;
+  std::string address_;  // of the link whose text comes next
   std::vector<PendingBlock> titles_, blocks_;
   std::vector<bool> alternatives_;
   ShapeRole role_ = ShapeRole::free_text;
@@ -91,6 +99,9 @@ void SlideReader::on_start(XmlReader& reader) {
     paragraph_ += '\n';
   } else if (name == "fld" && reader.attribute_or("type", "") == "slidenum") {
     reader.skip();
+  } else if (name == "hlinkClick" && in_paragraph_) {
+    const auto found = addresses_.find(reader.attribute_or("r:id", ""));
+    if (found != addresses_.end()) address_ = found->second;
   } else if (name == "t") {
     in_text_ = true;
   }
@@ -99,6 +110,8 @@ void SlideReader::on_start(XmlReader& reader) {
 void SlideReader::on_end(std::string_view name) {
   if (name == "t") {
     in_text_ = false;
+  } else if (name == "r") {
+    address_.clear();
   } else if (name == "p" && in_paragraph_) {
     in_paragraph_ = false;
     close_paragraph();
@@ -116,6 +129,17 @@ void SlideReader::on_end(std::string_view name) {
   } else if (name == "AlternateContent" && !alternatives_.empty()) {
     alternatives_.pop_back();
   }
+}
+
+// A link begins with the first of its text that is seen.
+void SlideReader::add_text(std::string_view text) {
+  const size_t seen = text.find_first_not_of(" \t\n");
+  if (!address_.empty() && seen != std::string_view::npos) {
+    paragraph_ += text.substr(0, seen);
+    paragraph_ += writer_.link_mark(std::exchange(address_, {}));
+    text.remove_prefix(seen);
+  }
+  paragraph_ += text;
 }
 
 void SlideReader::close_paragraph() {
@@ -148,7 +172,7 @@ Status SlideReader::read(XmlReader& reader) {
     if (token == Token::done) return {};
     if (token == Token::failed) return reader.status();
     if (token == Token::text) {
-      if (in_text_ && in_paragraph_) paragraph_ += reader.text();
+      if (in_text_ && in_paragraph_) add_text(reader.text());
     } else if (token == Token::start) {
       on_start(reader);
     } else {
@@ -168,7 +192,7 @@ Status read_part(OfficePackage& package, const std::string& part, SlideReader& s
 
 Status write_slide(OfficePackage& package, const std::string& part, int number,
                    BlockWriter& writer) {
-  SlideReader slide(false);
+  SlideReader slide(false, package.addresses(part), writer);
   HR_TRY(read_part(package, part, slide));
   HR_ASSIGN(const auto relationships, package.relationships(part));
   for (const Relationship& one : relationships) {
@@ -176,8 +200,8 @@ Status write_slide(OfficePackage& package, const std::string& part, int number,
       HR_TRY(read_part(package, one.target, slide));
     }
   }
-  SlideReader notes(true);
   const Relationship* notes_part = find_relationship(relationships, "notesSlide");
+  SlideReader notes(true, {}, writer);
   if (notes_part && package.zip().has(notes_part->target)) {
     HR_TRY(read_part(package, notes_part->target, notes));
   }

@@ -127,7 +127,8 @@ std::string format_number(const std::string& stored, NumberKind kind, bool from_
     return format_date(value, kind, from_1904);
   }
   // 17 digits are how 0.3 is stored after a sum; people see 15.
-  if (stored.size() > 16) return fmt::format("{:.15g}", value);
+  const bool has_exponent = stored.find_first_of("eE") != std::string::npos;
+  if (stored.size() > 16 || has_exponent) return fmt::format("{:.15g}", value);
   return stored;
 }
 

@@ -37,6 +37,26 @@ GivenRecord failed_record(const nb::object& entry) {
                                       nb::cast<uint64_t>(entry.attr("get")("count", 1))});
 }
 
+// Carried by Python from a stream of documents to the records that are made of them.
+struct PyStructure {
+  std::shared_ptr<const DocumentStructure> structure;
+};
+
+// Another structure makes other rows of the same text.
+Hash128 hash_of(const RawDocument& record) {
+  std::string parts = record.title + '\0' + record.bytes + '\0' + metadata_json(record.metadata);
+  if (record.structure) {
+    for (const Block& block : record.structure->blocks) {
+      for (const uint32_t number : {block.begin, block.end, static_cast<uint32_t>(block.kind),
+                                    uint32_t{block.level}, static_cast<uint32_t>(block.page)})
+        parts += std::to_string(number) + ' ';
+    }
+    for (const Link& link : record.structure->links)
+      parts += std::to_string(link.at) + ' ' + link.target + '\0';
+  }
+  return hash128(parts);
+}
+
 GivenRecord given_record(const nb::object& entry) {
   RawDocument record;
   record.is_text = true;
@@ -51,8 +71,11 @@ GivenRecord given_record(const nb::object& entry) {
     return std::unexpected(GivenFailure{{record.source, "read", std::move(error)}});
   }
   record.stamp.size_bytes = record.bytes.size();
-  record.content_hash =
-      hash128(record.title + '\0' + record.bytes + '\0' + metadata_json(record.metadata));
+  if (nb::cast<bool>(entry.attr("__contains__")("structure"))) {
+    const nb::object structure = entry["structure"];
+    if (!structure.is_none()) record.structure = nb::cast<const PyStructure&>(structure).structure;
+  }
+  record.content_hash = hash_of(record);
   return record;
 }
 
@@ -203,6 +226,13 @@ class PyRowStream {
 
   std::string errors() const { return failures_json(stream_->failures()); }
 
+  // Null where the text is not one that the last batch had.
+  std::optional<PyStructure> structure(const std::string& source, const std::string& text) const {
+    auto found = stream_->structure(source, text);
+    if (!found) return std::nullopt;
+    return PyStructure{std::move(found)};
+  }
+
   // Arrow's streams carry an error as a text alone, and no signal: raises what ended this stream.
   void check() const {
     signal_->raise_if_kept();
@@ -278,10 +308,12 @@ class PyArrowRecords {
 
 void bind_ingest(nb::module_& module) {
   module.def("ingest", &run_ingest, nb::arg("options"));
+  nb::class_<PyStructure>(module, "Structure");
   nb::class_<PyRowStream>(module, "RowStream")
       .def(nb::init<const nb::dict&>(), nb::arg("options"))
       .def("__arrow_c_stream__", &PyRowStream::arrow_stream,
            nb::arg("requested_schema") = nb::none())
+      .def("structure", &PyRowStream::structure, nb::arg("source"), nb::arg("text"))
       .def("errors", &PyRowStream::errors)
       .def("check", &PyRowStream::check);
   nb::class_<PyArrowRecords>(module, "ArrowRecords")

@@ -88,6 +88,10 @@ class Pipeline:
     def chunk(self, tokens: int = 256, overlap: int | None = None) -> Pipeline:
         """Cuts documents into rows of at most `tokens` tokens, special ones included.
 
+        Tokens are those of the model that `.embed()` names. Without one, and for models whose
+        tokenizer is not known (remote ones, functions), a token is four small letters of a word at
+        most, three capitals, two digits, or one other visible character; see the guide.
+
         Args:
             overlap: tokens repeated between rows of a section; by default 32, at most a quarter.
         """
@@ -134,7 +138,8 @@ class Pipeline:
         """Calls fn(batch) with Arrow record batches; it returns a batch or table of any length.
 
         Before `.chunk()` a batch holds documents, after it rows; columns that fn adds become
-        metadata. After `.chunk()` fn keeps the "key" column, may drop rows and change text, title
+        metadata. A document whose text comes back as it was, in the answer to its own batch, keeps
+        its structure (headings, pages, lines, links); another text is cut by its paragraphs. After `.chunk()` fn keeps the "key" column, may drop rows and change text, title
         and heading; another function redoes documents that did not change themselves.
         """
         return self._with("map", fn)
@@ -618,7 +623,8 @@ def _failed(source: str, number: int, why: str, hint: str) -> dict[str, Any]:
 
 
 def _records_from_batches(batches: Iterable[Any], stream: Any) -> Iterator[dict[str, Any]]:
-    """Documents that map and filter gave back, then those that failed before they came to them."""
+    """Documents that map and filter gave back, then those that failed before they came to them.
+    A text that came back as it was keeps its structure; the stream knows it until its next batch."""
     own = {"key", "source", "position", "title", "text", "heading", "modality", "via"}
     own |= {"start", "end", "page", "span", "metadata"}
     number = -1
@@ -636,6 +642,7 @@ def _records_from_batches(batches: Iterable[Any], stream: Any) -> Iterator[dict[
                 "title": row.get("title") or "",
                 "text": row["text"],
                 "metadata": metadata,
+                "structure": stream.structure(row.get("source") or "", row["text"]),
             }
     failed = json.loads(stream.errors())
     yield from failed["errors"]

@@ -34,19 +34,6 @@ struct SourceStamp {
   auto operator<=>(const SourceStamp&) const = default;
 };
 
-// Bytes from a source, with their identity: what `sources` gives and `decode` takes.
-struct RawDocument {
-  std::string source;  // path, URI, OUTER!MEMBER or FILE#ID; unique in a knowledge base
-  std::string bytes;
-  std::shared_ptr<const UniqueFd> file;  // a large PDF's, instead of its bytes
-  SourceStamp stamp;
-  Hash128 content_hash;  // of `bytes` (and of metadata given beside them)
-  std::string title;     // when the source knows it (JSONL "title"), else empty
-  Metadata metadata;     // the source's columns; decoders add theirs without overwriting
-  // Set when the record is already text and needs no decoding (JSONL "text", Python strings).
-  bool is_text = false;
-};
-
 enum class BlockKind : uint8_t {
   paragraph,
   heading,    // level 1–6
@@ -71,6 +58,29 @@ struct Block {
 struct Link {
   uint32_t at = 0;  // byte of Document::text where the link's text begins, on a code point border
   std::string target;  // as decode/reference.h makes it
+};
+
+// What a text has beside itself, kept while only the text travels (through functions of Python).
+struct DocumentStructure {
+  std::string source;
+  Hash128 text_hash;  // it holds for this text alone
+  std::vector<Block> blocks;
+  std::vector<Link> links;
+};
+
+// Bytes from a source, with their identity: what `sources` gives and `decode` takes.
+struct RawDocument {
+  std::string source;  // path, URI, OUTER!MEMBER or FILE#ID; unique in a knowledge base
+  std::string bytes;
+  std::shared_ptr<const UniqueFd> file;  // a large PDF's, instead of its bytes
+  SourceStamp stamp;
+  Hash128 content_hash;  // of `bytes` (and of metadata given beside them)
+  std::string title;     // when the source knows it (JSONL "title"), else empty
+  Metadata metadata;     // the source's columns; decoders add theirs without overwriting
+  // Set when the record is already text and needs no decoding (JSONL "text", Python strings).
+  bool is_text = false;
+  // Of the text in `bytes`, where it is known from an earlier reading.
+  std::shared_ptr<const DocumentStructure> structure;
 };
 
 // Decoded text with structure: what `decode` gives and `transform` cuts into rows.

@@ -294,7 +294,11 @@ class DecodeJob {
       }
       case Format::json:
       case Format::jsonl:
-        document = decode_json(text);
+        if (auto notebook = decode_notebook(text)) {
+          document = std::move(*notebook);
+        } else {
+          document = decode_json(text);
+        }
         break;
       case Format::csv:
         document = decode_csv(text);

@@ -24,5 +24,12 @@ TEST(Format, ATextThatSpeaksOfPdfIsText) {
   EXPECT_EQ(detect_format("if (bytes.startsWith(\"%PDF-\")) return 1;\n", "a.txt"), Format::text);
 }
 
+TEST(Format, AMailThatIsNamedOneNeedsFewFields) {
+  constexpr std::string_view kMail = "From: a@x\nSubject: Inner\n\nbody\n";
+  EXPECT_EQ(detect_format(kMail, "message.eml"), Format::email);
+  EXPECT_EQ(detect_format(kMail, "notes"), Format::text);
+  EXPECT_EQ(detect_format("Subject: x\n\nbody\n", "message.eml"), Format::text);
+}
+
 }  // namespace
 }  // namespace headrace

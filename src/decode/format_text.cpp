@@ -191,7 +191,7 @@ Format detect_json(std::string_view text, const std::string& ending, bool comple
 }
 
 // The header lines of a message: what they must have to be mail.
-bool is_email(std::string_view text) {
+bool is_email(std::string_view text, int fields_least = 3) {
   LineReader lines(text);
   std::string_view line;
   size_t seen = 0;
@@ -224,7 +224,7 @@ bool is_email(std::string_view text) {
       known += name == word;
     }
   }
-  return strong >= 1 && strong + known >= 3;
+  return strong >= 1 && strong + known >= fields_least;
 }
 
 struct Table {
@@ -328,6 +328,8 @@ Format detect_text_format(std::string_view text, std::string_view name, bool com
     const Format json = detect_json(content, ending, complete);
     if (json != Format::text) return json;
   }
+  constexpr int kFieldsOfNamedMail = 2;
+  if (has_ending(ending, " .eml ") && is_email(text, kFieldsOfNamedMail)) return Format::email;
   if (!named_prose && is_email(text)) return Format::email;
   if (named_text && has_ending(ending, " .txt ") && is_email(text) &&
       lower(text.substr(0, kFrontBytes)).find("\nmime-version:") != std::string::npos) {

@@ -62,6 +62,8 @@ TEST(HtmlHostile, NothingIsEverClosed) {
   both_ways(repeat("<a href=\"", 200'000));
   both_ways(repeat("<a href='x>y", 200'000));
   both_ways(repeat("<!-- ", 200'000) + repeat("<!--x--!>", 100'000));
+  both_ways(repeat("<!-- > ", 200'000) + "</body>");
+  both_ways(repeat("<script> '<body>' </head> <style></body>", 100'000));
   both_ways(repeat("<![CDATA[ ", 200'000));
   both_ways(repeat("<script>", 200'000));
   both_ways(repeat("<script><!--<script></script>", 100'000));

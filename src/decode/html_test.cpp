@@ -262,14 +262,37 @@ TEST(Html, InvisibleElements) {
             "ab");
   EXPECT_EQ(whole_text("<p hidden>a</p><p style='x:1;DISPLAY : none'>b</p><p>c</p>"), "c");
   EXPECT_EQ(whole_text("<script><!-- <script> </script> --></script>x"), "x");
-  EXPECT_EQ(whole_text("<script>never closed <p>text</p>"), "never closed\n\ntext");
+}
+
+TEST(Html, APageCutOffInsideASourceShowsNoSource) {
+  const std::string page = "<html><head><title>Otters</title></head><body><p>Otters swim.</p>";
+  for (const std::string element : {"script", "style", "iframe", "noembed"}) {
+    for (const std::string rest : {"", " var a = 1; if (a < 2) { b = '<p>x</p>'; }", "<!-- a > b",
+                                   "p > a { color: red } <i>i"}) {
+      EXPECT_EQ(whole_text(page + "<" + element + ">" + rest), "Otters swim.") << element << rest;
+      EXPECT_EQ(whole_text(page + "<" + element + ">" + rest + "</" + element.substr(0, 3)),
+                "Otters swim.");
+    }
+  }
+  EXPECT_EQ(whole_text(page + "<!-- menu: <ul><li>old item</li>"), "Otters swim.");
+  EXPECT_EQ(whole_text(page + "<script>write('<body>'); write(\"</body>\");"), "Otters swim.");
+  EXPECT_EQ(whole("<html><head><title>Otters and their riv").title, "Otters and their riv");
+  EXPECT_EQ(whole_text("<html><head><title>Otters and their riv"), "");
+}
+
+TEST(Html, APageThatGoesOnBehindAnOpenSourceIsKept) {
+  EXPECT_EQ(whole_text("<head><script>var a;\n</head><body><p>text</p></body>"), "text");
+  EXPECT_EQ(whole_text("<head><style>p > a {}\n<body class=x><p>text</p>"), "text");
+  EXPECT_EQ(whole_text("<body>a<!-- never closed <b>b</b></body>"), "ab");
+  const Document titled = whole("<head><title>Otters\n<meta charset=utf-8></head><body>text");
+  EXPECT_EQ(titled.title, "Otters");
+  EXPECT_EQ(titled.text, "text");
 }
 
 TEST(Html, CommentsAndDeclarations) {
   EXPECT_EQ(whole_text("<!DOCTYPE html><!--[if IE]><p>old</p><![endif]-->a<!-->b<?php x ?>c</ d>"
                        "<![CDATA[gone]]>d"),
             "abcd");
-  EXPECT_EQ(whole_text("a<!-- never closed <b>b</b>"), "ab");
   EXPECT_EQ(whole_text("<math><mi><![CDATA[x<y]]></mi></math>"), "x<y");
   EXPECT_EQ(whole_text("1 < 2 <3 <"), "1 < 2 <3 <");
 }

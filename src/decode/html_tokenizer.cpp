@@ -54,6 +54,7 @@ class HtmlTokenizer {
   const char* read_raw(const char* content, HtmlTag tag, std::string_view name,
                        const HtmlAttributes& attributes);
   const char* find_raw_end(const char* content, std::string_view name, bool is_script);
+  const char* find_page_part(const char* p);
   void read_head_element(HtmlTag tag, const HtmlAttributes& attributes);
   bool add_text(const char* from, const char* to);
 
@@ -70,6 +71,7 @@ class HtmlTokenizer {
   bool no_cdata_end_ = false;
   bool no_script_escapes_ = false;
   std::array<bool, kHtmlTagCount> no_raw_end_{};
+  const char* page_part_ = nullptr;  // what find_page_part() found last
   bool full_ = false;
 };
 
@@ -293,7 +295,9 @@ const char* HtmlTokenizer::read_declaration(const char* tag) {
       if (bang != std::string_view::npos) return tag + bang + 4;
       if (close != std::string_view::npos) return tag + close + 3;
     }
-    // Never closed: take it for a comment up to the next ">", so that the page is not lost.
+    // Never closed: the rest of a file that was cut off. A page that goes on to its end is not
+    // given up: there the comment goes up to the next ">".
+    if (find_page_part(tag + 4) == end_) return end_;
   } else if (rest.starts_with("<![CDATA[") && !no_cdata_end_) {
     const size_t close = rest.find("]]>", 9);
     if (close != std::string_view::npos) {
@@ -343,6 +347,24 @@ const char* HtmlTokenizer::find_raw_end(const char* content, std::string_view na
   return fallback;
 }
 
+// Where a head ends, or a body begins or ends, outside of quotes; else the end. A file that was cut
+// off within a script has none of these behind it.
+const char* HtmlTokenizer::find_page_part(const char* p) {
+  if (page_part_ != nullptr && page_part_ >= p) return page_part_;
+  page_part_ = end_;
+  const char* before = p;
+  for (; (p = find_byte(p, end_, '<')) != nullptr; ++p) {
+    if (p > before && !is(p[-1], kWhite) && p[-1] != '>') continue;
+    const std::string_view rest(p, std::min<size_t>(8, static_cast<size_t>(end_ - p)));
+    for (const std::string_view part : {"</head", "<body", "</body", "</html"}) {
+      if (rest.size() > part.size() && equals_ignoring_case(rest.substr(0, part.size()), part) &&
+          is(rest[part.size()], kNameEnd))
+        return page_part_ = p;
+    }
+  }
+  return end_;
+}
+
 const char* HtmlTokenizer::read_raw(const char* content, HtmlTag tag, std::string_view name,
                                     const HtmlAttributes& attributes) {
   const char* close = nullptr;
@@ -352,8 +374,14 @@ const char* HtmlTokenizer::read_raw(const char* content, HtmlTag tag, std::strin
     none = close == nullptr;
   }
   if (close == nullptr && has_property(tag, kTagInvisible)) {
-    // A script that never ends would swallow the page: take the element for empty.
-    return content;
+    // Mostly the file was cut off here. What is left is source, as in browsers; only a page that
+    // visibly goes on is not given up.
+    const char* part = find_page_part(content);
+    if (tag == HtmlTag::title && tree_.title.data() == nullptr && !builder_.in(HtmlTag::svg)) {
+      const char* tag_begin = find_byte(content, part, '<');
+      tree_.title = {content, static_cast<size_t>((tag_begin ? tag_begin : part) - content)};
+    }
+    return part;
   }
   const char* stop = close == nullptr ? end_ : close;
   const std::string_view body(content, static_cast<size_t>(stop - content));

@@ -1,6 +1,7 @@
 // LaTeX as structured text: sections, lists, tables and captions become blocks, math and listings
 // stay as they are, commands give way to their arguments. One line of text for each line of the
-// file. Read in one pass, without recursion.
+// file, and one for each block where the file has several on a line. Read in one pass, without
+// recursion.
 #include <algorithm>
 #include <array>
 #include <set>
@@ -105,17 +106,44 @@ class LatexReader {
  private:
   std::string& text() { return out_.document().text; }
 
-  // Blocks do not touch: where the source has no space between them, the text has one.
+  bool at_line_begin() const {
+    const std::string& text = out_.text();
+    return text.empty() || text.back() == '\n';
+  }
+
+  // Every block stands on lines of its own, whether the source has line breaks there or not.
   void begin(BlockKind kind, uint8_t level = 0) {
-    out_.end();
-    if (!text().empty() && text().back() != '\n' && text().back() != ' ') text().push_back(' ');
+    end();
+    if (!at_line_begin()) break_line();
+    for (; lines_ahead_ < 0; ++lines_ahead_) out_.line_break();
     out_.begin(kind, level);
+  }
+  void end() {
+    out_.end();
+    while (text().ends_with(' ')) text().pop_back();
+  }
+  // A line break that the source does not have. It is taken back where the source has an empty
+  // line.
+  void break_line() {
+    while (text().ends_with(' ')) text().pop_back();
+    out_.line_break();
+    ++lines_ahead_;
+  }
+  void source_line_break() {
+    if (lines_ahead_ > 0 && at_line_begin()) {
+      --lines_ahead_;
+    } else if (out_.is_open(BlockKind::table_row)) {
+      --lines_ahead_;  // a row of a table is one line
+      if (!text().ends_with(' ') && !at_line_begin()) out_.write(" ");
+    } else {
+      out_.line_break();
+    }
   }
 
   // Line breaks of what is left out are kept.
   void keep_lines(size_t begin, size_t end) {
     const std::string_view skipped = in_.substr(begin, end - begin);
-    out_.line_break(static_cast<size_t>(std::count(skipped.begin(), skipped.end(), '\n')));
+    for (auto n = std::count(skipped.begin(), skipped.end(), '\n'); n > 0; --n) source_line_break();
   }
 
   void skip_preamble() {
@@ -179,7 +207,7 @@ class LatexReader {
         ++at_;
         if (table_depth_ == 0) return write("&");
         while (text().ends_with(' ')) text().pop_back();
-        return write(" | ");
+        return write(out_.is_open() ? " | " : "| ");
       case '`':
       case '\'':
       case '-':
@@ -206,9 +234,9 @@ class LatexReader {
   void line_break() {
     ++at_;
     const size_t next = in_.find_first_not_of(" \t", at_);
-    out_.line_break();
+    source_line_break();
     if (table_depth_ == 0 && next != std::string_view::npos && in_[next] == '\n') {
-      if (!in_group(Group::heading) && !in_group(Group::caption)) out_.end();
+      if (!in_group(Group::heading) && !in_group(Group::caption)) end();
     }
   }
 
@@ -264,7 +292,7 @@ class LatexReader {
       write(")");
       return;
     }
-    out_.end();
+    end();
   }
 
   // "[…]" after a command.
@@ -315,11 +343,11 @@ class LatexReader {
   void command() {
     ++at_;
     if (at_ >= in_.size()) return;
-    size_t end = at_;
-    while (end < in_.size() && is_letter(in_[end])) ++end;
-    if (end == at_) return command_sign();
-    std::string_view name = in_.substr(at_, std::min<size_t>(end - at_, 64));
-    at_ = end;
+    size_t end_at = at_;
+    while (end_at < in_.size() && is_letter(in_[end_at])) ++end_at;
+    if (end_at == at_) return command_sign();
+    std::string_view name = in_.substr(at_, std::min<size_t>(end_at - at_, 64));
+    at_ = end_at;
     if (at_ < in_.size() && in_[at_] == '*') ++at_;
     if (name == "begin" || name == "end") return environment(name == "begin");
     for (const SectionCommand& section : kSections) {
@@ -328,6 +356,12 @@ class LatexReader {
     }
     if (name == "iffalse") return skip_condition();
     if (name == "item") return item();
+    if (name == "par" || name == "newline" || name == "linebreak") {
+      skip_space_after(end_at);
+      if (name == "par") return end();
+      if (out_.is_open() && at_ < in_.size() && in_[at_] != '\n') break_line();
+      return;
+    }
     if (name == "caption") return begin_special(Group::caption, 0);
     if (name == "footnote") return begin_special(Group::footnote, 0);
     if (name == "title" && !inline_only_) return take_property("title");
@@ -346,7 +380,7 @@ class LatexReader {
       return write("]");
     }
     if (const std::string_view symbol = latex_symbol(name); !symbol.empty()) {
-      skip_space_after(end);
+      skip_space_after(end_at);
       return write(symbol);
     }
     if (const char32_t accent = latex_accent(name); accent != 0) {
@@ -362,7 +396,7 @@ class LatexReader {
       return;
     }
     optional_argument();  // of an unknown command; its other arguments are text
-    skip_space_after(end);
+    skip_space_after(end_at);
   }
 
   // What stands between \iffalse and its \fi (or \else) is never set.
@@ -398,8 +432,10 @@ class LatexReader {
     switch (c) {
       case '\\':
         optional_argument();
-        if (table_depth_ > 0) return out_.end();
-        return write(" ");
+        if (table_depth_ > 0) return end();
+        at_ = std::min(in_.find_first_not_of(" \t", at_), in_.size());
+        if (out_.is_open() && at_ < in_.size() && in_[at_] != '\n') break_line();
+        return;
       case '[':
       case '(': {
         // Where an earlier search found no end there is none.
@@ -519,11 +555,11 @@ class LatexReader {
     if (!begins) {
       if (holds(kLists, name) && list_depth_ > 0) --list_depth_;
       if (holds(kTables, name) && table_depth_ > 0) --table_depth_;
-      return out_.end();
+      return end();
     }
     if (holds(kVerbatim, name) || holds(kDroppedBodies, name) || holds(kMath, name))
       return raw_body(name);
-    out_.end();
+    end();
     if (holds(kLists, name)) {
       ++list_depth_;
       if (name == "thebibliography") drop_argument();
@@ -544,24 +580,26 @@ class LatexReader {
   void raw_body(std::string_view name) {
     const std::string end_mark = "\\end{" + std::string(name) + "}";
     if (no_end_.contains(std::string(name))) return;
-    const size_t end = in_.find(end_mark, at_);
-    if (end == std::string_view::npos) {
+    const size_t end_at = in_.find(end_mark, at_);
+    if (end_at == std::string_view::npos) {
       no_end_.insert(std::string(name));
       return;
     }
     const bool code = holds(kVerbatim, name);
     if (holds(kDroppedBodies, name)) {
-      keep_lines(at_, end);
+      keep_lines(at_, end_at);
     } else {
       if (code) {
         optional_argument();
         if (name == "minted") drop_argument();
       }
+      end();
+      for (; at_ < end_at && in_[at_] == '\n'; ++at_) source_line_break();
       begin(code ? BlockKind::code : BlockKind::paragraph);
-      if (at_ < end) out_.write(in_.substr(at_, end - at_));
-      out_.end();
+      if (at_ < end_at) out_.write(in_.substr(at_, end_at - at_));
+      end();
     }
-    at_ = std::max(at_, end + end_mark.size());
+    at_ = std::max(at_, end_at + end_mark.size());
   }
 
   std::string_view in_;
@@ -572,6 +610,7 @@ class LatexReader {
   size_t special_groups_ = 0;
   size_t list_depth_ = 0;
   size_t table_depth_ = 0;
+  int64_t lines_ahead_ = 0;  // line breaks of the text that the source did not have so far
   std::array<size_t, 2> searched_for_end_{};  // of "\[" and "\("
   bool ended_ = false;
   bool inline_only_ = false;

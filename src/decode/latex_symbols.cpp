@@ -56,8 +56,6 @@ constexpr auto kSymbols = std::to_array<Symbol>({
     {"textquotesingle", "'"},
     {"dag", "†"},
     {"ddag", "‡"},
-    {"par", "\n"},
-    {"newline", " "},
     {"textmu", "µ"},
     {"textmarkdown", "~"},
     {"lbrack", "["},

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/utf8.h"
+#include "decode/html_entities.h"
 #include "decode/reference.h"
 
 namespace headrace {
@@ -199,7 +200,10 @@ class InlineReader {
     if (next_is('^')) {  // a footnote's reference: "[^1]"
       const size_t end = in_.find_first_of("]\n [", at_ + 1);
       if (end != std::string_view::npos && in_[end] == ']') {
+        const bool at_begin = at_ == 0 || in_[at_ - 1] == '\n';
         at_ = end + 1;
+        if (at_begin && at_ < in_.size() && in_[at_] == ':')  // its text: "[^1]: …"
+          at_ = std::min(in_.find_first_not_of(' ', at_ + 1), in_.size());
         return;
       }
     }
@@ -335,48 +339,19 @@ class InlineReader {
     ++at_;
   }
 
+  // "&copy;", "&#169;": all names of HTML, with their semicolon.
   void entity() {
-    struct Name {
-      std::string_view name;
-      std::string_view text;
-    };
-    static constexpr std::array<Name, 9> kNames = {{{"amp;", "&"},
-                                                    {"lt;", "<"},
-                                                    {"gt;", ">"},
-                                                    {"quot;", "\""},
-                                                    {"apos;", "'"},
-                                                    {"nbsp;", " "},
-                                                    {"ndash;", "\xE2\x80\x93"},
-                                                    {"mdash;", "\xE2\x80\x94"},
-                                                    {"hellip;", "\xE2\x80\xA6"}}};
-    const std::string_view rest = in_.substr(at_ + 1, 10);
-    for (const Name& name : kNames) {
-      if (!rest.starts_with(name.name)) continue;
-      out_ += name.text;
-      at_ += 1 + name.name.size();
+    constexpr size_t kEntityBytesMax = 40;
+    const HtmlReference reference = read_html_reference(in_.substr(at_, kEntityBytesMax));
+    if (reference.length == 0 || in_[at_ + reference.length - 1] != ';') {
+      out_.push_back(in_[at_++]);
       return;
     }
-    if (rest.size() > 2 && rest[0] == '#') {
-      const bool hex = (rest[1] | 0x20) == 'x';
-      uint32_t value = 0;
-      size_t i = hex ? 2 : 1;
-      const size_t first = i;
-      for (; i < rest.size() && i < first + 7; ++i) {
-        const char c = rest[i];
-        const int digit = c >= '0' && c <= '9'                            ? c - '0'
-                          : hex && (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                                          : -1;
-        if (digit < 0) break;
-        value = value * (hex ? 16u : 10u) + static_cast<uint32_t>(digit);
-      }
-      if (i > first && i < rest.size() && rest[i] == ';') {
-        append_code_point(value == 0 ? kReplacementCharacter : static_cast<char32_t>(value), out_);
-        at_ += 2 + i;
-        return;
-      }
-    }
-    out_.push_back('&');
-    ++at_;
+    constexpr char32_t kNoBreakSpace = 0xA0;
+    const bool blank = reference.first <= ' ' || reference.first == kNoBreakSpace;
+    append_utf8(blank ? U' ' : reference.first, out_);
+    if (reference.second != 0) append_utf8(reference.second, out_);
+    at_ += reference.length;
   }
 
   std::string_view in_;

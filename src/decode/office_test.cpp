@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "decode/test_links.h"
 #include "decode/test_worker.h"
 #include "decode/test_zip.h"
 
@@ -25,14 +26,17 @@ constexpr std::string_view kCore = R"(<cp:coreProperties xmlns:cp="c" xmlns:dc="
 <dc:title>The &amp; Title</dc:title><dc:creator>Zoë</dc:creator><dc:language>de-DE</dc:language>
 <dcterms:created xmlns:dcterms="t">2024-05-01T10:00:00Z</dcterms:created></cp:coreProperties>)";
 
-// `body` is what stands inside of w:body.
-TestZip docx(const std::string& body) {
+// `body` is what stands inside of w:body, `links` are further relationships, `note` is a footnote.
+TestZip docx(const std::string& body, const std::string& links = "",
+             const std::string& note = "<w:r><w:t>A note.</w:t></w:r>") {
   TestZip zip;
   zip.add("_rels/.rels", root_rels("word/document.xml"));
   zip.add("docProps/core.xml", kCore);
   zip.add("word/_rels/document.xml.rels",
           R"(<Relationships><Relationship Id="a" Type="http://x/styles" Target="styles.xml"/>
-<Relationship Id="b" Type="http://x/footnotes" Target="footnotes.xml"/></Relationships>)");
+<Relationship Id="b" Type="http://x/footnotes" Target="footnotes.xml"/>)" +
+              links + "</Relationships>");
+  zip.add("word/_rels/footnotes.xml.rels", "<Relationships>" + links + "</Relationships>");
   zip.add("word/styles.xml", R"(<w:styles>
 <w:style w:type="paragraph" w:styleId="berschrift1"><w:name w:val="heading 1"/></w:style>
 <w:style w:type="paragraph" w:styleId="Eigen"><w:name w:val="Mine"/><w:basedOn w:val="Tief"/></w:style>
@@ -42,7 +46,8 @@ TestZip docx(const std::string& body) {
 </w:styles>)");
   zip.add("word/footnotes.xml", R"(<w:footnotes>
 <w:footnote w:type="separator" w:id="0"><w:p><w:r><w:t>separator</w:t></w:r></w:p></w:footnote>
-<w:footnote w:id="2"><w:p><w:r><w:t>A note.</w:t></w:r></w:p></w:footnote></w:footnotes>)");
+<w:footnote w:id="2"><w:p>)" + note +
+                                    "</w:p></w:footnote></w:footnotes>");
   zip.add("word/document.xml",
           "<?xml version=\"1.0\"?><w:document><w:body>" + body + "</w:body></w:document>");
   return zip;
@@ -94,6 +99,50 @@ TEST(Docx, ReadsStructure) {
             "p: anchor\n"
             "p: boxed\n");
   EXPECT_NE(output->document.text.find("a | b c\nx | y | d\n\nanchor\n\nboxed"), std::string::npos);
+}
+
+TEST(Docx, LinksAreRead) {
+  const std::string run = "<w:r><w:t xml:space=\"preserve\">";
+  const std::string end = "</w:t></w:r>";
+  const auto field = [&](const std::string& code, const std::string& text) {
+    return "<w:r><w:fldChar w:fldCharType=\"begin\"/></w:r><w:r><w:instrText> " + code +
+           " </w:instrText></w:r><w:r><w:fldChar w:fldCharType=\"separate\"/></w:r>" + run + text +
+           end + "<w:r><w:fldChar w:fldCharType=\"end\"/></w:r>";
+  };
+  const std::string body =
+      "<w:p><w:pPr>" + style("berschrift1") + "</w:pPr><w:hyperlink r:id=\"h1\">" + run + "Head" +
+      end + "</w:hyperlink></w:p><w:p>" + run + "See " + end + "<w:hyperlink r:id=\"h1\">" + run +
+      " the " + end + run + "site" + end + "</w:hyperlink>" +
+      field("HYPERLINK &quot;other.docx&quot; \\o &quot;tip&quot;", "that file") +
+      field("HYPERLINK \\l &quot;mark&quot;", "here") + field("PAGE", "7") +
+      "<w:hyperlink w:anchor=\"a\">" + run + " inside" + end +
+      "</w:hyperlink><w:r><w:footnoteReference w:id=\"2\"/></w:r></w:p><w:tbl><w:tr><w:tc>" +
+      paragraph("a") + "</w:tc><w:tc><w:p><w:hyperlink r:id=\"h2\">" + run + "cell" + end +
+      "</w:hyperlink></w:p></w:tc></w:tr></w:tbl>";
+  const auto leads = [](const std::string& id, const std::string& target) {
+    return "<Relationship Id=\"" + id + "\" TargetMode=\"External\" Target=\"" + target + "\"/>";
+  };
+  const TestZip zip = docx(
+      body, leads("h1", "https://example.org/a") + leads("h2", "../b.xlsx") + leads("n", "n.html"),
+      "<w:hyperlink r:id=\"n\">" + run + "note" + end + "</w:hyperlink>");
+  const auto output = run_worker("office", "docx", zip.bytes());
+  ASSERT_TRUE(output.has_value()) << output.error().message();
+  EXPECT_EQ(outline(output->document),
+            "h1: Head\np: See  the sitethat filehere7 inside\np: note\nrow: a | cell\n");
+  EXPECT_EQ(
+      links_of(output->document),
+      (std::vector<std::string>{"Head -> https://example.org/a", "the  -> https://example.org/a",
+                                "that -> other.docx", "note -> n.html", "cell -> ../b.xlsx"}));
+}
+
+TEST(Docx, FractionsAndTabsPartTheirSides) {
+  const std::string body =
+      "<w:p><w:r><w:t>a</w:t><w:ptab/><w:t>b "
+      "</w:t></w:r><m:oMath><m:f><m:num><m:r><m:t>x</m:t></m:r>"
+      "</m:num><m:den><m:r><m:t>y</m:t></m:r></m:den></m:f></m:oMath></w:p>";
+  const auto output = run_worker("office", "docx", docx(body).bytes());
+  ASSERT_TRUE(output.has_value());
+  EXPECT_EQ(outline(output->document), "p: a\tb x/y\n");
 }
 
 TEST(Docx, Utf16PartsAreRead) {
@@ -279,6 +328,26 @@ TEST(Pptx, ReadsSlidesInOrder) {
             "h1@1: First\nli1@1: point\nli2@1: sub\np@1: Say this.\np@2: free\nrow@2: x | y\n");
 }
 
+TEST(Pptx, LinksAreRead) {
+  TestZip zip;
+  zip.add("_rels/.rels", root_rels("ppt/presentation.xml"));
+  zip.add("ppt/presentation.xml", "<p:presentation><p:sldId r:id=\"s\"/></p:presentation>");
+  zip.add("ppt/_rels/presentation.xml.rels",
+          "<Relationships><Relationship Id=\"s\" Type=\"t/slide\" Target=\"slide1.xml\"/>"
+          "</Relationships>");
+  zip.add("ppt/slide1.xml",
+          "<p:sld><p:sp><p:txBody><a:p><a:r><a:t>See </a:t></a:r><a:r><a:rPr><a:hlinkClick "
+          "r:id=\"h\"/></a:rPr><a:t> this</a:t></a:r><a:r><a:t> too</a:t></a:r></a:p></p:txBody>"
+          "</p:sp></p:sld>");
+  zip.add("ppt/_rels/slide1.xml.rels",
+          "<Relationships><Relationship Id=\"h\" TargetMode=\"External\" "
+          "Target=\"https://example.org/\"/></Relationships>");
+  const auto output = run_worker("office", "pptx", zip.bytes());
+  ASSERT_TRUE(output) << output.error().text();
+  EXPECT_EQ(outline(output->document), "p@1: See  this too\n");
+  EXPECT_EQ(links_of(output->document), std::vector<std::string>{"this -> https://example.org/"});
+}
+
 TEST(Pptx, MissingSlideIsDamaged) {
   TestZip zip;
   zip.add("ppt/presentation.xml", "<p:presentation><p:sldId r:id=\"a\"/></p:presentation>");
@@ -329,6 +398,16 @@ TEST(Xlsx, ReadsCells) {
 }
 
 // Each string is found by its place, whatever the workbook claims for a place.
+TEST(Xlsx, NumbersWithExponentsAreWrittenAsPeopleSeeThem) {
+  const auto output = run_worker("office", "xlsx",
+                                 xlsx("<row><c><v>1E-3</v></c><c><v>2.5E+20</v></c><c><v>7</v></c>"
+                                      "</row>",
+                                      "")
+                                     .bytes());
+  ASSERT_TRUE(output) << output.error().text();
+  EXPECT_EQ(outline(output->document), "h1: Sales\nrow: 0.001 | 2.5e+20 | 7\n");
+}
+
 TEST(Xlsx, SharedStringsAreFoundByTheirPlace) {
   std::string strings, rows;
   constexpr size_t kStrings = 20'000;
@@ -393,6 +472,29 @@ TEST(OpenDocument, ReadsText) {
   EXPECT_EQ(metadata_of(output->document, "author"), "Ann");
   EXPECT_EQ(outline(output->document),
             "h2: Head\np: a b  c end\np: Note.\nquote: said\nli1: one\nli2: two\nrow: x | y\n");
+}
+
+TEST(OpenDocument, LinksAreRead) {
+  const std::string link = "<text:a xlink:href=\"";
+  const auto output = run_worker(
+      "office", "odt",
+      odf("<office:text><text:h>" + link +
+          "https://example.org/\">Head</text:a></text:h><text:p>See " + link +
+          "../a/b.odt#x\"> that <text:span>file</text:span></text:a>, " + link +
+          "#part\">part</text:a> or " + link +
+          "Pictures/a.png\">picture</text:a>.</text:p>"
+          "<table:table><table:table-row><table:table-cell><text:p>x</text:p></table:table-cell>"
+          "<table:table-cell><text:p>" +
+          link +
+          "https://x.org/\">cell</text:a></text:p>"
+          "</table:table-cell></table:table-row></table:table></office:text>")
+          .bytes());
+  ASSERT_TRUE(output) << output.error().text();
+  EXPECT_EQ(outline(output->document),
+            "h1: Head\np: See that file, part or picture.\nrow: x | cell\n");
+  EXPECT_EQ(links_of(output->document),
+            (std::vector<std::string>{"Head -> https://example.org/", "that -> a/b.odt",
+                                      "cell -> https://x.org/"}));
 }
 
 TEST(OpenDocument, RepeatedCellsAreBounded) {

@@ -2,12 +2,15 @@
 // line of text for each line of the file.
 #include <algorithm>
 #include <array>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/unicode.h"
 #include "base/utf8.h"
+#include "decode/reference.h"
+#include "decode/rst_inline.h"
 #include "decode/rst_table.h"
 #include "decode/text_builder.h"
 #include "decode/text_columns.h"
@@ -37,20 +40,6 @@ bool holds(const List& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
-// Of the name of a role.
-bool is_name_character(char c) {
-  return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-         static_cast<unsigned char>(c) >= 0x80;
-}
-
-// Whether the character before `at` belongs to a word.
-bool is_after_word(std::string_view text, size_t at) {
-  if (at == 0) return false;
-  const auto last = static_cast<unsigned char>(text[at - 1]);
-  if (last < 0x80) return is_name_character(static_cast<char>(last));
-  return unicode::is_word_character(decode_code_point(text, code_point_floor(text, at - 1)).value);
-}
-
 // "=====": the character, or 0.
 char adornment_of(std::string_view line) {
   const size_t end = line.find_last_not_of(" \t");
@@ -71,93 +60,20 @@ size_t list_marker(std::string_view text) {
   return (text[digits] == '.' || text[digits] == ')') && text[digits + 1] == ' ' ? digits + 2 : 0;
 }
 
-// Inline markup → its text, in one pass.
-void append_inline(std::string_view in, std::string& out) {
-  const auto ends_at = [&](size_t begin, std::string_view mark, size_t& known) -> size_t {
-    if (known == std::string_view::npos || begin >= known) return std::string_view::npos;
-    const size_t end = in.find(mark, begin);
-    if (end == std::string_view::npos) known = begin;  // nor further on
-    return end;
-  };
-  size_t no_code = in.size() + 1, no_strong = in.size() + 1, no_tick = in.size() + 1,
-         no_star = in.size() + 1, no_note = in.size() + 1;
-  for (size_t i = 0; i < in.size();) {
-    const char c = in[i];
-    const auto may_open = [&] {
-      return i + 1 < in.size() && in[i + 1] != ' ' && in[i + 1] != '\n' && !is_after_word(in, i);
-    };
-    size_t end = std::string_view::npos;
-    if (c == '\\' && i + 1 < in.size()) {
-      if (in[i + 1] != ' ' && in[i + 1] != '\n') out.push_back(in[i + 1]);
-      if (in[i + 1] == '\n') out.push_back('\n');
-      i += 2;
-    } else if (c == '`' && in.substr(i, 2) == "``" &&
-               (end = ends_at(i + 2, "``", no_code)) != std::string_view::npos) {
-      out += in.substr(i + 2, end - i - 2);
-      i = end + 2;
-    } else if (c == '*' && may_open() && in.substr(i, 2) == "**" &&
-               (end = ends_at(i + 2, "**", no_strong)) != std::string_view::npos) {
-      out += in.substr(i + 2, end - i - 2);
-      i = end + 2;
-    } else if (c == '*' && may_open() &&
-               (end = ends_at(i + 1, "*", no_star)) != std::string_view::npos) {
-      out += in.substr(i + 1, end - i - 1);
-      i = end + 1;
-    } else if (c == '`' && may_open() &&
-               (end = ends_at(i + 1, "`", no_tick)) != std::string_view::npos) {
-      std::string_view text = in.substr(i + 1, end - i - 1);
-      const size_t target = text.rfind('<');
-      if (target != std::string_view::npos && text.ends_with('>') && target > 0) {
-        text = trimmed(text.substr(0, target));
-      }
-      if (text.starts_with('~') || text.starts_with('!')) text.remove_prefix(1);
-      out += text;
-      if (in.substr(i, end - i).find('\n') != std::string_view::npos &&
-          text.find('\n') == std::string_view::npos)
-        out.push_back('\n');
-      i = end + 1;
-      while (i < in.size() && in[i] == '_') ++i;
-    } else if (c == ':' && may_open() && is_name_character(in[i + 1])) {
-      // ":role:`text`": the role goes.
-      size_t k = i + 1;
-      while (k < in.size() &&
-             (is_name_character(in[k]) || in[k] == '-' || in[k] == '_' || in[k] == '.' ||
-              (in[k] == ':' && k + 1 < in.size() && in[k + 1] != '`')))
-        ++k;
-      if (k + 1 < in.size() && in[k] == ':' && in[k + 1] == '`') {
-        // These two say what the number behind them is.
-        const std::string_view role = in.substr(i + 1, k - i - 1);
-        if (role == "rfc") out += "RFC ";
-        if (role == "pep") out += "PEP ";
-        i = k + 1;
-      } else {
-        out += in.substr(i, k - i);
-        i = k;
-      }
-    } else if (c == '[' && i + 1 < in.size() && (in[i + 1] == '#' || in[i + 1] == '*') &&
-               (end = ends_at(i + 1, "]_", no_note)) != std::string_view::npos && end - i < 80 &&
-               in.substr(i, end - i).find('\n') == std::string_view::npos) {
-      i = end + 2;  // the mark of a footnote
-    } else if (c == '_' && is_after_word(in, i) &&
-               (i + 1 >= in.size() || in[i + 1] == ' ' || in[i + 1] == '\n' || in[i + 1] == '.' ||
-                in[i + 1] == ',')) {
-      ++i;  // "target_"
-    } else {
-      out.push_back(c);
-      ++i;
-    }
-  }
-}
+constexpr size_t kReplacementBytesMax = 500;
 
 class RstReader {
  public:
   explicit RstReader(std::string_view text) : lines_(text), out_(text.size()) {}
 
   Document read() {
+    find_replacements();
     std::string_view line;
     while (lines_.next(line)) read_line(line);
     flush();
-    return out_.take();
+    Document document = out_.take();
+    document.links = resolve_links(document.text.size());
+    return document;
   }
 
  private:
@@ -194,7 +110,48 @@ class RstReader {
 
   void add(std::string_view text) {
     if (!paragraph_.empty()) paragraph_.push_back('\n');
-    paragraph_ += text;
+    if (kind_ == BlockKind::code || replacements_.empty()) {
+      paragraph_ += text;
+    } else {
+      add_replaced(text);
+    }
+  }
+
+  // ".. |name| replace:: text": they may stand behind what names them.
+  void find_replacements() {
+    constexpr size_t kReplacementsMax = 1000;
+    LineReader ahead = lines_;
+    std::string_view line;
+    while (ahead.next(line) && replacements_.size() < kReplacementsMax) {
+      line = trimmed(line);
+      if (!line.starts_with(".. |")) continue;
+      constexpr std::string_view kReplace = "| replace::";
+      const size_t end = line.find(kReplace, 4);
+      if (end == std::string_view::npos) continue;
+      const std::string_view text = trimmed(line.substr(end + kReplace.size()));
+      if (text.size() <= kReplacementBytesMax)
+        replacements_.try_emplace(rst_target_name(line.substr(4, end - 4)), text);
+    }
+  }
+
+  void add_replaced(std::string_view text) {
+    for (size_t i = 0; i < text.size();) {
+      const size_t bar = std::min(text.find('|', i), text.size());
+      paragraph_ += text.substr(i, bar - i);
+      i = bar;
+      if (i == text.size()) return;
+      const size_t end = text.substr(0, i + kReplacementBytesMax).find('|', i + 1);
+      const auto found = end == std::string_view::npos
+                             ? replacements_.end()
+                             : replacements_.find(rst_target_name(text.substr(i + 1, end - i - 1)));
+      if (found == replacements_.end()) {
+        paragraph_ += '|';
+        ++i;
+      } else {
+        paragraph_ += found->second;
+        i = end + 1;
+      }
+    }
   }
 
   void flush() {
@@ -210,7 +167,7 @@ class RstReader {
     if (kind_ == BlockKind::code) {
       out_.write(paragraph_);
     } else {
-      append_inline(paragraph_, out_.document().text);
+      append_rst_inline(paragraph_, out_.document().text, links_);
     }
     out_.end();
     const std::string& text = out_.document().text;
@@ -244,7 +201,7 @@ class RstReader {
     if (over != 0) out_.line_break();
     out_.begin(BlockKind::heading, level);
     const size_t begin = out_.document().text.size();
-    append_inline(name, out_.document().text);
+    append_rst_inline(name, out_.document().text, links_);
     if (level == 1 && out_.document().title.empty())
       out_.document().title = out_.document().text.substr(begin);
     out_.end();
@@ -293,6 +250,7 @@ class RstReader {
     const bool directive = colons != std::string_view::npos && !text.starts_with('_') &&
                            !text.starts_with('|') &&
                            text.substr(0, colons).find(' ') == std::string_view::npos;
+    if (text.starts_with('_')) define_target(text.substr(1));
     out_line_for(directive ? text : std::string_view());
     if (!directive) return take_indented(indent, false);
     const std::string_view name = text.substr(0, colons);
@@ -301,6 +259,52 @@ class RstReader {
     if (name == "csv-table") return read_csv_table(indent);
     if (name == "list-table") return read_list_table(indent);
     if (holds(kCodeDirectives, name)) take_indented(indent, true);
+  }
+
+  // "name: address" or "`a name`: address" or, without a name, "_: address". The address may stand
+  // on the next line.
+  void define_target(std::string_view text) {
+    std::string_view name;
+    if (text.starts_with('`')) {
+      const size_t tick = text.find('`', 1);
+      if (tick == std::string_view::npos) return;
+      name = text.substr(1, tick - 1);
+      text.remove_prefix(tick + 1);
+    } else {
+      name = text.substr(0, text.find(':'));
+      text.remove_prefix(name.size());
+    }
+    if (!text.starts_with(':')) return;
+    std::string_view address = trimmed(text.substr(1));
+    if (address.empty() && indentation(lines_.peek()) > 0) address = trimmed(lines_.peek());
+    if (address.empty() || address.ends_with('_') || address.size() > kReferenceBytesMax) return;
+    if (name == "_") {
+      anonymous_.emplace_back(address);
+    } else {
+      targets_.emplace(rst_target_name(name), address);
+    }
+  }
+
+  // Targets mostly stand at the end of the file.
+  std::vector<Link> resolve_links(size_t text_bytes) const {
+    std::vector<Link> links;
+    size_t bytes = 0, anonymous = 0;
+    for (const RstLink& link : links_) {
+      std::string_view address = link.target;
+      if (link.kind == RstLink::Kind::anonymous) {
+        address = anonymous < anonymous_.size() ? anonymous_[anonymous] : std::string_view();
+        ++anonymous;
+      } else if (link.kind == RstLink::Kind::name) {
+        const auto found = targets_.find(link.target);
+        address = found == targets_.end() ? std::string_view() : std::string_view(found->second);
+      }
+      std::string target = clean_reference(address);
+      bytes += target.size();
+      if (bytes > kDocumentLinkBytesMax) break;
+      if (!target.empty() && link.at < text_bytes)
+        links.push_back({static_cast<uint32_t>(link.at), std::move(target)});
+    }
+    return links;
   }
 
   // The line of a directive itself: an object's signature is a heading, an argument is text.
@@ -321,7 +325,7 @@ class RstReader {
     if (!argument.empty() && !silent) {
       const bool object = holds(kObjectDirectives, name);
       out_.begin(object ? BlockKind::heading : BlockKind::paragraph, object ? 6 : 0);
-      append_inline(argument, out_.document().text);
+      append_rst_inline(argument, out_.document().text, links_);
       out_.end();
     }
     out_.line_break();
@@ -369,7 +373,7 @@ class RstReader {
         field.push_back(line[end]);
       }
       if (text.size() > begin) text += " | ";
-      append_inline(trimmed(field), text);
+      append_rst_inline(trimmed(field), text, links_);
       end = std::min(line.find(',', std::min(end, line.size())), line.size());
       i = std::min(line.find_first_not_of(' ', std::min(end + 1, line.size())), line.size()) - 1;
     }
@@ -396,12 +400,14 @@ class RstReader {
     for (size_t c = 0; c < cells.size(); ++c) {
       if (c > 0) ++separators;
       text.clear();
-      if (cells[c] != "\\") append_inline(cells[c], text);  // "\" alone: an empty cell
+      const size_t settled = links_.size();
+      if (cells[c] != "\\") append_rst_inline(cells[c], text, links_);  // "\" alone: an empty cell
       if (is_blank(text)) continue;
       for (; separators > 0; --separators) {
         out_.write(written ? " | " : "| ");
         written = true;
       }
+      for (size_t i = settled; i < links_.size(); ++i) links_[i].at += out_.text().size();
       out_.write(text);
       written = true;
     }
@@ -463,6 +469,10 @@ class RstReader {
   TextBuilder out_;
   std::string paragraph_;
   std::vector<std::string> styles_;
+  std::vector<RstLink> links_;
+  std::map<std::string, std::string, std::less<>> targets_;
+  std::vector<std::string> anonymous_;
+  std::map<std::string, std::string, std::less<>> replacements_;
   BlockKind kind_ = BlockKind::paragraph;
   uint8_t level_ = 0;
   bool literal_next_ = false;

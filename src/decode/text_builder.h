@@ -44,6 +44,7 @@ class TextBuilder {
   void line_break(size_t count = 1) { document_.text.append(count, '\n'); }
 
   Document& document() { return document_; }
+  const std::string& text() const { return document_.text; }
   Document take() {
     end();
     return std::move(document_);

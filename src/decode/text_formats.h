@@ -6,6 +6,7 @@
 // bytes become U+FFFD.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,8 @@ Document decode_source_code(std::string_view utf8, std::string_view name);
 Document decode_latex(std::string_view utf8);
 Document decode_rst(std::string_view utf8);
 Document decode_json(std::string_view utf8);  // one value or one a line
-Document decode_csv(std::string_view utf8);   // rows as table rows
+// Nothing where the JSON is no Jupyter notebook.
+std::optional<Document> decode_notebook(std::string_view utf8);
+Document decode_csv(std::string_view utf8);  // rows as table rows
 
 }  // namespace headrace

@@ -12,5 +12,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check_document(decode_plain_text(text));
   check_document(decode_json(text));
   check_document(decode_csv(text));
+  if (const auto notebook = decode_notebook(text)) check_document(*notebook);
   return 0;
 }

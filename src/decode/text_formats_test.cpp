@@ -388,6 +388,39 @@ TEST(Rst, MarkupIsToldByCharacters) {
   EXPECT_EQ(outline_of(decode_rst("éü\n==\n")), "h1: éü\n");
 }
 
+TEST(Markdown, ReferencesAndFootnotesAreTheirText) {
+  EXPECT_EQ(
+      decode_markdown("&copy; &euro;5 &#169; &lt;b&gt; a&nbsp;b &frac12; AT&T &copy &nothing; &#0;")
+          .text,
+      "© €5 © <b> a b ½ AT&T &copy &nothing; \xEF\xBF\xBD\n");
+  EXPECT_EQ(outline_of(decode_markdown("Foot[^1] note[^n].\n\n[^1]: The footnote.\n[^n]: Other\n")),
+            "p: Foot note.\np: The footnote.\nOther\n");
+}
+
+TEST(Rst, ReplacementsAndMarksOfNotesAreWhatTheyShow) {
+  EXPECT_EQ(
+      outline_of(decode_rst("Run |Product  name| |no| as [1]_ and [CIT02]_, a|b.\n\n"
+                            ".. |product name| replace:: *Headrace* 2\n\n.. [1] The note.\n")),
+      "p: Run Headrace 2 |no| as [1] and [CIT02], a|b.\np: [1] The note.\n");
+}
+
+TEST(Rst, LinksAreRead) {
+  using Links = std::vector<std::string>;
+  const Document document = decode_rst(
+      "Title\n=====\n\nSee `the policy <policy.rst>`_, `Ask  them`_, keeper_ and `this`__ one.\n"
+      ":doc:`ops/keys` or :doc:`those <../more>`, not :ref:`x <y>` nor gone_.\n\n"
+      "+---+------------+\n| a | keeper_    |\n+---+------------+\n\n"
+      "- https://example.org/a_b(c), (http://x.org).\n\n"
+      ".. _keeper: people.rst\n.. _`ask them`:\n   https://example.org/ask\n.. __: anonymous.html\n"
+      ".. _inner:\n\nThe end: `again <keeper_>`_.\n");
+  expect_sound(document);
+  EXPECT_EQ(links_of(document),
+            (Links{"the  -> policy.rst", "Ask  -> https://example.org/ask", "keep -> people.rst",
+                   "this -> anonymous.html", "ops/ -> ops/keys.rst", "thos -> ../more.rst",
+                   "keep -> people.rst", "http -> https://example.org/a_b(c)",
+                   "http -> http://x.org", "agai -> people.rst"}));
+}
+
 TEST(Latex, CharactersOfSeveralBytesStayWhole) {
   for (const auto& [latex, text] :
        std::map<std::string, std::string>{{"\\verb§x£y§z", "x£yz"},
@@ -427,17 +460,45 @@ TEST(Latex, WhatIsNeverSetIsLeftOut) {
   EXPECT_EQ(decode_latex("a \\iffalse b").text, "a ");
 }
 
-TEST(Latex, WordsOfTwoBlocksDoNotTouch) {
+TEST(Latex, EveryBlockStandsOnALineOfItsOwn) {
   for (const auto& [latex, text] : std::map<std::string, std::string>{
-           {"\\section{Alpha}Beta", "Alpha Beta"},
-           {"\\item one\\item two", "one two"},
-           {"\\begin{tabular}{ll}a & b\\\\c & d\\end{tabular}e", "a | b c | d e"},
-           {"a\\par b\\begin{verbatim}c\\end{verbatim}d", "a\nb c d"},
-           {"a\\caption{b}c\\hspace{1cm}d", "a b c d"}}) {
+           {"\\section{Alpha}Beta", "Alpha\nBeta"},
+           {"\\item one\\item two", "one\ntwo"},
+           {"\\begin{tabular}{ll}a & b\\\\c & d\\end{tabular}e", "a | b\nc | d\ne"},
+           {"\\begin{tabular}{ll}a &\n b\\\\\n\\hline\n & d\\end{tabular}\ne", "a | b\n\n\n| d\ne"},
+           {"a\\par b\\begin{verbatim}c\\end{verbatim}d", "a\nb\nc\nd"},
+           {"one\\\\two \\newline three\\\\\nfour", "one\ntwo\nthree\nfour"},
+           {"a\\caption{b}c\\hspace{1cm}d", "a\nb\nc d"}}) {
     const Document document = decode_latex(latex);
     expect_sound(document);
     EXPECT_EQ(document.text, text);
   }
+}
+
+// The source written on one line, as some programs save it, says the same.
+TEST(Latex, StructureDoesNotDependOnLineBreaks) {
+  const std::string text =
+      "\\documentclass{article}\n\\title{T}\n\\begin{document}\n\\section{First}\nIntro "
+      "text.\n\\begin{itemize}\n\\item one fish\n\\item[two] fish\n\\begin{enumerate}\n\\item "
+      "inner\n\\end{enumerate}\n\\end{itemize}\nThen.\n\\begin{table}\n\\caption{Sizes}\n"
+      "\\begin{tabular}{ll}\n\\hline\na & b \\\\\n\\hline\nc &\nd \\\\\n\\end{tabular}\n"
+      "\\end{table}\nEnd of it.\\par\nNew paragraph.\n\\subsection{Sub}\n\\paragraph{Run in}\nMore "
+      "text.\n\\end{document}\n";
+  const Document document = decode_latex(text);
+  EXPECT_EQ(line_of(document, "New paragraph"),
+            1 + line_breaks(text.substr(0, text.find("New paragraph"))));
+  std::string one_line = text;
+  std::replace(one_line.begin(), one_line.end(), '\n', ' ');
+  const Document joined = decode_latex(one_line);
+  expect_sound(joined);
+  EXPECT_EQ(outline_of(joined), outline_of(document));
+  EXPECT_EQ(
+      joined.text,
+      "First\nIntro text.\none fish\ntwo fish\ninner\nThen.\nSizes\na | b\nc | d\nEnd of it.\n"
+      "New paragraph.\nSub\nRun in\nMore text. ");
+  // Where lines were added, the next empty ones go, so that line numbers stay those of the file.
+  const Document after = decode_latex("\\item a \\item b\n\nc\n");
+  EXPECT_EQ(line_of(after, "c"), 3);
 }
 
 TEST(Json, IsFlattened) {

@@ -85,6 +85,8 @@ struct Outcome {
   // delivered of it.
   bool has_members = false;
   std::vector<std::string> members;
+  // Of a whole document, that has no rows of its own to say it.
+  std::shared_ptr<const DocumentStructure> structure;
   // Some of what is in its container could not be listed: nothing may be taken for removed.
   bool incomplete = false;
 };

@@ -39,6 +39,15 @@ std::vector<Row> cut_document(const Document& document, const Chunker& chunker) 
   return chunker.chunk(title);
 }
 
+std::shared_ptr<const DocumentStructure> take_structure(Document& document) {
+  DocumentStructure structure;
+  structure.source = document.source;
+  structure.text_hash = hash128(document.text);
+  structure.blocks = std::move(document.blocks);
+  structure.links = std::move(document.links);
+  return std::make_shared<const DocumentStructure>(std::move(structure));
+}
+
 std::vector<Row> whole_document(Document&& document) {
   Row row;
   row.source = document.source;
@@ -52,6 +61,14 @@ std::vector<Row> whole_document(Document&& document) {
 
 // A record that is already text: no guessing of titles or structure beyond paragraphs.
 Document document_of_record(RawDocument&& raw) {
+  if (raw.structure && raw.structure->text_hash == hash128(raw.bytes)) {
+    Document document;
+    document.text = std::move(raw.bytes);
+    document.blocks = raw.structure->blocks;
+    document.links = raw.structure->links;
+    document.title = std::move(raw.title);
+    return document;
+  }
   std::string text = to_utf8(raw.bytes, TextEncoding{"utf-8", false});
   raw.bytes = {};
   Document document = decode_plain_text(std::move(text));
@@ -140,6 +157,7 @@ class Task {
     }
     decoded.document.source = source;
     merge_metadata(given, decoded.document.metadata);
+    if (context_.options.whole_documents) outcome.structure = take_structure(decoded.document);
     outcome.document.rows = context_.options.whole_documents
                                 ? whole_document(std::move(decoded.document))
                                 : cut_document(decoded.document, context_.parts.chunker);

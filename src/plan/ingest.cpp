@@ -581,11 +581,11 @@ Result<IngestReport> Run::execute() {
 
 std::string IngestReport::to_json() const {
   nlohmann::ordered_json first = nlohmann::ordered_json::array();
-  for (const DocumentError& failed : failures) {
-    first.push_back({{"source", failed.source},
-                     {"stage", failed.stage},
-                     {"code", error_code_name(failed.error.code())},
-                     {"message", failed.error.message()}});
+  for (const DocumentError& one : failures) {
+    first.push_back({{"source", one.source},
+                     {"stage", one.stage},
+                     {"code", error_code_name(one.error.code())},
+                     {"message", one.error.message()}});
   }
   return nlohmann::ordered_json{
       {"documents",

@@ -1,6 +1,7 @@
 #include "plan/row_stream.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "batch/row_batch.h"
@@ -17,6 +18,14 @@ namespace {
 constexpr size_t kRowsPerBatch = 1024;
 constexpr uint64_t kBatchBytesMax = 8ULL << 20;
 constexpr uint64_t kWaitingBytesMax = 32ULL << 20;
+
+using Structures =
+    std::map<std::pair<Hash128, std::string>, std::shared_ptr<const DocumentStructure>>;
+
+struct StreamedBatch {
+  Batch batch;
+  Structures structures;
+};
 
 class RunningRowStream : public RowStream {
  public:
@@ -56,9 +65,13 @@ class RunningRowStream : public RowStream {
   const std::vector<Field>& schema() const override { return schema_; }
 
   Result<std::optional<Batch>> next() override {
-    std::optional<Batch> batch = batches_.pop();
-    if (batch) return std::optional<Batch>(std::move(*batch));
+    std::optional<StreamedBatch> streamed = batches_.pop();
     MutexLock lock(mutex_);
+    delivered_.clear();
+    if (streamed) {
+      delivered_ = std::move(streamed->structures);
+      return std::optional<Batch>(std::move(streamed->batch));
+    }
     HR_TRY(end_);
     return std::optional<Batch>();
   }
@@ -67,6 +80,16 @@ class RunningRowStream : public RowStream {
 
   bool wait_until(std::chrono::steady_clock::time_point until) override {
     return batches_.wait_until(until);
+  }
+
+  std::shared_ptr<const DocumentStructure> structure(const std::string& source,
+                                                     std::string_view text) const override {
+    const Hash128 hash = hash128(text);
+    MutexLock lock(mutex_);
+    if (const auto own = delivered_.find({hash, source}); own != delivered_.end())
+      return own->second;
+    const auto other = delivered_.lower_bound({hash, std::string()});
+    return other != delivered_.end() && other->first.first == hash ? other->second : nullptr;
   }
 
   Status end() const override {
@@ -114,6 +137,12 @@ class RunningRowStream : public RowStream {
       if (failures_.first.size() < kFailuresKept) failures_.first.push_back(std::move(error));
       return {};
     }
+    if (outcome.structure && !outcome.document.rows.empty()) {
+      const DocumentStructure& structure = *outcome.structure;
+      bytes_ += structure.blocks.size() * sizeof(Block) + structure.links.size() * sizeof(Link);
+      for (const Link& link : structure.links) bytes_ += link.target.size();
+      structures_.emplace(std::pair(structure.text_hash, structure.source), outcome.structure);
+    }
     for (Row& row : outcome.document.rows) {
       bytes_ += row.text.size() + row.title.size();
       rows_.push_back(std::move(row));
@@ -126,6 +155,7 @@ class RunningRowStream : public RowStream {
     if (rows_.empty()) return {};
     const std::vector<Row> rows = std::exchange(rows_, {});
     const uint64_t bytes = std::exchange(bytes_, 0);
+    Structures structures = std::exchange(structures_, {});
     Embeddings embeddings;
     if (!vectors_.empty()) {
       std::vector<std::string> texts;
@@ -142,7 +172,7 @@ class RunningRowStream : public RowStream {
       builder.add_vector(
           0, std::span<const float>(embeddings.values).subspan(i * dimension, dimension));
     }
-    if (!batches_.push(builder.finish(), bytes)) return cancel_.check();
+    if (!batches_.push({builder.finish(), std::move(structures)}, bytes)) return cancel_.check();
     return {};
   }
 
@@ -154,12 +184,14 @@ class RunningRowStream : public RowStream {
   std::vector<VectorColumn> vectors_;
   std::vector<Field> schema_;
   std::vector<Row> rows_;
+  Structures structures_;
   uint64_t bytes_ = 0;
   Progress progress_;
   CancelToken cancel_;
-  Channel<Batch> batches_;
+  Channel<StreamedBatch> batches_;
   mutable Mutex mutex_;
   StreamFailures failures_ HR_GUARDED_BY(mutex_);
+  Structures delivered_ HR_GUARDED_BY(mutex_);  // of the batch that was given last
   Status end_ HR_GUARDED_BY(mutex_);
   Thread thread_;
 };

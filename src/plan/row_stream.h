@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -55,6 +56,11 @@ class RowStream {
   virtual Batch empty_batch() const = 0;
   // Waits until next() would not, or until then; says which.
   virtual bool wait_until(std::chrono::steady_clock::time_point until) = 0;
+  // Of a text in the batch that next() gave last: its structure as it was read from `source` or, of
+  // an equal text, from another document of the batch. Null where the text is another. For streams
+  // of whole documents.
+  virtual std::shared_ptr<const DocumentStructure> structure(const std::string& source,
+                                                             std::string_view text) const = 0;
   // What ended the stream, once next() gave an error or nothing more.
   virtual Status end() const = 0;
   virtual StreamFailures failures() const = 0;

@@ -71,7 +71,7 @@ class VectorModel {
   virtual ~VectorModel() = default;
   virtual const VectorModelInfo& info() const = 0;
   // Counts tokens for chunking. A model that brings none (remote, Python) has
-  // Tokenizer::without_model(), whose counts are an estimate.
+  // Tokenizer::without_model(), which counts pieces of words.
   virtual const std::shared_ptr<const Tokenizer>& tokenizer() const = 0;
   // Row i of the answer is the vector of texts[i]. Texts may hold any bytes and be empty.
   virtual Result<Embeddings> embed(std::span<const std::string> texts, const EmbedOptions& options,

@@ -37,8 +37,11 @@ class Tokenizer {
 
   // Reads `path`: a tokenizer.json, or a folder that holds one.
   static Result<std::shared_ptr<const Tokenizer>> load(const std::string& path);
-  // The tokenizer used when there is no model (`--model none`): one token for each run of up to
-  // 6 letters or digits and for each other visible character. Deterministic, needs no files.
+  // The tokenizer used when there is no model (`--model none`), or one whose tokenizer is not
+  // known. A token is four small letters of a word at most (the first may be capitals), three
+  // capitals, two digits, and each other visible character, with the marks on it; a syllable of
+  // Hangul is as many as it has letters. So that rows are hardly ever more tokens of a usual
+  // English WordPiece model. Deterministic, needs no files.
   static std::shared_ptr<const Tokenizer> without_model();
 
   // Appends the tokens of `text` to `out`, without special tokens. `text` may hold any bytes;

@@ -1,5 +1,6 @@
 // The tokenizer without a model: see Tokenizer::without_model().
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 
@@ -11,7 +12,32 @@
 namespace headrace {
 namespace {
 
-constexpr size_t kRunMax = 6;  // letters or digits in one token
+// What a byte is. A token goes on while the kind stays, a capital may be followed by small letters.
+enum Kind : uint8_t { kNothing, kMark, kSmall, kCapital, kDigit, kBeyondAscii };
+constexpr std::array<uint8_t, 6> kRunMax = {0, 0, 4, 3, 2, 0};  // characters in one token
+
+constexpr std::array<uint8_t, 256> kKinds = [] {
+  std::array<uint8_t, 256> kinds{};
+  for (size_t c = 0; c < 256; ++c) {
+    const bool digit = c >= '0' && c <= '9';
+    const bool small = c >= 'a' && c <= 'z';
+    const bool capital = c >= 'A' && c <= 'Z';
+    kinds[c] = c >= 0x80               ? kBeyondAscii
+               : digit                 ? kDigit
+               : small                 ? kSmall
+               : capital               ? kCapital
+               : c > 0x20 && c != 0x7F ? kMark
+                                       : kNothing;
+  }
+  return kinds;
+}();
+Kind kind_of(char byte) {
+  return static_cast<Kind>(kKinds[static_cast<uint8_t>(byte)]);
+}
+// Whether a token whose last byte is `last` and that holds `count` takes `next` as well.
+bool goes_on(Kind last, Kind next, size_t count) {
+  return (next == last || (last == kCapital && next == kSmall)) && count < kRunMax[next];
+}
 
 class PlainTokenizer final : public Tokenizer {
  public:
@@ -37,11 +63,12 @@ class PlainTokenizer final : public Tokenizer {
   bool surely_fits(std::string_view text, size_t tokens) const override {
     size_t count = 0;
     size_t run = 0;
+    Kind last = kNothing;
     for (const char c : text) {
-      const auto byte = static_cast<uint8_t>(c);
-      const bool in_run = is_ascii_run(byte);
-      count += in_run ? run % kRunMax == 0 : byte > 0x20;
-      run = in_run ? run + 1 : 0;
+      const Kind kind = kind_of(c);
+      run = goes_on(last, kind, run) ? run + 1 : 1;
+      count += run == 1 && kind != kNothing;
+      last = kind;
     }
     return count <= tokens;
   }
@@ -62,54 +89,46 @@ class PlainTokenizer final : public Tokenizer {
     return static_cast<int32_t>(hash & 0x7FFFFFFF);
   }
 
-  static bool is_ascii_run(uint8_t byte) {
-    return static_cast<uint8_t>((byte | 0x20) - 'a') < 26 || static_cast<uint8_t>(byte - '0') < 10;
-  }
-  static bool in_run(char32_t c) {
-    if (c < 0x80) return is_ascii_run(static_cast<uint8_t>(c));
-    // Marks belong to the letter before them.
-    return unicode::is_word_character(c);
-  }
   static bool is_visible(char32_t c) {
-    if (c < 0x80) return c > 0x20 && c < 0x7F;
     using unicode::Category;
     const Category k = unicode::category(c);
     return k < Category::Zs || k == Category::Co;
   }
 
-  // Where the token at `at` ends; `at` itself when nothing visible stands there. `length` is that
-  // of the character at `at`.
-  static size_t token_end(std::string_view text, size_t at, size_t& length) {
+  // A character beyond ASCII with the marks on it: how many tokens it is, and where it ends.
+  static size_t beyond_ascii(std::string_view text, size_t& at) {
     const CodePoint point = decode_code_point(text, at);
-    length = point.length;
-    if (!in_run(point.value)) return is_visible(point.value) ? at + length : at;
-    size_t end = at + length;
-    for (size_t count = 1; count < kRunMax && end < text.size(); ++count) {
-      const auto byte = static_cast<uint8_t>(text.data()[end]);
-      if (byte < 0x80) {
-        if (!is_ascii_run(byte)) break;
-        ++end;
-        continue;
-      }
-      const CodePoint next = decode_code_point(text, end);
-      if (!in_run(next.value)) break;
-      end += next.length;
+    at += point.length;
+    if (!is_visible(point.value)) return 0;
+    while (at < text.size() && kind_of(text[at]) == kBeyondAscii) {
+      const CodePoint mark = decode_code_point(text, at);
+      if (unicode::category(mark.value) != unicode::Category::Mn) break;
+      at += mark.length;
     }
-    return end;
+    // A syllable of Hangul is two letters, or three.
+    if (point.value < 0xAC00 || point.value > 0xD7A3) return 1;
+    return (point.value - 0xAC00) % 28 == 0 ? 2 : 3;
   }
 
   template <typename Put>
   static void walk(std::string_view text, Put&& put) {
     HR_CHECK(text.size() <= UINT32_MAX, "offsets have 32 bits");
     for (size_t at = 0; at < text.size();) {
-      size_t length = 1;
-      const size_t end = token_end(text, at, length);
-      if (end == at) {
-        at += length;
-        continue;
+      const size_t begin = at;
+      Kind last = kind_of(text[at]);
+      size_t tokens = 1;
+      if (last == kBeyondAscii) {
+        tokens = beyond_ascii(text, at);
+      } else {
+        ++at;
+        for (; at < text.size() && goes_on(last, kind_of(text[at]), at - begin); ++at)
+          last = kind_of(text[at]);
+        tokens = last != kNothing;
       }
-      put(static_cast<uint32_t>(at), static_cast<uint32_t>(end), id_of(text.data() + at, end - at));
-      at = end;
+      for (; tokens > 0; --tokens) {
+        put(static_cast<uint32_t>(begin), static_cast<uint32_t>(at),
+            id_of(text.data() + begin, at - begin));
+      }
     }
   }
 };

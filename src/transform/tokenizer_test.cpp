@@ -88,12 +88,28 @@ TEST(WithoutModel, SplitsRunsAndMarks) {
   const std::string text = "Hello42, w\xC3\xB6rld \xE2\x82\xAC\n\xFF";
   Encoding got;
   tokenizer->encode_with_special(text, got);
-  EXPECT_EQ(got.begins, (std::vector<uint32_t>{0, 6, 7, 9, 16, 20}));
-  EXPECT_EQ(got.ends, (std::vector<uint32_t>{6, 7, 8, 15, 19, 21}));
+  EXPECT_EQ(got.begins, (std::vector<uint32_t>{0, 4, 5, 7, 9, 10, 12, 16, 20}));
+  EXPECT_EQ(got.ends, (std::vector<uint32_t>{4, 5, 7, 8, 10, 12, 15, 19, 21}));
   std::vector<int32_t> ids;
-  EXPECT_EQ(tokenizer->encode_ids(text, 2, ids), 6u);
+  EXPECT_EQ(tokenizer->encode_ids(text, 2, ids), 9u);
   EXPECT_EQ(ids.size(), 2u);
   EXPECT_EQ(tokenizer->special_count(), 0u);
+}
+
+TEST(WithoutModel, CountsWhatTheGuideSays) {
+  const auto count = [](std::string_view text) {
+    std::vector<int32_t> ids;
+    return Tokenizer::without_model()->encode_ids(text, 0, ids);
+  };
+  for (const auto& [text, tokens] : std::vector<std::pair<std::string, size_t>>{
+           {"", 0},          {" \n\t\x7F", 0},  {"word", 1},        {"words", 2},
+           {"longwords", 3}, {"Word", 1},       {"Words", 2},       {"XML", 1},
+           {"HTTP", 2},      {"HTTPserver", 3}, {"getInputMap", 4}, {"12", 1},
+           {"2024", 2},      {"9b6c", 4},       {"a_b", 3},         {"f(x);", 5},
+           {"---", 3},       {"日本語", 3},     {"при", 3},         {"e\xCC\x81", 2},
+           {"é", 1},         {"가", 2},         {"각", 3}}) {
+    EXPECT_EQ(count(text), tokens) << text;
+  }
 }
 
 TEST(Offsets, BecomeCodePoints) {
