@@ -115,7 +115,7 @@ Status Linear::pack_bytes(WeightReader& reader, const Part& part, uint32_t colum
       int8_t* panel = bytes_.data() + begin * padded_ + place / panel_width_ * panel_width_ * depth;
       int sum = 0;
       for (size_t i = 0; i < count; ++i) {
-        const auto weight = static_cast<int8_t>(nearest_whole(values[begin + i] * inverse));
+        const auto weight = static_cast<int8_t>(std::lround(values[begin + i] * inverse));
         panel[(i / 4 * panel_width_ + place % panel_width_) * 4 + i % 4] = weight;
         sum += weight;
       }
