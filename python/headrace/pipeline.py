@@ -23,7 +23,8 @@ _ID_NAMES = ("id", "_id")
 
 
 class Report(NamedTuple):
-    """What a run did. `documents` counts added, updated, unchanged, removed and failed;
+    """What a run did. `documents` counts added, updated, unchanged, removed and failed; `empty`
+    documents without any text, of which nothing can be found;
     `embedding` reused texts and, of a remote endpoint, requests, retries and cost."""
 
     documents: dict[str, int]
@@ -34,9 +35,11 @@ class Report(NamedTuple):
     peak_rss_bytes: int
     searchable_seconds: float
     embedding: dict[str, Any] = {}
+    empty: int = 0
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{count:,} {name}" for name, count in self.documents.items() if count)
+        counted = self.documents | {"empty": self.empty}
+        counts = ", ".join(f"{count:,} {name}" for name, count in counted.items() if count)
         return (
             f"Report({counts or 'nothing'}; {self.rows:,} rows, {self.tokens:,} tokens in "
             f"{self.seconds:.2f} s, peak {self.peak_rss_bytes / 2**20:.0f} MiB)"
@@ -47,6 +50,7 @@ class Report(NamedTuple):
             f"<tr><td style='text-align:left'>{escape(name)}</td><td>{value}</td></tr>"
             for name, value in [
                 *((f"documents {name}", f"{count:,}") for name, count in self.documents.items()),
+                ("documents empty", f"{self.empty:,}"),
                 ("rows", f"{self.rows:,}"),
                 ("tokens", f"{self.tokens:,}"),
                 ("bytes read", f"{self.bytes_in:,}"),
@@ -528,7 +532,7 @@ def _told(items: Iterable[Any], raised: list[Exception]) -> Iterator[Any]:
 
 
 def _records(items: Iterator[Any], options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Strings and dicts → records of the engine. Without an id a record is known by its place.
+    """Strings and dicts → records of the engine. Without an id a record is known by its content.
 
     One without text is given as a failed document: the others go on.
     """
@@ -551,21 +555,35 @@ def _records(items: Iterator[Any], options: Mapping[str, Any]) -> Iterator[dict[
         text = None if column is None else metadata.pop(column)
         title = next((metadata.pop(name) for name in title_names if name in metadata), None)
         source = metadata.pop("source", None)
-        name = next((metadata[i] for i in id_names if metadata.get(i) is not None), None)
-        metadata.pop("_id", None)
+        id_name = next((i for i in id_names if metadata.get(i) is not None), None)
+        name = metadata[id_name] if id_name is not None else None
+        if id_name == "_id":
+            del metadata["_id"]
+        is_numbered = name is None and source is None
         if name is None:
             name = source if source is not None else f"record-{number}"
+        if metadata.get("id") is not None and id_name != "id":
+            _keep_aside(metadata)
         metadata["id"] = name
         source = _clean(str(source if source is not None else name))
         if not isinstance(text, str):
             yield _failed(source, number, *_why_no_text(column, text, text_names[0]))
             continue
-        yield {
+        record = {
             "source": source,
             "title": _clean(str(title or "")),
             "text": _clean(text),
             "metadata": metadata,
         }
+        yield record | {"is_numbered": True} if is_numbered else record
+
+
+def _keep_aside(metadata: dict[str, Any]) -> None:
+    """A field "id" that is not the record's id."""
+    name = "_id"
+    while name in metadata:
+        name = "_" + name
+    metadata[name] = metadata["id"]
 
 
 def _why_no_text(column: str | None, text: Any, usual: str) -> tuple[str, str]:
