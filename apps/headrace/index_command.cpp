@@ -25,6 +25,7 @@ void print_summary(const IngestOptions& options, const IngestReport& report) {
              counted(documents, "document"), options.kb, human_count(report.added),
              human_count(report.updated), human_count(report.unchanged));
   if (report.removed > 0) fmt::print(", {} removed", human_count(report.removed));
+  if (report.empty > 0) fmt::print(", {} empty", human_count(report.empty));
   if (report.failed > 0) fmt::print(", {}", yellow(fmt::format("{} failed", report.failed)));
   fmt::print("\n{}", counted(report.rows, "row"));
   if (report.tokens > 0) {
@@ -96,6 +97,10 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
   command
       ->add_option("--into", options.kb, "The knowledge base: a folder, made when it is not there")
       ->required();
+  command->add_option(
+      "--name", options.stream.input_name,
+      "What standard input is called: given again, it replaces what came under that "
+      "name (without: what has no id or member's name of its own is added)");
   command->add_option("--model", options.model,
                       "Embedding model (a folder or a name), or none; default all-MiniLM-L6-v2");
   command

@@ -61,6 +61,7 @@ GivenRecord given_record(const nb::object& entry) {
   RawDocument record;
   record.is_text = true;
   record.source = nb::cast<std::string>(entry["source"]);
+  record.is_numbered = nb::cast<bool>(entry.attr("__contains__")("is_numbered"));
   record.title = nb::cast<std::string>(entry["title"]);
   record.bytes = nb::cast<std::string>(entry["text"]);
   try {
@@ -133,6 +134,7 @@ StreamOptions stream_options(const nb::dict& options) {
   stream.paths = paths_of(options);
   stream.walk.include = option<std::vector<std::string>>(options, "include", {});
   stream.walk.exclude = option<std::vector<std::string>>(options, "exclude", {});
+  stream.input_name = option<std::string>(options, "input_name", "");
   stream.columns.text = option<std::string>(options, "text_column", "");
   stream.columns.id = option<std::string>(options, "id_column", "");
   stream.columns.title = option<std::string>(options, "title_column", "");

@@ -233,7 +233,13 @@ void add_column(const std::string& name, nb::handle values, std::vector<Metadata
   if (nb::try_cast(values, array)) {
     check_length(name, array.size(), rows.size());
     const auto fill = [&]<typename T>(std::span<const T> from) {
-      for (size_t i = 0; i < from.size(); ++i) rows[i].insert_or_assign(name, Value(from[i]));
+      for (size_t i = 0; i < from.size(); ++i) {
+        if constexpr (std::is_same_v<T, double>) {
+          rows[i].insert_or_assign(name, number_value(from[i]));
+        } else {
+          rows[i].insert_or_assign(name, Value(from[i]));
+        }
+      }
     };
     if (array.dtype() == nb::dtype<int64_t>()) return fill(numbers<int64_t>(array));
     if (array.dtype() == nb::dtype<double>()) return fill(numbers<double>(array));
@@ -335,10 +341,16 @@ class PyKnowledge {
                     "document " + std::to_string(given.size()) + " has " + wrong.what(),
                     "mend the value, or leave the field out"));
       }
+      // "id" before "_id"; None is as if it were not there.
+      const auto is_given = [&](const char* name) {
+        const auto found = all.find(name);
+        return found != all.end() && !std::holds_alternative<std::monostate>(found->second);
+      };
+      const std::string id_name = is_given("id") || !is_given("_id") ? "id" : "_id";
       for (const auto& [name, value] : all) {
         const auto* text = std::get_if<std::string>(&value);
-        if (name == "id" || name == "_id") {
-          if (std::holds_alternative<std::monostate>(value)) continue;  // as if it were not there
+        if (name == id_name) {
+          if (!is_given(name.c_str())) continue;
           document.id = text != nullptr ? *text : nb::cast<std::string>(nb::str(to_python(value)));
         } else if (name == "text" && text != nullptr) {
           document.text = *text;

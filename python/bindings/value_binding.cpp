@@ -21,6 +21,15 @@ nb::object to_python(const Value& value) {
           nb::list items;
           for (const std::string& item : held) items.append(nb::str(item.c_str(), item.size()));
           return items;
+        } else if constexpr (std::is_same_v<Held, std::vector<bool>>) {
+          nb::list items;
+          for (const bool item : held) items.append(nb::bool_(item));
+          return items;
+        } else if constexpr (std::is_same_v<Held, std::vector<int64_t>> ||
+                             std::is_same_v<Held, std::vector<double>>) {
+          nb::list items;
+          for (const auto item : held) items.append(nb::cast(item));
+          return items;
         } else if constexpr (std::is_same_v<Held, std::string>) {
           return nb::str(held.c_str(), held.size());
         } else {
@@ -58,10 +67,11 @@ std::string from_bytes(nb::handle value) {
   return std::string(view);
 }
 
-std::string item_from_python(nb::handle value) {
-  if (value.is_none()) return {};
-  if (nb::isinstance<nb::bool_>(value)) return nb::cast<bool>(value) ? "true" : "false";
-  return PyBytes_Check(value.ptr()) ? from_bytes(value) : text_from_python(value);
+// What is no plain value within a list is its text.
+Value item_from_python(nb::handle value) {
+  const bool is_nested = nb::isinstance<nb::list>(value) || nb::isinstance<nb::tuple>(value) ||
+                         nb::isinstance<nb::set>(value) || nb::isinstance<nb::dict>(value);
+  return is_nested ? Value(text_from_python(value)) : from_python(value);
 }
 
 // Python's own dates reach from microseconds to years; numpy writes the others as they are.
@@ -116,20 +126,19 @@ Value from_python(nb::handle value) {
     int overflow = 0;
     const long long whole = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
     if (overflow == 0) return static_cast<int64_t>(whole);
-    const double real = PyLong_AsDouble(value.ptr());
-    if (real == -1.0 && PyErr_Occurred() != nullptr) {
-      PyErr_Clear();
-      throw UnreadableValue("a number beyond all floats");
+    try {
+      return text_from_python(value);  // beyond 64 bits: its digits
+    } catch (const nb::python_error&) {
+      throw UnreadableValue("a number of more digits than Python writes");
     }
-    return real;
   }
-  if (nb::isinstance<nb::float_>(value)) return nb::cast<double>(value);
+  if (nb::isinstance<nb::float_>(value)) return number_value(nb::cast<double>(value));
   if (nb::isinstance<nb::str>(value)) return text_from_python(value);
   if (nb::isinstance<nb::list>(value) || nb::isinstance<nb::tuple>(value) ||
       nb::isinstance<nb::set>(value)) {
-    std::vector<std::string> items;
+    std::vector<Value> items;
     for (const nb::handle item : nb::iter(value)) items.push_back(item_from_python(item));
-    return items;
+    return list_value(items);
   }
   return from_other_python(value);
 }

@@ -24,10 +24,16 @@ _ID_NAMES = ("id", "_id")
 
 
 class Report(NamedTuple):
+<<<<<<< ours
     """What a run did. `documents` counts added, updated, unchanged, removed and failed; `tokens`
     those embedded in this run; `embedding` reused texts and, of a remote endpoint, requests, retries
     and cost; `without_vectors` rows that a run without the model left to be found by words only;
     `failures` the first documents that failed: {"source", "stage", "code", "message"}."""
+=======
+    """What a run did. `documents` counts added, updated, unchanged, removed and failed; `empty`
+    documents without any text, of which nothing can be found;
+    `embedding` reused texts and, of a remote endpoint, requests, retries and cost."""
+>>>>>>> theirs
 
     documents: dict[str, int]
     rows: int
@@ -39,11 +45,17 @@ class Report(NamedTuple):
     without_vectors: int = 0
     failures: list[dict[str, str]] = []
     embedding: dict[str, Any] = {}
+    empty: int = 0
 
     def __repr__(self) -> str:
+<<<<<<< ours
         counts = ", ".join(f"{count:,} {name}" for name, count in self.documents.items() if count)
         reused = self.embedding.get("reused", 0)
         known = f" and {reused:,} known vector{'' if reused == 1 else 's'}" if reused else ""
+=======
+        counted = self.documents | {"empty": self.empty}
+        counts = ", ".join(f"{count:,} {name}" for name, count in counted.items() if count)
+>>>>>>> theirs
         return (
             f"Report({counts or 'nothing'}; {self.rows:,} rows, {self.tokens:,} tokens"
             f"{known} in "
@@ -55,6 +67,7 @@ class Report(NamedTuple):
             f"<tr><td style='text-align:left'>{escape(name)}</td><td>{value}</td></tr>"
             for name, value in [
                 *((f"documents {name}", f"{count:,}") for name, count in self.documents.items()),
+                ("documents empty", f"{self.empty:,}"),
                 ("rows", f"{self.rows:,}"),
                 ("tokens embedded", f"{self.tokens:,}"),
                 ("vectors known before", f"{self.embedding.get('reused', 0):,}"),
@@ -561,7 +574,7 @@ def _told(items: Iterable[Any], raised: list[Exception]) -> Iterator[Any]:
 
 
 def _records(items: Iterator[Any], options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Strings and dicts → records of the engine. Without an id a record is known by its place.
+    """Strings and dicts → records of the engine. Without an id a record is known by its content.
 
     One without text is given as a failed document: the others go on.
     """
@@ -584,21 +597,35 @@ def _records(items: Iterator[Any], options: Mapping[str, Any]) -> Iterator[dict[
         text = None if column is None else metadata.pop(column)
         title = next((metadata.pop(name) for name in title_names if name in metadata), None)
         source = metadata.pop("source", None)
-        name = next((metadata[i] for i in id_names if metadata.get(i) is not None), None)
-        metadata.pop("_id", None)
+        id_name = next((i for i in id_names if metadata.get(i) is not None), None)
+        name = metadata[id_name] if id_name is not None else None
+        if id_name == "_id":
+            del metadata["_id"]
+        is_numbered = name is None and source is None
         if name is None:
             name = source if source is not None else f"record-{number}"
+        if metadata.get("id") is not None and id_name != "id":
+            _keep_aside(metadata)
         metadata["id"] = name
         source = _clean(str(source if source is not None else name))
         if not isinstance(text, str):
             yield _failed(source, number, *_why_no_text(column, text, text_names[0]))
             continue
-        yield {
+        record = {
             "source": source,
             "title": _clean(str(title or "")),
             "text": _clean(text),
             "metadata": metadata,
         }
+        yield record | {"is_numbered": True} if is_numbered else record
+
+
+def _keep_aside(metadata: dict[str, Any]) -> None:
+    """A field "id" that is not the record's id."""
+    name = "_id"
+    while name in metadata:
+        name = "_" + name
+    metadata[name] = metadata["id"]
 
 
 def _why_no_text(column: str | None, text: Any, usual: str) -> tuple[str, str]:

@@ -61,8 +61,8 @@ TYPES = [
     (pa.large_binary(), [b"abc"], ["abc"]),
     (pa.binary_view(), [b"abc", b"longer than twelve bytes"], ["abc", "longer than twelve bytes"]),
     (pa.list_(pa.string()), [["a", "b"], None, []], None),
-    (pa.large_list(pa.int16()), [[1, 2], [3]], [["1", "2"], ["3"]]),
-    (pa.list_(pa.bool_(), 2), [[True, False], None, [False, False]], [["true", "false"], None, ["false", "false"]]),
+    (pa.large_list(pa.int16()), [[1, 2], [3]], None),
+    (pa.list_(pa.bool_(), 2), [[True, False], None, [False, False]], None),
     (pa.list_view(pa.string()), [["a", "b"], ["c"], None], None),
     (pa.large_list_view(pa.date32()), [[dt.date(2024, 5, 1)]], [["2024-05-01"]]),
 ]
@@ -169,7 +169,7 @@ VALUES = [
     (np.str_("a"), "a"),
     (np.array(3.5), 3.5),
     (np.array(["a", "b"]), ["a", "b"]),
-    (np.array([1, 2]), ["1", "2"]),
+    (np.array([1, 2]), [1, 2]),
     (decimal.Decimal("1.50"), 1.5),
     (decimal.Decimal(7), 7),
     (dt.timedelta(minutes=1), 60.0),
@@ -177,8 +177,8 @@ VALUES = [
     (dt.date(2024, 5, 1), DAY),
     (NOON.replace(tzinfo=HOUR), "2024-05-01T12:30:15.250000+02:00"),
     (b"abc", "abc"),
-    ([True, None, "a", 1], ["true", "", "a", "1"]),
-    (10**30, 1e30),
+    ([True, None, "a", 1], ["true", "a", "1"]),
+    (10**30, str(10**30)),
 ]
 
 
@@ -216,7 +216,7 @@ def test_pandas_values(tmp_path):
     assert metadata_of(records, tmp_path / "times", "time") == ["2024-05-01T10:00:00", None]
 
 
-@pytest.mark.parametrize("value", [b"\xff", 10**400, np.datetime64("12000-01-01")],
+@pytest.mark.parametrize("value", [b"\xff", 10**5000, np.datetime64("12000-01-01")],
                          ids=["bytes", "number", "time"])
 def test_values_that_cannot_be_told(tmp_path, value):
     bad = {"id": "bad", "text": "word", "x": value}

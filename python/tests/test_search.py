@@ -152,5 +152,6 @@ def test_a_column_that_no_row_has_is_said_where_nothing_is_found(kb, recwarn) ->
     assert not recwarn.list
     with pytest.warns(UserWarning, match="no row has a column 'yaer'.*year"):
         assert not kb.search("keys", filter="yaer = 2001")
-    with pytest.warns(UserWarning, match="'text'"):
+    # What hits show and no filter can ask for is refused.
+    with pytest.raises(hr.InvalidArgument, match="'text'"):
         assert not kb.search("keys", filter="text like '%keys%'")

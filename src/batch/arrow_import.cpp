@@ -155,7 +155,7 @@ Result<Metadata> ArrowReader::entries(size_t column, int64_t row) const {
           fmt::format("has {} in \"{}\"", (key ? value : key).error().message(), names_[column]),
           "mend the value, or leave the column out");
     }
-    entries.insert_or_assign(arrow_item_text(*key), *std::move(value));
+    entries.insert_or_assign(item_text(*key), *std::move(value));
   }
   return entries;
 }

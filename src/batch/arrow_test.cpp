@@ -54,7 +54,7 @@ TEST(Arrow, WhatIsExportedReadsBackTheSame) {
     EXPECT_EQ(names[page], "page");
     EXPECT_EQ(*(*reader)->value(page, 0), Value());
     EXPECT_EQ(*(*reader)->value(page, 1), Value(int64_t{1}));
-    EXPECT_EQ(*(*reader)->value(11, 2), Value(std::vector<std::string>{"0", "6"}));
+    EXPECT_EQ(*(*reader)->value(11, 2), Value(std::vector<int64_t>{0, 6}));
   }
   EXPECT_EQ(batches, 2);
 }

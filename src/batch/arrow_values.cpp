@@ -132,7 +132,7 @@ Value decimal_at(const DecimalType& type, const ArrowArray& array, int64_t row) 
   if (type.scale == 0) {
     int64_t whole = 0;
     const auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), whole);
-    if (wrong == std::errc()) return whole;
+    return wrong == std::errc() ? Value(whole) : Value(digits);
   }
   digits += fmt::format("e{}", -type.scale);
   double real = 0;
@@ -267,11 +267,11 @@ Result<Value> scalar_at(std::string_view format, const ArrowArray& array, int64_
   if (format == "L") {
     const auto value = at<uint64_t>(array, 1, row);
     if (value <= static_cast<uint64_t>(INT64_MAX)) return Value(static_cast<int64_t>(value));
-    return Value(static_cast<double>(value));
+    return Value(std::to_string(value));
   }
-  if (format == "e") return Value(half_at(array, row));
-  if (format == "f") return Value(static_cast<double>(at<float>(array, 1, row)));
-  if (format == "g") return Value(at<double>(array, 1, row));
+  if (format == "e") return number_value(half_at(array, row));
+  if (format == "f") return number_value(static_cast<double>(at<float>(array, 1, row)));
+  if (format == "g") return number_value(at<double>(array, 1, row));
   if (format == "u") return Value(to_valid_utf8(bytes_at<int32_t>(array, row)));
   if (format == "U") return Value(to_valid_utf8(bytes_at<int64_t>(array, row)));
   if (format == "vu") return Value(to_valid_utf8(view_at(array, row)));
@@ -337,14 +337,6 @@ ArrowRange arrow_range(const ArrowSchema& schema, const ArrowArray& array, int64
   return {at<int32_t>(array, 1, row), at<int32_t>(array, 1, row + 1)};
 }
 
-std::string arrow_item_text(const Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  if (const auto* whole = std::get_if<int64_t>(&value)) return std::to_string(*whole);
-  if (const auto* real = std::get_if<double>(&value)) return fmt::format("{}", *real);
-  if (const auto* truth = std::get_if<bool>(&value)) return *truth ? "true" : "false";
-  return {};
-}
-
 Result<Value> arrow_value(const ArrowSchema& schema, const ArrowArray& array, int64_t row) {
   if (is_arrow_null(array, row)) return Value();
   const std::string_view format = schema.format;
@@ -356,12 +348,11 @@ Result<Value> arrow_value(const ArrowSchema& schema, const ArrowArray& array, in
   }
   if (!is_list(format)) return scalar_at(format, array, row + array.offset);
   const ArrowRange range = arrow_range(schema, array, row);
-  std::vector<std::string> items;
+  std::vector<Value> items;
   for (int64_t i = range.begin; i < range.end; ++i) {
-    HR_ASSIGN(const Value item, arrow_value(*schema.children[0], *array.children[0], i));
-    items.push_back(arrow_item_text(item));
+    HR_ASSIGN(items.emplace_back(), arrow_value(*schema.children[0], *array.children[0], i));
   }
-  return Value(std::move(items));
+  return list_value(items);
 }
 
 }  // namespace headrace

@@ -32,7 +32,4 @@ struct ArrowRange {
 };
 ArrowRange arrow_range(const ArrowSchema& schema, const ArrowArray& array, int64_t row);
 
-// A value as an item of a list of texts.
-std::string arrow_item_text(const Value& value);
-
 }  // namespace headrace

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -19,11 +20,23 @@
 
 namespace headrace {
 
-// A value of a metadata column. Lists are lists of strings. Times are ISO 8601 strings.
+// A value of a metadata column. Times are ISO 8601 strings. Further kinds only at the end: their
+// places are written between processes.
 using Value =
-    std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<std::string>>;
+    std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<std::string>,
+                 std::vector<int64_t>, std::vector<double>, std::vector<bool>>;
 // Metadata of a document: the user's columns and what the file itself says (author, date, …).
 using Metadata = std::map<std::string, Value>;
+
+// A list in the narrowest type that holds every item as it is: booleans, whole numbers, numbers, or
+// texts. Items that are null are left out.
+Value list_value(std::span<const Value> items);
+// A number; null where it is none (NaN).
+Value number_value(double number);
+// A value that is no list, as an item of a list of texts; null is "".
+std::string item_text(const Value& value);
+// How many bytes it takes, about.
+uint64_t value_bytes(const Value& value);
 
 // Where a document stands in its file system when it was read; equal stamps mean "unchanged,
 // do not even open it".
@@ -79,6 +92,8 @@ struct RawDocument {
   Metadata metadata;     // the source's columns; decoders add theirs without overwriting
   // Set when the record is already text and needs no decoding (JSONL "text", Python strings).
   bool is_text = false;
+  // Its name says only where it stood: the file, or whoever gave it, knows none.
+  bool is_numbered = false;
   // Of the text in `bytes`, where it is known from an earlier reading.
   std::shared_ptr<const DocumentStructure> structure;
 };

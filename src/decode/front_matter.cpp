@@ -71,8 +71,8 @@ Value typed(std::string_view text) {
 }
 
 // What stands between the commas that are not in quotes.
-std::vector<std::string> list_of(std::string_view inside) {
-  std::vector<std::string> list;
+std::vector<Value> list_of(std::string_view inside) {
+  std::vector<Value> list;
   char quote = 0;
   size_t begin = 0;
   for (size_t i = 0; i <= inside.size(); ++i) {
@@ -83,7 +83,7 @@ std::vector<std::string> list_of(std::string_view inside) {
       quote = c;
     } else if (c == ',') {
       const std::string_view item = trimmed(inside.substr(begin, i - begin));
-      if (!item.empty()) list.push_back(unquoted(item));
+      if (!item.empty()) list.push_back(typed(item));
       begin = i + 1;
     }
   }
@@ -117,13 +117,13 @@ class PropertyReader {
     const std::string key = unquoted(line.substr(0, split));
     const std::string_view value = without_comment(trimmed(line.substr(split + 1)));
     if (value.empty()) {
-      if (std::vector<std::string> items = items_below(); !items.empty())
-        document_.metadata[key] = std::move(items);
+      if (const std::vector<Value> items = items_below(); !items.empty())
+        document_.metadata[key] = list_value(items);
     } else if (value == "|" || value == ">" || value == "|-" || value == ">-") {
       set(key, text_below(value[0] == '|' ? '\n' : ' '));
     } else if (value.starts_with('[') && value.ends_with(']')) {
       if (auto list = list_of(value.substr(1, value.size() - 2)); !list.empty())
-        document_.metadata[key] = std::move(list);
+        document_.metadata[key] = list_value(list);
     } else if (key == "title") {
       document_.title = unquoted(value);
     } else {
@@ -149,12 +149,12 @@ class PropertyReader {
   }
 
   // The "- item" lines that follow.
-  std::vector<std::string> items_below() {
-    std::vector<std::string> items;
+  std::vector<Value> items_below() {
+    std::vector<Value> items;
     for (; next_ < lines_.size(); ++next_) {
       const std::string_view line = trimmed(lines_[next_]);
       if (!line.starts_with("- ")) break;
-      items.push_back(unquoted(without_comment(trimmed(line.substr(2)))));
+      items.push_back(typed(without_comment(trimmed(line.substr(2)))));
     }
     return items;
   }

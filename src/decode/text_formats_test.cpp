@@ -131,6 +131,13 @@ TEST(Markdown, FrontMatterHasTypes) {
   EXPECT_FALSE(said.contains("none"));
   EXPECT_EQ(std::get<std::vector<std::string>>(said.at("tags")),
             (std::vector<std::string>{"a", "b, c", "3"}));
+  const Metadata lists =
+      decode_markdown(
+          "---\nyears: [2023, 2024]\nparts:\n- 1.5\n- 2\nflags: [true, false]\n---\nx\n")
+          .metadata;
+  EXPECT_EQ(lists.at("years"), Value(std::vector<int64_t>{2023, 2024}));
+  EXPECT_EQ(lists.at("parts"), Value(std::vector<double>{1.5, 2}));
+  EXPECT_EQ(lists.at("flags"), Value(std::vector<bool>{true, false}));
   // What names no language by its code stays what it is.
   EXPECT_EQ(std::get<std::string>(decode_markdown("---\nlang: German\n---\nx\n").metadata["lang"]),
             "German");

@@ -14,7 +14,30 @@ constexpr uint32_t kMagic = 0x444F43;  // "COD", and the version in the highest 
 constexpr uint32_t kVersion = 2;       // 2: links
 constexpr uint32_t kHead = kMagic | kVersion << 24;
 
-enum class ValueTag : uint8_t { null, boolean, integer, number, string, strings };
+enum class ValueTag : uint8_t {
+  null,
+  boolean,
+  integer,
+  number,
+  string,
+  strings,
+  integers,
+  numbers,
+  booleans,
+};
+
+template <typename Item>
+void pack_items(const std::vector<Item>& list, FlatWriter& out) {
+  out.number(static_cast<uint32_t>(list.size()));
+  for (const Item item : list) out.number(item);
+}
+
+template <typename Item>
+std::vector<Item> unpack_items(FlatReader& in) {
+  std::vector<Item> list(in.count(sizeof(Item)));
+  for (Item& item : list) item = in.number<Item>();
+  return list;
+}
 
 void pack_value(const Value& value, FlatWriter& out) {
   out.number(static_cast<uint8_t>(value.index()));
@@ -37,6 +60,18 @@ void pack_value(const Value& value, FlatWriter& out) {
       const auto& list = std::get<std::vector<std::string>>(value);
       out.number(static_cast<uint32_t>(list.size()));
       for (const std::string& item : list) out.string(item);
+      break;
+    }
+    case ValueTag::integers:
+      pack_items(std::get<std::vector<int64_t>>(value), out);
+      break;
+    case ValueTag::numbers:
+      pack_items(std::get<std::vector<double>>(value), out);
+      break;
+    case ValueTag::booleans: {
+      const auto& list = std::get<std::vector<bool>>(value);
+      out.number(static_cast<uint32_t>(list.size()));
+      for (const bool item : list) out.number(static_cast<uint8_t>(item));
       break;
     }
   }
@@ -70,6 +105,18 @@ bool unpack_value(FlatReader& in, Value& value) {
     case ValueTag::strings: {
       std::vector<std::string> list(in.count(sizeof(uint32_t)));
       for (std::string& item : list) item = clean_string(in);
+      value = std::move(list);
+      return true;
+    }
+    case ValueTag::integers:
+      value = unpack_items<int64_t>(in);
+      return true;
+    case ValueTag::numbers:
+      value = unpack_items<double>(in);
+      return true;
+    case ValueTag::booleans: {
+      std::vector<bool> list(in.count(1));
+      for (size_t i = 0; i < list.size(); ++i) list[i] = in.number<uint8_t>() != 0;
       value = std::move(list);
       return true;
     }

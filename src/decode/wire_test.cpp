@@ -20,6 +20,9 @@ Document sample() {
       {"pages", int64_t{-5}},        {"score", 2.5},
       {"author", "Jemand"},          {"tags", std::vector<std::string>{"a", "", "c"}}};
   document.metadata["author"] = std::string("Jemand");
+  document.metadata["years"] = std::vector<int64_t>{1, -2};
+  document.metadata["parts"] = std::vector<double>{0.5};
+  document.metadata["flags"] = std::vector<bool>{true, false};
   document.links = {{0, "b.html"}, {0, "c.html"}, {22, "https://x.org/süß"}};
   return document;
 }

@@ -32,9 +32,10 @@ std::strong_ordering order(Number a, Number b) {
                  : std::strong_ordering::equal;
 }
 
-double as_double(const CellValue& cell) {
+// Wide enough for every whole number of 64 bits, so that none equals another.
+long double as_number(const CellValue& cell) {
   const auto* integer = std::get_if<int64_t>(&cell);
-  return integer != nullptr ? static_cast<double>(*integer) : std::get<double>(cell);
+  return integer != nullptr ? static_cast<long double>(*integer) : std::get<double>(cell);
 }
 
 int kind_of(const CellValue& cell) {
@@ -53,7 +54,7 @@ std::strong_ordering compare_cells(const CellValue& a, const CellValue& b) {
   if (std::holds_alternative<int64_t>(a) && std::holds_alternative<int64_t>(b)) {
     return std::get<int64_t>(a) <=> std::get<int64_t>(b);
   }
-  return order(as_double(a), as_double(b));
+  return order(as_number(a), as_number(b));
 }
 
 Value to_value(const CellValue& cell) {
@@ -63,16 +64,15 @@ Value to_value(const CellValue& cell) {
   return std::get<double>(cell);
 }
 
-CellValue cell_of(const ColumnView& view, uint32_t i) {
-  switch (view.type) {
+CellValue cell_of(const ColumnView& view, uint64_t i) {
+  switch (item_type(view.type)) {
     case ColumnType::boolean:
       return view.boolean(i);
     case ColumnType::integer:
       return view.integer(i);
     case ColumnType::number:
       return view.number(i);
-    case ColumnType::text:
-    case ColumnType::text_list:
+    default:
       break;
   }
   return view.text(view.packed(i));
@@ -90,7 +90,7 @@ Result<ColumnReader> ColumnReader::open(std::span<const SegmentView> segments,
     views = segment.columns->state().find(name);
     known = known || !views.empty();
     for (const ColumnView& view : views) {
-      reader.has_lists_ = reader.has_lists_ || view.type == ColumnType::text_list;
+      reader.has_lists_ = reader.has_lists_ || is_list(view.type);
     }
   }
   if (any_rows && !known) {
@@ -102,7 +102,7 @@ Result<ColumnReader> ColumnReader::open(std::span<const SegmentView> segments,
 
 std::optional<CellValue> ColumnReader::value(uint32_t segment, uint32_t row) const {
   for (const ColumnView& view : views_[segment]) {
-    if (view.type == ColumnType::text_list) continue;
+    if (is_list(view.type)) continue;
     const auto i = view.find(row);
     if (!i) continue;
     const CellValue cell = cell_of(view, *i);

@@ -39,7 +39,8 @@ class ColumnReader {
   bool has_lists_ = false;
 };
 
-CellValue cell_of(const ColumnView& view, uint32_t i);
+// Of a list: an item, by its place.
+CellValue cell_of(const ColumnView& view, uint64_t i);
 
 // Seconds since 1970 of an ISO 8601 time: a date, or a date and a time of day, UTC where it names
 // no zone. nullopt: it is none.

@@ -55,13 +55,23 @@ bool sizes_fit(const ColumnView& column) {
       return column.values.size() == count * 8;
     case ColumnType::text:
       return column.values.size() == packed_bytes_needed(count, column.bits);
-    case ColumnType::text_list: {
-      if (column.list_offsets.size() != (count + 1) * 4) return false;
-      const auto elements = load<uint32_t>(column.list_offsets.data() + count * 4);
-      return column.values.size() == packed_bytes_needed(elements, column.bits);
-    }
+    default:
+      break;
   }
-  return false;
+  if (column.list_offsets.size() != (count + 1) * 4) return false;
+  const auto items = load<uint32_t>(column.list_offsets.data() + count * 4);
+  switch (column.type) {
+    case ColumnType::text_list:
+      return column.values.size() == packed_bytes_needed(items, column.bits);
+    case ColumnType::integer_list:
+      return column.values.size() == 8 + packed_bytes_needed(items, column.bits);
+    case ColumnType::number_list:
+      return column.values.size() == uint64_t{items} * 8;
+    case ColumnType::boolean_list:
+      return column.bits == 1 && column.values.size() == packed_bytes_needed(items, 1);
+    default:
+      return false;
+  }
 }
 
 Status check_column(const ColumnView& column) {
@@ -91,11 +101,11 @@ Status check_column(const ColumnView& column) {
     ++seen;
     if (column.type == ColumnType::text) {
       codes_known = codes_known && column.packed(i) < column.dictionary_count;
-    } else if (column.type == ColumnType::text_list) {
+    } else if (is_list(column.type)) {
       const auto begin = load<uint32_t>(column.list_offsets.data() + size_t{i} * 4);
       const auto [first, last] = column.list_range(i);
       codes_known = codes_known && first == begin;
-      for (uint64_t at = first; at < last; ++at) {
+      for (uint64_t at = first; at < last && column.type == ColumnType::text_list; ++at) {
         codes_known = codes_known && column.packed(at) < column.dictionary_count;
       }
     }
@@ -119,6 +129,11 @@ std::string_view column_type_name(ColumnType type) {
       return "text";
     case ColumnType::text_list:
       return "lists of text";
+    case ColumnType::integer_list:
+    case ColumnType::number_list:
+      return "lists of numbers";
+    case ColumnType::boolean_list:
+      return "lists of true and false";
   }
   return "text";
 }
@@ -211,6 +226,24 @@ Value ColumnView::value(uint32_t i) const {
       for (uint64_t at = first; at < last; ++at) list.emplace_back(text(packed(at)));
       return list;
     }
+    case ColumnType::integer_list: {
+      std::vector<int64_t> list;
+      const auto [first, last] = list_range(i);
+      for (uint64_t at = first; at < last; ++at) list.push_back(integer(at));
+      return list;
+    }
+    case ColumnType::number_list: {
+      std::vector<double> list;
+      const auto [first, last] = list_range(i);
+      for (uint64_t at = first; at < last; ++at) list.push_back(number(at));
+      return list;
+    }
+    case ColumnType::boolean_list: {
+      std::vector<bool> list;
+      const auto [first, last] = list_range(i);
+      for (uint64_t at = first; at < last; ++at) list.push_back(boolean(at));
+      return list;
+    }
   }
   return {};
 }
@@ -263,7 +296,7 @@ Result<Columns> Columns::open(std::string_view section) {
   trailer.number<uint32_t>();
   const auto version = trailer.number<uint32_t>();
   if (trailer.number<uint32_t>() != kColumnsMagic) return damaged("no trailer");
-  if (version != kColumnsVersion || features != 0) {
+  if (version != kColumnsVersion || (features & ~kListsOfNumbers) != 0) {
     return fail(ErrorCode::unsupported, "the columns of a segment were written by a newer version",
                 "open it with that version of headrace");
   }
@@ -289,7 +322,7 @@ Result<Columns> Columns::open(std::string_view section) {
           &column.list_offsets, &column.values}) {
       *part = data.bytes(directory.varint());
     }
-    if (directory.failed() || data.failed() || kind > 1 || type > 4 || presence > 2 ||
+    if (directory.failed() || data.failed() || kind > 1 || type > 7 || presence > 2 ||
         value_count > UINT32_MAX || dictionary_count > UINT32_MAX) {
       return damaged("the directory makes no sense");
     }

@@ -50,6 +50,18 @@ void ColumnsBuilder::State::add_metadata(uint32_t row, const std::string& name,
     values.rows.push_back(row);
     for (const std::string& element : *list) values.codes.push_back(values.texts.intern(element));
     values.list_ends.push_back(static_cast<uint32_t>(values.codes.size()));
+  } else if (const auto* integers = std::get_if<std::vector<int64_t>>(&value)) {
+    ColumnValues& values = column(kind, name, ColumnType::integer_list);
+    for (const int64_t item : *integers) values.numbers.push_back(static_cast<uint64_t>(item));
+    values.end_list(row);
+  } else if (const auto* reals = std::get_if<std::vector<double>>(&value)) {
+    ColumnValues& values = column(kind, name, ColumnType::number_list);
+    for (const double item : *reals) values.numbers.push_back(std::bit_cast<uint64_t>(item));
+    values.end_list(row);
+  } else if (const auto* flags = std::get_if<std::vector<bool>>(&value)) {
+    ColumnValues& values = column(kind, name, ColumnType::boolean_list);
+    for (const bool item : *flags) values.numbers.push_back(item ? 1 : 0);
+    values.end_list(row);
   }
 }
 

@@ -118,14 +118,20 @@ class ColumnMerge {
       });
     }
   }
+  // Calls visit(at) for the place of a value, or for that of each item of a list.
+  template <typename Visit>
+  void for_each_item(size_t source, uint32_t i, const Visit& visit) const {
+    const ColumnView& column = *sources_[source].column;
+    if (!is_list(column.type)) return visit(i);
+    const auto [begin, end] = column.list_range(i);
+    for (uint64_t at = begin; at < end; ++at) visit(at);
+  }
   // Calls visit(code) for each text of a value.
   template <typename Visit>
   void for_each_code(size_t source, uint32_t i, const Visit& visit) const {
-    const ColumnView& column = *sources_[source].column;
-    if (column.type == ColumnType::text) return visit(column.packed(i));
-    const auto [begin, end] = column.list_range(i);
-    for (uint64_t at = begin; at < end; ++at) visit(column.packed(at));
+    for_each_item(source, i, [&](uint64_t at) { visit(sources_[source].column->packed(at)); });
   }
+  void write_list_offsets(ColumnsWriter& out) const;
 
   std::span<const Source> sources_;
   const uint32_t row_count_;
@@ -144,9 +150,11 @@ Status ColumnMerge::gather() {
     in_order = in_order && (head_.value_count == 0 || row > last_row_);
     last_row_ = row;
     ++head_.value_count;
-    if (column.type == ColumnType::integer) {
-      least_ = std::min(least_, column.integer(i));
-      greatest_ = std::max(greatest_, column.integer(i));
+    if (item_type(column.type) == ColumnType::integer) {
+      for_each_item(source, i, [&](uint64_t at) {
+        least_ = std::min(least_, column.integer(at));
+        greatest_ = std::max(greatest_, column.integer(at));
+      });
     } else if (is_text(column.type)) {
       for_each_code(source, i, [&](uint64_t code) {
         if (!dictionary_.use(source, code)) wrong = &column;
@@ -186,15 +194,7 @@ Status ColumnMerge::write_texts(ColumnsWriter& out) {
     return {};
   }));
   out.end_part();
-  if (head_.type == ColumnType::text_list) {
-    uint32_t end = 0;
-    out.number(end);
-    for_each([&](size_t source, uint32_t i, uint32_t) {
-      for_each_code(source, i, [&](uint64_t) { ++end; });
-      out.number(end);
-    });
-  }
-  out.end_part();
+  write_list_offsets(out);
   head_.bits = head_.dictionary_count == 0 ? 0 : bits_for(head_.dictionary_count - 1);
   for_each([&](size_t source, uint32_t i, uint32_t) {
     for_each_code(source, i,
@@ -205,23 +205,42 @@ Status ColumnMerge::write_texts(ColumnsWriter& out) {
   return {};
 }
 
+void ColumnMerge::write_list_offsets(ColumnsWriter& out) const {
+  if (is_list(head_.type)) {
+    uint32_t end = 0;
+    out.number(end);
+    for_each([&](size_t source, uint32_t i, uint32_t) {
+      for_each_item(source, i, [&](uint64_t) { ++end; });
+      out.number(end);
+    });
+  }
+  out.end_part();
+}
+
 void ColumnMerge::write_numbers(ColumnsWriter& out) {
-  for (int part = 0; part < 3; ++part) out.end_part();
-  if (head_.type == ColumnType::number) {
+  for (int part = 0; part < 2; ++part) out.end_part();
+  write_list_offsets(out);
+  const ColumnType type = item_type(head_.type);
+  if (type == ColumnType::number) {
     head_.bits = 64;
     for_each([&](size_t source, uint32_t i, uint32_t) {
-      out.number(sources_[source].column->number(i));
+      for_each_item(source, i,
+                    [&](uint64_t at) { out.number(sources_[source].column->number(at)); });
     });
     return out.end_part();
   }
-  const bool is_integer = head_.type == ColumnType::integer;
+  const bool is_integer = type == ColumnType::integer;
+  if (least_ > greatest_) least_ = greatest_ = 0;  // lists without items
   const auto least = static_cast<uint64_t>(is_integer ? least_ : 0);
   head_.bits = is_integer ? bits_for(static_cast<uint64_t>(greatest_) - least) : 1;
   if (is_integer) out.number(least);
   for_each([&](size_t source, uint32_t i, uint32_t) {
     const ColumnView& column = *sources_[source].column;
-    out.packed(is_integer ? static_cast<uint64_t>(column.integer(i)) - least : column.boolean(i),
-               head_.bits);
+    for_each_item(source, i, [&](uint64_t at) {
+      out.packed(
+          is_integer ? static_cast<uint64_t>(column.integer(at)) - least : column.boolean(at),
+          head_.bits);
+    });
   });
   out.end_packed();
   out.end_part();

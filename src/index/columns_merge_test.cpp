@@ -30,6 +30,15 @@ Row random_row(std::mt19937& random, uint32_t position) {
     for (std::string& text : list) text = "tag" + std::to_string(one_of(20));
     row.metadata["tags"] = list;
   }
+  if (one_of(3) == 0) {
+    std::vector<int64_t> list(one_of(4));
+    for (int64_t& item : list) item = int64_t{one_of(2000)} - 1000;
+    row.metadata["years"] = list;
+  } else if (one_of(3) == 0) {
+    row.metadata["years"] = std::vector<double>{0.5, one_of(9) / 4.0};
+  }
+  if (one_of(40) == 0) row.metadata["none"] = std::vector<int64_t>();
+  if (one_of(5) == 0) row.metadata["flags"] = std::vector<bool>(one_of(4), one_of(2) == 0);
   return row;
 }
 

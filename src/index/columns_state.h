@@ -26,12 +26,44 @@ inline constexpr size_t kPackedPadding = 8;
 inline constexpr uint32_t kRowsPerRank = 512;
 
 enum class ColumnKind : uint8_t { builtin, metadata };
-enum class ColumnType : uint8_t { boolean, integer, number, text, text_list };
+enum class ColumnType : uint8_t {
+  boolean,
+  integer,
+  number,
+  text,
+  text_list,
+  integer_list,
+  number_list,
+  boolean_list,
+};
+// A section with lists of numbers or booleans has this feature.
+inline constexpr uint32_t kListsOfNumbers = 1;
 enum class Presence : uint8_t { first_rows, listed, bitmap };
 
 std::string_view column_type_name(ColumnType type);  // "text", "whole numbers", …
 constexpr bool is_text(ColumnType type) {
   return type == ColumnType::text || type == ColumnType::text_list;
+}
+constexpr bool is_list(ColumnType type) {
+  return type >= ColumnType::text_list;
+}
+constexpr bool is_list_of_numbers(ColumnType type) {
+  return type > ColumnType::text_list;
+}
+// What the values, or the items of the lists, are.
+constexpr ColumnType item_type(ColumnType type) {
+  switch (type) {
+    case ColumnType::text_list:
+      return ColumnType::text;
+    case ColumnType::integer_list:
+      return ColumnType::integer;
+    case ColumnType::number_list:
+      return ColumnType::number;
+    case ColumnType::boolean_list:
+      return ColumnType::boolean;
+    default:
+      return type;
+  }
 }
 bool is_builtin_column(std::string_view name);
 
@@ -63,12 +95,13 @@ class ColumnView : public ColumnHead {
     const auto word = load<uint64_t>(packed_base() + bit / 8) >> (bit % 8);
     return bits == 64 ? word : word & ((uint64_t{1} << bits) - 1);
   }
-  bool boolean(uint32_t i) const { return packed(i) != 0; }
-  int64_t integer(uint32_t i) const {
+  bool boolean(uint64_t i) const { return packed(i) != 0; }
+  int64_t integer(uint64_t i) const {
     return static_cast<int64_t>(load<uint64_t>(values.data()) + packed(i));
   }
-  double number(uint32_t i) const { return load<double>(values.data() + size_t{i} * 8); }
-  // The codes of value i of a list: [first, second) for packed(). Empty when damaged.
+  double number(uint64_t i) const { return load<double>(values.data() + size_t{i} * 8); }
+  // The items of value i of a list: [first, second) for packed(), boolean(), integer(), number().
+  // Empty when damaged.
   std::pair<uint64_t, uint64_t> list_range(uint32_t i) const;
   // The text of a code; empty when there is no such code.
   std::string_view text(uint64_t code) const;
@@ -106,7 +139,7 @@ class ColumnView : public ColumnHead {
 
  private:
   const char* packed_base() const {
-    return values.data() + (type == ColumnType::integer ? sizeof(int64_t) : 0);
+    return values.data() + (item_type(type) == ColumnType::integer ? sizeof(int64_t) : 0);
   }
 };
 

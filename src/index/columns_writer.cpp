@@ -120,6 +120,7 @@ Status ColumnsWriter::end_column(const ColumnHead& head) {
   for (const uint64_t bytes : part_bytes_) put_varint(directory_, bytes);
   part_bytes_.clear();
   ++column_count_;
+  if (is_list_of_numbers(head.type)) features_ |= kListsOfNumbers;
   return status_;
 }
 
@@ -178,19 +179,28 @@ void ColumnsWriter::add_texts(const ColumnValues& column, ColumnHead& head) {
 }
 
 void ColumnsWriter::add_numbers(const ColumnValues& column, ColumnHead& head) {
-  for (int part = 0; part < 3; ++part) end_part();
+  for (int part = 0; part < 2; ++part) end_part();
+  if (is_list(column.type)) {
+    number(uint32_t{0});
+    for (const uint32_t end : column.list_ends) number(end);
+  }
+  end_part();
   const std::vector<uint64_t>& numbers = column.numbers;
-  if (column.type == ColumnType::number) {
+  const ColumnType type = item_type(column.type);
+  if (type == ColumnType::number) {
     head.bits = 64;
     for (const uint64_t bits : numbers) number(bits);
     return end_part();
   }
   uint64_t least = 0;
   head.bits = 1;
-  if (column.type == ColumnType::integer) {
+  if (type == ColumnType::integer) {
     const auto as_integer = [](uint64_t bits) { return static_cast<int64_t>(bits); };
-    least = *std::ranges::min_element(numbers, {}, as_integer);
-    head.bits = bits_for(*std::ranges::max_element(numbers, {}, as_integer) - least);
+    head.bits = 0;
+    if (!numbers.empty()) {
+      least = *std::ranges::min_element(numbers, {}, as_integer);
+      head.bits = bits_for(*std::ranges::max_element(numbers, {}, as_integer) - least);
+    }
     number(least);
   }
   for (const uint64_t bits : numbers) packed(bits - least, head.bits);
@@ -205,7 +215,7 @@ Status ColumnsWriter::finish() {
   number(static_cast<uint64_t>(directory_.size()));
   number(row_count_);
   number(column_count_);
-  number(uint32_t{0});
+  number(features_);
   number(uint32_t{0});
   number(kColumnsVersion);
   number(kColumnsMagic);

@@ -40,8 +40,8 @@ struct ColumnValues {
   ColumnType type = ColumnType::text;
   std::string name;
   std::vector<uint32_t> rows;
-  std::vector<uint64_t> numbers;  // booleans, integers and numbers, as bits
-  std::vector<uint32_t> codes;    // of texts, and of the elements of lists
+  std::vector<uint64_t> numbers;  // booleans, integers and numbers, as bits; also of lists
+  std::vector<uint32_t> codes;    // of texts, and of the items of lists of them
   std::vector<uint32_t> list_ends;
   TextInterner texts;
 
@@ -52,6 +52,11 @@ struct ColumnValues {
   void add_text(uint32_t row, std::string_view text) {
     rows.push_back(row);
     codes.push_back(texts.intern(text));
+  }
+  // The numbers of a list are there.
+  void end_list(uint32_t row) {
+    rows.push_back(row);
+    list_ends.push_back(static_cast<uint32_t>(numbers.size()));
   }
   uint64_t memory_bytes() const;
 };
@@ -108,6 +113,7 @@ class ColumnsWriter {
   uint64_t packing_ = 0;
   uint32_t packing_bits_ = 0;
   uint32_t column_count_ = 0;
+  uint32_t features_ = 0;
   std::string directory_;
 };
 

@@ -1,9 +1,11 @@
 // Filter: `lang = 'de' and year >= 2020 and source like 'docs/%' and tag in ('a','b')`.
 //
 // Grammar: or, and, not, parentheses; = != <> < <= > >=, like / not like (% and _), in / not in,
-// between, is null / is not null, contains (lists); names bare or in "double quotes"; strings in
-// 'single quotes' ('' is one quote); numbers, true, false. A comparison with null is not true
-// (also under not). Comparing a column with a value of another type explains both types.
+// between, is null / is not null, contains (an item of a list); names bare or in "double quotes";
+// strings in 'single quotes' ('' is one quote); numbers, true, false. A comparison with null is not
+// true (also under not); a title or heading that is not there is both null and ''. Lists are met by
+// any of their items, whether these or the value are written as a number or as a text. Comparing a
+// column with a value of another type explains both types.
 //
 // Owns: its syntax tree. Threads: immutable, safe. Errors: invalid_argument with the position and
 // what was expected; nesting and length are bounded.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -60,25 +62,38 @@ class Evaluation {
   }
 
   static void matches(const Columns::State& columns, const Condition& condition, RowBitmap& rows) {
-    for (const ColumnView& column : columns.find(condition.column))
-      match_column(column, condition, rows);
+    const std::span<const ColumnView> types = columns.find(condition.column);
+    for (const ColumnView& column : types) match_column(column, condition, rows);
+    if (!is_shown_empty(condition.column) || !matches_empty_text(condition)) return;
+    const RowBitmap there = present(columns, types);
+    for (uint32_t row = 0; row < columns.row_count; ++row) {
+      if (!there.test(row)) rows.set(row);
+    }
+  }
+
+  // What hits show as "" where there is none, and filters compare so.
+  static bool is_shown_empty(std::string_view column) {
+    return column == "title" || column == "heading";
+  }
+
+  static RowBitmap present(const Columns::State& columns, std::span<const ColumnView> types) {
+    RowBitmap rows(columns.row_count);
+    for (const ColumnView& column : types) {
+      column.for_each([&](uint32_t row, uint32_t) { rows.set(row); });
+    }
+    return rows;
   }
 
   static void nulls(const Columns::State& columns, const Condition& condition, RowBitmap& rows) {
-    RowBitmap present(columns.row_count);
-    if (condition.column == "key") {
-      for (uint32_t row = 0; row < columns.row_count; ++row) present.set(row);
-    }
-    for (const ColumnView& column : columns.find(condition.column)) {
-      column.for_each([&](uint32_t row, uint32_t) { present.set(row); });
-    }
+    RowBitmap there = present(columns, columns.find(condition.column));
     for (uint32_t row = 0; row < columns.row_count; ++row) {
-      if (present.test(row) == condition.negated) rows.set(row);
+      if ((condition.column == "key" || there.test(row)) == condition.negated) rows.set(row);
     }
   }
 
   // An error when some segment has the column, but none in a type that the condition can be about.
   Status check_types(const Condition& condition) const {
+    HR_TRY(check_is_column(condition));
     if (condition.op == FilterOp::is_null) return {};
     std::optional<ColumnType> found;
     if (condition.column == "key") {
@@ -94,7 +109,7 @@ class Evaluation {
     if (!found) return {};
     const bool ranged = literal_fits(condition.values[0], *found);
     const std::string hint = ranged ? "lists and booleans have no order; use =, in or contains"
-                             : is_text_type(*found) ? "put texts in single quotes, such as '5'"
+                             : is_text(*found) ? "put texts in single quotes, such as '5'"
                              : *found == ColumnType::boolean ? "compare it with true or false"
                                                              : "write numbers without quotes";
     return fail(
@@ -104,6 +119,24 @@ class Evaluation {
                     condition.column, condition.position, column_type_name(*found),
                     literal_name(condition.values[0])),
         hint);
+  }
+
+  // Hits show more than filters can ask for: that is said, or it would look as if nothing matched.
+  Status check_is_column(const Condition& condition) const {
+    constexpr std::array<std::string_view, 3> kShownAlone = {"text", "span", "metadata"};
+    const std::string_view name = condition.column;
+    if (std::ranges::find(kShownAlone, name) == kShownAlone.end()) return {};
+    if (std::ranges::any_of(segments_, [&](const Columns* segment) {
+          return !segment->state().find(name).empty();
+        }))
+      return {};
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("filter: '{}' at character {} is no column", name, condition.position),
+                name == "text" ? "search for its words: \"exact phrase\", +must, -not"
+                : name == "metadata"
+                    ? "name a field: lang = 'de', or metadata.lang = 'de'"
+                    : "columns are source, title, heading, modality, via, page, start, end, "
+                      "position, key and every field of metadata");
   }
 
   std::span<const Columns* const> segments_;

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -26,13 +26,43 @@ std::optional<double> time_of(const Literal& value) {
 
 }  // namespace
 
-bool is_text_type(ColumnType type) {
-  return type == ColumnType::text || type == ColumnType::text_list;
+namespace {
+
+std::string literal_text(const Literal& value) {
+  return std::visit([](const auto& held) { return item_text(Value(held)); }, value);
 }
 
+// The literal as the items of a list are: lists hold what they were given, so that '5' is 5 there
+// and 5 is '5'. Nothing where it cannot be one.
+std::optional<Literal> as_item(const Literal& value, ColumnType item) {
+  if (item == ColumnType::text) return literal_text(value);
+  const auto* text = std::get_if<std::string>(&value);
+  if (item == ColumnType::boolean) {
+    if (std::holds_alternative<bool>(value)) return value;
+    if (text == nullptr || (*text != "true" && *text != "false")) return std::nullopt;
+    return *text == "true";
+  }
+  if (std::holds_alternative<bool>(value)) return std::nullopt;
+  if (text == nullptr) return value;
+  const char* const end = text->data() + text->size();
+  int64_t whole = 0;
+  if (const auto read = std::from_chars(text->data(), end, whole);
+      read.ec == std::errc() && read.ptr == end)
+    return whole;
+  double real = 0;
+  if (const auto read = std::from_chars(text->data(), end, real);
+      read.ec == std::errc() && read.ptr == end)
+    return real;
+  if (const auto time = parse_time(*text)) return *time;
+  return std::nullopt;
+}
+
+}  // namespace
+
 bool literal_fits(const Literal& value, ColumnType type) {
+  if (is_list(type)) return as_item(value, item_type(type)).has_value();
   if (std::holds_alternative<std::string>(value)) {
-    return is_text_type(type) || (is_number(type) && time_of(value));
+    return type == ColumnType::text || (is_number(type) && time_of(value));
   }
   if (std::holds_alternative<bool>(value)) return type == ColumnType::boolean;
   return is_number(type);
@@ -72,13 +102,24 @@ Condition with_numbers(const Condition& condition) {
   return changed;
 }
 
+// For the items of a list; values of `in` that cannot be one are left out.
+Condition with_items(const Condition& condition, ColumnType item) {
+  Condition changed = condition;
+  changed.values.clear();
+  for (const Literal& value : condition.values) {
+    if (auto converted = as_item(value, item)) changed.values.push_back(std::move(*converted));
+  }
+  return changed;
+}
+
 const std::string& text_of(const Literal& value) {
   return std::get<std::string>(value);
 }
 
-double number_of(const Literal& value) {
+// Wide enough for every whole number of 64 bits: none equals its neighbour.
+long double number_of(const Literal& value) {
   const auto* integer = std::get_if<int64_t>(&value);
-  return integer != nullptr ? static_cast<double>(*integer) : std::get<double>(value);
+  return integer != nullptr ? static_cast<long double>(*integer) : std::get<double>(value);
 }
 
 // The codes of texts that begin with `prefix`.
@@ -119,9 +160,10 @@ CodeSet like_codes(const ColumnView& column, const Condition& condition) {
 }
 
 bool number_matches(double x, const Condition& condition) {
-  const double bound = number_of(condition.values[0]);
+  const long double bound = number_of(condition.values[0]);
   switch (condition.op) {
     case FilterOp::equal:
+    case FilterOp::contains:
       return x == bound;
     case FilterOp::less:
       return x < bound;
@@ -272,20 +314,27 @@ CodeSet matching_codes(const ColumnView& column, const Condition& condition) {
   return codes;
 }
 
-void match_texts(const ColumnView& column, const Condition& condition, RowBitmap& rows) {
-  const CodeSet codes = matching_codes(column, condition);
-  if (column.type == ColumnType::text) {
+// Sets the rows whose value is at a place for which `matches` says so; of a list any item.
+template <typename Matches>
+void match_places(const ColumnView& column, bool negated, RowBitmap& rows, const Matches& matches) {
+  if (!is_list(column.type)) {
     column.for_each([&](uint32_t row, uint32_t i) {
-      if (codes.contains(column.packed(i)) != condition.negated) rows.set(row);
+      if (matches(i) != negated) rows.set(row);
     });
     return;
   }
   column.for_each([&](uint32_t row, uint32_t i) {
     const auto [first, last] = column.list_range(i);
     bool any = false;
-    for (uint64_t at = first; at < last && !any; ++at) any = codes.contains(column.packed(at));
-    if (any != condition.negated) rows.set(row);
+    for (uint64_t at = first; at < last && !any; ++at) any = matches(at);
+    if (any != negated) rows.set(row);
   });
+}
+
+void match_texts(const ColumnView& column, const Condition& condition, RowBitmap& rows) {
+  const CodeSet codes = matching_codes(column, condition);
+  match_places(column, condition.negated, rows,
+               [&](uint64_t at) { return codes.contains(column.packed(at)); });
 }
 
 void match_booleans(const ColumnView& column, const Condition& condition, RowBitmap& rows) {
@@ -293,9 +342,8 @@ void match_booleans(const ColumnView& column, const Condition& condition, RowBit
   for (const Literal& value : condition.values) {
     if (const auto* boolean = std::get_if<bool>(&value)) wanted[*boolean ? 1 : 0] = true;
   }
-  column.for_each([&](uint32_t row, uint32_t i) {
-    if (wanted[column.boolean(i) ? 1 : 0] != condition.negated) rows.set(row);
-  });
+  match_places(column, condition.negated, rows,
+               [&](uint64_t at) { return wanted[column.boolean(at) ? 1 : 0]; });
 }
 
 // Whole numbers between two bounds; empty when low > high.
@@ -352,11 +400,10 @@ IntegerRange integer_range(const Condition& condition) {
 void match_integers(const ColumnView& column, const Condition& condition, RowBitmap& rows) {
   if (condition.op != FilterOp::in) {
     const IntegerRange range = integer_range(condition);
-    column.for_each([&](uint32_t row, uint32_t i) {
-      const int64_t value = column.integer(i);
-      if ((value >= range.low && value <= range.high) != condition.negated) rows.set(row);
+    return match_places(column, condition.negated, rows, [&](uint64_t at) {
+      const int64_t value = column.integer(at);
+      return value >= range.low && value <= range.high;
     });
-    return;
   }
   std::vector<int64_t> wanted;
   for (const Literal& value : condition.values) {
@@ -366,26 +413,29 @@ void match_integers(const ColumnView& column, const Condition& condition, RowBit
     if (low && high && *low == *high) wanted.push_back(*low);
   }
   std::ranges::sort(wanted);
-  column.for_each([&](uint32_t row, uint32_t i) {
-    const bool in = std::ranges::binary_search(wanted, column.integer(i));
-    if (in != condition.negated) rows.set(row);
-  });
+  match_places(column, condition.negated, rows,
+               [&](uint64_t at) { return std::ranges::binary_search(wanted, column.integer(at)); });
 }
 
+// What is not a number is neither equal nor unequal to one.
 void match_numbers(const ColumnView& column, const Condition& condition, RowBitmap& rows) {
-  std::vector<double> wanted;
+  std::vector<long double> wanted;
   if (condition.op == FilterOp::in) {
     for (const Literal& value : condition.values) {
       if (literal_fits(value, ColumnType::number)) wanted.push_back(number_of(value));
     }
     std::ranges::sort(wanted);
   }
-  column.for_each([&](uint32_t row, uint32_t i) {
-    const double x = column.number(i);
-    const bool matches = condition.op == FilterOp::in ? std::ranges::binary_search(wanted, x)
-                                                      : number_matches(x, condition);
-    if (!std::isnan(x) && matches != condition.negated) rows.set(row);
-  });
+  const bool negated = condition.negated && !is_list(column.type);
+  const auto matches = [&](uint64_t at) {
+    const double x = column.number(at);
+    if (std::isnan(x)) return false;
+    const bool found = condition.op == FilterOp::in
+                           ? std::ranges::binary_search(wanted, static_cast<long double>(x))
+                           : number_matches(x, condition);
+    return found != negated;
+  };
+  match_places(column, condition.negated && is_list(column.type), rows, matches);
 }
 
 }  // namespace
@@ -406,15 +456,34 @@ bool condition_applies(const Condition& condition, ColumnType type) {
                                 [&](const Literal& v) { return literal_fits(v, type); })
           : std::ranges::all_of(condition.values,
                                 [&](const Literal& v) { return literal_fits(v, type); });
-  if (!some || (!compares(op) && !is_text_type(type))) return false;
+  if (!some || (!compares(op) && op != FilterOp::contains && !is_text(type))) return false;
   const bool ranged = op == FilterOp::less || op == FilterOp::less_equal ||
                       op == FilterOp::greater || op == FilterOp::greater_equal ||
                       op == FilterOp::between;
-  return !ranged || (type != ColumnType::boolean && type != ColumnType::text_list);
+  return !ranged || (type != ColumnType::boolean && !is_list(type));
+}
+
+bool matches_empty_text(const Condition& condition) {
+  if (condition.op == FilterOp::is_null || !condition_applies(condition, ColumnType::text))
+    return false;
+  // As in matching_times(): no time is before or after no text at all.
+  const bool of_times = compares(condition.op) && condition.op != FilterOp::in &&
+                        std::ranges::all_of(condition.values, [](const Literal& value) {
+                          return time_of(value).has_value();
+                        });
+  return (!of_times && text_matches("", condition)) != condition.negated;
 }
 
 void match_column(const ColumnView& column, const Condition& condition, RowBitmap& rows) {
   if (!condition_applies(condition, column.type)) return;
+  const ColumnType item = item_type(column.type);
+  if (is_list(column.type)) {
+    const Condition of_items = with_items(condition, item);
+    if (item == ColumnType::text) return match_texts(column, of_items, rows);
+    if (item == ColumnType::boolean) return match_booleans(column, of_items, rows);
+    if (item == ColumnType::integer) return match_integers(column, of_items, rows);
+    return match_numbers(column, of_items, rows);
+  }
   switch (column.type) {
     case ColumnType::boolean:
       return match_booleans(column, condition, rows);
@@ -422,8 +491,7 @@ void match_column(const ColumnView& column, const Condition& condition, RowBitma
       return match_integers(column, with_numbers(condition), rows);
     case ColumnType::number:
       return match_numbers(column, with_numbers(condition), rows);
-    case ColumnType::text:
-    case ColumnType::text_list:
+    default:
       return match_texts(column, condition, rows);
   }
 }

@@ -12,13 +12,15 @@
 
 namespace headrace::index {
 
-bool is_text_type(ColumnType type);
 // Whether values of this type can be compared with the literal.
 bool literal_fits(const Literal& value, ColumnType type);
 // What kind of literal it is, for messages.
 std::string literal_name(const Literal& value);
 // Whether the condition makes sense for a column of this type.
 bool condition_applies(const Condition& condition, ColumnType type);
+
+// Whether a row without a title meets a condition on it: a title that is not there is empty.
+bool matches_empty_text(const Condition& condition);
 
 // Sets the rows whose value in `column` meets the condition.
 void match_column(const ColumnView& column, const Condition& condition, RowBitmap& rows);

@@ -276,7 +276,6 @@ class Parser {
     if (is_word("contains")) {
       made.op = FilterOp::contains;
       HR_TRY(advance());
-      if (token_ != Token::text) return expected("a text in single quotes");
       return literal(made);
     }
     if (is_word("in")) {

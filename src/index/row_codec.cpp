@@ -17,7 +17,7 @@ enum BlobFlag : uint8_t {
   kHasMetadata = 128,
 };
 
-enum class ValueTag : uint8_t { null, no, yes, integer, real, text, list };
+enum class ValueTag : uint8_t { null, no, yes, integer, real, text, list, integers, reals, flags };
 
 void encode_value(const Value& value, FieldWriter& out) {
   const auto tag = [&](ValueTag t) { out.u8(static_cast<uint8_t>(t)); };
@@ -36,6 +36,18 @@ void encode_value(const Value& value, FieldWriter& out) {
     tag(ValueTag::list);
     out.varint(list->size());
     for (const std::string& item : *list) out.text(item);
+  } else if (const auto* integers = std::get_if<std::vector<int64_t>>(&value)) {
+    tag(ValueTag::integers);
+    out.varint(integers->size());
+    for (const int64_t item : *integers) out.number(item);
+  } else if (const auto* reals = std::get_if<std::vector<double>>(&value)) {
+    tag(ValueTag::reals);
+    out.varint(reals->size());
+    for (const double item : *reals) out.number(item);
+  } else if (const auto* flags = std::get_if<std::vector<bool>>(&value)) {
+    tag(ValueTag::flags);
+    out.varint(flags->size());
+    for (const bool item : *flags) out.u8(item ? 1 : 0);
   } else {
     tag(ValueTag::null);
   }
@@ -64,6 +76,24 @@ bool decode_value(FieldReader& in, Value& value) {
     case ValueTag::list: {
       std::vector<std::string> list(in.count());
       for (std::string& item : list) item = in.text();
+      value = std::move(list);
+      break;
+    }
+    case ValueTag::integers: {
+      std::vector<int64_t> list(in.count(sizeof(int64_t)));
+      for (int64_t& item : list) item = in.number<int64_t>();
+      value = std::move(list);
+      break;
+    }
+    case ValueTag::reals: {
+      std::vector<double> list(in.count(sizeof(double)));
+      for (double& item : list) item = in.number<double>();
+      value = std::move(list);
+      break;
+    }
+    case ValueTag::flags: {
+      std::vector<bool> list(in.count());
+      for (size_t i = 0; i < list.size(); ++i) list[i] = in.u8() != 0;
       value = std::move(list);
       break;
     }

@@ -15,6 +15,9 @@ Row row_of_three_pages() {
   row.span_end = 17;
   row.further_pages = {{4, 8}, {8, 10}};
   row.metadata["lang"] = std::string("en");
+  row.metadata["years"] = std::vector<int64_t>{-1, 1LL << 60};
+  row.metadata["parts"] = std::vector<double>{0.5, -2};
+  row.metadata["flags"] = std::vector<bool>{true, false, true};
   return row;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "index/column_reader.h"
 
@@ -33,6 +34,24 @@ struct SortedRow {
 struct CellLess {
   bool operator()(const CellValue& a, const CellValue& b) const { return compare_cells(a, b) < 0; }
 };
+
+using Counts = std::map<CellValue, uint64_t, CellLess>;
+
+// Each item of a list of numbers counts once for its row.
+void count_items(const ColumnView& view, std::span<const uint64_t> rows, Counts& counts) {
+  std::set<CellValue, CellLess> seen;
+  view.for_each([&](uint32_t row, uint32_t i) {
+    if (!is_set(rows, row)) return;
+    seen.clear();
+    const auto [begin, end] = view.list_range(i);
+    for (uint64_t at = begin; at < end; ++at) {
+      const CellValue cell = cell_of(view, at);
+      const auto* number = std::get_if<double>(&cell);
+      if (number == nullptr || !std::isnan(*number)) seen.insert(cell);
+    }
+    for (const CellValue& cell : seen) ++counts[cell];
+  });
+}
 
 }  // namespace
 
@@ -79,12 +98,12 @@ Result<FacetCounts> count_values(std::span<const SegmentView> segments,
   HR_ASSIGN(const ColumnReader reader, ColumnReader::open(segments, column));
   FacetCounts facet;
   facet.column = column;
-  std::map<CellValue, uint64_t, CellLess> counts;
+  Counts counts;
   for (uint32_t segment = 0; segment < found.size(); ++segment) {
     const std::span<const uint64_t> rows = found[segment];
     for (const uint64_t word : rows) facet.rows += static_cast<uint64_t>(std::popcount(word));
     for (const ColumnView& view : reader.views(segment)) {
-      if (view.type == ColumnType::text || view.type == ColumnType::text_list) {
+      if (is_text(view.type)) {
         std::vector<uint64_t> of_code(view.dictionary_count);
         std::vector<uint64_t> seen;  // codes of one list: each counts once
         view.for_each([&](uint32_t row, uint32_t i) {
@@ -106,6 +125,10 @@ Result<FacetCounts> count_values(std::span<const SegmentView> segments,
         for (uint64_t code = 0; code < of_code.size(); ++code) {
           if (of_code[code] > 0) counts[view.text(code)] += of_code[code];
         }
+        continue;
+      }
+      if (is_list(view.type)) {
+        count_items(view, rows, counts);
         continue;
       }
       view.for_each([&](uint32_t row, uint32_t i) {

@@ -22,11 +22,7 @@ constexpr uint64_t kLargeBytes = 8ULL << 20;
 uint64_t metadata_bytes(const Metadata& metadata) {
   uint64_t bytes = 0;
   for (const auto& [name, value] : metadata) {
-    bytes += name.size() + 16;
-    if (const auto* text = std::get_if<std::string>(&value)) bytes += text->size();
-    if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
-      for (const std::string& item : *list) bytes += item.size() + 8;
-    }
+    bytes += name.size() + 16 + value_bytes(value);
   }
   return bytes;
 }

@@ -53,6 +53,9 @@ using GivenRecord = std::expected<RawDocument, GivenFailure>;
 
 struct StreamOptions {
   std::vector<std::string> paths;  // "-" is standard input
+  // What standard input is called, as a file that is read again; empty: "-", and what is in it is
+  // added to what came by it before (see Feeder::feed_standard_input).
+  std::string input_name;
   WalkOptions walk;
   RecordColumns columns;
   std::string settings;  // goes into every document; a difference redoes it
@@ -89,10 +92,13 @@ struct Outcome {
   std::shared_ptr<const DocumentStructure> structure;
   // Some of what is in its container could not be listed: nothing may be taken for removed.
   bool incomplete = false;
+  bool is_empty = false;  // a document without any text: nothing of it can be found
 };
 
 // What is already known, so that unchanged documents are skipped: by their stamp without opening
 // them, by their hash without decoding them.
+class SourceNames;
+
 class KnownDocuments {
  public:
   virtual ~KnownDocuments() = default;
@@ -115,6 +121,7 @@ struct StreamParts {
   const KnownDocuments* known = nullptr;
   Progress& progress;
   const CancelToken& cancel;
+  const SourceNames* names = nullptr;  // of files; null: as they are given
 };
 
 using OutcomeHandler = std::function<Status(Outcome&&)>;

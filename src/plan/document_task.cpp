@@ -161,6 +161,7 @@ class Task {
     outcome.document.rows = context_.options.whole_documents
                                 ? whole_document(std::move(decoded.document))
                                 : cut_document(decoded.document, context_.parts.chunker);
+    outcome.is_empty = outcome.document.rows.empty() && decoded.members.empty();
     const size_t place = outcomes_.size();
     outcomes_.push_back(std::move(outcome));
     add_members(source, std::move(decoded), depth);

@@ -9,6 +9,7 @@
 #include "batch/arrow_file.h"
 #include "batch/row_batch.h"
 #include "plan/render.h"
+#include "plan/settings.h"
 
 namespace headrace {
 
@@ -28,8 +29,11 @@ Status write_all(FILE* file, std::string_view bytes, const std::string& target) 
 Result<uint64_t> write_jsonl(const index::Snapshot& snapshot, FILE* file, const std::string& target,
                              const CancelToken& cancel) {
   uint64_t rows = 0;
-  HR_TRY(snapshot.for_each_row([&](const index::ScoredRow&, const Row& row) -> Status {
+  HR_ASSIGN(const Settings settings, Settings::from_json(std::string(snapshot.settings())));
+  HR_TRY(snapshot.for_each_row([&](const index::ScoredRow&, const Row& kept) -> Status {
     HR_TRY(cancel.check());
+    Row row = kept;
+    complete_own_row(row, settings);
     ++rows;
     return write_all(file, export_row_json(row) + "\n", target);
   }));
@@ -52,8 +56,11 @@ Result<uint64_t> write_arrow(const index::Snapshot& snapshot, FILE* file, const 
     return writer.write(batch.finish());
   };
   std::vector<float> vector;
-  HR_TRY(snapshot.for_each_row([&](const index::ScoredRow& at, const Row& row) -> Status {
+  HR_ASSIGN(const Settings settings, Settings::from_json(info.settings));
+  HR_TRY(snapshot.for_each_row([&](const index::ScoredRow& at, const Row& kept) -> Status {
     HR_TRY(cancel.check());
+    Row row = kept;
+    complete_own_row(row, settings);
     batch.add(row, metadata_json(row.metadata));
     for (size_t s = 0; s < spaces.size(); ++s) {
       vector.resize(spaces[s].dimension);

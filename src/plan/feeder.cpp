@@ -10,6 +10,7 @@
 
 #include "base/unicode.h"
 #include "decode/text_formats.h"
+#include "plan/render.h"
 #include "runtime/unique_fd.h"
 #include "sources/archive.h"
 #include "sources/file_reader.h"
@@ -110,21 +111,28 @@ Status Feeder::run() {
     }
   }
   const Walker walker(std::move(paths), context_.options.walk);
+  const SourceNames as_given;
+  const SourceNames& names = context_.parts.names != nullptr ? *context_.parts.names : as_given;
+  const auto name = [&](const std::string& path) { return names.name(path, context_.parts.known); };
   Status delivered;
   const auto told = [&](OutcomeKind kind) {
-    return [this, &delivered, kind](DocumentError problem) {
+    return [this, &delivered, &name, kind](DocumentError problem) {
       if (!delivered) return;
-      const std::string source = problem.source;
+      const std::string source = name(problem.source);
       Outcome outcome = failed_outcome(source, "", problem.stage, std::move(problem.error));
       outcome.kind = kind;
       delivered = deliver(std::move(outcome));
     };
   };
   HR_TRY(walker.walk(
-      [&](const FileEntry& entry) { return feed_file(entry); }, told(OutcomeKind::failed),
+      [&](const FileEntry& entry) {
+        return feed_file({entry.path, name(entry.source), entry.stamp});
+      },
+      told(OutcomeKind::failed),
       context_.options.follows ? Walker::OnAbsent(told(OutcomeKind::absent)) : Walker::OnAbsent(),
       [&](const std::string& folder) {
-        if (delivered && has_failed(folder)) delivered = deliver_listed(folder);
+        const std::string source = name(folder);
+        if (delivered && has_failed(source)) delivered = deliver_listed(source);
       }));
   return delivered;
 }
@@ -212,12 +220,48 @@ Status Feeder::feed_standard_input() {
     if (bytes.error().code() == ErrorCode::cancelled) return std::unexpected(bytes.error());
     return deliver(failed_outcome("-", "", "read", std::move(bytes).error()));
   }
-  Container container{"-", {}, hash128(*bytes)};
+  const std::string& given = context_.options.input_name;
+  Container container{given.empty() ? "-" : given, {}, hash128(*bytes)};
   container.allowance = std::make_shared<ExpansionAllowance>(2 * bytes->size());
-  const Status status = feed_member(Member{"", std::move(*bytes), 0}, "-", container, 0);
+  container.is_input = true;
+  container.keeps_others = given.empty();
+  const std::string name = container.source;
+  const Status status = feed_member(Member{"", std::move(*bytes), 0}, name, container, 0);
   if (!status && status.error().code() != ErrorCode::cancelled && container.allowance->exhausted())
     return deliver_exhausted(container);
-  return status;
+  HR_TRY(status);
+  return container.keeps_others || !container.is_apart ? Status{} : end_container(container);
+}
+
+namespace {
+
+constexpr size_t kShortHashDigits = 16;
+
+std::string short_hash(const Hash128& hash) {
+  return hash.hex().substr(0, kShortHashDigits);
+}
+
+}  // namespace
+
+void Feeder::name_by_content(RawDocument& record, const Container& container) const {
+  if (!record.is_numbered || !container.keeps_others) return;
+  const std::string id = short_hash(record.content_hash);
+  record.source = fmt::format("{}#{}", container.source, id);
+  record.metadata["id"] = id;
+}
+
+// By its content, so that the same record is the same document wherever it stands, and another one
+// in its place another. What is there by its place from before stays.
+void Feeder::name_given(RawDocument& record) {
+  const auto* const known = context_.parts.known;
+  if (known != nullptr && is_unchanged(context_, record.source, record.content_hash)) return;
+  record.metadata.erase("id");
+  const auto hash = [&] {
+    return hash128(record.title + '\0' + record.bytes + '\0' + metadata_json(record.metadata));
+  };
+  record.source = given_names_.unique("record-" + short_hash(hash()));
+  record.metadata["id"] = record.source;
+  record.content_hash = hash();
 }
 
 // What stands in it and was begun may have said so already.
@@ -242,6 +286,7 @@ Status Feeder::feed_given_records() {
       continue;
     }
     RawDocument* const record = &**given;
+    if (record->is_numbered) name_given(*record);
     if (is_unchanged(context_, record->source, record->content_hash)) {
       Outcome unchanged;
       unchanged.kind = OutcomeKind::unchanged;
@@ -298,6 +343,17 @@ Status Feeder::end_container(const Container& container) {
   return deliver(std::move(end));
 }
 
+// Of a text from standard input that has no name.
+std::string Feeder::input_source(const Hash128& content_hash) const {
+  std::string by_content = fmt::format("-#{}", short_hash(content_hash));
+  const auto* const known = context_.parts.known;
+  if (known == nullptr) return "-";
+  if (known->document(by_content)) return by_content;
+  const auto state = known->document("-");
+  const bool is_free = !state || state->error || state->content_hash == content_hash;
+  return is_free ? "-" : by_content;
+}
+
 // One member: an archive is opened, records are read, anything else becomes a document.
 Status Feeder::feed_member(Member&& member, const std::string& outer, Container& container,
                            int depth) {
@@ -305,6 +361,7 @@ Status Feeder::feed_member(Member&& member, const std::string& outer, Container&
   if (container.allowance) HR_TRY(container.allowance->take(member.bytes.size()));
   const Format format = detect_format(member.bytes, source);
   if (is_archive(format) && depth < kNestingMax && context_.parts.workers != nullptr) {
+    container.is_apart = true;
     const Status status = expand_archive(
         *context_.parts.workers,
         archive_request(context_, source, format, container.allowance.get()),
@@ -326,14 +383,19 @@ Status Feeder::feed_member(Member&& member, const std::string& outer, Container&
     container.damaged = true;
     return container_problem({source, "read", status.error()}, container);
   }
-  if (is_jsonl_name(source) || (outer == "-" && format == Format::jsonl)) {
+  const bool is_whole_input = container.is_input && depth == 0;
+  if (is_jsonl_name(source) || (is_whole_input && format == Format::jsonl)) {
+    container.is_apart = true;
     return feed_records(source, std::move(member.bytes), container);
   }
-  if (format == Format::csv && !context_.options.columns.text.empty())
+  if (format == Format::csv && !context_.options.columns.text.empty()) {
+    container.is_apart = true;
     return feed_table(source, std::move(member.bytes), container);
+  }
   RawDocument raw;
   raw.source = source;
   raw.content_hash = hash128(member.bytes);
+  if (is_whole_input && container.keeps_others) raw.source = input_source(raw.content_hash);
   raw.stamp = {member.bytes.size(), member.modified_ns, 0};
   raw.bytes = std::move(member.bytes);
   return feed_record(std::move(raw), format, container, depth);

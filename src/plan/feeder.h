@@ -13,6 +13,8 @@
 
 #include "plan/document_task.h"
 #include "plan/ordered_outcomes.h"
+#include "plan/source_names.h"
+#include "sources/record_names.h"
 
 namespace headrace {
 
@@ -33,10 +35,19 @@ class Feeder {
     bool damaged = false;
     // For all that is packed in it; null where nothing is unpacked.
     std::shared_ptr<ExpansionAllowance> allowance{};
+    bool is_apart = false;      // its members or records are documents of their own
+    bool is_input = false;      // standard input
+    bool keeps_others = false;  // and no name says that it replaces what came before
   };
 
   Status feed_file(const FileEntry& entry);
+  // Without a name what says itself what it is (a record's id, a member's name) replaces that,
+  // other records are known by their content, and a text that is not the one called "-" is
+  // "-#HASH".
   Status feed_standard_input();
+  void name_by_content(RawDocument& record, const Container& container) const;
+  std::string input_source(const Hash128& content_hash) const;
+  void name_given(RawDocument& record);
   Status feed_archive_file(const FileEntry& entry, Format format);
   Status feed_jsonl_file(const FileEntry& entry);
   Status feed_csv_file(const FileEntry& entry);
@@ -67,7 +78,8 @@ class Feeder {
   const DocumentContext& context_;
   OrderedOutcomes& results_;
   TaskScope& tasks_;
-  Reservation reading_;  // for a member, a line or a table that is being taken apart
+  RecordNames given_names_;  // of records that have none of their own
+  Reservation reading_;      // for a member, a line or a table that is being taken apart
 };
 
 }  // namespace headrace

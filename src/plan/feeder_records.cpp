@@ -33,6 +33,7 @@ Status Feeder::feed_records(const std::string& name, std::string bytes, Containe
   return read_jsonl(
       name, bytes, context_.options.columns,
       {[&](RawDocument&& raw) {
+         name_by_content(raw, container);
          raw.source = names.unique(std::move(raw.source));
          return feed_record(std::move(raw), Format::text, container);
        },
@@ -60,6 +61,7 @@ Status Feeder::feed_table(const std::string& name, std::string bytes, Container&
   RecordNames names;
   return read_csv_records(name, *text, context_.options.columns,
                           {[&](RawDocument&& raw) {
+                             name_by_content(raw, container);
                              raw.source = names.unique(std::move(raw.source));
                              return feed_record(std::move(raw), Format::text, container);
                            },

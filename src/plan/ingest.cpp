@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_set>
 
 #include "base/hash_set.h"
@@ -15,7 +16,9 @@
 #include "plan/document_task.h"
 #include "plan/known_in_writer.h"
 #include "plan/settings.h"
+#include "plan/source_names.h"
 #include "plan/space_filler.h"
+#include "sources/source_stamp.h"
 #include "sources/watcher.h"
 
 namespace headrace {
@@ -90,8 +93,12 @@ class Run {
   Status take(Outcome&& outcome);
   Status write_group();
   void note_met(const Outcome& outcome);
+  void note_unreadable(const std::string& source);
   Status remove_stale(const Outcome& outcome);
   Status prune();
+  bool is_input(std::string_view top) const;
+  std::vector<std::string> roots() const;
+  std::optional<bool> holds_relative_names(const std::string& folder, bool same) const;
   Status follow();
   void count_rows_without_vectors();
   Status forget(std::string_view source, bool counted);
@@ -119,6 +126,7 @@ class Run {
   bool follows_ = false;   // the first pass is over
   bool deferred_ = false;  // vectors that do not keep step wait until all documents are in
   std::unique_ptr<KnownInWriter> known_;
+  std::unique_ptr<SourceNames> names_;
   std::vector<index::DocumentWrite> group_;
   uint64_t group_bytes_ = 0;
   Clock::time_point group_start_;
@@ -126,7 +134,7 @@ class Run {
   HashSet met_;                             // what is in the container that is being delivered
   std::string met_in_;                      // that container
   std::unordered_set<std::string> partly_;  // containers of which not everything could be listed
-  HashSet unreadable_;                      // folders whose content is not known
+  HashSet unreadable_;                      // places whose content is not known
   HashSet absent_, was_absent_;             // sources that are not there, were not the last time
   HashSet failed_;                          // counted once, also when watched repeatedly
 };
@@ -208,9 +216,40 @@ Status Run::open() {
     }
   }
   if (model_ && !without_vectors_) HR_TRY(open_spaces());
+  if (!options_.stream.next_record) {
+    settings_.sources = note_sources(std::move(settings_.sources), options_.kb, roots(),
+                                     [this](const std::string& folder, bool same) {
+                                       return holds_relative_names(folder, same);
+                                     });
+  }
   if (!options_.dry_run) HR_TRY(writer_->set_settings(settings_.to_json()));
   known_ = std::make_unique<KnownInWriter>(*writer_);
+  names_ = std::make_unique<SourceNames>(settings_.sources, roots());
   return {};
+}
+
+std::vector<std::string> Run::roots() const {
+  std::vector<std::string> paths = options_.stream.paths;
+  std::erase(paths, "-");
+  return Walker(std::move(paths), options_.stream.walk).roots();
+}
+
+// Whether a folder has one of the files that have relative names, as far as a few of them tell.
+std::optional<bool> Run::holds_relative_names(const std::string& folder, bool same) const {
+  constexpr size_t kAskedMax = 256;
+  size_t asked = 0;
+  bool any = false;
+  const Status seen =
+      writer_->snapshot()->for_each_document([&](const index::DocumentState& state) -> Status {
+        if (!state.container.empty() || state.stamp.inode == 0 || state.source.starts_with('/'))
+          return {};
+        const auto found = stamp_at(folder + "/" + state.source);
+        any = found && (!same || (found->size_bytes == state.stamp.size_bytes &&
+                                  (found->inode == state.stamp.inode ||
+                                   found->modified_ns == state.stamp.modified_ns)));
+        return any || ++asked == kAskedMax ? fail(ErrorCode::cancelled, "enough") : Status{};
+      });
+  return any || asked > 0 ? std::optional(any) : std::nullopt;
 }
 
 Status Run::open_writer(FileSystem& files, const std::string& folder) {
@@ -361,6 +400,11 @@ void Run::note_met(const Outcome& outcome) {
     met_.insert(source);
 }
 
+void Run::note_unreadable(const std::string& source) {
+  const std::string place = names_->place(source);
+  if (!place.empty()) unreadable_.insert(place);
+}
+
 // What the container held before and does not hold now.
 Status Run::remove_stale(const Outcome& outcome) {
   HashSet now;
@@ -390,7 +434,7 @@ Status Run::take(Outcome&& outcome) {
     case OutcomeKind::listed:
       return options_.dry_run ? Status{} : forget(document.source, false);
     case OutcomeKind::absent:
-      unreadable_.insert(document.source);
+      note_unreadable(document.source);
       if (absent_.insert(document.source) && !was_absent_.contains(document.source) &&
           options_.on_error)
         options_.on_error(*document.error);
@@ -402,10 +446,14 @@ Status Run::take(Outcome&& outcome) {
           report_.failures.push_back(*document.error);
       }
       progress_.failed.fetch_add(outcome.count, std::memory_order_relaxed);
-      unreadable_.insert(document.source);
+      note_unreadable(document.source);
       if (options_.on_error) options_.on_error(*document.error);
       break;
     case OutcomeKind::document: {
+      if (outcome.is_empty) {
+        ++report_.empty;
+        break;
+      }
       const auto before = writer_->document(document.source);
       const bool was_good = before && (!before->error || before->row_count > 0);
       ++(was_good ? report_.updated : report_.added);
@@ -461,6 +509,12 @@ Status Run::write_group() {
   return options_.watch && filler_ ? filler_->catch_up_behind(*chunker_) : Status{};
 }
 
+// What came by standard input: nobody can say that it is not there any more.
+bool Run::is_input(std::string_view top) const {
+  const std::string& name = options_.stream.input_name;
+  return top == "-" || top.starts_with("-#") || (!name.empty() && top == name);
+}
+
 Status Run::prune() {
   const Walker walker(options_.stream.paths, options_.stream.walk);
   std::vector<std::pair<std::string, bool>> gone;
@@ -470,9 +524,16 @@ Status Run::prune() {
     // Records from memory have no place in a file system; a run over records replaces all such.
     const bool is_record =
         state.container.empty() && state.stamp.modified_ns == 0 && state.stamp.inode == 0;
-    if (options_.stream.next_record ? !is_record : !walker.covers(top)) return {};
-    for (size_t end = top.find('/'); end != std::string::npos; end = top.find('/', end + 1)) {
-      if (unreadable_.contains(std::string_view(top).substr(0, end))) return {};
+    if (options_.stream.next_record) {
+      if (!is_record) return {};
+    } else {
+      if ((is_record && !state.error) || is_input(top)) return {};
+      const std::string place = names_->place(top);
+      if (place.empty() || !walker.covers(place)) return {};
+      for (size_t end = place.find('/', 1); end != std::string::npos;
+           end = place.find('/', end + 1)) {
+        if (unreadable_.contains(std::string_view(place).substr(0, end))) return {};
+      }
     }
     gone.emplace_back(state.source, !state.is_container && (!state.error || state.row_count > 0));
     return {};
@@ -497,7 +558,7 @@ Status Run::stream_once() {
   const StreamOptions stream = stream_options();
   HR_TRY(run_document_stream(stream,
                              {documents_pool_ ? *documents_pool_ : *pool_, budget, workers_.get(),
-                              *chunker_, known_.get(), progress_, cancel_},
+                              *chunker_, known_.get(), progress_, cancel_, names_.get()},
                              [this](Outcome&& outcome) { return take(std::move(outcome)); }));
   HR_TRY(write_group());
   if (!options_.dry_run) HR_TRY(writer_->commit());
@@ -594,6 +655,7 @@ std::string IngestReport::to_json() const {
         {"unchanged", unchanged},
         {"removed", removed},
         {"failed", failed}}},
+      {"empty", empty},
       {"rows", rows},
       {"tokens", tokens},
       {"bytes_in", bytes_in},

@@ -55,6 +55,7 @@ struct IngestOptions {
 
 struct IngestReport {
   uint64_t added = 0, updated = 0, unchanged = 0, removed = 0, failed = 0;
+  uint64_t empty = 0;     // without any text: known, but nothing to be found
   uint64_t rows = 0;      // written in this run
   uint64_t tokens = 0;    // embedded in this run
   uint64_t bytes_in = 0;  // read in this run

@@ -318,6 +318,7 @@ Result<HitPage> Knowledge::run_search(const std::string& text, const SpaceChoice
     answer = join_answers(*current, choice, std::move(answer), rest, mode, wanted);
   }
   const std::string language = current->info().language;
+  HR_ASSIGN(const Settings known, Settings::from_json(std::string(current->settings())));
   HitPage page;
   page.facets = std::move(answer.facets);
   size_t first = std::min<size_t>(start.offset, answer.rows.size());
@@ -330,6 +331,7 @@ Result<HitPage> Knowledge::run_search(const std::string& text, const SpaceChoice
   for (size_t i = first; i < end; ++i) {
     const index::ScoredRow& at = answer.rows[i];
     Hit hit{current->row(at), at.score, {}};
+    complete_own_row(hit.row, known);
     hit.matches = index::highlight(text, hit.row.text, language);
     hit.passage = best_passage(hit.row.text, hit.matches);
     hit.row.page = page_at(hit.row, hit.passage);

@@ -1,5 +1,6 @@
 #include "plan/render.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace headrace {
@@ -8,12 +9,24 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// JSON has no number for what is infinite.
+Json number_json(double number) {
+  if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
+  return number;  // null where it is none
+}
+
 Json value_json(const Value& value) {
   return std::visit(
       [](const auto& held) -> Json {
         using Held = std::decay_t<decltype(held)>;
         if constexpr (std::is_same_v<Held, std::monostate>) {
           return nullptr;
+        } else if constexpr (std::is_same_v<Held, double>) {
+          return number_json(held);
+        } else if constexpr (std::is_same_v<Held, std::vector<double>>) {
+          Json items = Json::array();
+          for (const double item : held) items.push_back(number_json(item));
+          return items;
         } else {
           return held;
         }
@@ -62,17 +75,17 @@ Value value_of(const nlohmann::json& json) {
     case nlohmann::json::value_t::number_unsigned: {
       const auto number = json.get<uint64_t>();
       if (number <= static_cast<uint64_t>(INT64_MAX)) return static_cast<int64_t>(number);
-      return static_cast<double>(number);
+      return std::to_string(number);
     }
     case nlohmann::json::value_t::number_float:
       return json.get<double>();
     case nlohmann::json::value_t::string:
       return json.get<std::string>();
     case nlohmann::json::value_t::array: {
-      std::vector<std::string> items;
+      std::vector<Value> items;
       for (const auto& item : json)
-        items.push_back(item.is_string() ? item.get<std::string>() : item.dump());
-      return items;
+        items.push_back(item.is_structured() ? Value(item.dump()) : value_of(item));
+      return list_value(items);
     }
     case nlohmann::json::value_t::object:
       return json.dump();

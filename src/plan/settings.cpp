@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/hash.h"
+#include "base/utf8.h"
 
 namespace headrace {
 
@@ -55,17 +57,23 @@ std::string Settings::to_json() const {
   nlohmann::json further = nlohmann::json::array();
   for (const ModelSpace& space : further_spaces)
     further.push_back({{"name", space.name}, {"model", space.model}});
-  return nlohmann::json{{"version", 1},
-                        {"model", model},
-                        {"precision", precision},
-                        {"dimensions", dimensions},
-                        {"main_space", main_space},
-                        {"further_spaces", further},
-                        {"chunk_tokens", chunk_tokens},
-                        {"overlap", overlap},
-                        {"language", language},
-                        {"own_vectors", own_vectors},
-                        {"integer_ids", integer_ids}}
+  nlohmann::json links = nlohmann::json::array();
+  for (const SourceRoot::Link& link : sources.links)
+    links.push_back({{"name", link.name}, {"place", link.place}});
+  return nlohmann::json{
+      {"version", 1},
+      {"model", model},
+      {"precision", precision},
+      {"dimensions", dimensions},
+      {"main_space", main_space},
+      {"further_spaces", further},
+      {"chunk_tokens", chunk_tokens},
+      {"overlap", overlap},
+      {"language", language},
+      {"own_vectors", own_vectors},
+      {"integer_ids", integer_ids},
+      {"sources",
+       {{"folder", sources.folder}, {"knowledge_base", sources.knowledge_base}, {"links", links}}}}
       .dump();
 }
 
@@ -92,7 +100,33 @@ Result<Settings> Settings::from_json(const std::string& json) {
   settings.language = parsed.value("language", settings.language);
   settings.own_vectors = parsed.value("own_vectors", settings.own_vectors);
   settings.integer_ids = parsed.value("integer_ids", settings.integer_ids);
+  if (const auto sources = parsed.find("sources");
+      sources != parsed.end() && sources->is_object()) {
+    settings.sources.folder = sources->value("folder", "");
+    settings.sources.knowledge_base = sources->value("knowledge_base", "");
+    if (const auto links = sources->find("links"); links != sources->end()) {
+      for (const auto& link : *links) {
+        if (link.is_object())
+          settings.sources.links.push_back({link.value("name", ""), link.value("place", "")});
+      }
+    }
+  }
   return settings;
+}
+
+void complete_own_row(Row& row, const Settings& settings) {
+  if (!settings.own_vectors) return;
+  if (!row.metadata.contains("id")) {
+    int64_t whole = 0;
+    const char* const end = row.source.data() + row.source.size();
+    const auto read = std::from_chars(row.source.data(), end, whole);
+    const bool is_whole = settings.integer_ids && read.ec == std::errc() && read.ptr == end;
+    row.metadata["id"] = is_whole ? Value(whole) : Value(row.source);
+  }
+  if (row.span_end == 0 && !row.text.empty()) {
+    row.span_end = count_code_points(row.text);
+    row.line = 1;
+  }
 }
 
 std::string Settings::row_fingerprint(const std::string& tokenizer) const {

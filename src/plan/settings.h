@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "batch/document.h"
 #include "transform/tokenizer.h"
 
 namespace headrace {
@@ -17,6 +18,19 @@ namespace headrace {
 struct ModelSpace {
   std::string name;
   std::string model;  // as given to --model
+};
+
+// What the names of files are relative to, so that a file has one name whatever way it is named.
+struct SourceRoot {
+  struct Link {
+    std::string name;   // as sources begin
+    std::string place;  // where that lies, other than its name says
+    bool operator==(const Link&) const = default;
+  };
+  std::string folder;          // of relative names; empty: not known
+  std::string knowledge_base;  // where that lay when `folder` was noted
+  std::vector<Link> links;
+  bool operator==(const SourceRoot&) const = default;
 };
 
 struct Settings {
@@ -30,6 +44,7 @@ struct Settings {
   std::string language = "en";
   bool own_vectors = false;  // made by hr.open(path, model=None, dimension=…)
   bool integer_ids = true;   // every id so far was an integer (own vectors)
+  SourceRoot sources;
 
   // The spaces that are kept filled, the main one first.
   std::vector<ModelSpace> model_spaces() const;
@@ -42,6 +57,10 @@ struct Settings {
   // Changes whenever the same bytes would give other rows: stored with each document.
   std::string row_fingerprint(const std::string& tokenizer) const;
 };
+
+// A row that was added as an id and a vector is kept without what follows from these: its id, and
+// where its text stands. Puts them in, as hits and exports show them.
+void complete_own_row(Row& row, const Settings& settings);
 
 // The same for tokenizers that cut texts alike, whatever model they come with: a model can be
 // replaced by another of the same tokenizer without cutting everything again.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <vector>
@@ -62,6 +63,11 @@ char find_delimiter(std::string_view bytes) {
   return best;
 }
 
+bool is_whole(std::string_view cell) {
+  return cell.find_first_not_of("0123456789", cell[0] == '-' ? 1 : 0) == std::string_view::npos;
+}
+
+// What no number can hold as it is stays text: identifiers of many digits, "nan", "inf".
 Value typed(const std::string& cell) {
   if (cell.empty()) return std::monostate{};
   const char* begin = cell.data();
@@ -74,7 +80,7 @@ Value typed(const std::string& cell) {
     return whole;
   double real = 0;
   if (const auto r = std::from_chars(begin, end, real);
-      plain && r.ec == std::errc{} && r.ptr == end)
+      plain && r.ec == std::errc{} && r.ptr == end && std::isfinite(real) && !is_whole(cell))
     return real;
   if (cell == "true") return true;
   if (cell == "false") return false;
@@ -114,7 +120,8 @@ Status read_csv_records(const std::string& file, std::string_view bytes,
                                     : fmt::format("{} has no column \"{}\"", file, columns.text),
                fmt::format("name the column with --text-column; there are: {}", names))});
   }
-  const auto id = column(*header, columns.id, {"id", "_id"});
+  auto id = column(*header, columns.id, {"id"});
+  if (!id && columns.id.empty()) id = column(*header, "_id", {});
   const auto title = column(*header, columns.title, {"title"});
   while (position < bytes.size()) {
     const size_t begin = position;
@@ -133,9 +140,9 @@ Status read_csv_records(const std::string& file, std::string_view bytes,
     }
     RawDocument record;
     record.is_text = true;
-    std::string name = std::to_string(first_line);
-    if (id && !(*cells)[*id].empty()) name = to_valid_utf8((*cells)[*id]);
-    record.metadata["id"] = name;
+    std::string name = numbered_id(first_line);
+    record.is_numbered = !id || (*cells)[*id].empty();
+    if (!record.is_numbered) name = to_valid_utf8((*cells)[*id]);
     for (size_t i = 0; i < header->size(); ++i) {
       std::string cell = to_valid_utf8((*cells)[i]);
       if (i == *text) {
@@ -143,9 +150,11 @@ Status read_csv_records(const std::string& file, std::string_view bytes,
       } else if (title && i == *title) {
         record.title = std::move(cell);
       } else if (!id || i != *id) {
-        record.metadata[to_valid_utf8((*header)[i])] = typed(cell);
+        const std::string named = to_valid_utf8((*header)[i]);
+        record.metadata[named == "id" ? "_id" : named] = typed(cell);
       }
     }
+    record.metadata["id"] = name;
     record.source = fmt::format("{}#{}", file, name);
     record.stamp.size_bytes = position - begin;
     record.content_hash = hash128(bytes.substr(begin, position - begin));

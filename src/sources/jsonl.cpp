@@ -2,6 +2,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "sources/lenient_json.h"
 #include "sources/records.h"
@@ -30,14 +31,13 @@ std::string scalar_text(const element& value) {
   }
 }
 
+// What has no type of its own, also whole numbers beyond 64 bits, is its text.
 Value scalar_value(const element& value) {
   switch (value.type()) {
     case element_type::BOOL:
       return value.get_bool().value();
     case element_type::INT64:
       return value.get_int64().value();
-    case element_type::UINT64:
-      return static_cast<double>(value.get_uint64().value());
     case element_type::DOUBLE:
       return value.get_double().value();
     case element_type::NULL_VALUE:
@@ -55,10 +55,10 @@ void add_metadata(const std::string& name, const element& value, Metadata& metad
       add_metadata(name + "." + std::string(field.key), field.value, metadata, depth + 1);
     }
   } else if (value.type() == element_type::ARRAY) {
-    std::vector<std::string> items;
+    std::vector<Value> items;
     const simdjson::dom::array array = value.get_array().value();
-    for (const element item : array) items.push_back(scalar_text(item));
-    metadata[name] = std::move(items);
+    for (const element item : array) items.push_back(scalar_value(item));
+    metadata[name] = list_value(items);
   } else {
     metadata[name] = scalar_value(value);
   }
@@ -68,6 +68,28 @@ bool is_one_of(std::string_view name, const std::string& chosen,
                std::initializer_list<std::string_view> usual) {
   if (!chosen.empty()) return name == chosen;
   return std::find(usual.begin(), usual.end(), name) != usual.end();
+}
+
+struct IdField {
+  std::string_view name;
+  element value;
+};
+
+// "id" before "_id", in whatever order they stand; null and "" are none.
+std::optional<IdField> find_id(const simdjson::dom::object& object, const RecordColumns& columns) {
+  for (const std::string_view usual : {"id", "_id"}) {
+    const std::string_view name = columns.id.empty() ? usual : columns.id;
+    element value;
+    if (!object.at_key(name).get(value) && !scalar_text(value).empty()) return IdField{name, value};
+  }
+  return std::nullopt;
+}
+
+// What to call a field "id" that is not the record's id.
+std::string free_name(const simdjson::dom::object& object) {
+  std::string name = "_id";
+  for (element ignored; !object.at_key(name).get(ignored);) name.insert(0, "_");
+  return name;
 }
 
 Error bad_line(const std::string& file, uint64_t line, std::string_view why) {
@@ -96,20 +118,21 @@ Result<RawDocument> parse_json_record(const std::string& file, uint64_t line, st
   RawDocument record;
   record.is_text = true;
   bool has_text = false;
-  std::string id;
+  const std::optional<IdField> id = find_id(object, columns);
+  bool seen_id = false;
   for (const auto field : object) {
     const std::string_view name = field.key;
     if (!has_text && is_one_of(name, columns.text, {"text", "contents", "content", "body"}) &&
         field.value.is_string()) {
       record.bytes = std::string(std::string_view(field.value.get_string().value()));
       has_text = true;
-    } else if (id.empty() && is_one_of(name, columns.id, {"id", "_id"})) {
-      id = scalar_text(field.value);
-      record.metadata["id"] = scalar_value(field.value);
+    } else if (id && !seen_id && name == id->name) {
+      seen_id = true;
     } else if (is_one_of(name, columns.title, {"title"}) && field.value.is_string()) {
       record.title = std::string(std::string_view(field.value.get_string().value()));
     } else {
-      add_metadata(std::string(name), field.value, record.metadata, 0);
+      add_metadata(name == "id" ? free_name(object) : std::string(name), field.value,
+                   record.metadata, 0);
     }
   }
   if (!has_text) {
@@ -118,11 +141,10 @@ Result<RawDocument> parse_json_record(const std::string& file, uint64_t line, st
                                         ? std::string("no \"text\" (or \"contents\") string")
                                         : fmt::format("no \"{}\" string", columns.text)));
   }
-  if (id.empty()) {
-    id = std::to_string(line);
-    record.metadata["id"] = id;
-  }
-  record.source = fmt::format("{}#{}", file, id);
+  record.is_numbered = !id;
+  const std::string name = id ? scalar_text(id->value) : numbered_id(line);
+  record.metadata["id"] = id ? scalar_value(id->value) : Value(name);
+  record.source = fmt::format("{}#{}", file, name);
   record.stamp.size_bytes = json.size();
   record.content_hash = hash128(json);
   return record;

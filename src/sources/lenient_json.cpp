@@ -21,6 +21,10 @@ std::optional<uint32_t> escaped_unit(std::string_view json, size_t at) {
   return unit;
 }
 
+std::string quoted(std::string_view number) {
+  return '"' + std::string(number) + '"';
+}
+
 bool is_high(uint32_t unit) {
   return unit >= 0xD800 && unit < 0xDC00;
 }
@@ -81,8 +85,9 @@ class Mender {
   }
 
   void copy_number() {
-    for (const std::string_view word : {"NaN", "Infinity", "-Infinity"}) {
-      if (json_.substr(at_).starts_with(word)) return replace(word.size(), "null");
+    if (json_.substr(at_).starts_with("NaN")) return replace(3, "null");
+    for (const std::string_view word : {"Infinity", "-Infinity"}) {
+      if (json_.substr(at_).starts_with(word)) return replace(word.size(), quoted(word));
     }
     const size_t end = std::min(json_.find_first_not_of("+-0123456789.eE", at_), json_.size());
     if (end == at_) return copy(1);
@@ -94,12 +99,12 @@ class Mender {
       const bool beyond =
           std::from_chars(number.data(), last, whole).ec == std::errc::result_out_of_range &&
           std::from_chars(number.data(), last, large).ec != std::errc{};
-      if (beyond) return replace(number.size(), '"' + std::string(number) + '"');
+      if (beyond) return replace(number.size(), quoted(number));
     } else {
       double real = 0;
       const auto read = std::from_chars(number.data(), last, real);
       if (read.ec == std::errc::result_out_of_range && read.ptr == last)
-        return replace(number.size(), "null");
+        return replace(number.size(), quoted(number));
     }
     copy(number.size());
   }

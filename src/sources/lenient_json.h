@@ -10,9 +10,9 @@
 
 namespace headrace {
 
-// NaN, Infinity and numbers too large for a double become null, lone surrogate escapes U+FFFD,
-// whole numbers of more than 64 bits strings of their digits. Nothing when there is nothing to
-// change.
+// NaN becomes null, lone surrogate escapes U+FFFD; what no number can hold becomes its text:
+// Infinity, numbers too large for a double, whole numbers of more than 64 bits. Nothing when there
+// is nothing to change.
 std::optional<std::string> lenient_json(std::string_view json);
 
 }  // namespace headrace

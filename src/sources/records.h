@@ -6,6 +6,7 @@
 // returned; bad records go to on_problem.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -18,9 +19,14 @@ namespace headrace {
 // Which columns of a CSV file (or fields of JSONL) hold what. Empty: the usual names.
 struct RecordColumns {
   std::string text;   // "text", "contents", "content", "body"
-  std::string id;     // "id", "_id"; else the line number
+  std::string id;     // "id", else "_id"; else numbered_id()
   std::string title;  // "title"
 };
+
+// The id of a record that has none: no record's own id is likely to be that of another line.
+inline std::string numbered_id(uint64_t line) {
+  return "line-" + std::to_string(line);
+}
 
 struct RecordHandlers {
   std::function<Status(RawDocument&&)> on_record;
@@ -28,7 +34,8 @@ struct RecordHandlers {
 };
 
 // One JSON object a line. Every field that is not text, id or title becomes metadata: objects as
-// "outer.inner", arrays as lists of strings; the id itself is metadata "id" in its own type.
+// "outer.inner", arrays as lists of their items' type (list_value); the id itself is metadata "id"
+// in its own type, and a field "id" that is not the id is "_id".
 Status read_jsonl(const std::string& file, std::string_view bytes, const RecordColumns& columns,
                   const RecordHandlers& handlers);
 // RFC 4180 with a header line; the delimiter (, ; tab |) is found from it.

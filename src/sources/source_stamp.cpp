@@ -16,4 +16,10 @@ SourceStamp stamp_of(const struct stat& info) {
           std::max(nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)), info.st_ino};
 }
 
+std::optional<SourceStamp> stamp_at(const std::string& path) {
+  struct stat info{};
+  if (stat(path.c_str(), &info) != 0) return std::nullopt;
+  return stamp_of(info);
+}
+
 }  // namespace headrace

@@ -85,6 +85,11 @@ bool holds_manifest(const std::string& folder, const std::vector<std::string>& n
   return false;
 }
 
+// What lies below the root of a glob, as the glob itself names it.
+std::string as_named(const std::string& glob, const std::string& root, const std::string& below) {
+  return root == "." && !glob.starts_with("./") ? below : join(root, below);
+}
+
 std::unexpected<Error> missing(const std::string& argument, int reason) {
   if (const size_t colon = argument.find("://"); colon != std::string::npos) {
     return fail(
@@ -106,9 +111,7 @@ class Given {
   explicit Given(bool is_asked) : is_asked_(is_asked) {}
   void begin(const std::string& root) {
     root_bytes_ = root.size();
-    std::error_code ignored;
-    real_root_ = is_asked_ ? std::filesystem::weakly_canonical(root, ignored).string() : "";
-    if (real_root_.empty()) real_root_ = root;
+    real_root_ = is_asked_ ? real_place(root) : root;
   }
   bool is_first(std::string_view path) {
     if (!is_asked_) return true;
@@ -128,6 +131,15 @@ std::string without_trailing_slashes(std::string path) {
 }
 
 }  // namespace
+
+std::string real_place(const std::string& path) {
+  std::error_code wrong;
+  std::filesystem::path place = std::filesystem::absolute(path, wrong);
+  if (wrong) return displayable_path(path);
+  std::filesystem::path real = std::filesystem::weakly_canonical(place, wrong);
+  if (wrong) real = place.lexically_normal();
+  return without_trailing_slashes(displayable_path(real.native()));
+}
 
 std::string displayable_path(std::string_view path) {
   std::string shown;
@@ -314,12 +326,12 @@ Status Walker::walk(const OnFile& on_file, const OnProblem& on_problem, const On
     HR_TRY(walk_folder(
         root,
         [&](const FileEntry& entry) -> Status {
-          std::string_view path = entry.path;
-          if (path.starts_with("./") && !argument.starts_with("./")) path.remove_prefix(2);
+          const std::string path = as_named(
+              argument, root, entry.path.substr(root.size() + (root.ends_with('/') ? 0 : 1)));
           if (!glob_match(argument, path)) return {};
           any = true;
           if (!given.is_first(entry.path)) return {};
-          return on_file({std::string(path), displayable_path(path), entry.stamp});
+          return on_file({path, displayable_path(path), entry.stamp});
         },
         on_problem, on_folder));
     if (!any && !on_absent) {
@@ -342,15 +354,23 @@ Status Walker::walk_path(const std::string& path, const OnFile& on_file,
   return {};
 }
 
-bool Walker::covers(std::string_view source) const {
-  return std::any_of(arguments_.begin(), arguments_.end(), [&](const std::string& argument) {
-    const std::string shown = displayable_path(argument);
-    if (has_glob(shown) && glob_match(shown, source)) return true;
-    if (source == shown) return true;
-    const std::string below = shown == "/" ? shown : shown + "/";
-    if (source.starts_with(below)) return selects(source.substr(below.size()));
-    return shown == "." && selects(source);
-  });
+bool Walker::covers(std::string_view place) const {
+  if (places_.empty()) {
+    for (const std::string& root : roots()) places_.push_back({root, real_place(root)});
+  }
+  for (size_t i = 0; i < arguments_.size(); ++i) {
+    const auto& [named, root] = places_[i];
+    const bool is_glob = named != arguments_[i];
+    if (!is_glob && place == root) return true;
+    const size_t begin = root.ends_with('/') ? root.size() : root.size() + 1;
+    if (place.size() <= begin || !place.starts_with(root) || place[begin - 1] != '/') continue;
+    const std::string below(place.substr(begin));
+    if (!is_glob
+            ? selects(below)
+            : glob_match(displayable_path(arguments_[i]), as_named(arguments_[i], named, below)))
+      return true;
+  }
+  return false;
 }
 
 // Whether --include and --exclude select a file below a folder that was named.

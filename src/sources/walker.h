@@ -14,6 +14,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -42,6 +43,9 @@ bool is_knowledge_base(const std::string& folder);
 // A path as valid UTF-8: bad bytes as \xNN.
 std::string displayable_path(std::string_view path);
 
+// Where a path lies: absolute, links resolved as far as it is there, as it is shown.
+std::string real_place(const std::string& path);
+
 class Walker {
  public:
   Walker(std::vector<std::string> arguments, WalkOptions options);
@@ -59,9 +63,9 @@ class Walker {
   // Error: a named path is not there, is no path, or is the target itself.
   Status check() const;
 
-  // Whether a source that is in a knowledge base would have come from these arguments: what
-  // --prune may remove. What --include and --exclude leave out is left alone.
-  bool covers(std::string_view source) const;
+  // Whether what lies (or lay) at `place`, as real_place() gives it, would have come from these
+  // arguments: what --prune may remove. What --include and --exclude leave out is left alone.
+  bool covers(std::string_view place) const;
   // The folders to watch and the files named themselves.
   std::vector<std::string> roots() const;
 
@@ -76,6 +80,7 @@ class Walker {
 
   std::vector<std::string> arguments_;
   WalkOptions options_;
+  mutable std::vector<std::pair<std::string, std::string>> places_;  // roots and where they lie
 };
 
 }  // namespace headrace

@@ -104,23 +104,30 @@ TEST_F(WalkerTest, APathThatIsNotThereFailsTheWalk) {
 }
 
 TEST_F(WalkerTest, CoversWhatItWouldHaveGiven) {
+  const std::string here = real_place(".") + "/";
   const Walker walker({"docs", "notes/*.md"}, {});
-  EXPECT_TRUE(walker.covers("docs/a/b.txt"));
-  EXPECT_FALSE(walker.covers("docs2/a.txt"));
-  EXPECT_TRUE(walker.covers("notes/x.md"));
-  EXPECT_FALSE(walker.covers("notes/x.txt"));
+  EXPECT_TRUE(walker.covers(here + "docs/a/b.txt"));
+  EXPECT_FALSE(walker.covers(here + "docs2/a.txt"));
+  EXPECT_TRUE(walker.covers(here + "notes/x.md"));
+  EXPECT_FALSE(walker.covers(here + "notes/x.txt"));
+  // The same path of another folder is another place, and every way to name a place is one.
+  EXPECT_FALSE(walker.covers("/elsewhere/docs/a.txt"));
+  EXPECT_FALSE(walker.covers("docs/a.txt"));
+  EXPECT_TRUE(Walker({here + "docs/../docs/", "*.txt"}, {}).covers(here + "docs/a.txt"));
+  EXPECT_TRUE(Walker({"*.txt"}, {}).covers(here + "a.txt"));
 }
 
 TEST_F(WalkerTest, WhatIncludeAndExcludeLeaveOutIsNotCovered) {
   WalkOptions options;
   options.include = {"*.md"};
   options.exclude = {"drafts/"};
+  const std::string here = real_place(".") + "/";
   const Walker walker({"docs", "."}, options);
-  EXPECT_TRUE(walker.covers("docs/a/b.md"));
-  EXPECT_FALSE(walker.covers("docs/a/b.txt"));
-  EXPECT_FALSE(walker.covers("docs/a/drafts/b.md"));
-  EXPECT_TRUE(walker.covers("x.md"));
-  EXPECT_FALSE(walker.covers("x.txt"));
+  EXPECT_TRUE(walker.covers(here + "docs/a/b.md"));
+  EXPECT_FALSE(walker.covers(here + "docs/a/b.txt"));
+  EXPECT_FALSE(walker.covers(here + "docs/a/drafts/b.md"));
+  EXPECT_TRUE(walker.covers(here + "x.md"));
+  EXPECT_FALSE(walker.covers(here + "x.txt"));
 }
 
 TEST_F(WalkerTest, WhatSeveralArgumentsNameIsGivenOnce) {
