@@ -24,16 +24,11 @@ _ID_NAMES = ("id", "_id")
 
 
 class Report(NamedTuple):
-<<<<<<< ours
-    """What a run did. `documents` counts added, updated, unchanged, removed and failed; `tokens`
-    those embedded in this run; `embedding` reused texts and, of a remote endpoint, requests, retries
-    and cost; `without_vectors` rows that a run without the model left to be found by words only;
-    `failures` the first documents that failed: {"source", "stage", "code", "message"}."""
-=======
     """What a run did. `documents` counts added, updated, unchanged, removed and failed; `empty`
-    documents without any text, of which nothing can be found;
-    `embedding` reused texts and, of a remote endpoint, requests, retries and cost."""
->>>>>>> theirs
+    documents without any text, of which nothing can be found; `tokens` those embedded in this run;
+    `embedding` reused texts and, of a remote endpoint, requests, retries and cost; `without_vectors`
+    rows that a run without the model left to be found by words only; `failures` the first documents
+    that failed: {"source", "stage", "code", "message"}."""
 
     documents: dict[str, int]
     rows: int
@@ -48,14 +43,10 @@ class Report(NamedTuple):
     empty: int = 0
 
     def __repr__(self) -> str:
-<<<<<<< ours
-        counts = ", ".join(f"{count:,} {name}" for name, count in self.documents.items() if count)
-        reused = self.embedding.get("reused", 0)
-        known = f" and {reused:,} known vector{'' if reused == 1 else 's'}" if reused else ""
-=======
         counted = self.documents | {"empty": self.empty}
         counts = ", ".join(f"{count:,} {name}" for name, count in counted.items() if count)
->>>>>>> theirs
+        reused = self.embedding.get("reused", 0)
+        known = f" and {reused:,} known vector{'' if reused == 1 else 's'}" if reused else ""
         return (
             f"Report({counts or 'nothing'}; {self.rows:,} rows, {self.tokens:,} tokens"
             f"{known} in "
