@@ -2,7 +2,9 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
+#include <algorithm>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -42,10 +44,17 @@ struct PyStructure {
   std::shared_ptr<const DocumentStructure> structure;
 };
 
+// Paragraphs alone are what the text itself is read as.
+bool is_plain(const DocumentStructure& structure) {
+  return structure.links.empty() && std::ranges::all_of(structure.blocks, [](const Block& block) {
+           return block.kind == BlockKind::paragraph && block.page == 0;
+         });
+}
+
 // Another structure makes other rows of the same text.
 Hash128 hash_of(const RawDocument& record) {
   std::string parts = record.title + '\0' + record.bytes + '\0' + metadata_json(record.metadata);
-  if (record.structure) {
+  if (record.structure && !is_plain(*record.structure)) {
     for (const Block& block : record.structure->blocks) {
       for (const uint32_t number : {block.begin, block.end, static_cast<uint32_t>(block.kind),
                                     uint32_t{block.level}, static_cast<uint32_t>(block.page)})
