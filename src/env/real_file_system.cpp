@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 #include "env/file_system.h"
@@ -16,6 +18,9 @@
 namespace headrace {
 
 namespace {
+
+// How often a lock that a dead process left is tried again, every 5 ms.
+constexpr int kDeadHolderWaits = 400;
 
 class Descriptor {
  public:
@@ -269,10 +274,18 @@ class RealFileSystem : public FileSystem {
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
     Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
     if (file.get() < 0) return os_fail(errno, fmt::format("open {}", path));
-    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    for (int waits = 0; ::flock(file.get(), LOCK_EX | LOCK_NB) != 0; ++waits) {
       if (errno != EWOULDBLOCK) return os_fail(errno, fmt::format("lock {}", path));
       char holder[32] = {};
       const ssize_t got = ::pread(file.get(), holder, sizeof(holder) - 1, 0);
+      // A process that it was starting as it died holds what it held until that has begun.
+      const auto pid = static_cast<pid_t>(std::atol(holder));
+      const bool is_dead = pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH;
+      if (is_dead && waits < kDeadHolderWaits) {
+        constexpr timespec kPause{0, 5'000'000};
+        ::nanosleep(&kPause, nullptr);
+        continue;
+      }
       if (std::to_string(::getpid()) == holder) {
         return fail(ErrorCode::busy, fmt::format("{} is held by this process ({})", path, holder),
                     "it was opened for writing before and is still open: close that, or write "
