@@ -148,26 +148,35 @@ def test_records_without_an_id_take_no_id_of_others(headrace, tmp_path):
     assert texts(headrace) == {"r.jsonl#line-1": "without", "r.jsonl#1": "with"}
 
 
-def test_what_is_empty_is_no_failure_and_nothing_of_it_stays(headrace, tmp_path):
+def test_what_has_no_text_is_no_failure_and_nothing_of_it_stays(headrace, tmp_path):
     docs = tmp_path / "docs"
     docs.mkdir()
-    (docs / "__init__.py").write_text("")
     (docs / "spaces.txt").write_text(" \n\t\n")
     (docs / "r.jsonl").write_text('{"id": "e", "text": ""}\n{"id": "t", "text": "", "title": "A title"}\n')
     (docs / "a.txt").write_text(GOOD)
     with tarfile.open(docs / "t.tar", "w") as tar:
-        tar.addfile(tarfile.TarInfo("nothing.txt"), io.BytesIO())
+        blank = tarfile.TarInfo("blank.txt")
+        blank.size = 1
+        tar.addfile(blank, io.BytesIO(b"\n"))
     report = headrace.index("docs", "--strict")
     assert report["documents"] == {"added": 2, "updated": 0, "unchanged": 0, "removed": 0, "failed": 0}
-    assert report["empty"] == 4
+    assert report["empty"] == 3
     assert headrace.json("errors", "kb")["errors"] == []
-    assert headrace.index("docs")["documents"]["unchanged"] == 6
-    for emptied in ("", "  \n"):
-        (docs / "a.txt").write_text(GOOD)
-        os.utime(docs / "a.txt", (1, 1))
-        headrace.index("docs")
-        assert headrace.search("perfectly good")
-        (docs / "a.txt").write_text(emptied)
-        assert headrace.index("docs")["empty"] == 1
-        assert headrace.search("perfectly good") == []
+    assert headrace.index("docs")["documents"]["unchanged"] == 5
+    (docs / "a.txt").write_text("  \n")
+    assert headrace.index("docs")["empty"] == 1
+    assert headrace.search("perfectly good") == []
+
+
+def test_a_file_without_a_byte_fails_and_what_it_said_stays(headrace, tmp_path):
+    """A program that is writing it may have got no further."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.txt").write_text(GOOD)
+    headrace.index("docs")
+    (docs / "a.txt").write_text("")
+    assert headrace.index("docs")["documents"]["failed"] == 1
+    [error] = headrace.json("errors", "kb")["errors"]
+    assert error["source"] == "docs/a.txt" and "empty" in error["message"]
+    assert headrace.search("perfectly good")
     assert headrace.json("verify", "kb")["ok"]

@@ -53,6 +53,8 @@ std::string_view describe_binary(std::string_view bytes) {
 
 Error unreadable(const RawDocument& raw, Format format) {
   switch (format) {
+    case Format::empty:
+      return {ErrorCode::damaged, "the file is empty", "fill it or remove it"};
     case Format::image:
     case Format::audio:
     case Format::video:
@@ -180,7 +182,6 @@ class DecodeJob {
       : workers_(workers), options_(options), cancel_(cancel) {}
 
   Result<Decoded> run(RawDocument& raw, Format format) {
-    if (format == Format::empty) return std::move(decoded_);  // a document without text
     if (const auto op = worker_op(format)) {
       HR_TRY(run_worker(*op, raw.bytes, format));
       let_title_stand(decoded_.document);
