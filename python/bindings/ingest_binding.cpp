@@ -2,9 +2,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
-#include <algorithm>
 
-#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -44,28 +42,6 @@ struct PyStructure {
   std::shared_ptr<const DocumentStructure> structure;
 };
 
-// Paragraphs alone are what the text itself is read as.
-bool is_plain(const DocumentStructure& structure) {
-  return structure.links.empty() && std::ranges::all_of(structure.blocks, [](const Block& block) {
-           return block.kind == BlockKind::paragraph && block.page == 0;
-         });
-}
-
-// Another structure makes other rows of the same text.
-Hash128 hash_of(const RawDocument& record) {
-  std::string parts = record.title + '\0' + record.bytes + '\0' + metadata_json(record.metadata);
-  if (record.structure && !is_plain(*record.structure)) {
-    for (const Block& block : record.structure->blocks) {
-      for (const uint32_t number : {block.begin, block.end, static_cast<uint32_t>(block.kind),
-                                    uint32_t{block.level}, static_cast<uint32_t>(block.page)})
-        parts += std::to_string(number) + ' ';
-    }
-    for (const Link& link : record.structure->links)
-      parts += std::to_string(link.at) + ' ' + link.target + '\0';
-  }
-  return hash128(parts);
-}
-
 GivenRecord given_record(const nb::object& entry) {
   RawDocument record;
   record.is_text = true;
@@ -85,7 +61,7 @@ GivenRecord given_record(const nb::object& entry) {
     const nb::object structure = entry["structure"];
     if (!structure.is_none()) record.structure = nb::cast<const PyStructure&>(structure).structure;
   }
-  record.content_hash = hash_of(record);
+  record.content_hash = record_hash(record);
   return record;
 }
 

@@ -1,10 +1,41 @@
 #include "plan/document_stream.h"
 
+#include <algorithm>
+#include <string>
+
+#include "base/hash.h"
 #include "plan/failure_limit.h"
 #include "plan/feeder.h"
 #include "plan/ordered_outcomes.h"
+#include "plan/render.h"
 
 namespace headrace {
+
+namespace {
+
+// Paragraphs alone are what the text itself is read as.
+bool is_plain(const DocumentStructure& structure) {
+  return structure.links.empty() && std::ranges::all_of(structure.blocks, [](const Block& block) {
+           return block.kind == BlockKind::paragraph && block.page == 0;
+         });
+}
+
+}  // namespace
+
+// Another structure makes other rows of the same text.
+Hash128 record_hash(const RawDocument& record) {
+  std::string parts = record.title + '\0' + record.bytes + '\0' + metadata_json(record.metadata);
+  if (record.structure && !is_plain(*record.structure)) {
+    for (const Block& block : record.structure->blocks) {
+      for (const uint32_t number : {block.begin, block.end, static_cast<uint32_t>(block.kind),
+                                    uint32_t{block.level}, static_cast<uint32_t>(block.page)})
+        parts += std::to_string(number) + ' ';
+    }
+    for (const Link& link : record.structure->links)
+      parts += std::to_string(link.at) + ' ' + link.target + '\0';
+  }
+  return hash128(parts);
+}
 
 uint64_t rows_bytes(const std::vector<Row>& rows) {
   uint64_t bytes = 0;

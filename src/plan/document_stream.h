@@ -50,6 +50,8 @@ struct GivenFailure {
   uint64_t count = 1;  // documents that it stands for
 };
 using GivenRecord = std::expected<RawDocument, GivenFailure>;
+// Of everything that makes a given record's rows: its content hash.
+Hash128 record_hash(const RawDocument& record);
 
 struct StreamOptions {
   std::vector<std::string> paths;  // "-" is standard input

@@ -10,7 +10,6 @@
 
 #include "base/unicode.h"
 #include "decode/text_formats.h"
-#include "plan/render.h"
 #include "runtime/unique_fd.h"
 #include "sources/archive.h"
 #include "sources/file_reader.h"
@@ -256,12 +255,11 @@ void Feeder::name_given(RawDocument& record) {
   const auto* const known = context_.parts.known;
   if (known != nullptr && is_unchanged(context_, record.source, record.content_hash)) return;
   record.metadata.erase("id");
-  const auto hash = [&] {
-    return hash128(record.title + '\0' + record.bytes + '\0' + metadata_json(record.metadata));
-  };
-  record.source = given_names_.unique("record-" + short_hash(hash()));
+  auto structure = std::exchange(record.structure, nullptr);  // is no part of a name
+  record.source = given_names_.unique("record-" + short_hash(record_hash(record)));
+  record.structure = std::move(structure);
   record.metadata["id"] = record.source;
-  record.content_hash = hash();
+  record.content_hash = record_hash(record);
 }
 
 // What stands in it and was begun may have said so already.
