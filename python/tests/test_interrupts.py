@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 
+import headrace as hr
 import pytest
 
-MODEL = os.environ.get("HEADRACE_TEST_MODEL", "")
+MODEL = next((m["directory"] for m in hr.models() if "minilm" in m["directory"].lower()), "")
 
 # What each child has, and what is interrupted then: work for minutes.
 TEXTS = 'texts = [f"{n} " + " ".join(f"word{n * k % 9973}" for k in range(1, 200)) for n in range(20_000)]'
