@@ -62,6 +62,28 @@ MergeNumbers plan_documents(const SegmentMergeInput& input, DeadRows dead, const
   return documents;
 }
 
+// Segments without a table of sources get one made.
+Status merge_sources(std::span<const SegmentMergeInput> inputs, const SegmentMergeMaps& maps,
+                     SectionSink& out) {
+  std::vector<std::string> made(inputs.size());
+  std::vector<PrefixTable> tables(inputs.size());
+  std::vector<MergeInput<PrefixTable>> parts;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Segment& segment = *inputs[i].segment;
+    const PrefixTable* table = segment.sources();
+    if (table == nullptr) {
+      std::vector<uint64_t> pairs(segment.document_count());
+      for (uint32_t d = 0; d < pairs.size(); ++d)
+        pairs[d] = PrefixTable::pair(segment.documents().source_hash(d), d);
+      made[i] = PrefixTable::encode(std::move(pairs));
+      HR_ASSIGN(tables[i], PrefixTable::open(made[i], false));
+      table = &tables[i];
+    }
+    parts.push_back({table, maps.documents[i].map()});
+  }
+  return merge_prefix_tables(parts, true, out);
+}
+
 Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const SegmentMergeMaps& maps,
                         const std::string& space, const VectorMergeOptions& options,
                         SectionFileWriter& writer) {
@@ -199,6 +221,10 @@ Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs
   HR_ASSIGN(SectionSink * document_sink, writer.begin(SectionKind::documents));
   HR_TRY(merge_document_entries(documents, packed, *document_sink));
   HR_TRY(write_section(writer, SectionKind::document_text, documents, merge_document_text));
+  if (packed) {
+    HR_ASSIGN(SectionSink * source_sink, writer.begin(SectionKind::sources));
+    HR_TRY(merge_sources(inputs, maps, *source_sink));
+  }
   RowStoreMerger store(rows, options.codec, packed);
   HR_ASSIGN(SectionSink * row_sink, writer.begin(SectionKind::rows));
   HR_TRY(store.write_rows(*row_sink));

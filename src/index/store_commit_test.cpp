@@ -2,6 +2,7 @@
 // it was put.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include <limits>
 #include <map>
@@ -172,6 +173,37 @@ TEST(StoreCommit, SegmentsInMemoryStayFew) {
     // The thread that prepared them joins them after it has shown them.
     ASSERT_LE(writer->snapshot()->segments().size(), 40U) << round;
   }
+}
+
+// A merge holds memory by the row: of five segments that are too many only four fit into it.
+TEST(StoreCommit, AMergeTakesNoMoreThanFitsIntoTheWritersMemory) {
+  SimulatedFileSystem files(8);
+  WriterOptions options;
+  options.background = false;
+  options.memory_bytes_max = 64 << 10;
+  options.segments_max = 4;
+  const auto writer = open_writer(files, options);
+  for (size_t round = 0; round < 5; ++round) {
+    DocumentWrite document;
+    document.source = fmt::format("file{}", round);
+    for (uint32_t position = 0; position < 10'000; ++position) {
+      Row row;
+      row.key = row_key(document.source, position);
+      row.source = document.source;
+      row.position = position;
+      row.text = "word";
+      document.rows.push_back(std::move(row));
+    }
+    ASSERT_TRUE(writer->put(std::move(document)));
+    ASSERT_TRUE(writer->flush());
+  }
+  ASSERT_TRUE(writer->commit());
+  std::vector<uint64_t> rows;
+  for (const SegmentInfo& info : writer->snapshot()->segment_infos()) rows.push_back(info.rows);
+  std::ranges::sort(rows);
+  EXPECT_EQ(rows, (std::vector<uint64_t>{10'000, 40'000}));
+  ASSERT_TRUE(writer->optimize());
+  EXPECT_EQ(writer->snapshot()->segment_infos().size(), 1U);
 }
 
 // What was put off while rows came fast is done without a further commit.
