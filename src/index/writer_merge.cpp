@@ -55,7 +55,7 @@ std::optional<LoggedWriter::Range> LoggedWriter::worth_merging() const {
   const size_t count = file_segments();
   if (count > options_.segments_max) {
     const uint64_t rows_max =
-        std::max(kMergeBytesMin, 4 * options_.memory_bytes_max) / kMergeBytesPerRow;
+        std::max(kMergeBytesMin, 2 * options_.memory_bytes_max) / kMergeBytesPerRow;
     // Fewer at once where more would not fit.
     for (size_t width = std::min({kMergeWidth, options_.segments_max + 1, count}); width > 1;
          --width) {
