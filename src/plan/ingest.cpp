@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "base/hash_set.h"
+#include "base/name_set.h"
 #include "embed/model_store.h"
 #include "env/simulated_file_system.h"
 #include "index/analyzer.h"
@@ -29,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 
 // Documents are written and made durable in groups: large enough that an fsync is shared, small
 // enough that a row is searchable well within a second.
-constexpr size_t kGroupDocumentsMax = 256;
+constexpr size_t kGroupDocumentsMax = 2048;
 constexpr uint64_t kGroupBytesMax = 4ULL << 20;
 constexpr auto kGroupTimeMax = std::chrono::milliseconds(200);
 constexpr int kCatchUpMs = 200;  // how often lanes that fell behind are looked after, watching
@@ -131,7 +132,7 @@ class Run {
   uint64_t group_bytes_ = 0;
   Clock::time_point group_start_;
   HashSet seen_;                            // files met in this run
-  HashSet met_;                             // what is in the container that is being delivered
+  NameSet met_;                             // what is in the container that is being delivered
   std::string met_in_;                      // that container
   std::unordered_set<std::string> partly_;  // containers of which not everything could be listed
   HashSet unreadable_;                      // places whose content is not known
@@ -407,7 +408,7 @@ void Run::note_unreadable(const std::string& source) {
 
 // What the container held before and does not hold now.
 Status Run::remove_stale(const Outcome& outcome) {
-  HashSet now;
+  NameSet now;
   if (met_in_ == outcome.document.source) std::swap(now, met_);
   for (const std::string& member : outcome.members) now.insert(member);
   return known_->for_each_member(outcome.document.source, [&](std::string_view source) -> Status {
