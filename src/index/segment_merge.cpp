@@ -13,7 +13,7 @@ namespace {
 // A merge reads its mapped inputs from end to end; pages behind it are given back after this many
 // bytes of output, so that resident memory does not grow with the inputs. Little output may be all
 // that comes of much input.
-constexpr uint64_t kForgetBytes = 4 << 20;
+constexpr uint64_t kForgetBytes = 1 << 20;
 constexpr uint64_t kInputBytesPerAppend = 16 << 10;
 // Fewer rows are merged faster than a thread begins.
 constexpr uint32_t kRowsWorthAThread = 4096;

@@ -238,5 +238,39 @@ TEST(StoreCommit, AQuietMomentIsUsedForMergesAndLists) {
   EXPECT_TRUE(report->ok());
 }
 
+// Whether its set is written in binary16 or not, a vector of a model is the same; one's own is
+// kept.
+TEST(StoreCommit, VectorsOfAModelAreRoundedWhenTheyArePut) {
+  SimulatedFileSystem files(9);
+  const auto writer = open_writer(files, false);
+  Space space;
+  space.name = "model";
+  space.model = "a model";
+  space.fingerprint = "1234";
+  space.dimension = kDimension;
+  ASSERT_TRUE(writer->add_space(space));
+  Group group(0, 1);
+  const std::vector<float> given = {0.1f, 0.7f, -0.1f, 0.7f};
+  group.vectors = given;
+  ASSERT_TRUE(writer->put_rows(group.group()));
+  const std::vector<std::string> keys = {row_key("row0", 0)};
+  ASSERT_TRUE(writer->put_vectors("model", keys, given));
+  ASSERT_TRUE(writer->commit());
+  std::vector<float> kept(kDimension);
+  const ScoredRow at{0, 0, 0};
+  ASSERT_TRUE(writer->snapshot()->vector(at, "default", kept));
+  EXPECT_EQ(kept, given);
+  ASSERT_TRUE(writer->snapshot()->vector(at, "model", kept));
+  const std::vector<float> rounded = {0.0999755859375f, 0.7001953125f, -0.0999755859375f,
+                                      0.7001953125f};
+  EXPECT_EQ(kept, rounded);
+  // Of another length as well: cosine is of length 1 before it is rounded.
+  const std::vector<float> longer = {0.3f, 2.1f, -0.3f, 2.1f};
+  ASSERT_TRUE(writer->put_vectors("model", keys, longer));
+  ASSERT_TRUE(writer->commit());
+  ASSERT_TRUE(writer->snapshot()->vector(at, "model", kept));
+  EXPECT_EQ(kept, rounded);
+}
+
 }  // namespace
 }  // namespace headrace::index

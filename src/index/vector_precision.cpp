@@ -1,6 +1,8 @@
 #include "index/vector_precision.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -26,6 +28,34 @@ bool fits_f16(std::span<const float> vector, std::span<uint16_t> halves, std::sp
   const float error = kernels.l2_f32(vector.data(), back.data(), vector.size());
   const float length = kernels.dot_f32(vector.data(), vector.data(), vector.size());
   return error <= length * (1.0f / (512.0f * 512.0f));  // false for infinite and not a number
+}
+
+void to_unit_length(std::span<const float> vector, std::span<float> unit) {
+  // In eight sums, so that one need not wait for the other.
+  std::array<double, 8> sums{};
+  const size_t whole = vector.size() / sums.size() * sums.size();
+  for (size_t i = 0; i < whole; i += sums.size()) {
+    for (size_t j = 0; j < sums.size(); ++j)
+      sums[j] += static_cast<double>(vector[i + j]) * vector[i + j];
+  }
+  for (size_t i = whole; i < vector.size(); ++i)
+    sums[i - whole] += static_cast<double>(vector[i]) * vector[i];
+  double squares = 0;
+  for (const double sum : sums) squares += sum;
+  const double scale = squares > 0 ? 1.0 / std::sqrt(squares) : 0.0;
+  const bool is_unit = std::fabs(squares - 1.0) < 1e-3;
+  for (size_t i = 0; i < vector.size(); ++i)
+    unit[i] = is_unit ? vector[i] : static_cast<float>(vector[i] * scale);
+}
+
+void round_to_f16(std::span<float> vectors, uint32_t dimension, bool unit) {
+  std::vector<uint16_t> halves(dimension);
+  std::vector<float> back(dimension);
+  for (size_t begin = 0; begin + dimension <= vectors.size(); begin += dimension) {
+    const std::span<float> vector = vectors.subspan(begin, dimension);
+    if (unit) to_unit_length(vector, vector);
+    if (fits_f16(vector, halves, back)) std::ranges::copy(back, vector.begin());
+  }
 }
 
 bool tells_rows_apart(std::span<const float> rows, uint32_t dimension) {

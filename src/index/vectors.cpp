@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cmath>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -129,23 +127,7 @@ void VectorSetBuilder::add(uint32_t row, std::span<const float> vector) {
   HR_CHECK(vector.size() == state.dimension, "a vector has the wrong dimension");
   HR_CHECK(state.rows.empty() || row > state.rows.back(), "rows must be added in ascending order");
   if (state.metric == Metric::cosine) {
-    // In eight sums, so that one need not wait for the other.
-    std::array<double, 8> sums{};
-    const size_t whole = vector.size() / sums.size() * sums.size();
-    for (size_t i = 0; i < whole; i += sums.size()) {
-      for (size_t j = 0; j < sums.size(); ++j)
-        sums[j] += static_cast<double>(vector[i + j]) * vector[i + j];
-    }
-    for (size_t i = whole; i < vector.size(); ++i)
-      sums[i - whole] += static_cast<double>(vector[i]) * vector[i];
-    double squares = 0;
-    for (const double sum : sums) squares += sum;
-    const double scale = squares > 0 ? 1.0 / std::sqrt(squares) : 0.0;
-    // Vectors that are of length 1 already stay as they are, so that copying them changes nothing.
-    const bool unit = std::fabs(squares - 1.0) < 1e-3;
-    for (size_t i = 0; i < vector.size(); ++i) {
-      state.unit[i] = unit ? vector[i] : static_cast<float>(vector[i] * scale);
-    }
+    to_unit_length(vector, state.unit);
     vector = state.unit;
   }
   const bool narrow = state.element == Element::f16;

@@ -15,6 +15,7 @@
 #include "plan/gone_sources.h"
 #include "plan/known_in_writer.h"
 #include "plan/memory_shares.h"
+#include "plan/model_beside.h"
 #include "plan/settings.h"
 #include "plan/source_names.h"
 #include "plan/space_filler.h"
@@ -66,8 +67,10 @@ class Run {
   Status open_writer(FileSystem& files, const std::string& folder);
   Status open_model();
   Status open_spaces();
+  Status open_space(const std::string& name, std::shared_ptr<const VectorModel> model);
   std::string instant_model() const;
   Status share_memory();
+  Status take_instant(bool waits);
   Status catch_up();
   Status catch_up_lanes();
   Status stream_once();
@@ -88,6 +91,7 @@ class Run {
   const Clock::time_point start_ = Clock::now();
   uint64_t memory_ = 0;
   uint64_t in_flight_ = 0;  // the part of it that documents may take on their way
+  uint64_t document_bytes_max_ = 0;
   IngestReport report_;
   Settings settings_;
   std::unique_ptr<FileSystem> no_disk_;  // of a dry run where there is nothing yet
@@ -101,7 +105,8 @@ class Run {
   std::unique_ptr<ThreadPool> documents_pool_;
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<SpaceFiller> filler_;
-  bool follows_ = false;   // the first pass is over
+  std::unique_ptr<ModelBeside> instant_;  // not there yet
+  bool follows_ = false;                  // the first pass is over
   bool deferred_ = false;  // vectors that do not keep step wait until all documents are in
   std::unique_ptr<KnownInWriter> known_;
   std::unique_ptr<SourceNames> names_;
@@ -253,6 +258,8 @@ Status Run::share_memory() {
         fmt::format("give --memory {}MiB or more, or --model none", needed));
   }
   in_flight_ = std::max(memory_, taken) - taken + kInFlightLeast;
+  document_bytes_max_ =
+      std::min(document_bytes_max(in_flight_), usual_document_bytes_max(memory_, load));
   return {};
 }
 
@@ -308,17 +315,37 @@ Status Run::open_spaces() {
     settings_.add_space({kInstantSpace, instant_model()});
     deferred_ = true;
   }
+  ModelOptions further = options_.model_options;
+  further.cancel = &cancel_;
   for (const ModelSpace& space : settings_.model_spaces()) {
     std::shared_ptr<const VectorModel> model = model_;
-    if (space.name != settings_.main_space) {
-      HR_ASSIGN(model, load_vector_model(space.model, options_.model_options));
+    if (space.name == kInstantSpace && deferred_) {
+      instant_ = std::make_unique<ModelBeside>(space.model, further);
+      continue;
     }
-    HR_TRY(check_model_space(writer_->snapshot()->info(), options_.kb, space.name, model->info()));
-    if (!options_.dry_run)
-      HR_TRY(add_model_space(*writer_, options_.kb, space.name, model->info()));
-    filler_->add(space.name, std::move(model));
+    if (space.name != settings_.main_space) {
+      HR_ASSIGN(model, load_vector_model(space.model, further));
+    }
+    HR_TRY(open_space(space.name, std::move(model)));
   }
   return {};
+}
+
+Status Run::open_space(const std::string& name, std::shared_ptr<const VectorModel> model) {
+  HR_TRY(check_model_space(writer_->snapshot()->info(), options_.kb, name, model->info()));
+  if (!options_.dry_run) HR_TRY(add_model_space(*writer_, options_.kb, name, model->info()));
+  filler_->add(name, std::move(model));
+  return {};
+}
+
+// Rows are found by their words until the static model is there; then it catches up with them, and
+// keeps step from there on.
+Status Run::take_instant(bool waits) {
+  if (!instant_ || (!waits && !instant_->ready())) return {};
+  const std::unique_ptr<ModelBeside> beside = std::move(instant_);
+  HR_ASSIGN(auto model, beside->take());
+  HR_TRY(open_space(kInstantSpace, std::move(model)));
+  return options_.dry_run ? Status{} : filler_->catch_up_at_once(*chunker_);
 }
 
 StreamOptions Run::stream_options() const {
@@ -326,7 +353,7 @@ StreamOptions Run::stream_options() const {
   stream.walk.target = options_.kb;
   stream.settings = settings_.row_fingerprint(tokenizer_fingerprint(*tokenizer_));
   stream.settings += options_.function_fingerprint;
-  stream.document_bytes_max = document_bytes_max(in_flight_);
+  stream.document_bytes_max = document_bytes_max_;
   stream.follows = follows_;
   return stream;
 }
@@ -416,6 +443,7 @@ Status Run::write_group() {
   std::vector<index::DocumentWrite> group = std::exchange(group_, {});
   const uint64_t group_bytes = std::exchange(group_bytes_, 0);
   if (options_.dry_run) return {};
+  HR_TRY(take_instant(false));
   if (options_.on_documents) HR_TRY(options_.on_documents(group));
   std::vector<std::string> keys;
   std::vector<std::string> texts;
@@ -519,6 +547,7 @@ Result<IngestReport> Run::execute() {
   Status status = catch_up();
   if (status) status = stream_once();
   if (report_.searchable_seconds == 0) report_.searchable_seconds = seconds_since(start_);
+  if (status) status = take_instant(true);
   if (status && deferred_) {
     // Everything can be found; now the exact vectors, and those of what is still to come.
     deferred_ = false;
@@ -535,6 +564,7 @@ Result<IngestReport> Run::execute() {
   }
   if (!status && status.error().code() == ErrorCode::cancelled) {
     report_.interrupted = true;
+    instant_.reset();
     if (filler_) filler_->stop();
     deferred_ = true;  // the lanes are gone
     // What was taken but not yet written is cheap to keep.
