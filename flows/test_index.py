@@ -226,3 +226,24 @@ def test_the_line_shown_is_that_of_the_match(headrace, tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(lines))
     headrace.run("index", "a.txt", "--into", "kb", "--model", "none")
     assert "a.txt:14 " in headrace.run("search", "kb", "needle").stdout
+
+
+def test_headings_are_embedded_where_that_is_asked_for(headrace):
+    """The heading alone says what the text is about; the setting is kept, and another one redoes rows."""
+    (headrace.folder / "book.md").write_text(
+        "# Violins\n\nIt has four of them, and the lowest is a G.\n\n# Lorries\n\n" + "It is long. " * 30 + "\n\nIt has six of them, and "
+        "the rear ones are doubled. " + "They are old. " * 40 + "\n")
+    plain = headrace.json("index", "book.md", "--into", "plain", "--model", "all-MiniLM-L6-v2",
+                          "--chunk-tokens", "64")
+    told = headrace.json("index", "book.md", "--into", "kb", "--model", "all-MiniLM-L6-v2",
+                         "--embed-headings", "--chunk-tokens", "64")
+    assert told["rows"] >= plain["rows"]
+
+    def best(kb):
+        hits = headrace.json("search", kb, "lorries", "--mode", "vector", "-k", "100")["hits"]
+        return max(hit["score"] for hit in hits if "old" in hit["text"])
+
+    assert best("kb") > best("plain") + 0.05
+    assert headrace.json("index", "book.md", "--into", "kb")["documents"]["unchanged"] == 1
+    again = headrace.json("index", "book.md", "--into", "kb", "--no-embed-headings")
+    assert again["documents"]["updated"] == 1 and again["tokens"] == plain["tokens"]

@@ -122,6 +122,12 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(32, 100000));
   command->add_option("--overlap", options.overlap, "Tokens repeated between rows (default 32)")
       ->check(CLI::Range(0, 50000));
+  command->add_flag_callback(
+      "--embed-headings", [&options] { options.embed_headings = true; },
+      "A row's vector is of the headings above it too (kept by the knowledge base; default: not)");
+  command->add_flag_callback(
+      "--no-embed-headings", [&options] { options.embed_headings = false; },
+      "A row's vector is of its title and text alone");
   command->add_option("--language", options.language,
                       "Language of stemming of a new knowledge base: en, de, …, none (default en)");
   command->add_flag("--instant", options.instant,

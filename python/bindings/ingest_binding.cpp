@@ -139,6 +139,8 @@ std::string run_ingest(const nb::dict& options) {
   ingest_options.given_model = given_model(options);
   ingest_options.chunk_tokens = option<uint32_t>(options, "chunk_tokens", 0);
   ingest_options.overlap = option<int64_t>(options, "overlap", -1);
+  if (options.contains("embed_headings"))
+    ingest_options.embed_headings = option<bool>(options, "embed_headings", false);
   ingest_options.language = option<std::string>(options, "language", "");
   ingest_options.memory_bytes = option<uint64_t>(options, "memory", 0);
   ingest_options.threads = option<size_t>(options, "threads", 0);
@@ -195,6 +197,7 @@ class PyRowStream {
     stream.given_model = given_model(options);
     stream.chunk_tokens = option<uint32_t>(options, "chunk_tokens", 256);
     stream.overlap = option<uint32_t>(options, "overlap", 32);
+    stream.embed_headings = option<bool>(options, "embed_headings", false);
     stream.memory_bytes = option<uint64_t>(options, "memory", 0);
     stream.threads = option<size_t>(options, "threads", 0);
     // Whoever is the last owner: the stream's threads may be waiting for the GIL (records from

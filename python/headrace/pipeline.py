@@ -89,7 +89,9 @@ class Pipeline:
     def _with(self, name: str, argument: Any) -> Pipeline:
         return Pipeline(self._source, self._options, (*self._stages, (name, argument)))
 
-    def chunk(self, tokens: int = 256, overlap: int | None = None) -> Pipeline:
+    def chunk(
+        self, tokens: int = 256, overlap: int | None = None, *, embed_headings: bool | None = None
+    ) -> Pipeline:
         """Cuts documents into rows of at most `tokens` tokens, special ones included.
 
         Tokens are those of the model that `.embed()` names. Without one, and for models whose
@@ -98,13 +100,18 @@ class Pipeline:
 
         Args:
             overlap: tokens repeated between rows of a section; by default 32, at most a quarter.
+            embed_headings: whether a row's vector is of its `heading` path too ("Chapter > Section",
+                cut to a quarter of the tokens); by default what the knowledge base has, else not.
         """
         for name, value in (("tokens", tokens), ("overlap", overlap)):
             if value is not None and not isinstance(value, int):
                 raise InvalidArgument(f"{name} is a number of tokens, not {value!r}")
         if overlap is None:
             overlap = min(32, tokens // 4)
-        return self._with("chunk", {"chunk_tokens": tokens, "overlap": overlap})
+        options: dict[str, Any] = {"chunk_tokens": tokens, "overlap": overlap}
+        if embed_headings is not None:
+            options["embed_headings"] = bool(embed_headings)
+        return self._with("chunk", options)
 
     def embed(
         self,

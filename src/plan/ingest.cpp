@@ -173,6 +173,7 @@ Status Run::open() {
   // An overlap that was not asked for makes room for small chunks.
   if (options_.overlap < 0)
     settings_.overlap = std::min(settings_.overlap, settings_.chunk_tokens / 4);
+  if (options_.embed_headings) settings_.embed_headings = *options_.embed_headings;
   if (!options_.language.empty()) settings_.language = options_.language;
 
   // A small budget has no room for many documents at once.
@@ -264,9 +265,7 @@ Status Run::share_memory() {
 }
 
 Status Run::open_model() {
-  ChunkOptions chunk;
-  chunk.tokens_max = settings_.chunk_tokens;
-  chunk.overlap = settings_.overlap;
+  const ChunkOptions chunk = settings_.chunk_options();
   if (options_.instant && (without_vectors_ || settings_.model.empty())) {
     return fail(ErrorCode::invalid_argument, "--instant needs a model",
                 "leave --model none out: without vectors every row is searchable at once");

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct IngestOptions {
   uint32_t dimensions = 0;    // of the main space's vectors; 0: the knowledge base's, else all
   uint32_t chunk_tokens = 0;  // 0: the knowledge base's, else 256
   int64_t overlap = -1;       // -1: the knowledge base's, else 32
+  // A row's vector is of its heading path too; not given: the knowledge base's, else false.
+  std::optional<bool> embed_headings;
   std::string language;       // empty: the knowledge base's, else "en"
   uint64_t memory_bytes = 0;  // 0: a quarter of the machine's
   size_t threads = 0;         // 0: all

@@ -542,9 +542,9 @@ Status Knowledge::add(std::vector<GivenDocument> documents, const CancelToken* c
     models.emplace_back(space.name, std::move(loaded));
   }
   const std::shared_ptr<const VectorModel> model = models.empty() ? nullptr : models.front().second;
-  ChunkOptions chunk{known.chunk_tokens, known.overlap, true};
   HR_ASSIGN(const Chunker chunker,
-            Chunker::create(model ? model->tokenizer() : Tokenizer::without_model(), chunk));
+            Chunker::create(model ? model->tokenizer() : Tokenizer::without_model(),
+                            known.chunk_options()));
   if (std::ranges::any_of(documents, [](const GivenDocument& given) { return given.id.empty(); }))
     return fail(ErrorCode::invalid_argument, "a document has no id", "give each an \"id\"");
   if (known.own_vectors) HR_TRY(note_text_ids(documents));
@@ -711,8 +711,8 @@ Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::str
     return uint64_t{0};
   };
   const uint64_t before = covered();
-  HR_ASSIGN(const Chunker chunker, Chunker::create(chunk_tokenizer(known, model->tokenizer()),
-                                                   {known.chunk_tokens, known.overlap, true}));
+  HR_ASSIGN(const Chunker chunker,
+            Chunker::create(chunk_tokenizer(known, model->tokenizer()), known.chunk_options()));
   SpaceFiller filler(*out, pool(0), kLaneBytes, progress, cancel);
   filler.add(report.name, model);
   filler.start();

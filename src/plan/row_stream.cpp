@@ -55,8 +55,10 @@ class RunningRowStream : public RowStream {
     if (embedder_) tokenizer = embedder_->tokenizer();
     if (options_.embed && embedder_) vectors_.push_back({"default", embedder_->info().dimension});
     schema_ = row_schema(vectors_);
-    HR_ASSIGN(Chunker chunker, Chunker::create(std::move(tokenizer),
-                                               {options_.chunk_tokens, options_.overlap, true}));
+    HR_ASSIGN(Chunker chunker,
+              Chunker::create(std::move(tokenizer), {.tokens_max = options_.chunk_tokens,
+                                                     .overlap = options_.overlap,
+                                                     .heading_in_text = options_.embed_headings}));
     chunker_ = std::make_unique<Chunker>(std::move(chunker));
     thread_ = Thread([this] { run(); });
     return {};

@@ -34,6 +34,7 @@ struct RowStreamOptions {
   uint32_t dimensions = 0;                         // of the vectors; 0: all
   uint32_t chunk_tokens = 256;
   uint32_t overlap = 32;
+  bool embed_headings = false;
   uint64_t memory_bytes = 0;
   size_t threads = 0;
 };

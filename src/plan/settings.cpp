@@ -69,6 +69,7 @@ std::string Settings::to_json() const {
       {"further_spaces", further},
       {"chunk_tokens", chunk_tokens},
       {"overlap", overlap},
+      {"embed_headings", embed_headings},
       {"language", language},
       {"own_vectors", own_vectors},
       {"integer_ids", integer_ids},
@@ -97,6 +98,7 @@ Result<Settings> Settings::from_json(const std::string& json) {
   }
   settings.chunk_tokens = parsed.value("chunk_tokens", settings.chunk_tokens);
   settings.overlap = parsed.value("overlap", settings.overlap);
+  settings.embed_headings = parsed.value("embed_headings", settings.embed_headings);
   settings.language = parsed.value("language", settings.language);
   settings.own_vectors = parsed.value("own_vectors", settings.own_vectors);
   settings.integer_ids = parsed.value("integer_ids", settings.integer_ids);
@@ -129,8 +131,13 @@ void complete_own_row(Row& row, const Settings& settings) {
   }
 }
 
+ChunkOptions Settings::chunk_options() const {
+  return {.tokens_max = chunk_tokens, .overlap = overlap, .heading_in_text = embed_headings};
+}
+
 std::string Settings::row_fingerprint(const std::string& tokenizer) const {
-  return hash128(fmt::format("{}|{}|{}|{}", kRowVersion, chunk_tokens, overlap, tokenizer))
+  return hash128(fmt::format("{}|{}|{}|{}{}", kRowVersion, chunk_tokens, overlap, tokenizer,
+                             embed_headings ? "|headings" : ""))
       .hex()
       .substr(0, 16);
 }

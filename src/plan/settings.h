@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "batch/document.h"
+#include "transform/chunker.h"
 #include "transform/tokenizer.h"
 
 namespace headrace {
@@ -41,6 +42,7 @@ struct Settings {
   std::vector<ModelSpace> further_spaces;  // in the order in which they were added
   uint32_t chunk_tokens = 256;
   uint32_t overlap = 32;
+  bool embed_headings = false;  // a row's vector is of its heading path too
   std::string language = "en";
   bool own_vectors = false;  // made by hr.open(path, model=None, dimension=…)
   bool integer_ids = true;   // every id so far was an integer (own vectors)
@@ -54,6 +56,7 @@ struct Settings {
 
   std::string to_json() const;
   static Result<Settings> from_json(const std::string& json);
+  ChunkOptions chunk_options() const;
   // Changes whenever the same bytes would give other rows: stored with each document.
   std::string row_fingerprint(const std::string& tokenizer) const;
 };

@@ -108,13 +108,12 @@ Result<Chunker> Chunker::create(std::shared_ptr<const Tokenizer> tokenizer, Chun
   return Chunker(std::move(tokenizer), options);
 }
 
-// The title as it stands before a row's text: trimmed, at most a quarter of the tokens. Empty when
-// titles are not wanted.
-std::string Chunker::embedded_title(const std::string& title) const {
-  if (!options_.title_in_text || title.empty()) return {};
+// A title or heading path as it stands before a row's text: trimmed, at most a quarter of the
+// tokens.
+std::string Chunker::cut_to_quarter(const std::string& line) const {
   const size_t quarter = options_.tokens_max / 4;
-  const size_t begin = skip_white_space(title, 0, title.size());
-  std::string cut = title.substr(begin, trim_white_space(title, begin, title.size()) - begin);
+  const size_t begin = skip_white_space(line, 0, line.size());
+  std::string cut = line.substr(begin, trim_white_space(line, begin, line.size()) - begin);
   if (cut.size() > quarter * kBytesPerTokenMax) {
     cut.resize(code_point_floor(cut, quarter * kBytesPerTokenMax));
   }
@@ -131,11 +130,44 @@ std::string Chunker::embedded_title(const std::string& title) const {
   return cut;
 }
 
+// Empty where it is not wanted.
+std::string Chunker::embedded_title(const std::string& title) const {
+  return options_.title_in_text && !title.empty() ? cut_to_quarter(title) : std::string();
+}
+
+std::string Chunker::embedded_heading(const std::string& heading) const {
+  return options_.heading_in_text && !heading.empty() ? cut_to_quarter(heading) : std::string();
+}
+
+// Of the heading paths of a document, as they are embedded, that of the most tokens.
+std::string Chunker::longest_heading(const Document& document) const {
+  std::string longest;
+  if (!options_.heading_in_text) return longest;
+  ChunkStructure structure(document);
+  std::string before;
+  std::vector<int32_t> ids;
+  size_t most = 0;
+  for (size_t block = 0; block < structure.blocks().size(); ++block) {
+    const std::string& path = structure.heading_path(block);
+    if (path == before) continue;
+    before = path;
+    std::string heading = embedded_heading(path);
+    ids.clear();
+    const size_t tokens = tokenizer_->encode_ids(heading, 0, ids);
+    if (tokens <= most) continue;
+    most = tokens;
+    longest = std::move(heading);
+  }
+  return longest;
+}
+
 std::string Chunker::embedded_text(const Row& row) const {
-  std::string text = embedded_title(row.title);
-  if (text.empty() || row.text.starts_with(text)) return row.text;
-  text.reserve(text.size() + 1 + row.text.size());
-  text.push_back('\n');
+  std::string text;
+  for (std::string line : {embedded_title(row.title), embedded_heading(row.heading)}) {
+    if (line.empty() || row.text.starts_with(line)) continue;
+    text += line;
+    text.push_back('\n');
+  }
   text += row.text;
   return text;
 }
@@ -146,14 +178,19 @@ std::vector<Row> Chunker::chunk(const Document& document) const {
   if (skip_white_space(text, 0, text.size()) == text.size()) return rows;
 
   ChunkStructure structure(document);
-  std::string before = embedded_title(document.title);
-  if (!before.empty()) before.push_back('\n');
+  std::string before;
+  for (std::string line : {embedded_title(document.title), longest_heading(document)}) {
+    if (line.empty()) continue;
+    before += line;
+    before.push_back('\n');
+  }
   std::vector<int32_t> ids;
   const size_t around = tokenizer_->encode_ids(before, 1, ids);
   CutLimits limits;
   limits.tokens =
       std::max<size_t>(1, options_.tokens_max - std::min<size_t>(around, options_.tokens_max));
-  if (!cuts_at_space_ && limits.tokens > 8) limits.tokens -= 1;  // where title and text meet
+  // Where title, heading and text meet.
+  if (!cuts_at_space_ && limits.tokens > 8) limits.tokens -= options_.heading_in_text ? 2 : 1;
   limits.overlap = options_.overlap;
   limits.bytes = limits.tokens * kBytesPerTokenMax;
 

@@ -21,6 +21,9 @@ struct ChunkOptions {
   uint32_t overlap = 32;
   // Put the title (cut to a quarter of tokens_max) before each row's embedded text.
   bool title_in_text = true;
+  // Then the row's heading path (cut to a quarter as well). Rows of a document have room for its
+  // longest one.
+  bool heading_in_text = false;
 };
 
 class Chunker {
@@ -34,14 +37,17 @@ class Chunker {
   // a single word longer than the whole budget is cut inside (at a token border).
   std::vector<Row> chunk(const Document& document) const;
 
-  // The text whose vector stands for a row: "title\ntext" when title_in_text and the title is not
-  // already how the text begins, else the text. Its tokens, special ones included, are never more
-  // than tokens_max.
+  // The text whose vector stands for a row: "title\nheading\ntext", where the title and the heading
+  // are left out unless asked for, and where the text already begins so. Its tokens, special ones
+  // included, are never more than tokens_max.
   std::string embedded_text(const Row& row) const;
 
  private:
   Chunker(std::shared_ptr<const Tokenizer> tokenizer, ChunkOptions options);
+  std::string cut_to_quarter(const std::string& line) const;
   std::string embedded_title(const std::string& title) const;
+  std::string embedded_heading(const std::string& heading) const;
+  std::string longest_heading(const Document& document) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   ChunkOptions options_;

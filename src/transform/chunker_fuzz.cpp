@@ -30,6 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ChunkOptions options;
   options.tokens_max = 18 + data[1] % 64;
   options.overlap = data[0] % (options.tokens_max / 2);
+  options.heading_in_text = data[2] % 2 != 0;
   const auto tokenizer = Tokenizer::without_model();
   const auto chunker = Chunker::create(tokenizer, options);
   HR_CHECK(chunker.has_value(), "the options are in range");

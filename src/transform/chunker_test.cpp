@@ -99,8 +99,10 @@ std::string words(int n, const std::string& word = "w") {
 }
 
 Chunker make(uint32_t tokens_max, uint32_t overlap,
-             std::shared_ptr<const Tokenizer> t = std::make_shared<WordTokenizer>()) {
-  auto chunker = Chunker::create(std::move(t), {.tokens_max = tokens_max, .overlap = overlap});
+             std::shared_ptr<const Tokenizer> t = std::make_shared<WordTokenizer>(),
+             bool headings = false) {
+  auto chunker = Chunker::create(
+      std::move(t), {.tokens_max = tokens_max, .overlap = overlap, .heading_in_text = headings});
   EXPECT_TRUE(chunker.has_value());
   return std::move(*chunker);
 }
@@ -346,6 +348,25 @@ TEST(Chunker, TitleCountsAndIsCutToAQuarter) {
   expect_sound(b.document, chunker, WordTokenizer{}, 64);
 }
 
+TEST(Chunker, HeadingsAreEmbeddedWhereThatIsAskedFor) {
+  Builder b;
+  b.document.title = "Book";
+  b.add(BlockKind::heading, "Keys", 1);
+  b.add(BlockKind::paragraph, words(30));
+  b.add(BlockKind::heading, words(40, "section"), 2);
+  b.add(BlockKind::paragraph, words(200));
+  const Chunker chunker = make(64, 8, std::make_shared<WordTokenizer>(), true);
+  const auto rows = chunker.chunk(b.document);
+  ASSERT_GT(rows.size(), 4u);
+  EXPECT_EQ(rows.front().heading, "Keys");
+  EXPECT_TRUE(chunker.embedded_text(rows.front()).starts_with("Book\nKeys"));
+  const std::string last = chunker.embedded_text(rows.back());
+  EXPECT_TRUE(last.starts_with("Book\nKeys > section0 section1"));
+  EXPECT_EQ(last.find("section16"), std::string::npos);
+  EXPECT_EQ(make(64, 8).embedded_text(rows.back()), "Book\n" + rows.back().text);
+  expect_sound(b.document, chunker, WordTokenizer{}, 64);
+}
+
 TEST(Chunker, TextWithoutBlocksIsParagraphs) {
   Document document;
   document.text = words(20) + "\n\n" + words(20, "x") + "\n\n" + words(20, "y");
@@ -461,7 +482,9 @@ TEST(Chunker, RandomDocumentsAreSound) {
     const uint32_t overlap = random() % ((tokens_max - 1) / 2);
     for (const auto& tokenizer : tokenizers) {
       SCOPED_TRACE(seed);
-      expect_sound(document, make(tokens_max, overlap, tokenizer), *tokenizer, tokens_max);
+      for (const bool headings : {false, true})
+        expect_sound(document, make(tokens_max, overlap, tokenizer, headings), *tokenizer,
+                     tokens_max);
       if (HasFatalFailure()) return;
     }
   }
