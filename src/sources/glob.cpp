@@ -1,5 +1,7 @@
 #include "sources/glob.h"
 
+#include <algorithm>
+
 namespace headrace {
 
 namespace {
@@ -27,10 +29,23 @@ int match_class(std::string_view pattern, size_t p, char c, size_t& next) {
   return found != negated && c != '/' ? 1 : 0;
 }
 
+// Stars that begin at pattern[p], and whether they are whole folders: two or more, alone between
+// slashes or the ends of the pattern. Others beside letters stand for what one star does.
+struct Stars {
+  size_t end;
+  bool are_folders;
+};
+Stars read_stars(std::string_view pattern, size_t p) {
+  const size_t end = std::min(pattern.find_first_not_of('*', p), pattern.size());
+  const bool are_folders = end - p >= 2 && (p == 0 || pattern[p - 1] == '/') &&
+                           (end == pattern.size() || pattern[end] == '/');
+  return {end, are_folders};
+}
+
 }  // namespace
 
-// Two-level backtracking: one point for the last "*", one for the last "**". Linear in practice and
-// never worse than the product of the lengths.
+// Two-level backtracking: one point for the last "*", one for the last "**", which goes on folder
+// by folder. Linear in practice and never worse than the product of the lengths.
 bool glob_match(std::string_view pattern, std::string_view path) {
   size_t p = 0;
   size_t s = 0;
@@ -40,16 +55,17 @@ bool glob_match(std::string_view pattern, std::string_view path) {
     if (p < pattern.size()) {
       const char c = pattern[p];
       if (c == '*') {
-        if (p + 1 < pattern.size() && pattern[p + 1] == '*') {
-          p += 2;
+        const Stars stars = read_stars(pattern, p);
+        p = stars.end;
+        if (stars.are_folders) {
+          if (p == pattern.size()) return true;
           // "**/" also matches no folder at all.
-          if (p < pattern.size() && pattern[p] == '/') ++p;
-          deep_p = p;
+          deep_p = ++p;
           deep_s = s;
           star_p = std::string_view::npos;
           continue;
         }
-        star_p = ++p;
+        star_p = p;
         star_s = s;
         continue;
       }
@@ -80,13 +96,12 @@ bool glob_match(std::string_view pattern, std::string_view path) {
       s = ++star_s;
       continue;
     }
-    if (deep_p != std::string_view::npos && deep_s < path.size()) {
-      p = deep_p;
-      s = ++deep_s;
-      star_p = std::string_view::npos;
-      continue;
-    }
-    return false;
+    if (deep_p == std::string_view::npos) return false;
+    const size_t slash = path.find('/', deep_s);
+    if (slash == std::string_view::npos) return false;
+    p = deep_p;
+    s = deep_s = slash + 1;
+    star_p = std::string_view::npos;
   }
   return true;
 }

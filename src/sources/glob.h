@@ -1,8 +1,9 @@
 // Glob patterns and ignore files.
 //
-// Pattern syntax, as in .gitignore: * (not across /), ? , [a-z], [!a-z], ** (across folders), a
-// trailing / for folders only, a leading / to anchor at the root, a leading ! to take back. A
-// pattern without a slash matches the name at any depth.
+// Pattern syntax, as in .gitignore: * (not across /), ? , [a-z], [!a-z], ** (any folders, where
+// it stands for whole ones; beside other letters it is one *), a trailing / for folders only, a
+// leading / to anchor at the root, a leading ! to take back. A pattern without a slash matches the
+// name at any depth.
 //
 // Threads: values. Errors: none: an unclosed [ matches itself.
 #pragma once

@@ -20,11 +20,40 @@ TEST(Glob, MatchesWholePaths) {
   EXPECT_FALSE(glob_match("", "a"));
 }
 
+TEST(Glob, TwoStarsStandForWholeFolders) {
+  EXPECT_TRUE(glob_match("**/b.txt", "b.txt"));
+  EXPECT_TRUE(glob_match("**/b.txt", "c/b.txt"));
+  EXPECT_FALSE(glob_match("**/b.txt", "ab.txt"));
+  EXPECT_FALSE(glob_match("**/b.txt", "c/ab.txt"));
+  EXPECT_FALSE(glob_match("t/**/b.txt", "t/ab.txt"));
+  EXPECT_FALSE(glob_match("t/**/b.txt", "t/c/ab.txt"));
+  EXPECT_TRUE(glob_match("t/**/b.txt", "t/b.txt"));
+  EXPECT_TRUE(glob_match("t/**/b.txt", "t/c/d/b.txt"));
+  EXPECT_TRUE(glob_match("**/c/**/*.md", "c/c/x/a.md"));
+  EXPECT_FALSE(glob_match("**/c/**/*.md", "xc/y/a.md"));
+  EXPECT_TRUE(glob_match("a/**/**/b", "a/b"));
+  EXPECT_TRUE(glob_match("a/***/b", "a/x/y/b"));
+  EXPECT_TRUE(glob_match("**", "a/b"));
+}
+
+TEST(Glob, TwoStarsBesideOtherLettersAreOne) {
+  EXPECT_TRUE(glob_match("f**o", "fxxo"));
+  EXPECT_FALSE(glob_match("f**o", "fx/xo"));
+  EXPECT_FALSE(glob_match("**o", "x/o"));
+  EXPECT_FALSE(glob_match("f**", "f/o"));
+  EXPECT_FALSE(glob_match("f**/o", "fx/y/o"));
+  EXPECT_TRUE(glob_match("f**/o", "fx/o"));
+}
+
 TEST(Glob, StaysFastOnManyStars) {
   const std::string path(2000, 'a');
   std::string pattern;
   for (int i = 0; i < 50; ++i) pattern += "*a";
   EXPECT_FALSE(glob_match(pattern + "b", path));
+  std::string folders, deep;
+  for (int i = 0; i < 1000; ++i) folders += "a/";
+  for (int i = 0; i < 50; ++i) deep += "**/*a/";
+  EXPECT_FALSE(glob_match(deep + "b", folders + "a"));
 }
 
 TEST(PatternList, LastMatchDecidesAndFoldersAreTold) {

@@ -73,6 +73,20 @@ TEST_F(WalkerTest, Globs) {
   EXPECT_EQ(walk({root_.string() + "/x/*.md"}), (Names{"x/a.md"}));
 }
 
+TEST_F(WalkerTest, TwoStarsStandForWholeFoldersWhereverAPatternStands) {
+  write("b.txt");
+  write("ab.txt");
+  write("c/b.txt");
+  write("c/ab.txt");
+  const Names named{"b.txt", "c/b.txt"}, others{"ab.txt", "c/ab.txt"};
+  EXPECT_EQ(walk({root_.string() + "/**/b.txt"}), named);
+  EXPECT_EQ(walk({root_.string()}, {{"**/b.txt"}, {}, ""}), named);
+  EXPECT_EQ(walk({root_.string()}, {{}, {"**/b.txt"}, ""}), others);
+  write(".headraceignore", "**/b.txt\n**/build\n");
+  write("mybuild/x");
+  EXPECT_EQ(walk({root_.string()}), (Names{"ab.txt", "c/ab.txt", "mybuild/x"}));
+}
+
 TEST_F(WalkerTest, OddEntriesAreReportedNotOpened) {
   write("good.txt");
   fs::create_symlink("self", root_ / "self");
