@@ -20,6 +20,26 @@ TEST(Glob, MatchesWholePaths) {
   EXPECT_FALSE(glob_match("", "a"));
 }
 
+TEST(Glob, Classes) {
+  EXPECT_TRUE(glob_match("[[:alpha:]]b", "xb"));
+  EXPECT_FALSE(glob_match("[[:alpha:]]b", "1b"));
+  EXPECT_TRUE(glob_match("[![:digit:]_]", "x"));
+  EXPECT_FALSE(glob_match("[![:digit:]_]", "7"));
+  EXPECT_FALSE(glob_match("[^[:digit:]_]", "_"));
+  EXPECT_TRUE(glob_match("[[:upper:][:xdigit:]-]", "-"));
+  EXPECT_TRUE(glob_match("[[:space:]]", " "));
+  EXPECT_TRUE(glob_match("[]-a]", "]"));
+  EXPECT_TRUE(glob_match("[]-a]", "^"));
+  EXPECT_TRUE(glob_match("[\\]x]", "]"));
+  EXPECT_TRUE(glob_match("[a\\-c]", "-"));
+  EXPECT_FALSE(glob_match("[a\\-c]", "b"));
+  EXPECT_TRUE(glob_match("[a-]", "-"));
+  EXPECT_TRUE(glob_match("[[:]", ":"));
+  EXPECT_TRUE(glob_match("[[:al]", "l"));
+  EXPECT_TRUE(glob_match("[\xc3-\xc5]", "\xc4"));
+  EXPECT_FALSE(glob_match("[!a]", "/"));
+}
+
 TEST(Glob, TwoStarsStandForWholeFolders) {
   EXPECT_TRUE(glob_match("**/b.txt", "b.txt"));
   EXPECT_TRUE(glob_match("**/b.txt", "c/b.txt"));
@@ -65,6 +85,25 @@ TEST(PatternList, LastMatchDecidesAndFoldersAreTold) {
   EXPECT_FALSE(list.matches("x/build", false));
   EXPECT_TRUE(list.matches("top.txt", false));
   EXPECT_FALSE(list.matches("x/top.txt", false));
+}
+
+TEST(PatternList, ReadsLinesAsGitDoes) {
+  PatternList list;
+  list.add_file(
+      "\xEF\xBB\xBF"
+      "first\r\nsp  \ntail\\ \n\\#a\n\\!b\nopen[\nback\\\n[[:none:]]\n\tt\nlast");
+  for (const char* name : {"first", "sp", "tail ", "#a", "!b", "\tt", "last"})
+    EXPECT_TRUE(list.matches(name, false)) << name;
+  for (const char* name : {"sp  ", "tail", "tail\\", "open[", "back", "back\\", "[[:none:]]", "t"})
+    EXPECT_FALSE(list.matches(name, false)) << name;
+}
+
+TEST(PatternList, SaysWhetherItDecidesAtAll) {
+  PatternList list;
+  list.add_file("*.log\n!keep.log\n");
+  EXPECT_EQ(list.decide("a.log", false), std::optional(true));
+  EXPECT_EQ(list.decide("x/keep.log", false), std::optional(false));
+  EXPECT_EQ(list.decide("a.txt", false), std::nullopt);
 }
 
 }  // namespace

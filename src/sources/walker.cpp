@@ -210,12 +210,15 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
     stack.push_back(std::move(frame));
   };
   const auto ignored = [&](const std::string& relative, bool is_folder) {
-    for (const Frame& frame : stack) {
-      if (frame.ignore.empty()) continue;
+    // The nearest file that says something of it decides.
+    for (auto frame = stack.rbegin(); frame != stack.rend(); ++frame) {
+      if (frame->ignore.empty()) continue;
       const std::string_view below =
-          frame.relative.empty() ? std::string_view(relative)
-                                 : std::string_view(relative).substr(frame.relative.size() + 1);
-      if (frame.ignore.matches(below, is_folder)) return true;
+          frame->relative.empty() ? std::string_view(relative)
+                                  : std::string_view(relative).substr(frame->relative.size() + 1);
+      const std::optional<bool> is_out = frame->ignore.decide(below, is_folder);
+      if (is_out == true) return true;
+      if (is_out) break;
     }
     return !wanted(relative, is_folder);
   };

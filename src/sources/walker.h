@@ -1,10 +1,11 @@
 // Walker: the arguments of `index` (paths, folders, globs) → files, in a stable order.
 //
 // Folders are walked recursively in byte order of the names. Left out: names that begin with a dot
-// (unless given themselves), what `.headraceignore` files say, what --exclude says or --include
-// does not, and folders that are knowledge bases. Symbolic links are followed; one that leads back
-// into its own folders is reported. What is neither file nor folder (FIFO, device, socket) is
-// reported, never opened. What several arguments name is given once.
+// (unless given themselves), what `.headraceignore` files say (of several the deepest, as with
+// .gitignore), what --exclude says or --include does not, and folders that are knowledge bases.
+// Symbolic links are followed; one that leads back into its own folders is reported. What is
+// neither file nor folder (FIFO, device, socket) is reported, never opened. What several arguments
+// name is given once.
 //
 // Owns: its options. Threads: one walk on one thread. Errors: those of a single entry go to
 // on_problem and the walk goes on; a named path that does not exist ends the walk, unless on_absent

@@ -58,6 +58,24 @@ TEST_F(WalkerTest, GivesFilesInByteOrderWithoutHiddenAndIgnoredOnes) {
   EXPECT_EQ(walk({root_.string()}), (Names{"a/z.txt", "b.txt"}));
 }
 
+TEST_F(WalkerTest, ADeeperIgnoreFileTakesBackWhatAnOuterOneExcludes) {
+  write(".headraceignore", "*.log\nbuild/\n");
+  write("a.log");
+  write("s/.headraceignore", "!keep.log\n*.tmp\n");
+  write("s/keep.log");
+  write("s/other.log");
+  write("s/t/keep.log");
+  write("s/t/.headraceignore", "*\n!*.tmp\n");
+  write("s/t/x.tmp");
+  write("s/t/x.txt");
+  // Not in a folder that is left out itself.
+  write("build/.headraceignore", "!*\n");
+  write("build/keep.log");
+  EXPECT_EQ(walk({root_.string()}), (Names{"s/keep.log", "s/t/x.tmp"}));
+  // What the command says stands above both.
+  EXPECT_EQ(walk({root_.string()}, {{}, {"keep.log"}, ""}), (Names{"s/t/x.tmp"}));
+}
+
 TEST_F(WalkerTest, IncludeAndExclude) {
   write("a.md");
   write("b.txt");
