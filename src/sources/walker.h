@@ -20,6 +20,7 @@
 
 #include "base/result.h"
 #include "batch/document.h"
+#include "sources/displayable_path.h"
 
 namespace headrace {
 
@@ -34,15 +35,12 @@ inline constexpr const char* kIgnoreFile = ".headraceignore";
 
 struct FileEntry {
   std::string path;    // to open
-  std::string source;  // to show: the path with bytes that are not UTF-8 written as \xNN
+  std::string source;  // to show: displayable_path() of it
   SourceStamp stamp;
 };
 
 // The folder holds a knowledge base (a manifest of ours): what is in it is no source.
 bool is_knowledge_base(const std::string& folder);
-
-// A path as valid UTF-8: bad bytes as \xNN.
-std::string displayable_path(std::string_view path);
 
 // Where a path lies: absolute, links resolved as far as it is there, as it is shown.
 std::string real_place(const std::string& path);

@@ -162,6 +162,16 @@ TEST_F(WalkerTest, WhatIncludeAndExcludeLeaveOutIsNotCovered) {
   EXPECT_FALSE(walker.covers(here + "x.txt"));
 }
 
+TEST_F(WalkerTest, PatternsMeanTheNamesOnTheDiskNotAsTheyAreShown) {
+  const std::string here = real_place(".") + "/";
+  EXPECT_TRUE(Walker({"docs/n\xff*"}, {}).covers(here + "docs/n\\xff.txt"));
+  EXPECT_TRUE(Walker({"docs/n\\\\xff*"}, {}).covers(here + "docs/n\\x5cxff.txt"));
+  WalkOptions options;
+  options.exclude = {"n\xff*"};
+  EXPECT_FALSE(Walker({"docs"}, options).covers(here + "docs/n\\xff.txt"));
+  EXPECT_TRUE(Walker({"docs"}, options).covers(here + "docs/n\\x5cxff.txt"));
+}
+
 TEST_F(WalkerTest, WhatSeveralArgumentsNameIsGivenOnce) {
   write("docs/a.txt");
   write("docs/b.txt");
@@ -186,11 +196,6 @@ TEST_F(WalkerTest, ArgumentsAreCheckedBeforeAnythingIsMade) {
   EXPECT_NE(remote.error().message().find("by s3"), std::string::npos);
   options.target = docs + "/.";
   EXPECT_EQ(Walker({docs}, options).check().error().code(), ErrorCode::invalid_argument);
-}
-
-TEST(DisplayablePath, EscapesWhatIsNotUtf8) {
-  EXPECT_EQ(displayable_path("caf\xc3\xa9.txt"), "caf\xc3\xa9.txt");
-  EXPECT_EQ(displayable_path("bad\xff\xfe.txt"), "bad\\xff\\xfe.txt");
 }
 
 }  // namespace
