@@ -307,7 +307,7 @@ class DecodeJob {
         if (auto notebook = decode_notebook(text)) {
           document = std::move(*notebook);
         } else {
-          document = decode_json(text);
+          HR_ASSIGN(document, decode_json(text));
         }
         break;
       case Format::csv:
