@@ -141,7 +141,7 @@ bool is_html(const ManifestItem& item) {
 // One chapter's text. An error of ours (too_large) ends the book, one of the chapter does not.
 Result<Document> read_chapter(ZipPackage& zip, const std::string& path) {
   HR_ASSIGN(const std::string html, zip.read_xml(path));
-  return decode_html(to_valid_utf8(html), {.whole_page = true});
+  return decode_html(to_valid_utf8(html), {.whole_page = true, .is_xhtml = true});
 }
 
 }  // namespace

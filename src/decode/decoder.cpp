@@ -9,6 +9,7 @@
 
 #include "base/utf8.h"
 #include "decode/html.h"
+#include "decode/html_tags.h"
 #include "decode/pdf_decoder.h"
 #include "decode/reference.h"
 #include "decode/text_formats.h"
@@ -169,6 +170,15 @@ bool is_text_format(Format format) {
   }
 }
 
+bool is_named_xhtml(std::string_view name) {
+  for (const std::string_view ending : {".xhtml", ".xht"}) {
+    if (name.size() > ending.size() &&
+        equals_ignoring_case(name.substr(name.size() - ending.size()), ending))
+      return true;
+  }
+  return false;
+}
+
 Status no_workers(Format format) {
   return fail(
       ErrorCode::unsupported,
@@ -289,7 +299,7 @@ class DecodeJob {
         document = decode_markdown(text);
         break;
       case Format::html: {
-        HR_ASSIGN(document, decode_html(text));
+        HR_ASSIGN(document, decode_html(text, {.is_xhtml = is_named_xhtml(raw.source)}));
         break;
       }
       case Format::json:
@@ -297,7 +307,7 @@ class DecodeJob {
         if (auto notebook = decode_notebook(text)) {
           document = std::move(*notebook);
         } else {
-          document = decode_json(text);
+          HR_ASSIGN(document, decode_json(text));
         }
         break;
       case Format::csv:

@@ -44,6 +44,31 @@ TEST(Epub, ReadsChaptersInSpineOrder) {
             "h1: Second file\np: Text é here.\nh2: First file\np: More.\n");
 }
 
+TEST(Epub, EmptyElementsSwallowNothing) {
+  for (const std::string name : {"script", "style", "iframe", "noscript", "textarea", "title",
+                                 "xmp", "video", "template", "svg", "a", "div", "h1", "select"}) {
+    TestZip zip = book();
+    zip.add("OEBPS/text/one a.xhtml", "<html><head><title/></head><body><p>Before.</p><" + name +
+                                          " class=\"x\"/><p>More.</p></body></html>");
+    const auto output = run_worker("epub", "", zip.bytes());
+    ASSERT_TRUE(output) << output.error().text();
+    EXPECT_EQ(outline(output->document), "h1: Second file\np: Text é here.\np: Before.\np: More.\n")
+        << name;
+  }
+}
+
+TEST(Epub, CharacterDataAreText) {
+  TestZip zip = book();
+  zip.add("OEBPS/text/one a.xhtml",
+          "<html><body><p>a <![CDATA[<b> & &lt;c> d]]> e</p><pre><![CDATA[x &amp;\n  y]]></pre>"
+          "</body></html>");
+  const auto output = run_worker("epub", "", zip.bytes());
+  ASSERT_TRUE(output) << output.error().text();
+  EXPECT_NE(output->document.text.find("a <b> & &lt;c> d e"), std::string::npos)
+      << output->document.text;
+  EXPECT_NE(output->document.text.find("x &amp;\n  y"), std::string::npos) << output->document.text;
+}
+
 TEST(Epub, MissingChapterIsAProblemOfItsOwn) {
   const auto output = run_worker("epub", "", book().bytes());
   ASSERT_TRUE(output) << output.error().text();

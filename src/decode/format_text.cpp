@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "decode/json_probe.h"
 #include "decode/source_code_languages.h"
 #include "decode/text_builder.h"
 
@@ -12,7 +13,7 @@ namespace {
 
 constexpr size_t kFrontBytes = 2048;
 constexpr size_t kHeaderLinesMax = 60;
-constexpr size_t kJsonDepthMax = 512;
+constexpr size_t kNestedTags = 100;
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
@@ -80,6 +81,19 @@ Certainty html_certainty(std::string_view front) {
   return Certainty::no;
 }
 
+// Begins with more elements within one another than any text has tags in a row.
+bool opens_many_elements(std::string_view text) {
+  for (size_t tags = 0; tags < kNestedTags; ++tags) {
+    if (text.size() < 3 || text[0] != '<') return false;
+    const char c = lower(text[1]);
+    const size_t end = text.find_first_of("<>", 1);
+    if (((c < 'a' || c > 'z') && c != '_') || end == std::string_view::npos || text[end] != '>')
+      return false;
+    text = text.substr(std::min(text.find_first_not_of(" \t\r\n", end + 1), text.size()));
+  }
+  return true;
+}
+
 // "<name …>" and somewhere an end tag: XML without a declaration.
 bool looks_like_xml(std::string_view text) {
   if (text.size() < 4 || text[0] != '<') return false;
@@ -89,103 +103,24 @@ bool looks_like_xml(std::string_view text) {
   if (!((c >= 'a' && c <= 'z') || c == '_')) return false;
   const size_t end = text.find_first_of("<>", 1);
   if (end == std::string_view::npos || text[end] != '>') return false;
-  return text.find("</") != std::string_view::npos || text.substr(0, end).ends_with('/');
+  return text.find("</") != std::string_view::npos || text.substr(0, end).ends_with('/') ||
+         opens_many_elements(text);
 }
 
-// Reads JSON as far as the text goes.
-class JsonProbe {
- public:
-  explicit JsonProbe(std::string_view text) : text_(text) {}
-
-  enum class Result { broken, cut, complete };
-  // One value from `position` on, which is moved behind it.
-  Result read(size_t& position) {
-    std::string open;  // the brackets that are open
-    bool key_next = false;
-    size_t i = position;
-    for (;;) {
-      i = skip(i);
-      if (i >= text_.size()) return Result::cut;
-      const char c = text_[i];
-      if (key_next && c != '"' && c != '}') return Result::broken;
-      if (c == '{' || c == '[') {
-        if (open.size() >= kJsonDepthMax) return Result::broken;
-        open.push_back(c);
-        key_next = c == '{';
-        ++i;
-        continue;
-      }
-      if (c == '}' || c == ']') {
-        if (open.empty() || open.back() != (c == '}' ? '{' : '[')) return Result::broken;
-        ++i;
-      } else if (c == '"') {
-        for (++i; i < text_.size() && text_[i] != '"'; ++i) {
-          if (text_[i] == '\\') ++i;
-          if (i < text_.size() && text_[i] == '\n') return Result::broken;
-        }
-        if (i >= text_.size()) return Result::cut;
-        ++i;
-        if (key_next) {
-          i = skip(i);
-          if (i >= text_.size()) return Result::cut;
-          if (text_[i] != ':') return Result::broken;
-          ++i;
-          key_next = false;
-          continue;
-        }
-      } else {
-        const size_t end =
-            std::min(text_.find_first_not_of("0123456789+-.eEtrufalsn", i), text_.size());
-        if (end == i) return Result::broken;
-        if (end == text_.size()) return Result::cut;
-        const std::string_view word = text_.substr(i, end - i);
-        const bool known = word == "true" || word == "false" || word == "null" ||
-                           word.find_first_of("0123456789") != std::string_view::npos;
-        if (!known) return Result::broken;
-        i = end;
-      }
-      // A value is complete: close brackets, then a comma or the end.
-      if (c == '}' || c == ']') open.pop_back();
-      if (open.empty()) {
-        position = i;
-        return Result::complete;
-      }
-      i = skip(i);
-      if (i >= text_.size()) return Result::cut;
-      if (text_[i] == ',') {
-        ++i;
-        key_next = open.back() == '{';
-      } else if (text_[i] != '}' && text_[i] != ']') {
-        return Result::broken;
-      }
-    }
-  }
-  size_t skip(size_t i) const {
-    while (i < text_.size() &&
-           (text_[i] == ' ' || text_[i] == '\n' || text_[i] == '\t' || text_[i] == '\r'))
-      ++i;
-    return i;
-  }
-
- private:
-  std::string_view text_;
-};
-
 Format detect_json(std::string_view text, const std::string& ending, bool complete) {
-  JsonProbe probe(text);
-  size_t at = 0;
   const bool named_lines = has_ending(ending, " .jsonl .ndjson .jsonlines ");
-  const JsonProbe::Result first = probe.read(at);
-  if (first == JsonProbe::Result::broken) return Format::text;
-  if (first == JsonProbe::Result::cut) {
-    // A truncated or long value; a lone "[" or "{" proves nothing.
-    if (complete && !has_ending(ending, " .json .geojson .ipynb ") && !named_lines)
+  const JsonProbe first = probe_json(text, 0);
+  if (first.end == JsonEnd::broken) return Format::text;
+  if (first.end != JsonEnd::complete) {
+    // A truncated or long value; a lone "[" or "{" proves nothing, a member or such a depth does.
+    const bool proven = first.is_exact && (first.members > 0 || first.end == JsonEnd::too_deep);
+    if (complete && !proven && !has_ending(ending, " .json .geojson .ipynb ") && !named_lines)
       return Format::text;
     return named_lines ? Format::jsonl : Format::json;
   }
-  const size_t next = probe.skip(at);
+  const size_t next = skip_json_space(text, first.at);
   if (next >= text.size()) return named_lines ? Format::jsonl : Format::json;
-  const bool new_line = text.substr(at, next - at).find('\n') != std::string_view::npos;
+  const bool new_line = text.substr(first.at, next - first.at).find('\n') != std::string_view::npos;
   if (new_line && (text[next] == '{' || text[next] == '[')) return Format::jsonl;
   return named_lines ? Format::jsonl : Format::text;
 }

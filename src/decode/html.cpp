@@ -102,7 +102,7 @@ Result<Document> decode_html(std::string_view html, const HtmlOptions& options) 
         fmt::format("the HTML page has {} bytes, the limit is {}", html.size(), kMaxPageBytes),
         "split the page, or give its text as a plain text file");
   }
-  const HtmlTree tree = parse_html(html);
+  const HtmlTree tree = parse_html(html, options.is_xhtml);
   HtmlHead head = read_html_head(tree);
   HtmlText content;
   if (options.whole_page) {

@@ -18,6 +18,9 @@ namespace headrace {
 struct HtmlOptions {
   // Keep everything visible instead of finding the main content (fragments, mail bodies, EPUB).
   bool whole_page = false;
+  // It is XHTML, whether or not it says so itself (an XML declaration, the namespace of its
+  // <html>): an element "<x/>" is empty, CDATA is text.
+  bool is_xhtml = false;
 };
 
 // `html` is UTF-8 (decode/encoding.h makes it so, honouring <meta charset>). Fills title, text,

@@ -30,5 +30,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view page(reinterpret_cast<const char*>(data), size);
   check_document(decode_html(page).value());
   check_document(decode_html(page, {.whole_page = true}).value());
+  check_document(decode_html(page, {.whole_page = true, .is_xhtml = true}).value());
   return 0;
 }

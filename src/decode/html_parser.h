@@ -18,7 +18,7 @@ namespace headrace {
 struct HtmlAttributes {
   std::string_view class_name, id, role, style, href, itemprop, aria_hidden, hidden;
   std::string_view name, property, content, lang, rel, type, datetime;
-  std::string_view rowspan, colspan;
+  std::string_view rowspan, colspan, xmlns;
 };
 
 class HtmlTreeBuilder {

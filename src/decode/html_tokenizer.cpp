@@ -33,10 +33,17 @@ const char* find_byte(const char* from, const char* end, char c) {
              : static_cast<const char*>(std::memchr(from, c, static_cast<size_t>(end - from)));
 }
 
+bool has_xml_declaration(std::string_view page) {
+  if (page.starts_with("\xEF\xBB\xBF")) page.remove_prefix(3);
+  while (!page.empty() && is(page[0], kWhite)) page.remove_prefix(1);
+  return page.starts_with("<?xml") && page.size() > 5 && is(page[5], kWhite);
+}
+
 class HtmlTokenizer {
  public:
-  HtmlTokenizer(HtmlTree& tree, std::string_view page)
+  HtmlTokenizer(HtmlTree& tree, std::string_view page, bool is_xhtml)
       : tree_(tree),
+        is_xhtml_(is_xhtml || has_xml_declaration(page)),
         builder_(tree, node_limit(page.size())),
         begin_(page.data()),
         end_(page.data() + page.size()) {}
@@ -57,8 +64,10 @@ class HtmlTokenizer {
   const char* find_page_part(const char* p);
   void read_head_element(HtmlTag tag, const HtmlAttributes& attributes);
   bool add_text(const char* from, const char* to);
+  void add_literal(const char* from, const char* to);
 
   HtmlTree& tree_;
+  bool is_xhtml_;  // "<x/>" is an empty element, CDATA is text
   HtmlTreeBuilder builder_;
   const char* begin_;
   const char* end_;
@@ -80,6 +89,17 @@ bool HtmlTokenizer::add_text(const char* from, const char* to) {
   if (builder_.text(offset(from), offset(to))) return true;
   full_ = true;
   return false;
+}
+
+// Characters that are no source: an "&" stands for itself, alone in its text it begins no
+// reference.
+void HtmlTokenizer::add_literal(const char* from, const char* to) {
+  while (from < to) {
+    const char* mark = find_byte(from, to, '&');
+    if (!add_text(from, mark == nullptr ? to : mark) || mark == nullptr) return;
+    if (!add_text(mark, mark + 1)) return;
+    from = mark + 1;
+  }
 }
 
 void HtmlTokenizer::run() {
@@ -162,6 +182,7 @@ std::string_view* attribute_slot(HtmlAttributes& attributes, std::string_view na
       }
     case 5:
       if ((name[0] | 0x20) == 'c') return when("class", attributes.class_name);
+      if ((name[0] | 0x20) == 'x') return when("xmlns", attributes.xmlns);
       return when("style", attributes.style);
     case 6:
       return when("hidden", attributes.hidden);
@@ -212,6 +233,7 @@ const char* HtmlTokenizer::read_attributes(const char* p, HtmlAttributes& attrib
 
 void HtmlTokenizer::read_head_element(HtmlTag tag, const HtmlAttributes& attributes) {
   if (tag == HtmlTag::html) {
+    is_xhtml_ = is_xhtml_ || attributes.xmlns == "http://www.w3.org/1999/xhtml";
     if (tree_.language.empty()) tree_.language = attributes.lang;
   } else if (tag == HtmlTag::body) {
     if (tree_.language.empty()) tree_.language = attributes.lang;
@@ -248,14 +270,16 @@ const char* HtmlTokenizer::read_start_tag(const char* tag) {
     full_ = true;
     return p;
   }
-  if (has_property(id, kTagRaw)) {
+  const bool is_empty = self_closing && is_xhtml_ && !has_property(id, kTagVoid);
+  if (has_property(id, kTagRaw) && !is_empty) {
     p = read_raw(p, id, name, attributes_);
     builder_.end_tag(id, hash, offset(tag));
     return p;
   }
-  // In SVG and MathML, and for elements that HTML does not know, "/>" is an end tag.
-  if (self_closing && (id == HtmlTag::unknown || id == HtmlTag::svg || id == HtmlTag::math ||
-                       builder_.in(HtmlTag::svg) || builder_.in(HtmlTag::math))) {
+  // In XHTML, SVG and MathML, and for elements that HTML does not know, "/>" is an end tag.
+  if (self_closing &&
+      (is_empty || id == HtmlTag::unknown || id == HtmlTag::svg || id == HtmlTag::math ||
+       builder_.in(HtmlTag::svg) || builder_.in(HtmlTag::math))) {
     builder_.end_tag(id, hash, offset(tag));
   }
   return p;
@@ -301,8 +325,8 @@ const char* HtmlTokenizer::read_declaration(const char* tag) {
   } else if (rest.starts_with("<![CDATA[") && !no_cdata_end_) {
     const size_t close = rest.find("]]>", 9);
     if (close != std::string_view::npos) {
-      if (builder_.in(HtmlTag::math) || builder_.in(HtmlTag::svg)) {
-        add_text(tag + 9, tag + close);
+      if (is_xhtml_ || builder_.in(HtmlTag::math) || builder_.in(HtmlTag::svg)) {
+        add_literal(tag + 9, tag + close);
       }
       return tag + close + 3;
     }
@@ -403,11 +427,11 @@ const char* HtmlTokenizer::read_raw(const char* content, HtmlTag tag, std::strin
 
 }  // namespace
 
-HtmlTree parse_html(std::string_view page) {
+HtmlTree parse_html(std::string_view page, bool is_xhtml) {
   HtmlTree tree;
   tree.source = page;
   tree.nodes.reserve(std::min(node_limit(page.size()), page.size() / 24 + 16));
-  HtmlTokenizer(tree, page).run();
+  HtmlTokenizer(tree, page, is_xhtml).run();
   return tree;
 }
 

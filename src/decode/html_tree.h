@@ -84,7 +84,7 @@ constexpr size_t node_limit(size_t page_bytes) {
   return page_bytes / 12 + (size_t{1} << 18);
 }
 
-// `page` is at most 4 GiB - 1.
-HtmlTree parse_html(std::string_view page);
+// `page` is at most 4 GiB - 1. It is read as XHTML where the caller or the page itself says so.
+HtmlTree parse_html(std::string_view page, bool is_xhtml = false);
 
 }  // namespace headrace

@@ -1,19 +1,24 @@
 // JSON and JSON lines as text: one "path: value" line for each value, the paths without indices, so
 // that a line says what it is about. Reads with a reader of its own, in one pass without a tree:
-// what is no JSON stays as the text it is.
+// what is no JSON stays as the text it is, what is JSON and damaged is refused.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/utf8.h"
+#include "decode/json_probe.h"
 #include "decode/text_builder.h"
 #include "decode/text_formats.h"
 
 namespace headrace {
 namespace {
 
-constexpr size_t kDepthMax = 256;
+constexpr size_t kFlatDepthMax = 256;
 constexpr size_t kPathBytesMax = 256;
 
 class JsonFlattener {
@@ -75,7 +80,7 @@ class JsonFlattener {
   }
 
   bool read_value(size_t depth) {
-    if (at_ >= in_.size() || depth > kDepthMax) return false;
+    if (at_ >= in_.size() || depth > kFlatDepthMax) return false;
     switch (in_[at_]) {
       case '{':
         return read_object(depth);
@@ -252,9 +257,33 @@ class JsonFlattener {
   size_t values_ = 0;  // at the top
 };
 
+// Why a text that cannot be flattened is refused; nothing where it is no JSON, or whole.
+std::optional<Error> json_damage(std::string_view text) {
+  text = text.substr(0, text.find_last_not_of(" \n\t\r") + 1);
+  bool is_first = true;
+  for (size_t at = skip_json_space(text, 0); at < text.size(); is_first = false) {
+    const JsonProbe probe = probe_json(text, at);
+    if (!probe.is_exact || probe.end == JsonEnd::broken) return std::nullopt;
+    if (probe.end == JsonEnd::too_deep) {
+      return Error(ErrorCode::too_large, "the JSON is nested deeper than 10,000",
+                   "leave it out with --exclude, or save it with less depth");
+    }
+    // Of several values the last may still be written.
+    if (probe.end == JsonEnd::cut && (!is_first || probe.open == 0)) return std::nullopt;
+    if (probe.end == JsonEnd::cut) {
+      return Error(ErrorCode::damaged,
+                   fmt::format("the JSON is cut off: it ends on line {} inside {} open brackets",
+                               std::count(text.begin(), text.end(), '\n') + 1, probe.open),
+                   "restore it from a copy, or get it anew");
+    }
+    at = skip_json_space(text, probe.at);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-Document decode_json(std::string_view utf8) {
+Result<Document> decode_json(std::string_view utf8) {
   JsonFlattener flattener(utf8);
   if (flattener.read()) {
     Document document = flattener.take();
@@ -262,6 +291,7 @@ Document decode_json(std::string_view utf8) {
     if (document.title.find('\n') != std::string::npos) document.title.clear();
     return document;
   }
+  if (auto damage = json_damage(utf8)) return std::unexpected(std::move(*damage));
   return decode_plain_text(std::string(utf8));
 }
 

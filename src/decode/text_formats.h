@@ -35,7 +35,9 @@ Document decode_markdown(std::string_view utf8);
 Document decode_source_code(std::string_view utf8, std::string_view name);
 Document decode_latex(std::string_view utf8);
 Document decode_rst(std::string_view utf8);
-Document decode_json(std::string_view utf8);  // one value or one a line
+// One value or one a line; what is no JSON is text. Errors: damaged (JSON that is cut off),
+// too_large (nested deeper than kJsonDepthMax).
+Result<Document> decode_json(std::string_view utf8);
 // Nothing where the JSON is no Jupyter notebook.
 std::optional<Document> decode_notebook(std::string_view utf8);
 Document decode_csv(std::string_view utf8);  // rows as table rows

@@ -508,18 +508,20 @@ TEST(Latex, StructureDoesNotDependOnLineBreaks) {
   EXPECT_EQ(line_of(after, "c"), 3);
 }
 
+// What is refused has no text.
+Document json(std::string_view text) {
+  return decode_json(text).value_or(Document{});
+}
+
 TEST(Json, IsFlattened) {
-  const Document document = decode_json(
+  const Document document = json(
       R"({"title": "T \u00e9", "a": {"b": [1, 2, "x"], "c": null}, "people": [{"name": "Ann"}, {"name": "Bob"}]})");
   expect_sound(document);
   EXPECT_EQ(document.title, "T é");
   EXPECT_EQ(document.text,
             "title: T é\na.b: 1, 2, x\na.c: null\npeople.name: Ann\npeople.name: Bob\n");
-  EXPECT_EQ(outline_of(decode_json("[{\"a\":1},{\"a\":2}]")), "code: a: 1\ncode: a: 2\n");
-  EXPECT_EQ(outline_of(decode_json("{\"a\":1}\n{\"a\":2}\n")), "code: a: 1\ncode: a: 2\n");
-  // What is no JSON stays as it is.
-  EXPECT_EQ(decode_json("{\"a\": oops").text, "{\"a\": oops");
-  EXPECT_EQ(decode_json(std::string(100'000, '[')).text.size(), 100'000u);
+  EXPECT_EQ(outline_of(json("[{\"a\":1},{\"a\":2}]")), "code: a: 1\ncode: a: 2\n");
+  EXPECT_EQ(outline_of(json("{\"a\":1}\n{\"a\":2}\n")), "code: a: 1\ncode: a: 2\n");
 }
 
 TEST(Csv, RowsSayWhatTheyHold) {
@@ -545,9 +547,8 @@ Document code_rust(std::string_view text) {
 Document plain(std::string_view text) {
   return decode_plain_text(std::string(text));
 }
-const std::vector<Decode> kAll = {plain,      decode_markdown, decode_latex,
-                                  decode_rst, decode_json,     decode_csv,
-                                  code_cpp,   code_python,     code_rust};
+const std::vector<Decode> kAll = {plain,      decode_markdown, decode_latex, decode_rst, json,
+                                  decode_csv, code_cpp,        code_python,  code_rust};
 
 TEST(TextFormats, RandomMarkupIsSound) {
   static const std::vector<std::string> pieces = {

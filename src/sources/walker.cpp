@@ -19,7 +19,6 @@
 #include <utility>
 
 #include "base/hash.h"
-#include "base/utf8.h"
 #include "sources/glob.h"
 #include "sources/source_stamp.h"
 
@@ -141,20 +140,6 @@ std::string real_place(const std::string& path) {
   return without_trailing_slashes(displayable_path(real.native()));
 }
 
-std::string displayable_path(std::string_view path) {
-  std::string shown;
-  for (size_t i = 0; i < path.size();) {
-    const CodePoint code_point = decode_code_point(path, i);
-    if (code_point.valid) {
-      shown.append(path.substr(i, code_point.length));
-    } else {
-      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(path[i]));
-    }
-    i += code_point.length;
-  }
-  return shown;
-}
-
 bool is_knowledge_base(const std::string& folder) {
   const auto names = names_in(folder);
   return names && holds_manifest(folder, *names);
@@ -210,12 +195,15 @@ Status Walker::walk_folder(const std::string& root, const OnFile& on_file,
     stack.push_back(std::move(frame));
   };
   const auto ignored = [&](const std::string& relative, bool is_folder) {
-    for (const Frame& frame : stack) {
-      if (frame.ignore.empty()) continue;
+    // The nearest file that says something of it decides.
+    for (auto frame = stack.rbegin(); frame != stack.rend(); ++frame) {
+      if (frame->ignore.empty()) continue;
       const std::string_view below =
-          frame.relative.empty() ? std::string_view(relative)
-                                 : std::string_view(relative).substr(frame.relative.size() + 1);
-      if (frame.ignore.matches(below, is_folder)) return true;
+          frame->relative.empty() ? std::string_view(relative)
+                                  : std::string_view(relative).substr(frame->relative.size() + 1);
+      const std::optional<bool> is_out = frame->ignore.decide(below, is_folder);
+      if (is_out == true) return true;
+      if (is_out) break;
     }
     return !wanted(relative, is_folder);
   };
@@ -364,10 +352,9 @@ bool Walker::covers(std::string_view place) const {
     if (!is_glob && place == root) return true;
     const size_t begin = root.ends_with('/') ? root.size() : root.size() + 1;
     if (place.size() <= begin || !place.starts_with(root) || place[begin - 1] != '/') continue;
-    const std::string below(place.substr(begin));
-    if (!is_glob
-            ? selects(below)
-            : glob_match(displayable_path(arguments_[i]), as_named(arguments_[i], named, below)))
+    const std::string below = path_of_displayed(place.substr(begin));
+    if (!is_glob ? selects(below)
+                 : glob_match(arguments_[i], as_named(arguments_[i], named, below)))
       return true;
   }
   return false;

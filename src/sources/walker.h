@@ -1,10 +1,11 @@
 // Walker: the arguments of `index` (paths, folders, globs) → files, in a stable order.
 //
 // Folders are walked recursively in byte order of the names. Left out: names that begin with a dot
-// (unless given themselves), what `.headraceignore` files say, what --exclude says or --include
-// does not, and folders that are knowledge bases. Symbolic links are followed; one that leads back
-// into its own folders is reported. What is neither file nor folder (FIFO, device, socket) is
-// reported, never opened. What several arguments name is given once.
+// (unless given themselves), what `.headraceignore` files say (of several the deepest, as with
+// .gitignore), what --exclude says or --include does not, and folders that are knowledge bases.
+// Symbolic links are followed; one that leads back into its own folders is reported. What is
+// neither file nor folder (FIFO, device, socket) is reported, never opened. What several arguments
+// name is given once.
 //
 // Owns: its options. Threads: one walk on one thread. Errors: those of a single entry go to
 // on_problem and the walk goes on; a named path that does not exist ends the walk, unless on_absent
@@ -19,6 +20,7 @@
 
 #include "base/result.h"
 #include "batch/document.h"
+#include "sources/displayable_path.h"
 
 namespace headrace {
 
@@ -33,15 +35,12 @@ inline constexpr const char* kIgnoreFile = ".headraceignore";
 
 struct FileEntry {
   std::string path;    // to open
-  std::string source;  // to show: the path with bytes that are not UTF-8 written as \xNN
+  std::string source;  // to show: displayable_path() of it
   SourceStamp stamp;
 };
 
 // The folder holds a knowledge base (a manifest of ours): what is in it is no source.
 bool is_knowledge_base(const std::string& folder);
-
-// A path as valid UTF-8: bad bytes as \xNN.
-std::string displayable_path(std::string_view path);
 
 // Where a path lies: absolute, links resolved as far as it is there, as it is shown.
 std::string real_place(const std::string& path);

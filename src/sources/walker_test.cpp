@@ -58,6 +58,24 @@ TEST_F(WalkerTest, GivesFilesInByteOrderWithoutHiddenAndIgnoredOnes) {
   EXPECT_EQ(walk({root_.string()}), (Names{"a/z.txt", "b.txt"}));
 }
 
+TEST_F(WalkerTest, ADeeperIgnoreFileTakesBackWhatAnOuterOneExcludes) {
+  write(".headraceignore", "*.log\nbuild/\n");
+  write("a.log");
+  write("s/.headraceignore", "!keep.log\n*.tmp\n");
+  write("s/keep.log");
+  write("s/other.log");
+  write("s/t/keep.log");
+  write("s/t/.headraceignore", "*\n!*.tmp\n");
+  write("s/t/x.tmp");
+  write("s/t/x.txt");
+  // Not in a folder that is left out itself.
+  write("build/.headraceignore", "!*\n");
+  write("build/keep.log");
+  EXPECT_EQ(walk({root_.string()}), (Names{"s/keep.log", "s/t/x.tmp"}));
+  // What the command says stands above both.
+  EXPECT_EQ(walk({root_.string()}, {{}, {"keep.log"}, ""}), (Names{"s/t/x.tmp"}));
+}
+
 TEST_F(WalkerTest, IncludeAndExclude) {
   write("a.md");
   write("b.txt");
@@ -71,6 +89,20 @@ TEST_F(WalkerTest, Globs) {
   write("x/c.txt");
   EXPECT_EQ(walk({root_.string() + "/**/*.md"}), (Names{"x/a.md", "x/y/b.md"}));
   EXPECT_EQ(walk({root_.string() + "/x/*.md"}), (Names{"x/a.md"}));
+}
+
+TEST_F(WalkerTest, TwoStarsStandForWholeFoldersWhereverAPatternStands) {
+  write("b.txt");
+  write("ab.txt");
+  write("c/b.txt");
+  write("c/ab.txt");
+  const Names named{"b.txt", "c/b.txt"}, others{"ab.txt", "c/ab.txt"};
+  EXPECT_EQ(walk({root_.string() + "/**/b.txt"}), named);
+  EXPECT_EQ(walk({root_.string()}, {{"**/b.txt"}, {}, ""}), named);
+  EXPECT_EQ(walk({root_.string()}, {{}, {"**/b.txt"}, ""}), others);
+  write(".headraceignore", "**/b.txt\n**/build\n");
+  write("mybuild/x");
+  EXPECT_EQ(walk({root_.string()}), (Names{"ab.txt", "c/ab.txt", "mybuild/x"}));
 }
 
 TEST_F(WalkerTest, OddEntriesAreReportedNotOpened) {
@@ -130,6 +162,16 @@ TEST_F(WalkerTest, WhatIncludeAndExcludeLeaveOutIsNotCovered) {
   EXPECT_FALSE(walker.covers(here + "x.txt"));
 }
 
+TEST_F(WalkerTest, PatternsMeanTheNamesOnTheDiskNotAsTheyAreShown) {
+  const std::string here = real_place(".") + "/";
+  EXPECT_TRUE(Walker({"docs/n\xff*"}, {}).covers(here + "docs/n\\xff.txt"));
+  EXPECT_TRUE(Walker({"docs/n\\\\xff*"}, {}).covers(here + "docs/n\\x5cxff.txt"));
+  WalkOptions options;
+  options.exclude = {"n\xff*"};
+  EXPECT_FALSE(Walker({"docs"}, options).covers(here + "docs/n\\xff.txt"));
+  EXPECT_TRUE(Walker({"docs"}, options).covers(here + "docs/n\\x5cxff.txt"));
+}
+
 TEST_F(WalkerTest, WhatSeveralArgumentsNameIsGivenOnce) {
   write("docs/a.txt");
   write("docs/b.txt");
@@ -154,11 +196,6 @@ TEST_F(WalkerTest, ArgumentsAreCheckedBeforeAnythingIsMade) {
   EXPECT_NE(remote.error().message().find("by s3"), std::string::npos);
   options.target = docs + "/.";
   EXPECT_EQ(Walker({docs}, options).check().error().code(), ErrorCode::invalid_argument);
-}
-
-TEST(DisplayablePath, EscapesWhatIsNotUtf8) {
-  EXPECT_EQ(displayable_path("caf\xc3\xa9.txt"), "caf\xc3\xa9.txt");
-  EXPECT_EQ(displayable_path("bad\xff\xfe.txt"), "bad\\xff\\xfe.txt");
 }
 
 }  // namespace
