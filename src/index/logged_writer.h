@@ -97,6 +97,7 @@ class LoggedWriter : public Writer {
   // writer_commit.cpp
   Status give_up(Status status) HR_REQUIRES(mutex_);
   Status commit_locked() HR_REQUIRES(mutex_);
+  Status make_room() HR_REQUIRES(mutex_);
   bool must_sync() const HR_REQUIRES(mutex_);
   // Commits come so fast that all cores have enough to do.
   bool is_pressed() const HR_REQUIRES(mutex_) {
