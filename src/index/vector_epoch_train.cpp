@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint32_t kBasisMax = 1024;
 constexpr int kListRounds = 8;
-constexpr int kPartRounds = 0;  // of them, with so many rows for each list
+constexpr int kPartRounds = 4;  // of them, with so many rows for each list
 constexpr size_t kPartRows = 16;
 constexpr int kWordRounds = 10;
 constexpr size_t kCodeSample = 16'000;
@@ -293,8 +293,8 @@ VectorEpoch train_epoch(std::span<const float> sample, uint32_t dimension, uint3
       train_centroids(sample, padded, list_count, nearest, cancelled);
   if (is_cancelled(cancelled)) return epoch;
   // Residuals of some rows.
-  const std::span<const uint32_t> lists = nearest.assign(centers, count);
   const size_t used = std::min(count, std::max<size_t>(kCodeSample * 384 / (padded + 384), 4096));
+  const std::span<const uint32_t> lists = nearest.assign(centers, used);
   std::vector<float> residuals(sample.begin(),
                                sample.begin() + static_cast<std::ptrdiff_t>(used * padded));
   std::vector<float> lengths(used);
