@@ -1,6 +1,6 @@
 // CommitRate: whether commits come so fast that what can wait should wait for a quieter moment.
-// Time that whoever commits is kept waiting says nothing about how fast more would come, so it does
-// not pass here: else a busy machine would be taken for a quiet one and given still more to do.
+// Time that a commit takes says nothing about how fast more would come, so it does not pass here:
+// else a busy machine would be taken for a quiet one and given still more to do.
 //
 // Owns: two counts. Threads: one at a time. Errors: none.
 #pragma once
@@ -19,6 +19,7 @@ class CommitRate {
   static constexpr uint64_t kHighBytes = 2 << 20;  // in a window: 20 MB/s
 
   void add(Time now, uint64_t bytes) {
+    if (held_since_) now = *held_since_;
     if (now >= begin_ + kWindow) {
       before_ = now < begin_ + 2 * kWindow ? current_ : 0;
       current_ = 0;

@@ -28,10 +28,11 @@ TEST(CommitRate, IsLowAgainWhenNothingCame) {
   EXPECT_FALSE(rate.is_high(kStart + milliseconds(500)));
 }
 
-TEST(CommitRate, TimeStandsStillWhileACommitIsKeptWaiting) {
+TEST(CommitRate, TimeStandsStillDuringACommit) {
   CommitRate rate;
-  rate.add(kStart, 100 << 20);
+  rate.add(kStart, 1 << 10);
   rate.hold(kStart + milliseconds(50));
+  rate.add(kStart + milliseconds(4000), 100 << 20);
   EXPECT_TRUE(rate.is_high(kStart + milliseconds(5000)));
   rate.go_on(kStart + milliseconds(5050));
   EXPECT_TRUE(rate.is_high(kStart + milliseconds(5199)));

@@ -42,6 +42,13 @@ bool LoggedWriter::must_sync() const {
 
 Status LoggedWriter::commit_locked() {
   if (log_->transaction_is_empty()) return {};
+  rate_.hold(std::chrono::steady_clock::now());
+  Status committed = commit_held();
+  rate_.go_on(std::chrono::steady_clock::now());
+  return committed;
+}
+
+Status LoggedWriter::commit_held() {
   HR_TRY(settle_folder());
   HR_TRY(lock_->check());
   const bool sync = must_sync();
@@ -54,10 +61,7 @@ Status LoggedWriter::commit_locked() {
   log_->acknowledge();
   if (sync) synced_at_ = std::chrono::steady_clock::now();
   owe(std::move(bytes));
-  rate_.hold(std::chrono::steady_clock::now());
-  Status room = make_room();
-  rate_.go_on(std::chrono::steady_clock::now());
-  return room;
+  return make_room();
 }
 
 // After a commit: what is owed, in memory or in files is kept within bounds.
@@ -124,6 +128,7 @@ void LoggedWriter::prepare_some(bool is_awaited) {
   in_state_.store(commits, std::memory_order_release);
   prepared_.notify_all();
   join_segments();
+  begin_fold();
   preparing_ = false;
   prepared_.notify_all();
 }
