@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -100,3 +101,16 @@ def test_ctrl_c_does_not_wait_for_who_writes_to_standard_input(tmp_path):
     assert process.wait(timeout=30) == 130
     process.stdin.close()
     process.stderr.close()
+
+
+def test_ctrl_c_before_the_first_read_of_a_pipe_is_not_lost(tmp_path):
+    """It comes while the model is loaded, and nothing is ever written to the pipe."""
+    process = subprocess.Popen([HEADRACE, "embed", "--model", "all-MiniLM-L6-v2"], cwd=tmp_path,
+                               stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    interrupt = 1 << (signal.SIGINT - 1)
+    status = pathlib.Path(f"/proc/{process.pid}/status")
+    while not int(re.search(r"^SigCgt:\s*([0-9a-f]+)", status.read_text(), re.M)[1], 16) & interrupt:
+        assert process.poll() is None  # its handler is not set yet
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    process.stdin.close()

@@ -160,3 +160,23 @@ def test_instant_runs_are_killed_and_go_on(run, tmp_path):
     assert coverage(run) == {"default": 200, "static": 200}
     assert [run("search", "kb", query, "-k", "20")["hits"] for query in queries] == expected
     assert vectors(run, tmp_path, "kb.arrow") == expected_vectors
+
+
+def test_instant_finds_words_while_the_static_model_is_made(run, tmp_path, monkeypatch):
+    """Nothing waits for the distilling, and Ctrl-C ends it: no table is kept of a part."""
+    cache = tmp_path / "empty-cache"
+    monkeypatch.setenv("HEADRACE_CACHE", str(cache))
+    write_documents(tmp_path / "docs", 5)
+    process = start(tmp_path, "index", "docs", "--into", "kb", "--instant")
+    while not list((tmp_path / "kb").glob("manifest-" + "?" * 16)):
+        assert process.poll() is None
+    while not run("search", "kb", "kitten", "--mode", "text")["hits"]:
+        assert process.poll() is None
+    assert "static" not in coverage(run)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    assert not list(cache.glob("**/static-*"))
+    # The next run makes it.
+    run("index", "docs", "--into", "kb", "--instant")
+    assert coverage(run) == {"default": 5, "static": 5}
+    assert list(cache.glob("**/static-*"))

@@ -126,6 +126,7 @@ Result<int> run_embed(const TextArguments& arguments) {
   options.cache = arguments.cache;
   HR_ASSIGN(options.precision, parse_precision(arguments.precision));
   options.dimensions = arguments.dimensions;
+  options.cancel = &interrupt();
   HR_ASSIGN(const auto reader, TextReader::open(arguments.file));
   HR_ASSIGN(const auto model, load_vector_model(arguments.model, options));
   HR_ASSIGN(const auto writer, VectorWriter::create(arguments.format, model->info().dimension));

@@ -29,6 +29,7 @@ class TextReader {
  private:
   Result<std::optional<std::string>> next_line();
   int descriptor() const;
+  Status wait() const;
 
   std::string name_;
   UniqueFd file_;  // not open: standard input

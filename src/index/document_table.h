@@ -85,6 +85,12 @@ class DocumentTable {
   // Whether the entry and its source prove each other.
   bool proves_source(uint32_t document) const;
   std::string_view source(uint32_t document) const { return text(document, 8, 40); }
+  // `hash`: of `source`.
+  bool is_of(uint32_t document, std::string_view source, uint64_t hash) const {
+    const bool may_be = packed_ ? field<uint32_t>(document, 0) == static_cast<uint32_t>(hash)
+                                : field<uint64_t>(document, 0) == hash;
+    return may_be && this->source(document) == source;
+  }
   std::string_view container(uint32_t document) const { return text(document, 16, 44); }
   std::string_view settings(uint32_t document) const { return text(document, 24, 48); }
   std::string_view error(uint32_t document) const { return text(document, 32, 52); }

@@ -17,12 +17,10 @@ struct Input {
 
 // Appends a list of an input that keeps all rows.
 void append_whole(const ListContents& from, uint32_t first_row, ListContents& to) {
-  to.rows.reserve(to.rows.size() + from.rows.size());
   for (const uint32_t row : from.rows) to.rows.push_back(row + first_row);
   to.tfs.insert(to.tfs.end(), from.tfs.begin(), from.tfs.end());
   const uint64_t before = to.positions.size();
   to.positions += from.positions;
-  to.position_ends.reserve(to.position_ends.size() + from.position_ends.size());
   for (const uint64_t end : from.position_ends) to.position_ends.push_back(before + end);
 }
 
@@ -69,12 +67,20 @@ Status merge_postings(std::span<const MergeInput<Postings>> inputs, SectionSink&
   }
   PostingsWriter writer(out, language, lengths, has_positions);
   ListContents contents, merged;
+  std::vector<size_t> same;  // inputs that have the term, in order
   while (!queue.empty()) {
     const std::string term = walks[queue.top()].walker.term();
-    merged.clear();
+    same.clear();
+    uint64_t postings = 0;
     while (!queue.empty() && walks[queue.top()].walker.term() == term) {
-      const size_t i = queue.top();
+      const Input& input = walks[queue.top()];
+      postings += std::min(input.walker.list().df, input.state->row_limit);
+      same.push_back(queue.top());
       queue.pop();
+    }
+    merged.clear();
+    merged.reserve(postings);  // at once: growing would hold what is there twice
+    for (const size_t i : same) {
       Input& input = walks[i];
       HR_TRY(read_list(input.walker.list(), input.state->row_limit, has_positions, contents));
       if (input.keeps_all && !contents.rows.empty()) {

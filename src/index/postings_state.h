@@ -86,6 +86,11 @@ struct ListContents {
   std::vector<uint32_t> tfs;
   std::string positions;
   std::vector<uint64_t> position_ends;
+  void reserve(size_t postings) {
+    rows.reserve(postings);
+    tfs.reserve(postings);
+    position_ends.reserve(postings);
+  }
   void clear() {
     rows.clear();
     tfs.clear();

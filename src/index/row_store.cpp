@@ -37,19 +37,12 @@ void RowStoreBuilder::add(const Hash128& key, uint32_t document, uint32_t positi
 }
 
 std::string RowStoreBuilder::keys() const {
-  std::vector<uint64_t> sorted(count());
-  for (uint32_t row = 0; row < sorted.size(); ++row) {
+  std::vector<uint64_t> pairs(count());
+  for (uint32_t row = 0; row < pairs.size(); ++row) {
     const auto high = load_number<uint64_t>(rows_.view().data() + uint64_t{row} * kRowEntryBytes);
-    sorted[row] = (high >> 32) << 32 | row;
+    pairs[row] = PrefixTable::pair(high, row);
   }
-  std::sort(sorted.begin(), sorted.end());
-  FieldWriter out;
-  out.bytes().reserve(sorted.size() * 8);
-  for (const uint64_t pair : sorted) {
-    out.u32(static_cast<uint32_t>(pair >> 32));
-    out.u32(static_cast<uint32_t>(pair));
-  }
-  return out.take();
+  return PrefixTable::encode(std::move(pairs));
 }
 
 std::string RowStoreBuilder::blob_blocks() const {
@@ -72,19 +65,19 @@ Result<RowStore> RowStore::open(std::string_view rows, std::string_view keys,
                                 std::string_view blobs, std::string_view blob_blocks, bool packed) {
   RowStore store;
   uint64_t count = rows.size() / kRowEntryBytes;
-  bool fits = rows.size() % kRowEntryBytes == 0 && count < kDroppedRow && keys.size() == count * 8;
+  bool fits = rows.size() % kRowEntryBytes == 0 && count < kDroppedRow;
   if (packed) {
     HR_ASSIGN(store.packed_rows_, PackedEntries::open(rows, kRowFields.size()));
-    HR_ASSIGN(store.packed_keys_, PackedEntries::open(keys, kKeyFields));
     count = store.packed_rows_->count();
-    fits = store.packed_keys_->count() == count;
+    fits = true;
   }
+  HR_ASSIGN(store.keys_, PrefixTable::open(keys, packed));
+  fits = fits && store.keys_.count() == count;
   if (!fits || blob_blocks.size() % kBlobBlockEntryBytes != 0 ||
       blob_blocks.size() / kBlobBlockEntryBytes > count) {
     return damaged("its sections' lengths do not fit together");
   }
   store.rows_ = rows;
-  store.keys_ = keys;
   store.blobs_ = blobs;
   store.blocks_ = blob_blocks;
   store.count_ = static_cast<uint32_t>(count);
@@ -148,29 +141,6 @@ Result<std::string_view> RowStore::blob(uint32_t row, BlockCache& cache) const {
   return bytes.substr(begin, length);
 }
 
-uint64_t RowStore::first_key(uint32_t prefix) const {
-  // Keys are hashes, evenly spread: guess the place, then widen around it.
-  uint64_t low = 0;
-  uint64_t high = count_;
-  while (high - low > 16) {
-    const uint64_t first = key_prefix(low);
-    const uint64_t last = key_prefix(high - 1);
-    if (prefix <= first) return low;  // everything before `low` is smaller
-    if (prefix > last) return high;
-    uint64_t guess = low + (high - 1 - low) * (prefix - first) / (last - first);
-    guess = std::clamp(guess, low + 1, high - 1);
-    if (key_prefix(guess - 1) < prefix) {
-      low = guess;
-      if (guess + 8 < high && key_prefix(guess + 8) >= prefix) high = guess + 9;
-    } else {
-      high = guess;
-      if (guess > low + 8 && key_prefix(guess - 8) < prefix) low = guess - 8;
-    }
-  }
-  while (low < high && key_prefix(low) < prefix) ++low;
-  return low;
-}
-
 Status RowStore::check(uint32_t document_count) const {
   BlockCache cache;
   for (uint32_t block = 0; block < block_count_; ++block) {
@@ -195,9 +165,7 @@ Status RowStore::check(uint32_t document_count) const {
     find(key(row), [&](uint32_t other) { return found = other == row; });
     if (!found) return damaged(fmt::format("the key of row {} is not in the key index", row));
   }
-  for (uint64_t i = 1; i < count_; ++i) {
-    if (key_prefix(i) < key_prefix(i - 1)) return damaged("the key index is not sorted");
-  }
+  if (!keys_.is_sorted()) return damaged("the key index is not sorted");
   return {};
 }
 

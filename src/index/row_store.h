@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "index/field_codec.h"
 #include "index/packed_entries.h"
+#include "index/prefix_table.h"
 #include "index/section.h"
 
 namespace headrace::index {
@@ -26,7 +27,6 @@ inline constexpr uint32_t kRowEntryBytes = 32;
 // Where the numbers of an entry stand, in the order of its packed form: the key's halves, document,
 // position, block, offset.
 inline constexpr std::array<uint8_t, 6> kRowFields = {0, 8, 16, 20, 24, 28};
-inline constexpr uint32_t kKeyFields = 2;  // prefix and row
 inline constexpr uint32_t kBlobBlockEntryBytes = 32;
 inline constexpr uint32_t kBlobBlockBytes = 16 << 10;
 inline constexpr uint64_t kRowBlobBytesMax = 1ULL << 30;
@@ -82,11 +82,8 @@ class RowStore {
   // Calls visit(row) for every row with this key until it returns true.
   template <typename Visit>
   void find(const Hash128& key, const Visit& visit) const {
-    const auto prefix = static_cast<uint32_t>(key.high >> 32);
-    for (uint64_t i = first_key(prefix); i < count_ && key_prefix(i) == prefix; ++i) {
-      const uint32_t row = key_row(i);
-      if (row < count_ && this->key(row) == key && visit(row)) return;
-    }
+    keys_.find(key.high,
+               [&](uint32_t row) { return row < count_ && this->key(row) == key && visit(row); });
   }
 
   uint32_t block_count() const { return block_count_; }
@@ -105,14 +102,7 @@ class RowStore {
   }
   uint32_t offset_in_block(uint32_t row) const { return field<uint32_t>(row, 28); }
 
-  uint32_t key_prefix(uint64_t i) const {
-    if (packed_keys_) return static_cast<uint32_t>(packed_keys_->get(static_cast<uint32_t>(i), 0));
-    return load_number<uint32_t>(keys_.data() + i * 8);
-  }
-  uint32_t key_row(uint64_t i) const {
-    if (packed_keys_) return static_cast<uint32_t>(packed_keys_->get(static_cast<uint32_t>(i), 1));
-    return load_number<uint32_t>(keys_.data() + i * 8 + 4);
-  }
+  const PrefixTable& keys() const { return keys_; }
 
   // Every row decodes, every block matches its checksum, the key index is complete and sorted.
   Status check(uint32_t document_count) const;
@@ -133,11 +123,11 @@ class RowStore {
     if (block >= block_count_) return Number{};
     return load_number<Number>(blocks_.data() + uint64_t{block} * kBlobBlockEntryBytes + offset);
   }
-  uint64_t first_key(uint32_t prefix) const;
   Result<std::string_view> block_bytes(uint32_t block, BlockCache& cache) const;
 
-  std::string_view rows_, keys_, blobs_, blocks_;
-  std::optional<PackedEntries> packed_rows_, packed_keys_;
+  std::string_view rows_, blobs_, blocks_;
+  std::optional<PackedEntries> packed_rows_;
+  PrefixTable keys_;
   uint32_t count_ = 0;
   uint32_t block_count_ = 0;
 };

@@ -1,7 +1,6 @@
 #include <zstd.h>
 
 #include <memory>
-#include <queue>
 
 #include "index/row_store.h"
 
@@ -123,46 +122,9 @@ Status RowStoreMerger::write_rows(SectionSink& out) {
 }
 
 Status RowStoreMerger::write_keys(SectionSink& out) {
-  // Each input's index is sorted by prefix: merge them. Ties by row, as a builder would.
-  struct Head {
-    uint32_t prefix;
-    uint32_t row;
-    uint32_t input;
-    bool operator>(const Head& other) const {
-      return std::pair(prefix, row) > std::pair(other.prefix, other.row);
-    }
-  };
-  std::vector<uint64_t> next(inputs_.size(), 0);
-  std::priority_queue<Head, std::vector<Head>, std::greater<>> heads;
-  const auto advance = [&](uint32_t i) {
-    const RowStore& store = *inputs_[i].store;
-    while (next[i] < store.count()) {
-      const uint64_t at = next[i]++;
-      const uint32_t row = store.key_row(at);
-      if (row >= inputs_[i].row_map.size() || inputs_[i].row_map[row] == kDroppedRow) continue;
-      heads.push({store.key_prefix(at), inputs_[i].row_map[row], i});
-      return;
-    }
-  };
-  for (uint32_t i = 0; i < inputs_.size(); ++i) advance(i);
-  FieldWriter buffer;
-  PackedEntriesWriter packer(out, kKeyFields);
-  while (!heads.empty()) {
-    const Head head = heads.top();
-    heads.pop();
-    advance(head.input);
-    if (packed_) {
-      HR_TRY(packer.add(std::array<uint64_t, kKeyFields>{head.prefix, head.row}));
-      continue;
-    }
-    buffer.u32(head.prefix);
-    buffer.u32(head.row);
-    if (buffer.size() >= (64 << 10)) {
-      HR_TRY(out.append(buffer.view()));
-      buffer.clear();
-    }
-  }
-  return packed_ ? packer.finish() : out.append(buffer.view());
+  std::vector<MergeInput<PrefixTable>> keys;
+  for (const RowMergeInput& input : inputs_) keys.push_back({&input.store->keys(), input.row_map});
+  return merge_prefix_tables(keys, packed_, out);
 }
 
 Status RowStoreMerger::write_block(const PlannedBlock& block, SectionSink& out) {

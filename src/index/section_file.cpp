@@ -43,6 +43,8 @@ std::string_view section_kind_name(SectionKind kind) {
       return "vectors";
     case SectionKind::deletes:
       return "deletes";
+    case SectionKind::sources:
+      return "sources";
   }
   return "unknown section";
 }

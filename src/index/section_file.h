@@ -35,6 +35,7 @@ enum class SectionKind : uint32_t {
   postings = 8,
   vectors = 9,  // named after the space
   deletes = 10,
+  sources = 11,  // documents by the hash of their source
 };
 std::string_view section_kind_name(SectionKind kind);
 

@@ -54,6 +54,12 @@ Result<std::shared_ptr<const Segment>> Segment::finish_open(std::unique_ptr<Segm
     HR_ASSIGN(auto table, DocumentTable::open(documents->bytes, document_text->bytes,
                                               file.row_count(), file.is_packed()));
     segment->documents_ = std::make_unique<DocumentTable>(table);
+    if (const auto* sources = file.find(SectionKind::sources)) {
+      HR_ASSIGN(auto by_source, PrefixTable::open(sources->bytes, file.is_packed()));
+      if (by_source.count() != table.count())
+        return fail(ErrorCode::damaged, "its table of sources has the wrong length");
+      segment->sources_ = by_source;
+    }
     HR_ASSIGN(const auto* rows, file.require(SectionKind::rows));
     HR_ASSIGN(const auto* keys, file.require(SectionKind::keys));
     HR_ASSIGN(const auto* blobs, file.require(SectionKind::blobs));
@@ -93,9 +99,25 @@ void Segment::forget() const {
   if (mapped_) mapped_->forget(0, mapped_->bytes().size());
 }
 
+Status Segment::check_sources() const {
+  if (!sources_) return {};
+  if (!sources_->is_sorted()) return fail(ErrorCode::damaged, "the table of sources is not sorted");
+  for (uint32_t document = 0; document < document_count(); ++document) {
+    bool found = false;
+    sources_->find(documents_->source_hash(document),
+                   [&](uint32_t other) { return found = other == document; });
+    if (!found) {
+      return fail(ErrorCode::damaged,
+                  fmt::format("document {} is not in the table of sources", document));
+    }
+  }
+  return {};
+}
+
 Status Segment::check(const CancelToken* cancel) const {
   const auto check_parts = [&]() -> Status {
     HR_TRY(documents_->check());
+    HR_TRY(check_sources());
     HR_TRY(rows_->check(document_count()));
     for (uint32_t document = 0; document < document_count(); ++document) {
       const uint64_t first = documents_->first_row(document);

@@ -62,6 +62,8 @@ class Segment {
   uint32_t row_count() const { return file_.row_count(); }
   uint32_t document_count() const { return file_.document_count(); }
   const DocumentTable& documents() const { return *documents_; }
+  // Where documents are by their source; null in memory, and in files from before there was one.
+  const PrefixTable* sources() const { return sources_ ? &*sources_ : nullptr; }
   const RowStore& rows() const { return *rows_; }
   const Postings& postings() const { return *postings_; }
   const Columns& columns() const { return *columns_; }
@@ -78,6 +80,7 @@ class Segment {
 
  private:
   Segment() = default;
+  Status check_sources() const;
   static Result<std::shared_ptr<const Segment>> finish_open(std::unique_ptr<Segment> segment,
                                                             std::string name,
                                                             uint64_t check_bytes_max);
@@ -86,6 +89,7 @@ class Segment {
   ImageSink image_;
   SectionFile file_;
   std::unique_ptr<DocumentTable> documents_;
+  std::optional<PrefixTable> sources_;
   std::unique_ptr<RowStore> rows_;
   std::unique_ptr<Postings> postings_;
   std::unique_ptr<Columns> columns_;

@@ -13,7 +13,7 @@ namespace {
 // A merge reads its mapped inputs from end to end; pages behind it are given back after this many
 // bytes of output, so that resident memory does not grow with the inputs. Little output may be all
 // that comes of much input.
-constexpr uint64_t kForgetBytes = 4 << 20;
+constexpr uint64_t kForgetBytes = 1 << 20;
 constexpr uint64_t kInputBytesPerAppend = 16 << 10;
 // Fewer rows are merged faster than a thread begins.
 constexpr uint32_t kRowsWorthAThread = 4096;
@@ -60,6 +60,28 @@ MergeNumbers plan_documents(const SegmentMergeInput& input, DeadRows dead, const
   }
   input.segment->forget();
   return documents;
+}
+
+// Segments without a table of sources get one made.
+Status merge_sources(std::span<const SegmentMergeInput> inputs, const SegmentMergeMaps& maps,
+                     SectionSink& out) {
+  std::vector<std::string> made(inputs.size());
+  std::vector<PrefixTable> tables(inputs.size());
+  std::vector<MergeInput<PrefixTable>> parts;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Segment& segment = *inputs[i].segment;
+    const PrefixTable* table = segment.sources();
+    if (table == nullptr) {
+      std::vector<uint64_t> pairs(segment.document_count());
+      for (uint32_t d = 0; d < pairs.size(); ++d)
+        pairs[d] = PrefixTable::pair(segment.documents().source_hash(d), d);
+      made[i] = PrefixTable::encode(std::move(pairs));
+      HR_ASSIGN(tables[i], PrefixTable::open(made[i], false));
+      table = &tables[i];
+    }
+    parts.push_back({table, maps.documents[i].map()});
+  }
+  return merge_prefix_tables(parts, true, out);
 }
 
 Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const SegmentMergeMaps& maps,
@@ -199,6 +221,10 @@ Result<SectionFileSeal> merge_segments(std::span<const SegmentMergeInput> inputs
   HR_ASSIGN(SectionSink * document_sink, writer.begin(SectionKind::documents));
   HR_TRY(merge_document_entries(documents, packed, *document_sink));
   HR_TRY(write_section(writer, SectionKind::document_text, documents, merge_document_text));
+  if (packed) {
+    HR_ASSIGN(SectionSink * source_sink, writer.begin(SectionKind::sources));
+    HR_TRY(merge_sources(inputs, maps, *source_sink));
+  }
   RowStoreMerger store(rows, options.codec, packed);
   HR_ASSIGN(SectionSink * row_sink, writer.begin(SectionKind::rows));
   HR_TRY(store.write_rows(*row_sink));

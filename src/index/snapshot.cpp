@@ -103,6 +103,7 @@ class HeldSnapshot : public Snapshot {
         DocumentState state = table.state(d);
         state.row_count = held.live_rows(d);
         HR_TRY(visit(state));
+        if ((d + 1) % kDocumentsInSight == 0) held.segment->forget();
       }
     }
     return {};
@@ -137,6 +138,7 @@ class HeldSnapshot : public Snapshot {
         if (held_[s].is_deleted(row)) continue;
         const ScoredRow at{s, row, 0};
         HR_TRY(visit(at, read_row(at, cache)));
+        if ((row + 1) % kDocumentsInSight == 0) held_[s].segment->forget();
       }
     }
     return {};
@@ -197,6 +199,7 @@ SegmentCounts HeldSegment::counts(std::span<const Space> spaces) const {
     counts.live_rows = segment->row_count() - (deleted ? deleted->count() : 0);
     const DocumentTable& table = segment->documents();
     for (uint32_t d = 0; d < table.count(); ++d) {
+      if ((d + 1) % kDocumentsInSight == 0) segment->forget();
       if (is_stale(d)) continue;
       if (table.has_error(d)) {
         ++counts.failed;
@@ -204,6 +207,7 @@ SegmentCounts HeldSegment::counts(std::span<const Space> spaces) const {
         ++counts.documents;
       }
     }
+    if (table.count() >= kDocumentsInSight) segment->forget();
     for (const Space& space : spaces) {
       uint64_t& covered = counts.vectors[space.name];
       for (const VectorSet* set : vectors(space.name)) {

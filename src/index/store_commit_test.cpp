@@ -2,6 +2,7 @@
 // it was put.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include <limits>
 #include <map>
@@ -174,6 +175,37 @@ TEST(StoreCommit, SegmentsInMemoryStayFew) {
   }
 }
 
+// A merge holds memory by the row: of five segments that are too many only four fit into it.
+TEST(StoreCommit, AMergeTakesNoMoreThanFitsIntoTheWritersMemory) {
+  SimulatedFileSystem files(8);
+  WriterOptions options;
+  options.background = false;
+  options.memory_bytes_max = 64 << 10;
+  options.segments_max = 4;
+  const auto writer = open_writer(files, options);
+  for (size_t round = 0; round < 5; ++round) {
+    DocumentWrite document;
+    document.source = fmt::format("file{}", round);
+    for (uint32_t position = 0; position < 10'000; ++position) {
+      Row row;
+      row.key = row_key(document.source, position);
+      row.source = document.source;
+      row.position = position;
+      row.text = "word";
+      document.rows.push_back(std::move(row));
+    }
+    ASSERT_TRUE(writer->put(std::move(document)));
+    ASSERT_TRUE(writer->flush());
+  }
+  ASSERT_TRUE(writer->commit());
+  std::vector<uint64_t> rows;
+  for (const SegmentInfo& info : writer->snapshot()->segment_infos()) rows.push_back(info.rows);
+  std::ranges::sort(rows);
+  EXPECT_EQ(rows, (std::vector<uint64_t>{10'000, 40'000}));
+  ASSERT_TRUE(writer->optimize());
+  EXPECT_EQ(writer->snapshot()->segment_infos().size(), 1U);
+}
+
 // What was put off while rows came fast is done without a further commit.
 TEST(StoreCommit, AQuietMomentIsUsedForMergesAndLists) {
   SimulatedFileSystem files(6);
@@ -204,6 +236,40 @@ TEST(StoreCommit, AQuietMomentIsUsedForMergesAndLists) {
   const auto report = verify(files, kFolder);
   ASSERT_TRUE(report);
   EXPECT_TRUE(report->ok());
+}
+
+// Whether its set is written in binary16 or not, a vector of a model is the same; one's own is
+// kept.
+TEST(StoreCommit, VectorsOfAModelAreRoundedWhenTheyArePut) {
+  SimulatedFileSystem files(9);
+  const auto writer = open_writer(files, false);
+  Space space;
+  space.name = "model";
+  space.model = "a model";
+  space.fingerprint = "1234";
+  space.dimension = kDimension;
+  ASSERT_TRUE(writer->add_space(space));
+  Group group(0, 1);
+  const std::vector<float> given = {0.1f, 0.7f, -0.1f, 0.7f};
+  group.vectors = given;
+  ASSERT_TRUE(writer->put_rows(group.group()));
+  const std::vector<std::string> keys = {row_key("row0", 0)};
+  ASSERT_TRUE(writer->put_vectors("model", keys, given));
+  ASSERT_TRUE(writer->commit());
+  std::vector<float> kept(kDimension);
+  const ScoredRow at{0, 0, 0};
+  ASSERT_TRUE(writer->snapshot()->vector(at, "default", kept));
+  EXPECT_EQ(kept, given);
+  ASSERT_TRUE(writer->snapshot()->vector(at, "model", kept));
+  const std::vector<float> rounded = {0.0999755859375f, 0.7001953125f, -0.0999755859375f,
+                                      0.7001953125f};
+  EXPECT_EQ(kept, rounded);
+  // Of another length as well: cosine is of length 1 before it is rounded.
+  const std::vector<float> longer = {0.3f, 2.1f, -0.3f, 2.1f};
+  ASSERT_TRUE(writer->put_vectors("model", keys, longer));
+  ASSERT_TRUE(writer->commit());
+  ASSERT_TRUE(writer->snapshot()->vector(at, "model", kept));
+  EXPECT_EQ(kept, rounded);
 }
 
 }  // namespace

@@ -21,13 +21,11 @@ constexpr size_t kMemorySegmentsMax = 24;
 // Segments of this level or above (some thousand rows) are as good as a joined one for searches,
 // and soon go into a file.
 constexpr int kLevelNotJoined = 4;
+// The system brings neighbours of a page along. A search in a table of sources looks at two places.
+constexpr uint64_t kBytesPerTouch = 64 << 10;
+constexpr uint64_t kBytesPerSearch = 2 * kBytesPerTouch;
 // Fewer changes of a log are applied faster than threads are made.
 constexpr size_t kChangesWorthThreads = 2048;
-
-bool is_of(const HeldSegment& held, uint32_t document, std::string_view source, uint64_t hash) {
-  const DocumentTable& table = held.segment->documents();
-  return table.source_hash(document) == hash && table.source(document) == source;
-}
 
 }  // namespace
 
@@ -125,6 +123,7 @@ Result<StoreState> StoreState::open(FileSystem& files, const std::string& folder
 }
 
 void StoreState::add_places(const HeldSegment& held) {
+  if (held.segment->sources() != nullptr) return;
   const DocumentTable& table = held.segment->documents();
   places_.open_segment(held.id, table.count());
   for (uint32_t d = 0; d < table.count(); ++d) {
@@ -135,6 +134,10 @@ void StoreState::add_places(const HeldSegment& held) {
 }
 
 void StoreState::remove_places(const HeldSegment& held) {
+  if (held.segment->sources() != nullptr) {
+    source_filters_.erase(held.id);
+    return;
+  }
   const DocumentTable& table = held.segment->documents();
   for (uint32_t d = 0; d < table.count(); ++d) {
     places_.remove(table.source_hash(d), {held.id, d});
@@ -144,14 +147,42 @@ void StoreState::remove_places(const HeldSegment& held) {
   held.segment->forget();
 }
 
+const SourceFilter& StoreState::source_filter(const HeldSegment& held) const {
+  const auto known = source_filters_.find(held.id);
+  if (known != source_filters_.end()) return known->second;
+  const auto made = source_filters_.try_emplace(held.id, *held.segment->sources()).first;
+  held.segment->forget();
+  return made->second;
+}
+
+template <typename Visit>
+void StoreState::for_each_entry(std::string_view source, uint64_t hash, const Visit& visit) const {
+  const auto visit_if_of = [&](const HeldSegment& held, uint32_t document) {
+    touch(held, document);
+    if (held.segment->documents().is_of(document, source, hash)) visit(Place{held.id, document});
+    return false;
+  };
+  places_.find(hash,
+               [&](Place place) { return visit_if_of(held_by_id(place.segment), place.document); });
+  for (const HeldSegment& held : segments_) {
+    const PrefixTable* sources = held.segment->sources();
+    if (sources == nullptr || !source_filter(held).may_hold(hash)) continue;
+    count_touched(kBytesPerSearch);
+    sources->find(hash, [&](uint32_t document) { return visit_if_of(held, document); });
+  }
+}
+
 // Looking up documents in no order makes page after page of their tables resident.
 void StoreState::touch(const HeldSegment& held, uint32_t document) const {
   if (held.file == 0) return;
   constexpr uint64_t kNearDocuments = 256;
-  constexpr uint64_t kBytesPerTouch = 64 << 10;  // the system brings neighbours along
   const Place before = std::exchange(touched_, {held.id, document});
   if (before.segment == held.id && document - before.document < kNearDocuments) return;
-  touched_bytes_ += kBytesPerTouch;
+  count_touched(kBytesPerTouch);
+}
+
+void StoreState::count_touched(uint64_t bytes) const {
+  touched_bytes_ += bytes;
   if (touched_bytes_ < touched_bytes_max_) return;
   touched_bytes_ = 0;
   for (const HeldSegment& each : segments_) each.segment->forget();
@@ -176,14 +207,10 @@ void StoreState::push_segment(HeldSegment held) {
 std::optional<DocumentState> StoreState::document(std::string_view source) const {
   std::optional<DocumentState> state;
   uint32_t rows = 0;
-  const uint64_t hash = hash64(source);
-  places_.find(hash, [&](Place place) {
+  for_each_entry(source, hash64(source), [&](Place place) {
     const HeldSegment& held = held_by_id(place.segment);
-    touch(held, place.document);
-    if (!is_of(held, place.document, source, hash)) return false;
     rows += held.live_rows(place.document);
     if (!held.is_stale(place.document)) state = held.segment->documents().state(place.document);
-    return false;
   });
   if (state) state->row_count = rows;
   return state;
@@ -210,17 +237,18 @@ void StoreState::mark(std::shared_ptr<const RowBitmap>& bits, uint32_t size, uin
 
 void StoreState::remove_source(std::string_view source, uint64_t hash, bool keep_rows) {
   std::vector<Place> gone;
-  places_.find(hash, [&](Place place) {
+  for_each_entry(source, hash, [&](Place place) {
     HeldSegment& held = held_by_id(place.segment);
-    touch(held, place.document);
     const DocumentTable& table = held.segment->documents();
-    if (!is_of(held, place.document, source, hash)) return false;
-    mark(held.stale, held.segment->document_count(), place.document, place.document + 1);
-    if (keep_rows) return false;
+    // A table still names what is gone since it was written: marking that again copies the marks.
+    const bool was_stale = held.is_stale(place.document);
+    if (was_stale && (keep_rows || held.live_rows(place.document) == 0)) return;
+    if (!was_stale)
+      mark(held.stale, held.segment->document_count(), place.document, place.document + 1);
+    if (keep_rows) return;
     const uint32_t begin = table.first_row(place.document);
     mark_rows(held, begin, begin + table.row_count(place.document));
-    gone.push_back(place);
-    return false;
+    if (held.segment->sources() == nullptr) gone.push_back(place);
   });
   for (const Place& place : gone) places_.remove(hash, place);
 }

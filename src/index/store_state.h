@@ -18,6 +18,7 @@
 #include "index/manifest.h"
 #include "index/prepared_changes.h"
 #include "index/segment.h"
+#include "index/source_filter.h"
 
 namespace headrace::index {
 
@@ -127,11 +128,16 @@ class StoreState {
 
  private:
   using Place = DocumentPlaces::Place;
+  // Calls visit(place) for each entry of a source, in no particular order.
+  template <typename Visit>
+  void for_each_entry(std::string_view source, uint64_t hash, const Visit& visit) const;
   void add_places(const HeldSegment& held);
   void remove_places(const HeldSegment& held);
   HeldSegment& held_by_id(uint32_t id);
   const HeldSegment& held_by_id(uint32_t id) const;
+  const SourceFilter& source_filter(const HeldSegment& held) const;
   void touch(const HeldSegment& held, uint32_t document) const;
+  void count_touched(uint64_t bytes) const;
   void push_segment(HeldSegment held);
   Status add_documents(std::shared_ptr<const Segment> segment);
   void remove_source(std::string_view source, uint64_t hash, bool keep_rows);
@@ -148,8 +154,9 @@ class StoreState {
   uint32_t next_id_ = 1;
   // Made while apply() runs and not seen by anybody yet, so that it may change them in place.
   std::vector<std::shared_ptr<RowBitmap>> fresh_;
-  // Entries that hold the state or live rows of a source.
+  // Entries that hold the state or live rows of a source, of segments without a table of them.
   DocumentPlaces places_;
+  mutable std::map<uint32_t, SourceFilter> source_filters_;  // by id; made when first asked for
   mutable Place touched_;
   mutable uint64_t touched_bytes_ = 0;
   uint64_t touched_bytes_max_ = 64 << 20;

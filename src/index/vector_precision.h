@@ -17,6 +17,15 @@ inline constexpr size_t kPrecisionSample = 1024;
 // (tiny values). `halves` and `back`, of its length, become its rounded form.
 bool fits_f16(std::span<const float> vector, std::span<uint16_t> halves, std::span<float> back);
 
+// The vector itself where it is of length 1 already, so that copying it changes nothing, else what
+// `unit`, which gets its length, becomes; a zero vector stays zero.
+std::span<const float> at_unit_length(std::span<const float> vector, std::span<float> unit);
+
+// What a model made is rounded before it is kept, so that it is the same numbers whether its set is
+// written in binary16 or in binary32, which depends on how many rows came together. Vectors that
+// binary16 does not fit stay as they are. `unit`: they are brought to length 1 first.
+void round_to_f16(std::span<float> vectors, uint32_t dimension, bool unit);
+
 // `rows`: kPrecisionSample vectors of `dimension`, of a set's rows.
 bool tells_rows_apart(std::span<const float> rows, uint32_t dimension);
 

@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cmath>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -22,33 +20,6 @@ namespace {
 std::unexpected<Error> damaged(std::string_view what) {
   return fail(ErrorCode::damaged, "the vectors of a segment are damaged: " + std::string(what),
               "run verify to see what is affected");
-}
-
-// Two at a time, and in eight sums, so that one need not wait for the other.
-double sum_of_squares(std::span<const float> vector) {
-  using Singles = float __attribute__((vector_size(8)));
-  using Doubles = double __attribute__((vector_size(16)));
-  std::array<Doubles, 4> sums{};
-  constexpr size_t kStep = 2 * sums.size();
-  const size_t whole = vector.size() / kStep * kStep;
-  for (size_t i = 0; i < whole; i += kStep) {
-    for (size_t j = 0; j < sums.size(); ++j) {
-      Singles singles;
-      std::memcpy(&singles, vector.data() + i + 2 * j, sizeof(singles));
-      const Doubles x = __builtin_convertvector(singles, Doubles);
-      sums[j] += x * x;
-    }
-  }
-  for (size_t i = whole; i < vector.size(); ++i) {
-    const double x = vector[i];
-    sums[(i - whole) / 2][(i - whole) % 2] += x * x;
-  }
-  double squares = 0;
-  for (const Doubles& sum : sums) {
-    squares += sum[0];
-    squares += sum[1];
-  }
-  return squares;
 }
 
 }  // namespace
@@ -156,15 +127,7 @@ void VectorSetBuilder::add(uint32_t row, std::span<const float> vector) {
   HR_CHECK(vector.size() == state.dimension, "a vector has the wrong dimension");
   HR_CHECK(state.rows.empty() || row > state.rows.back(), "rows must be added in ascending order");
   if (state.metric == Metric::cosine) {
-    const double squares = sum_of_squares(vector);
-    const double scale = squares > 0 ? 1.0 / std::sqrt(squares) : 0.0;
-    // Vectors that are of length 1 already stay as they are, so that copying them changes nothing.
-    const bool unit = std::fabs(squares - 1.0) < 1e-3;
-    if (!unit) {
-      for (size_t i = 0; i < vector.size(); ++i)
-        state.unit[i] = static_cast<float>(vector[i] * scale);
-      vector = state.unit;
-    }
+    vector = at_unit_length(vector, state.unit);
   }
   const bool narrow = state.element == Element::f16;
   const bool undecided = state.rows.size() < kPrecisionSample;

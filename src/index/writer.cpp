@@ -9,6 +9,7 @@
 #include "index/log_records.h"
 #include "index/logged_writer.h"
 #include "index/row_codec.h"
+#include "index/vector_precision.h"
 #include "memory/budget.h"
 
 namespace headrace::index {
@@ -178,7 +179,14 @@ Status LoggedWriter::put_vectors(std::string_view space, std::span<const std::st
     if (!parse_row_key(keys[i], hashes[i]))
       return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no row key", keys[i]));
   }
-  log_vectors(space, hashes, vectors, *log_);
+  const std::optional<Space> known = find_space(space);
+  if (known->fingerprint.empty()) {
+    log_vectors(space, hashes, vectors, *log_);
+    return write_when_full();
+  }
+  std::vector<float> rounded(vectors.begin(), vectors.end());
+  round_to_f16(rounded, known->dimension, known->metric == Metric::cosine);
+  log_vectors(space, hashes, rounded, *log_);
   return write_when_full();
 }
 

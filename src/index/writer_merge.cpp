@@ -12,6 +12,11 @@ namespace {
 // So many neighbouring file segments become one. Of all such neighbours the smallest are taken, so
 // sizes grow in steps and a row is written again about once a step.
 constexpr size_t kMergeWidth = 5;
+// What a merge holds in memory for each row: the list of a word that is in all of them, or where
+// the texts of a column went. Segments whose merge would hold more than the writer may are left as
+// they are, however many there get to be: only optimize makes them one.
+constexpr uint64_t kMergeBytesPerRow = 24;
+constexpr uint64_t kMergeBytesMin = 1 << 20;
 // A segment of which more than half is deleted is written again by itself.
 constexpr uint32_t kRowsWorthRewriting = 64;
 // Readers of other processes replay the log when a manifest names it again; a long one waits for
@@ -49,17 +54,25 @@ std::optional<LoggedWriter::Range> LoggedWriter::worth_merging() const {
   const auto& segments = state_->segments();
   const size_t count = file_segments();
   if (count > options_.segments_max) {
-    const size_t width = std::min({kMergeWidth, options_.segments_max + 1, count});
-    Range best{0, width};
-    uint64_t best_bytes = UINT64_MAX;
-    for (size_t begin = 0; begin + width <= count; ++begin) {
-      uint64_t bytes = 0;
-      for (size_t i = begin; i < begin + width; ++i) bytes += segments[i].segment->bytes().size();
-      if (bytes >= best_bytes) continue;
-      best_bytes = bytes;
-      best.first = begin;
+    const uint64_t rows_max =
+        std::max(kMergeBytesMin, 2 * options_.memory_bytes_max) / kMergeBytesPerRow;
+    // Fewer at once where more would not fit.
+    for (size_t width = std::min({kMergeWidth, options_.segments_max + 1, count}); width > 1;
+         --width) {
+      std::optional<Range> best;
+      uint64_t best_bytes = UINT64_MAX;
+      for (size_t begin = 0; begin + width <= count; ++begin) {
+        uint64_t bytes = 0, rows = 0;
+        for (size_t i = begin; i < begin + width; ++i) {
+          bytes += segments[i].segment->bytes().size();
+          rows += segments[i].segment->row_count();
+        }
+        if (bytes >= best_bytes || rows > rows_max) continue;
+        best_bytes = bytes;
+        best = Range{begin, width};
+      }
+      if (best) return best;
     }
-    return best;
   }
   for (size_t i = 0; i < count; ++i) {
     const HeldSegment& held = segments[i];

@@ -50,7 +50,7 @@ Status LoggedWriter::start() {
   }
   HR_ASSIGN(StoreState state, StoreState::open(files_, path_, std::move(*manifest)));
   state_ = std::make_unique<StoreState>(std::move(state));
-  state_->set_touched_bytes_max(options_.memory_bytes_max);
+  state_->set_touched_bytes_max(options_.memory_bytes_max / 2);
   next_file_ = state_->manifest().next_file;
   synced_at_ = std::chrono::steady_clock::now();
   HR_TRY(replay());

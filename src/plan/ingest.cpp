@@ -5,16 +5,17 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
-#include <unordered_set>
 
 #include "base/hash_set.h"
 #include "embed/model_store.h"
 #include "env/simulated_file_system.h"
 #include "index/analyzer.h"
 #include "plan/document_task.h"
+#include "plan/gone_sources.h"
 #include "plan/known_in_writer.h"
+#include "plan/memory_shares.h"
+#include "plan/model_beside.h"
 #include "plan/settings.h"
 #include "plan/source_names.h"
 #include "plan/space_filler.h"
@@ -29,29 +30,10 @@ using Clock = std::chrono::steady_clock;
 
 // Documents are written and made durable in groups: large enough that an fsync is shared, small
 // enough that a row is searchable well within a second.
-constexpr size_t kGroupDocumentsMax = 256;
-constexpr uint64_t kGroupBytesMax = 4ULL << 20;
+constexpr size_t kGroupDocumentsMax = 2048;
 constexpr auto kGroupTimeMax = std::chrono::milliseconds(200);
 constexpr int kCatchUpMs = 200;  // how often lanes that fell behind are looked after, watching
 constexpr const char* kInstantSpace = "static";
-// What a thread keeps for itself: its stack, its arena's slack, the memory it shares with a worker;
-// and what the model's working memory adds.
-// So much is left for documents, or the run does not begin.
-constexpr uint64_t kInFlightLeast = 12ULL << 20;
-constexpr uint64_t kMemoryPerThread = 24ULL << 20;
-constexpr uint64_t kThreadBytes = 4ULL << 20;
-constexpr uint64_t kEmbedThreadBytes = 8ULL << 20;
-
-// What goes beside the documents in flight.
-struct MemoryShares {
-  explicit MemoryShares(uint64_t memory)
-      : segments(std::clamp<uint64_t>(memory / 16, 4ULL << 20, 64ULL << 20)),
-        group(std::clamp<uint64_t>(memory / 64, 1ULL << 20, kGroupBytesMax)),
-        lane(std::clamp<uint64_t>(memory / 32, 2ULL << 20, 16ULL << 20)) {}
-  uint64_t segments;  // rows not yet in a file
-  uint64_t group;     // rows written together
-  uint64_t lane;      // texts that wait for their vectors
-};
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -85,18 +67,17 @@ class Run {
   Status open_writer(FileSystem& files, const std::string& folder);
   Status open_model();
   Status open_spaces();
+  Status open_space(const std::string& name, std::shared_ptr<const VectorModel> model);
   std::string instant_model() const;
   Status share_memory();
+  Status take_instant(bool waits);
   Status catch_up();
   Status catch_up_lanes();
   Status stream_once();
   Status take(Outcome&& outcome);
   Status write_group();
-  void note_met(const Outcome& outcome);
-  void note_unreadable(const std::string& source);
   Status remove_stale(const Outcome& outcome);
   Status prune();
-  bool is_input(std::string_view top) const;
   std::vector<std::string> roots() const;
   std::optional<bool> holds_relative_names(const std::string& folder, bool same) const;
   Status follow();
@@ -110,6 +91,7 @@ class Run {
   const Clock::time_point start_ = Clock::now();
   uint64_t memory_ = 0;
   uint64_t in_flight_ = 0;  // the part of it that documents may take on their way
+  uint64_t document_bytes_max_ = 0;
   IngestReport report_;
   Settings settings_;
   std::unique_ptr<FileSystem> no_disk_;  // of a dry run where there is nothing yet
@@ -123,20 +105,17 @@ class Run {
   std::unique_ptr<ThreadPool> documents_pool_;
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<SpaceFiller> filler_;
-  bool follows_ = false;   // the first pass is over
+  std::unique_ptr<ModelBeside> instant_;  // not there yet
+  bool follows_ = false;                  // the first pass is over
   bool deferred_ = false;  // vectors that do not keep step wait until all documents are in
   std::unique_ptr<KnownInWriter> known_;
   std::unique_ptr<SourceNames> names_;
+  std::unique_ptr<GoneSources> gone_;
   std::vector<index::DocumentWrite> group_;
   uint64_t group_bytes_ = 0;
   Clock::time_point group_start_;
-  HashSet seen_;                            // files met in this run
-  HashSet met_;                             // what is in the container that is being delivered
-  std::string met_in_;                      // that container
-  std::unordered_set<std::string> partly_;  // containers of which not everything could be listed
-  HashSet unreadable_;                      // places whose content is not known
-  HashSet absent_, was_absent_;             // sources that are not there, were not the last time
-  HashSet failed_;                          // counted once, also when watched repeatedly
+  HashSet absent_, was_absent_;  // sources that are not there, were not the last time
+  HashSet failed_;               // counted once, also when watched repeatedly
 };
 
 // Before anything is made.
@@ -225,6 +204,7 @@ Status Run::open() {
   if (!options_.dry_run) HR_TRY(writer_->set_settings(settings_.to_json()));
   known_ = std::make_unique<KnownInWriter>(*writer_);
   names_ = std::make_unique<SourceNames>(settings_.sources, roots());
+  gone_ = std::make_unique<GoneSources>(options_.stream, *names_, options_.prune);
   return {};
 }
 
@@ -255,7 +235,7 @@ std::optional<bool> Run::holds_relative_names(const std::string& folder, bool sa
 Status Run::open_writer(FileSystem& files, const std::string& folder) {
   index::WriterOptions writer_options;
   writer_options.memory_bytes_max = MemoryShares(memory_).segments;
-  writer_options.log_buffer_bytes_max = std::clamp<uint64_t>(memory_ / 64, 1ULL << 20, 8ULL << 20);
+  writer_options.log_buffer_bytes_max = MemoryShares(memory_).log;
   if (!options_.language.empty()) writer_options.language = options_.language;
   HR_ASSIGN(writer_, index::Writer::open(files, folder, writer_options));
   return {};
@@ -264,28 +244,22 @@ Status Run::open_writer(FileSystem& files, const std::string& folder) {
 // What the process holds now, and what the parts take that run beside the documents, is not for
 // documents in flight. What is left must be enough to work with.
 Status Run::share_memory() {
-  const uint64_t held = resident_bytes();
-  const auto taken = [&](uint64_t memory) {
-    const MemoryShares shares(memory);
-    const uint64_t threads = std::min<uint64_t>(pool_->size(), memory / kMemoryPerThread);
-    uint64_t bytes = held + threads * (options_.watch ? 2 : 1) * kThreadBytes;
-    bytes += 2 * shares.segments;                // twice while they are joined
-    bytes += shares.group * kRowsWorkingFactor;  // rows being written
-    if (model_ && !without_vectors_) bytes += 2 * shares.lane + threads * kEmbedThreadBytes;
-    return bytes;
-  };
+  const bool embeds = model_ && !without_vectors_;
+  const RunLoad load{resident_bytes(), pool_->size(), options_.watch, embeds};
+  const uint64_t taken = taken_beside_documents(memory_, load) + kInFlightLeast;
   // Nobody asked for the default: it gives way where the process around us is large.
   const bool asked = options_.memory_bytes != 0;
-  if (asked && model_ && !without_vectors_ && memory_ < taken(memory_) + kInFlightLeast) {
-    uint64_t needed = memory_ >> 20;
-    while (needed << 20 < taken(needed << 20) + kInFlightLeast) ++needed;
+  if (asked && embeds && memory_ < taken) {
+    const uint64_t needed = least_budget_mib(memory_ >> 20, load);
     return fail(
         ErrorCode::invalid_argument,
         fmt::format("--memory {}MiB is too small to work with the model {}: {} MiB are needed",
                     memory_ >> 20, model_->info().name, needed),
         fmt::format("give --memory {}MiB or more, or --model none", needed));
   }
-  in_flight_ = std::max(memory_, taken(memory_) + kInFlightLeast) - taken(memory_);
+  in_flight_ = std::max(memory_, taken) - taken + kInFlightLeast;
+  document_bytes_max_ =
+      std::min(document_bytes_max(in_flight_), usual_document_bytes_max(memory_, load));
   return {};
 }
 
@@ -341,17 +315,37 @@ Status Run::open_spaces() {
     settings_.add_space({kInstantSpace, instant_model()});
     deferred_ = true;
   }
+  ModelOptions further = options_.model_options;
+  further.cancel = &cancel_;
   for (const ModelSpace& space : settings_.model_spaces()) {
     std::shared_ptr<const VectorModel> model = model_;
-    if (space.name != settings_.main_space) {
-      HR_ASSIGN(model, load_vector_model(space.model, options_.model_options));
+    if (space.name == kInstantSpace && deferred_) {
+      instant_ = std::make_unique<ModelBeside>(space.model, further);
+      continue;
     }
-    HR_TRY(check_model_space(writer_->snapshot()->info(), options_.kb, space.name, model->info()));
-    if (!options_.dry_run)
-      HR_TRY(add_model_space(*writer_, options_.kb, space.name, model->info()));
-    filler_->add(space.name, std::move(model));
+    if (space.name != settings_.main_space) {
+      HR_ASSIGN(model, load_vector_model(space.model, further));
+    }
+    HR_TRY(open_space(space.name, std::move(model)));
   }
   return {};
+}
+
+Status Run::open_space(const std::string& name, std::shared_ptr<const VectorModel> model) {
+  HR_TRY(check_model_space(writer_->snapshot()->info(), options_.kb, name, model->info()));
+  if (!options_.dry_run) HR_TRY(add_model_space(*writer_, options_.kb, name, model->info()));
+  filler_->add(name, std::move(model));
+  return {};
+}
+
+// Rows are found by their words until the static model is there; then it catches up with them, and
+// keeps step from there on.
+Status Run::take_instant(bool waits) {
+  if (!instant_ || (!waits && !instant_->ready())) return {};
+  const std::unique_ptr<ModelBeside> beside = std::move(instant_);
+  HR_ASSIGN(auto model, beside->take());
+  HR_TRY(open_space(kInstantSpace, std::move(model)));
+  return options_.dry_run ? Status{} : filler_->catch_up_at_once(*chunker_);
 }
 
 StreamOptions Run::stream_options() const {
@@ -359,7 +353,7 @@ StreamOptions Run::stream_options() const {
   stream.walk.target = options_.kb;
   stream.settings = settings_.row_fingerprint(tokenizer_fingerprint(*tokenizer_));
   stream.settings += options_.function_fingerprint;
-  stream.document_bytes_max = document_bytes_max(in_flight_);
+  stream.document_bytes_max = document_bytes_max_;
   stream.follows = follows_;
   return stream;
 }
@@ -382,36 +376,9 @@ Status Run::forget(std::string_view source, bool counted) {
   return writer_->remove(source);
 }
 
-// What is beneath a member that was not taken apart again (a mail that is as it was, or cannot be
-// read now) is there as well.
-void Run::note_met(const Outcome& outcome) {
-  const index::DocumentWrite& document = outcome.document;
-  if (document.container.empty()) return;
-  if (outcome.incomplete) partly_.insert(document.container);
-  // Where nothing was known before, nothing can be gone.
-  if (known_->member_count(document.container) == 0) return;
-  if (met_in_ != document.container) {
-    met_in_ = document.container;
-    met_.clear();
-  }
-  met_.insert(document.source);
-  if (outcome.kind == OutcomeKind::document) return;
-  for (const std::string& source : known_->beneath(document.container, document.source))
-    met_.insert(source);
-}
-
-void Run::note_unreadable(const std::string& source) {
-  const std::string place = names_->place(source);
-  if (!place.empty()) unreadable_.insert(place);
-}
-
 // What the container held before and does not hold now.
 Status Run::remove_stale(const Outcome& outcome) {
-  HashSet now;
-  if (met_in_ == outcome.document.source) std::swap(now, met_);
-  for (const std::string& member : outcome.members) now.insert(member);
-  return known_->for_each_member(outcome.document.source, [&](std::string_view source) -> Status {
-    if (now.contains(source)) return {};
+  return gone_->for_each_gone_member(outcome, *known_, [&](std::string_view source) -> Status {
     const auto state = writer_->document(source);
     const bool counted = state && (!state->error || state->row_count > 0);
     if (!options_.dry_run) return forget(source, counted);
@@ -422,10 +389,7 @@ Status Run::remove_stale(const Outcome& outcome) {
 
 Status Run::take(Outcome&& outcome) {
   index::DocumentWrite& document = outcome.document;
-  if (options_.prune) {
-    seen_.insert(document.container.empty() ? document.source : document.container);
-  }
-  note_met(outcome);
+  gone_->note_met(outcome, *known_);
   report_.bytes_in += outcome.kind == OutcomeKind::unchanged ? 0 : outcome.bytes;
   switch (outcome.kind) {
     case OutcomeKind::unchanged:
@@ -434,7 +398,7 @@ Status Run::take(Outcome&& outcome) {
     case OutcomeKind::listed:
       return options_.dry_run ? Status{} : forget(document.source, false);
     case OutcomeKind::absent:
-      note_unreadable(document.source);
+      gone_->note_unreadable(document.source);
       if (absent_.insert(document.source) && !was_absent_.contains(document.source) &&
           options_.on_error)
         options_.on_error(*document.error);
@@ -446,7 +410,7 @@ Status Run::take(Outcome&& outcome) {
           report_.failures.push_back(*document.error);
       }
       progress_.failed.fetch_add(outcome.count, std::memory_order_relaxed);
-      note_unreadable(document.source);
+      gone_->note_unreadable(document.source);
       if (options_.on_error) options_.on_error(*document.error);
       break;
     case OutcomeKind::document: {
@@ -460,7 +424,7 @@ Status Run::take(Outcome&& outcome) {
       break;
     }
     case OutcomeKind::container_end:
-      if (partly_.contains(document.source)) return {};
+      if (gone_->is_partly_met(document.source)) return {};
       break;
   }
   // What is gone from it goes with the entry that says it was read: at once, or not at all.
@@ -479,6 +443,7 @@ Status Run::write_group() {
   std::vector<index::DocumentWrite> group = std::exchange(group_, {});
   const uint64_t group_bytes = std::exchange(group_bytes_, 0);
   if (options_.dry_run) return {};
+  HR_TRY(take_instant(false));
   if (options_.on_documents) HR_TRY(options_.on_documents(group));
   std::vector<std::string> keys;
   std::vector<std::string> texts;
@@ -509,35 +474,14 @@ Status Run::write_group() {
   return options_.watch && filler_ ? filler_->catch_up_behind(*chunker_) : Status{};
 }
 
-// What came by standard input: nobody can say that it is not there any more.
-bool Run::is_input(std::string_view top) const {
-  const std::string& name = options_.stream.input_name;
-  return top == "-" || top.starts_with("-#") || (!name.empty() && top == name);
-}
-
 Status Run::prune() {
-  const Walker walker(options_.stream.paths, options_.stream.walk);
   std::vector<std::pair<std::string, bool>> gone;
-  HR_TRY(writer_->snapshot()->for_each_document([&](const index::DocumentState& state) -> Status {
-    const std::string& top = state.container.empty() ? state.source : state.container;
-    if (seen_.contains(top)) return {};
-    // Records from memory have no place in a file system; a run over records replaces all such.
-    const bool is_record =
-        state.container.empty() && state.stamp.modified_ns == 0 && state.stamp.inode == 0;
-    if (options_.stream.next_record) {
-      if (!is_record) return {};
-    } else {
-      if ((is_record && !state.error) || is_input(top)) return {};
-      const std::string place = names_->place(top);
-      if (place.empty() || !walker.covers(place)) return {};
-      for (size_t end = place.find('/', 1); end != std::string::npos;
-           end = place.find('/', end + 1)) {
-        if (unreadable_.contains(std::string_view(place).substr(0, end))) return {};
-      }
-    }
-    gone.emplace_back(state.source, !state.is_container && (!state.error || state.row_count > 0));
-    return {};
-  }));
+  HR_TRY(
+      gone_->for_each_gone(*writer_->snapshot(), [&](const index::DocumentState& state) -> Status {
+        gone.emplace_back(state.source,
+                          !state.is_container && (!state.error || state.row_count > 0));
+        return {};
+      }));
   for (const auto& [source, counted] : gone) {
     if (options_.dry_run) {
       if (counted) ++report_.removed;
@@ -550,10 +494,7 @@ Status Run::prune() {
 
 Status Run::stream_once() {
   Budget budget(in_flight_);
-  seen_.clear();
-  met_.clear();
-  partly_.clear();
-  unreadable_.clear();
+  gone_->begin_pass();
   was_absent_ = std::exchange(absent_, {});
   const StreamOptions stream = stream_options();
   HR_TRY(run_document_stream(stream,
@@ -606,6 +547,7 @@ Result<IngestReport> Run::execute() {
   Status status = catch_up();
   if (status) status = stream_once();
   if (report_.searchable_seconds == 0) report_.searchable_seconds = seconds_since(start_);
+  if (status) status = take_instant(true);
   if (status && deferred_) {
     // Everything can be found; now the exact vectors, and those of what is still to come.
     deferred_ = false;
@@ -622,6 +564,7 @@ Result<IngestReport> Run::execute() {
   }
   if (!status && status.error().code() == ErrorCode::cancelled) {
     report_.interrupted = true;
+    instant_.reset();
     if (filler_) filler_->stop();
     deferred_ = true;  // the lanes are gone
     // What was taken but not yet written is cheap to keep.
@@ -639,35 +582,6 @@ Result<IngestReport> Run::execute() {
 }
 
 }  // namespace
-
-std::string IngestReport::to_json() const {
-  nlohmann::ordered_json first = nlohmann::ordered_json::array();
-  for (const DocumentError& one : failures) {
-    first.push_back({{"source", one.source},
-                     {"stage", one.stage},
-                     {"code", error_code_name(one.error.code())},
-                     {"message", one.error.message()}});
-  }
-  return nlohmann::ordered_json{
-      {"documents",
-       {{"added", added},
-        {"updated", updated},
-        {"unchanged", unchanged},
-        {"removed", removed},
-        {"failed", failed}}},
-      {"empty", empty},
-      {"rows", rows},
-      {"tokens", tokens},
-      {"bytes_in", bytes_in},
-      {"seconds", seconds},
-      {"peak_rss_bytes", peak_rss_bytes},
-      {"searchable_seconds", searchable_seconds},
-      {"without_vectors", without_vectors},
-      {"failures", std::move(first)},
-      {"embedding",
-       {{"reused", reused}, {"requests", requests}, {"retries", retries}, {"cost", cost}}}}
-      .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
 
 Result<IngestReport> ingest(const IngestOptions& options, Progress& progress,
                             const CancelToken& cancel, FileSystem& files) {

@@ -59,7 +59,7 @@ embed::DistillVocabulary vocabulary_of(const Tokenizer& tokenizer) {
 }
 
 Result<embed::StaticTable> distilled(const ModelFiles& files, const Tokenizer& tokenizer,
-                                     const std::string& identity) {
+                                     const std::string& identity, const CancelToken* cancel) {
   const std::string folder = embed::cache_folder();
   FileSystem& disk = FileSystem::real();
   if (!folder.empty()) {
@@ -69,7 +69,7 @@ Result<embed::StaticTable> distilled(const ModelFiles& files, const Tokenizer& t
   HR_ASSIGN(const auto encoder, Encoder::load(files));
   ThreadPool pool;
   HR_ASSIGN(embed::StaticTable table,
-            embed::distill_static(*encoder, vocabulary_of(tokenizer), pool, nullptr));
+            embed::distill_static(*encoder, vocabulary_of(tokenizer), pool, cancel));
   if (!folder.empty()) {
     // A cache that cannot be written (a full disk, another's folder) costs time, not the answer.
     static_cast<void>(embed::save_static_table(disk, folder, identity, table));
@@ -87,7 +87,8 @@ StaticEmbedder::StaticEmbedder(VectorModelInfo info, std::shared_ptr<const Token
   special_after_ = special.after.size();
 }
 
-Result<std::shared_ptr<const VectorModel>> StaticEmbedder::load(const std::string& model) {
+Result<std::shared_ptr<const VectorModel>> StaticEmbedder::load(const std::string& model,
+                                                                const CancelToken* cancel) {
   HR_ASSIGN(const ModelFiles files, find_model(model));
   HR_ASSIGN(auto tokenizer, Tokenizer::load(files.directory));
   VectorModelInfo info;
@@ -105,7 +106,7 @@ Result<std::shared_ptr<const VectorModel>> StaticEmbedder::load(const std::strin
     info.name = files.name;
   } else {
     HR_ASSIGN(const std::string identity, embed::distill_identity(files));
-    HR_ASSIGN(table, distilled(files, *tokenizer, identity));
+    HR_ASSIGN(table, distilled(files, *tokenizer, identity, cancel));
     info.name = "static:" + files.name;
     info.fingerprint = hash128(identity).hex();
   }

@@ -18,7 +18,9 @@ namespace headrace {
 class StaticEmbedder final : public VectorModel {
  public:
   // `model`: as for --model, without "static:".
-  static Result<std::shared_ptr<const VectorModel>> load(const std::string& model);
+  // `cancel` may be null; it ends the distilling.
+  static Result<std::shared_ptr<const VectorModel>> load(const std::string& model,
+                                                         const CancelToken* cancel = nullptr);
   StaticEmbedder(VectorModelInfo info, std::shared_ptr<const Tokenizer> tokenizer,
                  embed::StaticModel model);
 

@@ -39,7 +39,7 @@ Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
   }
   if (has_scheme(spec, "onnx:", rest)) return load_onnx_model(rest);
   if (has_scheme(spec, "openai:", rest)) return load_remote_model(rest);
-  if (has_scheme(spec, "static:", rest)) return StaticEmbedder::load(rest);
+  if (has_scheme(spec, "static:", rest)) return StaticEmbedder::load(rest, options.cancel);
   if (has_scheme(spec, "python:", rest)) {
     return fail(
         ErrorCode::invalid_argument,
@@ -56,7 +56,7 @@ Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
                 "a model is a folder with config.json, tokenizer.json and model.safetensors");
   }
   if (files && embed::is_static_folder(files->directory)) return StaticEmbedder::load(spec);
-  if (as_table) return StaticEmbedder::load(spec);
+  if (as_table) return StaticEmbedder::load(spec, options.cancel);
   return TextEmbedder::load(spec, options.precision);
 }
 

@@ -86,6 +86,8 @@ struct ModelOptions {
   // Of our own encoders; Precision::table: the static model distilled from it, as `static:M`.
   Precision precision = Precision::fp32;
   uint32_t dimensions = 0;  // vectors are cut to so many and brought to length 1; 0: all
+  // Asked while a model is made (a static one, the first time), not kept.
+  const CancelToken* cancel = nullptr;
   // Where vectors are kept between runs: a folder, "off", or empty for the default
   // (embed/vector_cache.h).
   std::string cache;

@@ -101,7 +101,11 @@ Error bad_line(const std::string& file, uint64_t line, std::string_view why) {
 
 Result<RawDocument> parse_json_record(const std::string& file, uint64_t line, std::string_view json,
                                       const RecordColumns& columns) {
-  thread_local simdjson::dom::parser parser;
+  // What a parser needs for a long line it would keep for ever.
+  constexpr size_t kKeptForBytes = 1 << 20;
+  thread_local simdjson::dom::parser kept;
+  simdjson::dom::parser for_this_line;
+  simdjson::dom::parser& parser = json.size() <= kKeptForBytes ? kept : for_this_line;
   element root;
   auto error = parser.parse(json.data(), json.size()).get(root);
   if (error) {

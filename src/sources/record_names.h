@@ -2,7 +2,7 @@
 // second one with " (2)" behind it, as a second member of that name in an archive. The same file
 // gives the same names again.
 //
-// Owns: a hash of each name given. Threads: one. Errors: none.
+// Owns: which names were given. Threads: one. Errors: none.
 #pragma once
 
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 #include <unordered_map>
 
 #include "base/hash.h"
-#include "base/hash_set.h"
+#include "base/name_set.h"
 
 namespace headrace {
 
@@ -28,7 +28,7 @@ class RecordNames {
   }
 
  private:
-  HashSet given_;
+  NameSet given_;
   std::unordered_map<uint64_t, uint64_t> times_;  // of names given more than once
 };
 
