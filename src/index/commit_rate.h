@@ -1,4 +1,6 @@
 // CommitRate: whether commits come so fast that what can wait should wait for a quieter moment.
+// Time that a commit takes says nothing about how fast more would come, so it does not pass here:
+// else a busy machine would be taken for a quiet one and given still more to do.
 //
 // Owns: two counts. Threads: one at a time. Errors: none.
 #pragma once
@@ -6,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 namespace headrace::index {
 
@@ -16,6 +19,7 @@ class CommitRate {
   static constexpr uint64_t kHighBytes = 2 << 20;  // in a window: 20 MB/s
 
   void add(Time now, uint64_t bytes) {
+    if (held_since_) now = *held_since_;
     if (now >= begin_ + kWindow) {
       before_ = now < begin_ + 2 * kWindow ? current_ : 0;
       current_ = 0;
@@ -23,7 +27,13 @@ class CommitRate {
     }
     current_ += bytes;
   }
+  void hold(Time now) { held_since_ = now; }
+  void go_on(Time now) {
+    begin_ += now - *held_since_;
+    held_since_.reset();
+  }
   bool is_high(Time now) const {
+    if (held_since_) now = *held_since_;
     if (now >= quiet_at()) return false;
     return current_ > kHighBytes || (now < begin_ + kWindow && before_ > kHighBytes);
   }
@@ -32,6 +42,7 @@ class CommitRate {
 
  private:
   Time begin_;
+  std::optional<Time> held_since_;
   uint64_t current_ = 0;
   uint64_t before_ = 0;
 };

@@ -28,6 +28,18 @@ TEST(CommitRate, IsLowAgainWhenNothingCame) {
   EXPECT_FALSE(rate.is_high(kStart + milliseconds(500)));
 }
 
+TEST(CommitRate, TimeStandsStillDuringACommit) {
+  CommitRate rate;
+  rate.add(kStart, 1 << 10);
+  rate.hold(kStart + milliseconds(50));
+  rate.add(kStart + milliseconds(4000), 100 << 20);
+  EXPECT_TRUE(rate.is_high(kStart + milliseconds(5000)));
+  rate.go_on(kStart + milliseconds(5050));
+  EXPECT_TRUE(rate.is_high(kStart + milliseconds(5199)));
+  EXPECT_EQ(rate.quiet_at(), kStart + milliseconds(5200));
+  EXPECT_FALSE(rate.is_high(rate.quiet_at()));
+}
+
 TEST(CommitRate, AFewRowsAtATimeAreNotMuch) {
   CommitRate rate;
   for (int i = 0; i < 100; ++i) {

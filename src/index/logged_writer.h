@@ -97,6 +97,8 @@ class LoggedWriter : public Writer {
   // writer_commit.cpp
   Status give_up(Status status) HR_REQUIRES(mutex_);
   Status commit_locked() HR_REQUIRES(mutex_);
+  Status commit_held() HR_REQUIRES(mutex_);
+  Status make_room() HR_REQUIRES(mutex_);
   bool must_sync() const HR_REQUIRES(mutex_);
   // Commits come so fast that all cores have enough to do.
   bool is_pressed() const HR_REQUIRES(mutex_) {
@@ -163,7 +165,8 @@ class LoggedWriter : public Writer {
 
   // writer_fold.cpp: what is in memory goes into a file while commits go on in a further log.
   Status fold_beside() HR_REQUIRES(mutex_);
-  Status begin_fold() HR_REQUIRES(mutex_);
+  Status begin_log_file() HR_REQUIRES(mutex_);
+  void begin_fold() HR_REQUIRES(mutex_);
   Status finish_fold() HR_REQUIRES(mutex_);
   void drop_fold() HR_REQUIRES(mutex_);
   uint64_t memory_bytes_since_fold() const HR_REQUIRES(mutex_);
@@ -210,6 +213,8 @@ class LoggedWriter : public Writer {
 
   Lane merging_ HR_GUARDED_BY(mutex_);  // file segments
   Lane folding_ HR_GUARDED_BY(mutex_);  // memory segments, into a file
+  // Not zero: so many commits must be in memory segments before these are folded.
+  uint64_t fold_from_ HR_GUARDED_BY(mutex_) = 0;
   CondVar merge_changed_;
   bool stopping_ HR_GUARDED_BY(mutex_) = false;
   std::atomic<bool> cancel_merge_ = false;

@@ -6,9 +6,10 @@
 #include <map>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
+#include "base/check.h"
+#include "base/hash.h"
 #include "index/log_format.h"
 #include "index/log_records.h"
 #include "index/row_codec.h"
@@ -19,6 +20,8 @@ namespace {
 
 // Fewer rows are not worth a segment of their own.
 constexpr size_t kRowsPerPartMin = 512;
+// So much of vectors is in memory twice while segments are made of it.
+constexpr uint64_t kRunVectorBytesMax = 16 << 20;
 
 // Where a row of the run is, by its key.
 struct KeyedRow {
@@ -31,6 +34,7 @@ struct KeyedRow {
 struct Written {
   DocumentWrite* write = nullptr;
   const LoggedDocument* logged = nullptr;
+  size_t first_key = 0;  // of its rows, in Extent::keys
 
   static std::optional<Written> of(Change& change) {
     if (auto* write = std::get_if<DocumentWrite>(&change)) return Written{write, nullptr};
@@ -42,6 +46,10 @@ struct Written {
   uint32_t rows() const {
     return write != nullptr ? static_cast<uint32_t>(write->rows.size()) : logged->rows;
   }
+};
+
+struct SourceHash {
+  size_t operator()(std::string_view source) const { return hash64(source); }
 };
 
 // Some documents of a run, which become one segment.
@@ -58,24 +66,66 @@ struct Part {
   Status status;
 };
 
-Status number_rows(Part& part) {
-  DocumentWrite head;
-  for (const Written& written : part.writes) {
-    if (written.has_error()) continue;
-    if (written.logged != nullptr) {
-      HR_TRY(read_logged_document(*written.logged, head, [&](const RowRecord& row) -> Status {
-        part.keys.push_back(row.key);
-        return {};
-      }));
-      continue;
-    }
-    for (const Row& row : written.write->rows) {
-      if (!parse_row_key(row.key, part.keys.emplace_back()))
-        return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no row key", row.key));
-    }
+// `head` is room that is used again.
+Status append_keys(const Written& written, DocumentWrite& head, std::vector<Hash128>& keys) {
+  if (written.has_error()) return {};
+  if (written.logged != nullptr) {
+    return read_logged_document(*written.logged, head, [&](const RowRecord& row) -> Status {
+      keys.push_back(row.key);
+      return {};
+    });
+  }
+  for (const Row& row : written.write->rows) {
+    if (!parse_row_key(row.key, keys.emplace_back()))
+      return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no row key", row.key));
   }
   return {};
 }
+
+bool is_well_formed(const SetVectors& change, const Space* space) {
+  return space != nullptr && change.values.size() == change.keys.size() * space->dimension;
+}
+
+// The changes that are prepared together: documents, and between them vectors of just the rows
+// before them, in their order, as groups of rows with their vectors are written.
+class Extent {
+ public:
+  Status measure(std::span<Change> changes, std::span<const Space> spaces) {
+    DocumentWrite head;
+    size_t with_vectors = 0;  // so many of the keys
+    uint64_t vector_bytes = 0;
+    for (; size < changes.size(); ++size) {
+      if (const auto* vectors = std::get_if<SetVectors>(&changes[size])) {
+        const auto space = std::ranges::find(spaces, vectors->space, &Space::name);
+        if (!is_well_formed(*vectors, space == spaces.end() ? nullptr : &*space)) return {};
+        const bool all_count = last.size() == written.size();
+        if (!all_count || !std::ranges::equal(std::span<const Hash128>(keys).subspan(with_vectors),
+                                              vectors->keys))
+          return {};
+        with_vectors = keys.size();
+        vector_bytes += vectors->values.size() * sizeof(float);
+        continue;
+      }
+      std::optional<Written> next = Written::of(changes[size]);
+      if (!next || vector_bytes >= kRunVectorBytesMax) return {};
+      const auto known = last.find(next->source());
+      // A failure keeps the rows of the good version before it. Vectors are of what their source
+      // was then, not of what it becomes later.
+      if (known != last.end() && (next->has_error() || with_vectors > 0)) return {};
+      next->first_key = keys.size();
+      HR_TRY(append_keys(*next, head, keys));
+      last.insert_or_assign(next->source(), written.size());
+      written.push_back(*next);
+    }
+    return {};
+  }
+
+  size_t size = 0;  // changes
+  std::vector<Written> written;
+  std::vector<Hash128> keys;
+  // Of several writes of one source only the last counts.
+  std::unordered_map<std::string_view, size_t, SourceHash> last;
+};
 
 void add_values(SegmentBuilder& builder, DocumentWrite& write, std::span<const Hash128> keys) {
   std::string blob;
@@ -144,41 +194,37 @@ Status build(Part& part, std::string_view language) {
 // A run of documents of which no source depends on what was before it in the run.
 class Run {
  public:
-  Run(std::span<Change> changes, ThreadPool* pool) : pool_(pool) {
-    // Of several writes of one source only the last counts.
-    std::unordered_map<std::string_view, size_t> last;
-    last.reserve(changes.size());
-    for (size_t i = 0; i < changes.size(); ++i) last[Written::of(changes[i])->source()] = i;
+  Run(const Extent& extent, ThreadPool* pool) : pool_(pool) {
     size_t rows = 0;
-    std::vector<Written> writes;
-    writes.reserve(changes.size());
-    for (size_t i = 0; i < changes.size(); ++i) {
-      const Written written = *Written::of(changes[i]);
-      if (last[written.source()] != i) continue;
-      writes.push_back(written);
+    std::vector<const Written*> writes;
+    writes.reserve(extent.written.size());
+    for (size_t i = 0; i < extent.written.size(); ++i) {
+      const Written& written = extent.written[i];
+      if (extent.last.size() != extent.written.size() && extent.last.at(written.source()) != i)
+        continue;
+      writes.push_back(&written);
       rows += written.rows() + 1;
     }
     const size_t parts_max = pool_ == nullptr ? 1 : pool_->size();
     parts_.resize(std::clamp<size_t>(rows / kRowsPerPartMin, 1, parts_max));
     // About as many rows for each.
     size_t seen = 0;
-    for (const Written& written : writes) {
-      const size_t part = seen * parts_.size() / rows;
-      parts_[part].writes.push_back(written);
-      seen += written.rows() + 1;
+    for (const Written* written : writes) {
+      Part& part = parts_[seen * parts_.size() / rows];
+      part.writes.push_back(*written);
+      if (!written->has_error()) {
+        const auto keys = std::span(extent.keys).subspan(written->first_key, written->rows());
+        part.keys.insert(part.keys.end(), keys.begin(), keys.end());
+      }
+      seen += written->rows() + 1;
     }
     std::erase_if(parts_, [](const Part& part) { return part.writes.empty(); });
-  }
-
-  Status number() {
-    return for_each([](Part& part) { return number_rows(part); });
   }
 
   // Whether the vectors are of rows of this run alone, and go into its segments. They must stay
   // where they are until build().
   bool take(const SetVectors& change, const Space* space) {
-    if (space == nullptr || change.values.size() != change.keys.size() * space->dimension)
-      return false;
+    if (!is_well_formed(change, space)) return false;
     std::vector<Part::Vectors> found(parts_.size());
     for (Part::Vectors& vectors : found) vectors.space = space;
     if (!match_in_order(change, space->dimension, found)) {
@@ -190,8 +236,10 @@ class Run {
       if (known == parts_[p].vectors.end()) {
         parts_[p].vectors.push_back(std::move(found[p]));
       } else {
+        const bool behind = known->rows.empty() || found[p].rows.empty() ||
+                            known->rows.back().first < found[p].rows.front().first;
         known->rows.insert(known->rows.end(), found[p].rows.begin(), found[p].rows.end());
-        keep_last(known->rows);
+        if (!behind) keep_last(known->rows);
       }
     }
     return true;
@@ -215,36 +263,38 @@ class Run {
     return {};
   }
 
-  // The usual case: a vector for every row, in their order.
+  // The usual case: a vector for every row, in their order, from where the last ones ended.
   bool match_in_order(const SetVectors& change, size_t dimension,
-                      std::vector<Part::Vectors>& found) const {
-    size_t at = 0;
-    for (size_t p = 0; p < parts_.size(); ++p) {
-      const std::vector<Hash128>& keys = parts_[p].keys;
-      if (keys.size() > change.keys.size() - at) return false;
-      found[p].rows.reserve(keys.size());
-      for (uint32_t row = 0; row < keys.size(); ++row, ++at) {
-        if (keys[row] != change.keys[at]) return false;
-        found[p].rows.emplace_back(row, change.values.data() + at * dimension);
+                      std::vector<Part::Vectors>& found) {
+    size_t p = next_part_;
+    uint32_t row = next_row_;
+    for (size_t at = 0; at < change.keys.size(); ++at, ++row) {
+      while (p < parts_.size() && row == parts_[p].keys.size()) {
+        ++p;
+        row = 0;
       }
+      if (p == parts_.size() || parts_[p].keys[row] != change.keys[at]) return false;
+      found[p].rows.emplace_back(row, change.values.data() + at * dimension);
     }
-    return at == change.keys.size();
+    next_part_ = p;
+    next_row_ = row;
+    return true;
   }
 
-  bool match_by_key(const SetVectors& change, size_t dimension,
-                    std::vector<Part::Vectors>& found) const {
-    std::vector<KeyedRow> rows;
-    for (uint32_t p = 0; p < parts_.size(); ++p) {
-      for (uint32_t row = 0; row < parts_[p].keys.size(); ++row)
-        rows.push_back({parts_[p].keys[row], p, row});
+  bool match_by_key(const SetVectors& change, size_t dimension, std::vector<Part::Vectors>& found) {
+    if (by_key_.empty()) {
+      for (uint32_t p = 0; p < parts_.size(); ++p) {
+        for (uint32_t row = 0; row < parts_[p].keys.size(); ++row)
+          by_key_.push_back({parts_[p].keys[row], p, row});
+      }
+      std::ranges::sort(by_key_, {}, &KeyedRow::key);
+      const auto same = [](const KeyedRow& a, const KeyedRow& b) { return a.key == b.key; };
+      any_key_twice_ = std::ranges::adjacent_find(by_key_, same) != by_key_.end();
     }
-    std::ranges::sort(rows, {}, &KeyedRow::key);
-    const auto twice = std::ranges::adjacent_find(
-        rows, [](const KeyedRow& a, const KeyedRow& b) { return a.key == b.key; });
-    if (twice != rows.end()) return false;
+    if (any_key_twice_) return false;
     for (size_t i = 0; i < change.keys.size(); ++i) {
-      const auto row = std::ranges::lower_bound(rows, change.keys[i], {}, &KeyedRow::key);
-      if (row == rows.end() || row->key != change.keys[i]) return false;
+      const auto row = std::ranges::lower_bound(by_key_, change.keys[i], {}, &KeyedRow::key);
+      if (row == by_key_.end() || row->key != change.keys[i]) return false;
       found[row->part].rows.emplace_back(row->row, change.values.data() + i * dimension);
     }
     for (Part::Vectors& vectors : found) keep_last(vectors.rows);
@@ -261,6 +311,10 @@ class Run {
 
   ThreadPool* pool_;
   std::vector<Part> parts_;
+  size_t next_part_ = 0;  // where the next vectors in order begin
+  uint32_t next_row_ = 0;
+  std::vector<KeyedRow> by_key_;  // all rows, once asked for
+  bool any_key_twice_ = false;
 };
 
 }  // namespace
@@ -285,24 +339,24 @@ Result<std::vector<PreparedChange>> prepare_changes(std::vector<Change>&& change
       ++i;
       continue;
     }
-    // A failure keeps the rows of the good version before it, so the two are not one run.
-    std::unordered_set<std::string_view> written;
-    size_t end = i;
-    for (; end < changes.size(); ++end) {
-      const std::optional<Written> next = Written::of(changes[end]);
-      if (!next || (next->has_error() && written.contains(next->source()))) break;
-      written.insert(next->source());
-    }
-    Run run(std::span<Change>(changes).subspan(i, end - i), pool);
-    HR_TRY(run.number());
-    for (; end < changes.size(); ++end) {
-      const auto* vectors = std::get_if<SetVectors>(&changes[end]);
-      if (vectors == nullptr) break;
+    const std::span<Change> rest = std::span<Change>(changes).subspan(i);
+    Extent extent;
+    HR_TRY(extent.measure(rest, known));
+    Run run(extent, pool);
+    size_t taken = 0;
+    for (; taken < rest.size(); ++taken) {
+      const auto* vectors = std::get_if<SetVectors>(&rest[taken]);
+      if (vectors == nullptr) {
+        if (taken < extent.size) continue;
+        break;
+      }
       const auto space = std::ranges::find(known, vectors->space, &Space::name);
-      if (!run.take(*vectors, space == known.end() ? nullptr : &*space)) break;
+      const bool took = run.take(*vectors, space == known.end() ? nullptr : &*space);
+      HR_CHECK(took || taken >= extent.size, "vectors are of a run and not in it");
+      if (!took) break;
     }
     HR_TRY(run.build_all(language, prepared));
-    i = end;
+    i += taken;
   }
   changes.clear();
   return prepared;

@@ -82,6 +82,52 @@ TEST(PreparedChanges, SeveralGroupsOfVectorsJoin) {
   EXPECT_EQ(vector_of(prepared, "b"), 2.0F);
 }
 
+TEST(PreparedChanges, GroupsOfRowsWithTheirVectorsBecomeOneSegment) {
+  std::vector<Change> changes;
+  for (int group = 0; group < 40; ++group) {
+    SetVectors vectors{"default", {}, {}};
+    for (int i = group * 50; i < (group + 1) * 50; ++i) {
+      changes.emplace_back(written(std::to_string(i), "some text"));
+      vectors.keys.push_back(key_of(std::to_string(i)));
+      vectors.values.insert(vectors.values.end(), {static_cast<float>(i), 0});
+    }
+    changes.emplace_back(std::move(vectors));
+  }
+  const std::vector<Change> again = changes;
+  const Prepared alone = prepare(std::move(changes));
+  EXPECT_EQ(alone.size(), 1U);
+  ThreadPool pool(3);
+  const Prepared together = prepare(again, &pool);
+  EXPECT_EQ(together.size(), 3U);
+  for (int i = 0; i < 2000; ++i) {  // whole numbers that float16 holds
+    EXPECT_EQ(vector_of(alone, std::to_string(i)), static_cast<float>(i));
+    EXPECT_EQ(vector_of(together, std::to_string(i)), static_cast<float>(i));
+  }
+}
+
+// What comes without a vector must not get the one that its source had before.
+TEST(PreparedChanges, ASourceThatComesAgainAfterItsVectorsIsASegmentOfItsOwn) {
+  const Prepared prepared = prepare(
+      {written("a", "one"), written("b", "two"),
+       SetVectors{"default", {key_of("a"), key_of("b")}, {1, 0, 2, 0}}, written("c", "three"),
+       written("a", "four"), SetVectors{"default", {key_of("c")}, {3, 0}}});
+  ASSERT_EQ(prepared.size(), 3U);
+  EXPECT_EQ(segment(prepared, 0).row_count(), 3U);
+  EXPECT_EQ(segment(prepared, 1).row_count(), 1U);
+  EXPECT_EQ(segment(prepared, 1).vectors("default"), nullptr);
+  EXPECT_EQ(std::get<SetVectors>(prepared[2]).keys.size(), 1U);
+}
+
+TEST(PreparedChanges, ASourceTwiceInAGroupHasItsLastVector) {
+  const Prepared prepared =
+      prepare({written("a", "one"), written("b", "two"), written("a", "three"),
+               SetVectors{"default", {key_of("a"), key_of("b"), key_of("a")}, {1, 0, 2, 0, 3, 0}},
+               written("c", "four"), SetVectors{"default", {key_of("c")}, {4, 0}}});
+  EXPECT_EQ(vector_of(prepared, "a"), 3.0F);
+  EXPECT_EQ(vector_of(prepared, "b"), 2.0F);
+  EXPECT_EQ(vector_of(prepared, "c"), 4.0F);
+}
+
 TEST(PreparedChanges, VectorsOfOtherRowsComeAfterTheSegment) {
   const Prepared prepared = prepare(
       {written("a", "one"), SetVectors{"default", {key_of("a"), key_of("earlier")}, {1, 0, 2, 0}}});

@@ -2,6 +2,7 @@
 // residuals, groups of its directions and codebooks for them.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -18,11 +19,12 @@ namespace {
 
 constexpr uint32_t kBasisMax = 1024;
 constexpr int kListRounds = 8;
-constexpr int kPartRounds = 0;  // of them, with so many rows for each list
+constexpr int kPartRounds = 4;  // of them, with so many rows for each list
 constexpr size_t kPartRows = 16;
 constexpr int kWordRounds = 10;
 constexpr size_t kCodeSample = 16'000;
 constexpr size_t kRowTile = 64;
+constexpr size_t kSumTogether = 192;
 
 float dot(const float* a, const float* b, size_t n) {
   return vector_kernels().dot_f32(a, b, n);
@@ -95,12 +97,27 @@ class SampleLists {
   WholeQueries rows_;
 };
 
+// Four at a time; `size` is a multiple of it.
+void add_to(float* sums, const float* values, size_t size) {
+  using Floats = float __attribute__((vector_size(16)));
+  constexpr size_t kLanes = sizeof(Floats) / sizeof(float);
+  for (size_t i = 0; i < size; i += kLanes) {
+    Floats a;
+    Floats b;
+    std::memcpy(&a, sums + i, sizeof(a));
+    std::memcpy(&b, values + i, sizeof(b));
+    a += b;
+    std::memcpy(sums + i, &a, sizeof(a));
+  }
+}
+
 bool is_cancelled(const std::atomic<bool>* cancelled) {
   return cancelled != nullptr && *cancelled;
 }
 
 std::vector<float> train_centroids(std::span<const float> sample, size_t padded, uint32_t lists,
-                                   SampleLists& nearest, const std::atomic<bool>* cancelled) {
+                                   SampleLists& nearest, ThreadPool& pool,
+                                   const std::atomic<bool>* cancelled) {
   const size_t all = sample.size() / padded;
   std::mt19937 random(17);
   std::vector<uint32_t> order(all);
@@ -116,14 +133,18 @@ std::vector<float> train_centroids(std::span<const float> sample, size_t padded,
     const size_t count =
         round < kPartRounds ? std::min<size_t>(all, size_t{lists} * kPartRows) : all;
     const std::span<const uint32_t> assigned = nearest.assign(centroids, count);
-    std::ranges::fill(centroids, 0.0f);
     std::vector<uint32_t> sizes(lists);
-    for (size_t i = 0; i < count; ++i) {
-      float* const sum = centroids.data() + size_t{assigned[i]} * padded;
-      const float* const row = sample.data() + i * padded;
-      for (size_t d = 0; d < padded; ++d) sum[d] += row[d];
-      ++sizes[assigned[i]];
-    }
+    for (const uint32_t list : assigned) ++sizes[list];
+    std::ranges::fill(centroids, 0.0f);
+    // Each thread sums some directions of all rows, so that sums do not depend on their number.
+    pool.parallel_for((padded + kSumTogether - 1) / kSumTogether, [&](size_t part) {
+      const size_t begin = part * kSumTogether;
+      const size_t size = std::min(kSumTogether, padded - begin);
+      for (size_t i = 0; i < count; ++i) {
+        add_to(centroids.data() + size_t{assigned[i]} * padded + begin,
+               sample.data() + i * padded + begin, size);
+      }
+    });
     for (uint32_t list = 0; list < lists; ++list) {
       float* const sum = centroids.data() + size_t{list} * padded;
       if (sizes[list] == 0) {  // starts again at some row
@@ -290,11 +311,11 @@ VectorEpoch train_epoch(std::span<const float> sample, uint32_t dimension, uint3
   const size_t stride = padded_length(epoch.basis_size);
   SampleLists nearest(sample, padded, pool);
   const std::vector<float> centers =
-      train_centroids(sample, padded, list_count, nearest, cancelled);
+      train_centroids(sample, padded, list_count, nearest, pool, cancelled);
   if (is_cancelled(cancelled)) return epoch;
   // Residuals of some rows.
-  const std::span<const uint32_t> lists = nearest.assign(centers, count);
   const size_t used = std::min(count, std::max<size_t>(kCodeSample * 384 / (padded + 384), 4096));
+  const std::span<const uint32_t> lists = nearest.assign(centers, used);
   std::vector<float> residuals(sample.begin(),
                                sample.begin() + static_cast<std::ptrdiff_t>(used * padded));
   std::vector<float> lengths(used);

@@ -1,6 +1,7 @@
 #include "index/vector_lists_writer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -14,6 +15,67 @@ namespace headrace::index {
 namespace {
 
 constexpr size_t kBlockRows = 64;
+
+// Four at a time, which every CPU has; sizes are padded to a multiple of it.
+using Floats = float __attribute__((vector_size(16)));
+using Numbers = int32_t __attribute__((vector_size(16)));
+constexpr size_t kLanes = 4;
+
+Floats load_floats(const float* from) {
+  Floats values;
+  std::memcpy(&values, from, sizeof(values));
+  return values;
+}
+
+void subtract(const float* other, size_t size, float* values) {
+  for (size_t i = 0; i < size; i += kLanes) {
+    const Floats left = load_floats(values + i) - load_floats(other + i);
+    std::memcpy(values + i, &left, sizeof(left));
+  }
+}
+
+// out[i] = values[i] · factor to the nearest, ties to even; below 2^22 in size.
+void round_all(const float* values, size_t size, float factor, int32_t* out) {
+  constexpr float kOnes = 12582912.0f;  // 1.5 · 2^23: what is added to it counts in its last bits
+  for (size_t i = 0; i < size; i += kLanes) {
+    const Floats moved = load_floats(values + i) * factor + kOnes;
+    const Numbers numbers = std::bit_cast<Numbers>(moved) - std::bit_cast<int32_t>(kOnes);
+    std::memcpy(out + i, &numbers, sizeof(numbers));
+  }
+}
+
+// What products of a centroid with a rounded residual lack, for both roundings; with its own
+// product and square.
+struct Lacking {
+  double coarse = 0, fine = 0, along = 0, square = 0;
+};
+Lacking lacking_of(const float* residual, const float* centroid, const int32_t* numbers,
+                   size_t size, float scale) {
+  Floats coarse{};
+  Floats fine{};
+  Floats along{};
+  Floats square{};
+  for (size_t i = 0; i < size; i += kLanes) {
+    const Floats near = load_floats(centroid + i);
+    const Floats row = load_floats(residual + i);
+    Numbers number;
+    std::memcpy(&number, numbers + i, sizeof(number));
+    const Floats whole = __builtin_convertvector(number, Floats);
+    const Floats high = __builtin_convertvector((number + 4) >> 3, Floats) * 8.0f - 0.5f;
+    coarse += near * (row - scale * high);
+    fine += near * (row - scale * whole);
+    along += near * row;
+    square += row * row;
+  }
+  Lacking sums;
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    sums.coarse += coarse[lane];
+    sums.fine += fine[lane];
+    sums.along += along[lane];
+    sums.square += square[lane];
+  }
+  return sums;
+}
 
 class ListsWriter {
  public:
@@ -99,13 +161,23 @@ class ListsWriter {
     return {};
   }
 
-  // Calls write(residual, centroid, scale, numbers, out) for the rows in the order of places.
+  // A row as the planes have it, with what is worked out on the way.
+  struct Split {
+    const float* centroid = nullptr;  // padded, as the others are
+    std::vector<float> residual;
+    std::vector<int32_t> numbers;
+    float scale = 0;
+    double centroid_length = 0;
+  };
+
+  // Calls write(split, out) for the rows in the order of places.
   template <typename Write>
   Status write_plane(const Write& write) {
     const size_t blocks = (made_.order.size() + kBlockRows - 1) / kBlockRows;
     return write_in_order(blocks, [&](size_t block, std::string& out) {
-      std::vector<float> row(padded_);
-      std::vector<int> numbers(dimension_);
+      Split split;
+      split.residual.resize(padded_);
+      split.numbers.resize(padded_);
       const size_t begin = block * kBlockRows;
       const size_t end = std::min(made_.order.size(), begin + kBlockRows);
       auto list = static_cast<size_t>(std::ranges::upper_bound(made_.begins, begin) -
@@ -114,17 +186,18 @@ class ListsWriter {
       for (size_t i = begin; i < end; ++i) {
         while (i >= made_.begins[list + 1]) ++list;
         const float* const centroid = made_.centroids.data() + list * padded_;
-        vector_(made_.order[i], {row.data(), dimension_});
-        float most = 0;
-        for (uint32_t d = 0; d < dimension_; ++d) {
-          row[d] -= centroid[d];
-          most = std::max(most, std::fabs(row[d]));
+        if (split.centroid != centroid) {
+          split.centroid = centroid;
+          split.centroid_length =
+              std::sqrt(double{vector_kernels().dot_f32(centroid, centroid, padded_)});
         }
-        const float inverse = most > 0 ? kSplitMax / most : 0;
-        for (uint32_t d = 0; d < dimension_; ++d) {
-          numbers[d] = static_cast<int>(std::lrintf(row[d] * inverse));
-        }
-        write(row.data(), centroid, most / kSplitMax, numbers, out);
+        vector_(made_.order[i], {split.residual.data(), dimension_});
+        subtract(centroid, padded_, split.residual.data());
+        const float most = whole_kernels().largest(split.residual.data(), padded_);
+        split.scale = most / kSplitMax;
+        round_all(split.residual.data(), padded_, most > 0 ? kSplitMax / most : 0,
+                  split.numbers.data());
+        write(split, out);
       }
     });
   }
@@ -137,46 +210,39 @@ class ListsWriter {
 
   Status write_high_plane() {
     const bool euclidean = metric_ == Metric::l2;
-    return write_plane([&](const float* residual, const float* centroid, float scale,
-                           std::span<const int> numbers, std::string& out) {
-      double along = 0;
-      double coarse_along = 0;
-      double fine_along = 0;
-      double square = 0;
-      double length = 0;
-      for (uint32_t d = 0; d < dimension_; ++d) {
-        const double near = centroid[d];
-        along += near * residual[d];
-        coarse_along += near * (8 * coarse(numbers[d]) - 0.5);
-        fine_along += near * numbers[d];
-        square += double{residual[d]} * residual[d];
-        length += near * near;
-      }
-      length = std::sqrt(length);
-      put(out, scale);
-      put(out, correction(along - scale * coarse_along, scale, length, kCoarseCorrectionUnit));
-      put(out, correction(along - scale * fine_along, scale, length, kFineCorrectionUnit));
-      if (euclidean) put(out, static_cast<float>(along + square / 2));
-      const size_t end = out.size() + (size_t{dimension_} + 3) / 4 * 4;
-      for (const int number : numbers) out += static_cast<char>(coarse(number));
-      out.resize(end);
+    return write_plane([&](const Split& split, std::string& out) {
+      const Lacking lacking = lacking_of(split.residual.data(), split.centroid,
+                                         split.numbers.data(), padded_, split.scale);
+      put(out, split.scale);
+      put(out,
+          correction(lacking.coarse, split.scale, split.centroid_length, kCoarseCorrectionUnit));
+      put(out, correction(lacking.fine, split.scale, split.centroid_length, kFineCorrectionUnit));
+      if (euclidean) put(out, static_cast<float>(lacking.along + lacking.square / 2));
+      const size_t at = out.size();
+      out.resize(at + (size_t{dimension_} + 3) / 4 * 4);
+      char* const bytes = out.data() + at;
+      for (uint32_t d = 0; d < dimension_; ++d)
+        bytes[d] = static_cast<char>(coarse(split.numbers[d]));
     });
   }
 
   Status write_low_plane() {
-    return write_plane(
-        [&](const float*, const float*, float, std::span<const int> numbers, std::string& out) {
-          const size_t at = out.size();
-          out.resize(at + low_row_bytes(dimension_));
-          char* const bytes = out.data() + at;
-          for (size_t d = 0; d < numbers.size(); ++d) {
-            const auto fine = static_cast<uint32_t>(numbers[d] - 8 * coarse(numbers[d]) + 4);
-            const size_t bit = d * 3;
-            bytes[bit / 8] = static_cast<char>(static_cast<uint8_t>(bytes[bit / 8]) |
-                                               static_cast<uint8_t>(fine << (bit % 8)));
-            if (bit % 8 > 5) bytes[bit / 8 + 1] = static_cast<char>(fine >> (8 - bit % 8));
-          }
-        });
+    return write_plane([&](const Split& split, std::string& out) {
+      const size_t at = out.size();
+      out.resize(at + low_row_bytes(dimension_));
+      char* bytes = out.data() + at;
+      const auto fine = [&](size_t d) {
+        return static_cast<uint32_t>(split.numbers[d] - 8 * coarse(split.numbers[d]) + 4);
+      };
+      // Eight numbers are three bytes.
+      for (size_t d = 0; d < dimension_; d += 8) {
+        const size_t some = std::min<size_t>(8, dimension_ - d);
+        uint32_t bits = 0;
+        for (size_t i = 0; i < some; ++i) bits |= fine(d + i) << (3 * i);
+        for (size_t b = 0; b < (3 * some + 7) / 8; ++b)
+          *bytes++ = static_cast<char>(static_cast<uint8_t>(bits >> (8 * b)));
+      }
+    });
   }
 
   static int coarse(int number) { return (number + 4) >> 3; }

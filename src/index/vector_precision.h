@@ -17,9 +17,9 @@ inline constexpr size_t kPrecisionSample = 1024;
 // (tiny values). `halves` and `back`, of its length, become its rounded form.
 bool fits_f16(std::span<const float> vector, std::span<uint16_t> halves, std::span<float> back);
 
-// Vectors that are of length 1 already stay as they are, so that copying them changes nothing; a
-// zero vector stays zero.
-void to_unit_length(std::span<const float> vector, std::span<float> unit);
+// The vector itself where it is of length 1 already, so that copying it changes nothing, else what
+// `unit`, which gets its length, becomes; a zero vector stays zero.
+std::span<const float> at_unit_length(std::span<const float> vector, std::span<float> unit);
 
 // What a model made is rounded before it is kept, so that it is the same numbers whether its set is
 // written in binary16 or in binary32, which depends on how many rows came together. Vectors that

@@ -127,8 +127,7 @@ void VectorSetBuilder::add(uint32_t row, std::span<const float> vector) {
   HR_CHECK(vector.size() == state.dimension, "a vector has the wrong dimension");
   HR_CHECK(state.rows.empty() || row > state.rows.back(), "rows must be added in ascending order");
   if (state.metric == Metric::cosine) {
-    to_unit_length(vector, state.unit);
-    vector = state.unit;
+    vector = at_unit_length(vector, state.unit);
   }
   const bool narrow = state.element == Element::f16;
   const bool undecided = state.rows.size() < kPrecisionSample;

@@ -15,13 +15,14 @@ constexpr std::chrono::seconds kUnsyncedTimeMax{1};
 constexpr uint64_t kUnsyncedBytesMax = 8 << 20;
 
 // Where commits come faster than they are prepared, that waits for so much or for so long: one
-// larger segment is less work than several that are joined.
+// larger segment is less work than several that are joined. Who asks for the state waits for no
+// time, so that it only has to be long enough for so much to come while it is called fast.
 constexpr uint64_t kPreparedTogetherBytes = 4 << 20;
-constexpr std::chrono::milliseconds kPreparedTogetherTime{25};
+constexpr std::chrono::milliseconds kPreparedTogetherTime{200};
 constexpr std::chrono::seconds kCareAgain{1};
 
 // So much is prepared on all cores; less, where somebody waits for it.
-constexpr uint64_t kBytesWorthThreads = 6 << 20;
+constexpr uint64_t kBytesWorthThreads = 2 << 20;
 constexpr uint64_t kAwaitedBytesWorthThreads = 512 << 10;
 
 }  // namespace
@@ -41,6 +42,13 @@ bool LoggedWriter::must_sync() const {
 
 Status LoggedWriter::commit_locked() {
   if (log_->transaction_is_empty()) return {};
+  rate_.hold(std::chrono::steady_clock::now());
+  Status committed = commit_held();
+  rate_.go_on(std::chrono::steady_clock::now());
+  return committed;
+}
+
+Status LoggedWriter::commit_held() {
   HR_TRY(settle_folder());
   HR_TRY(lock_->check());
   const bool sync = must_sync();
@@ -53,6 +61,11 @@ Status LoggedWriter::commit_locked() {
   log_->acknowledge();
   if (sync) synced_at_ = std::chrono::steady_clock::now();
   owe(std::move(bytes));
+  return make_room();
+}
+
+// After a commit: what is owed, in memory or in files is kept within bounds.
+Status LoggedWriter::make_room() {
   if (!options_.background) {
     HR_TRY(settle());
   } else if (!preparer_) {
@@ -115,6 +128,7 @@ void LoggedWriter::prepare_some(bool is_awaited) {
   in_state_.store(commits, std::memory_order_release);
   prepared_.notify_all();
   join_segments();
+  begin_fold();
   preparing_ = false;
   prepared_.notify_all();
 }
