@@ -23,6 +23,7 @@ Document sample() {
   document.metadata["years"] = std::vector<int64_t>{1, -2};
   document.metadata["parts"] = std::vector<double>{0.5};
   document.metadata["flags"] = std::vector<bool>{true, false};
+  document.lines = {{0, 4}, {9, 17}};
   document.links = {{0, "b.html"}, {0, "c.html"}, {22, "https://x.org/süß"}};
   return document;
 }
@@ -37,6 +38,7 @@ TEST(Wire, ADocumentSurvivesItsJourney) {
   EXPECT_EQ(back->media_type, document.media_type);
   EXPECT_EQ(back->language, document.language);
   EXPECT_EQ(back->metadata, document.metadata);
+  EXPECT_EQ(back->lines, document.lines);
   ASSERT_EQ(back->blocks.size(), 2u);
   EXPECT_EQ(back->blocks[0].kind, BlockKind::heading);
   EXPECT_EQ(back->blocks[0].level, 2);
@@ -92,7 +94,7 @@ TEST(Wire, LinksThatLieAreDamaged) {
 
 TEST(Wire, AnotherVersionIsNamed) {
   std::string packed = pack_document(sample());
-  EXPECT_EQ(packed.substr(0, 4), "COD\x02");
+  EXPECT_EQ(packed.substr(0, 4), "COD\x03");
   packed[3] = '1';  // of the first
   const auto back = unpack_document(packed);
   ASSERT_FALSE(back);
