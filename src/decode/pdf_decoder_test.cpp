@@ -42,8 +42,9 @@ std::string content_of(const std::vector<Piece>& pieces) {
 }
 
 // Objects 1 catalog, 2 pages, 3–5 fonts, 6 information, then two for each page.
-std::string pdf_of(const std::vector<std::vector<Piece>>& pages, const std::string& info = "",
-                   const std::string& trailer = "") {
+std::string pdf_of_contents(const std::vector<std::string>& pages,
+                            const std::string& page_entries = "", const std::string& info = "",
+                            const std::string& trailer = "") {
   std::vector<std::string> objects = {"<</Type/Catalog/Pages 2 0 R>>"};
   std::string kids;
   for (size_t i = 0; i < pages.size(); ++i) kids += std::to_string(7 + 2 * i) + " 0 R ";
@@ -53,10 +54,10 @@ std::string pdf_of(const std::vector<std::vector<Piece>>& pages, const std::stri
     objects.push_back(std::string("<</Type/Font/Subtype/Type1/BaseFont/") + font + ">>");
   objects.push_back("<<" + info + ">>");
   for (size_t i = 0; i < pages.size(); ++i) {
-    objects.push_back("<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents " +
-                      std::to_string(8 + 2 * i) +
+    objects.push_back("<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]" + page_entries +
+                      "/Contents " + std::to_string(8 + 2 * i) +
                       " 0 R/Resources<</Font<</F1 3 0 R/F2 4 0 R/F3 5 0 R>>>>>>");
-    const std::string content = content_of(pages[i]);
+    const std::string& content = pages[i];
     objects.push_back("<</Length " + std::to_string(content.size()) + ">>stream\n" + content +
                       "endstream");
   }
@@ -74,6 +75,13 @@ std::string pdf_of(const std::vector<std::vector<Piece>>& pages, const std::stri
   }
   return out + "trailer<</Size " + std::to_string(objects.size() + 1) + "/Root 1 0 R/Info 6 0 R" +
          trailer + ">>\nstartxref\n" + std::to_string(xref) + "\n%%EOF\n";
+}
+
+std::string pdf_of(const std::vector<std::vector<Piece>>& pages, const std::string& info = "",
+                   const std::string& trailer = "") {
+  std::vector<std::string> contents;
+  for (const std::vector<Piece>& page : pages) contents.push_back(content_of(page));
+  return pdf_of_contents(contents, "", info, trailer);
 }
 
 // A column of lines, 12 pt apart.
@@ -166,6 +174,26 @@ TEST_F(Pdf, ReadsColumnsOneAfterTheOther) {
   ASSERT_NE(first_right, std::string::npos);
   EXPECT_LT(last_left, first_right) << document.text;
   EXPECT_EQ(document.text.find("A title"), 0u);
+}
+
+TEST_F(Pdf, LinesThatRunDownThePageGoFromRightToLeft) {
+  std::vector<Piece> lines;
+  std::string turned;  // clockwise, as tables on their side are set
+  for (int i = 0; i < 8; ++i) {
+    const std::string text = "L" + std::to_string(i) + " of a wide table";
+    lines.push_back({80, 700 - 14.0 * i, 10, text});
+    turned += "/F1 10 Tf 0 -1 1 0 " + std::to_string(400 - 14 * i) + " 700 Tm (" + text + ") Tj\n";
+  }
+  const auto expect_in_order = [&](const std::string& pdf) {
+    const std::string text = decode(pdf).text;
+    for (int i = 1; i < 8; ++i) {
+      EXPECT_LT(text.find("L" + std::to_string(i - 1)), text.find("L" + std::to_string(i))) << text;
+    }
+  };
+  expect_in_order(pdf_of_contents({"BT\n" + turned + "ET\n"}));
+  expect_in_order(pdf_of_contents({content_of(lines)}, "/Rotate 90"));
+  expect_in_order(pdf_of_contents({content_of(lines)}, "/Rotate 180"));
+  expect_in_order(pdf_of_contents({content_of(lines)}, "/Rotate 270"));
 }
 
 TEST_F(Pdf, RowsOfATableStayRows) {
