@@ -200,8 +200,8 @@ class DecodeJob {
       decoded_.document = std::move(pdf.document);
       decoded_.problems = std::move(pdf.problems);
       if (!has_visible_text(decoded_.document)) {
-        return fail(ErrorCode::unsupported, "the PDF has no text layer (scanned pages)",
-                    "run OCR over it first, for example with ocrmypdf");
+        return fail(ErrorCode::unsupported, "the PDF holds no text that can be read",
+                    "leave it out with --exclude");
       }
     } else if (is_text_format(format)) {
       HR_TRY(decode_text(raw, format));

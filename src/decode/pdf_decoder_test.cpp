@@ -262,6 +262,30 @@ TEST_F(Pdf, BadFilesAreNamed) {
             ErrorCode::encrypted);
 }
 
+TEST_F(Pdf, WithoutTextItSaysWhatThePagesHold) {
+  const auto error = [&](const std::string& bytes) {
+    const auto decoded = decode_pdf(*pool_, bytes);
+    return decoded ? Error(ErrorCode::internal, "it has text") : decoded.error();
+  };
+  const auto told = [&](const std::string& bytes) { return error(bytes).message(); };
+  const std::string picture = "BI /W 1 /H 1 /BPC 8 /CS /G ID x EI\n";
+  const std::string drawing = "10 10 m 100 100 l S 20 20 50 50 re f\n";
+  const std::string scan = pdf_of_contents({"q 600 0 0 700 0 0 cm " + picture + "Q"});
+  EXPECT_NE(told(scan).find("a scan"), std::string::npos) << told(scan);
+  const std::string drawn = pdf_of_contents({drawing});
+  EXPECT_EQ(error(drawn).code(), ErrorCode::unsupported);
+  EXPECT_NE(told(drawn).find("drawings"), std::string::npos) << told(drawn);
+  EXPECT_EQ(told(drawn).find("scan"), std::string::npos);
+  const std::string blank = pdf_of_contents({"", ""});
+  EXPECT_EQ(error(blank).code(), ErrorCode::unsupported);
+  EXPECT_NE(told(blank).find("blank"), std::string::npos) << told(blank);
+  // The table of where its parts are does not hold: what is found without it has no text.
+  std::string damaged = drawn;
+  damaged.insert(damaged.find("4 0 obj"), "%% one line too many\n");
+  EXPECT_EQ(error(damaged).code(), ErrorCode::damaged) << told(damaged);
+  EXPECT_EQ(told(damaged).find("scan"), std::string::npos);
+}
+
 TEST_F(Pdf, ATruncatedFileGivesWhatIsThere) {
   std::vector<std::vector<Piece>> pages;
   for (int i = 1; i <= 40; ++i)

@@ -134,7 +134,7 @@ PdfPages sample_pages() {
   block.size_pt = 11.5f;
   block.top = 0.25f;
   block.bottom = 0.5f;
-  pages.pages = {{1, false, {block, block}}, {3, true, {}}};
+  pages.pages = {{1, false, false, {block, block}}, {3, true, true, {}}};
   return pages;
 }
 
@@ -146,6 +146,7 @@ TEST(PdfPages, SurviveTheirJourney) {
   EXPECT_EQ(back->created, "D:2023");
   ASSERT_EQ(back->pages.size(), 2u);
   EXPECT_TRUE(back->pages[1].has_pictures);
+  EXPECT_TRUE(back->pages[1].has_drawings);
   ASSERT_EQ(back->pages[0].blocks.size(), 2u);
   EXPECT_EQ(back->pages[0].blocks[1].text, "text");
   EXPECT_EQ(back->pages[0].blocks[1].kind, PdfBlockKind::code);
