@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/utf8.h"
+#include "batch/document_limit.h"
 #include "decode/html.h"
 #include "decode/pdf_decoder.h"
 #include "decode/reference.h"
@@ -279,7 +280,7 @@ class DecodeJob {
       return fail(ErrorCode::too_large,
                   fmt::format("{} MiB of text are more than the {} MiB that one document may have",
                               raw.bytes.size() >> 20, options_.text_bytes_max >> 20),
-                  "raise --memory, or split the file");
+                  std::string(too_large_hint(options_.text_bytes_max)));
     }
     HR_ASSIGN(std::string text, to_text(raw.bytes, format));
     raw.bytes = {};  // a large document's bytes, text and structure are not held all at once
@@ -351,7 +352,7 @@ Result<Decoded> Decoder::decode(RawDocument&& raw, Format format, const CancelTo
     return fail(ErrorCode::too_large,
                 fmt::format("its text is longer than the {} MiB that one document may have",
                             options_.text_bytes_max >> 20),
-                "raise --memory, or split the file");
+                std::string(too_large_hint(options_.text_bytes_max)));
   }
   document.source = std::move(raw.source);
   if (!raw.title.empty()) document.title = std::move(raw.title);
