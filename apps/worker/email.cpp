@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/unicode.h"
 #include "base/utf8.h"
 #include "decode/html.h"
 #include "email_headers.h"
@@ -222,12 +225,42 @@ Status EmailReader::write_plain(const std::string& text, bool flowed) {
   return flush();
 }
 
+// Letters and digits that stand together, in lower case.
+std::set<std::string> words_of(std::string_view text) {
+  std::set<std::string> words;
+  std::string word;
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint c = decode_code_point(text, at);
+    at += c.length;
+    if (unicode::is_letter(c.value) || (c.value >= '0' && c.value <= '9')) {
+      append_code_point(unicode::to_lower(c.value), word);
+    } else if (!word.empty()) {
+      words.insert(std::exchange(word, {}));
+    }
+  }
+  if (!word.empty()) words.insert(std::move(word));
+  return words;
+}
+
+// Whether the plain form of a text stands in for the HTML one and does not say what it says: it is
+// short beside it, or short and of other words.
+bool is_stub(std::string_view plain, std::string_view html) {
+  constexpr size_t kStubBytesMax = 600;
+  if (plain.size() * 4 < html.size()) return true;
+  if (plain.size() > kStubBytesMax) return false;
+  const std::set<std::string> said = words_of(plain);
+  const std::set<std::string> words = words_of(html);
+  const auto common =
+      std::ranges::count_if(words, [&](const std::string& word) { return said.contains(word); });
+  return static_cast<size_t>(common) * 4 < words.size();
+}
+
 Status EmailReader::write_section(const Section& section) {
   if (!is_blank(section.html)) {
     auto html = decode_html(section.html, {.whole_page = true});
     // The plain form is the cleaner one, unless it only says "see the HTML".
-    const bool plain_is_stub = section.plain.size() * 4 < (html ? html->text.size() : 0);
-    if (html && !html->blocks.empty() && (is_blank(section.plain) || plain_is_stub)) {
+    if (html && !html->blocks.empty() &&
+        (is_blank(section.plain) || is_stub(section.plain, html->text))) {
       return writer_.append(*html, 0);
     }
     if (!html && is_blank(section.plain)) return std::unexpected<Error>(std::move(html).error());

@@ -8,7 +8,9 @@
 #include <array>
 #include <memory>
 
+#include "base/unicode.h"
 #include "base/utf8.h"
+#include "legacy_text_ebcdic.h"
 #include "legacy_text_guess.h"
 #include "office_blocks.h"
 
@@ -154,6 +156,8 @@ Result<std::string> convert_to_utf8(std::string_view bytes, std::string_view cha
     break;
   }
   if (high) append_code_point(kReplacementCharacter, out);
+  // Vietnamese has its tones behind the vowels there, which nobody has who searches for the words.
+  if (name == "windows-1258" || name == "cp1258") return unicode::to_nfc(out);
   return out;
 }
 
@@ -180,7 +184,8 @@ Result<std::string> decode_legacy_text(std::string_view bytes, std::string_view 
       return normalize_lines(std::move(*hinted));
     }
   }
-  const std::string guess = guess_charset(bytes);
+  const std::string ebcdic = ebcdic_charset(bytes);
+  const std::string guess = ebcdic.empty() ? guess_charset(bytes) : ebcdic;
   if (!guess.empty()) {
     auto guessed = convert_to_utf8(bytes, guess);
     if (guessed && count_replacements(*guessed) * 10 <= guessed->size()) {

@@ -130,6 +130,26 @@ double context_likelihood(const std::vector<Unit>& units, size_t i, bool upper, 
   return sum;
 }
 
+// A tone mark of Vietnamese stands behind a vowel and nowhere else.
+double tone_likelihood(char32_t before) {
+  static constexpr std::u32string_view kVowels = U"aeiouyâêôăơư";
+  return kVowels.find(unicode::to_lower(before)) != std::u32string_view::npos ? 1 : -8;
+}
+
+// Thai has a strict order within a syllable, which other texts read as Thai do not keep: marks and
+// vowels at the end follow a consonant, vowels at the front are followed by one.
+double thai_likelihood(char32_t before, char32_t c, char32_t after) {
+  const auto is_consonant = [](char32_t letter) { return letter >= 0xE01 && letter <= 0xE2E; };
+  const auto is_mark = [](char32_t letter) {
+    return letter == 0xE31 || (letter >= 0xE34 && letter <= 0xE3A) ||
+           (letter >= 0xE47 && letter <= 0xE4E);
+  };
+  if (is_mark(c) || c == 0xE30 || c == 0xE32 || c == 0xE33)
+    return is_consonant(before) || is_mark(before) ? 1 : -6;
+  if (c >= 0xE40 && c <= 0xE44) return is_consonant(after) ? 1 : -6;
+  return 0;
+}
+
 double alphabet_score(const std::vector<Unit>& units, std::u32string_view letters, bool latin) {
   std::array<double, 96> likelihoods{};
   for (size_t k = 0; k < letters.size() && k < likelihoods.size(); ++k)
@@ -148,6 +168,13 @@ double alphabet_score(const std::vector<Unit>& units, std::u32string_view letter
       sum += rank != std::u32string_view::npos && rank < likelihoods.size() ? likelihoods[rank]
              : c == U'İ' && letters.find(U'ı') != std::u32string_view::npos ? -3
                                                                             : kForeign;
+      const char32_t before = i == 0 ? ' ' : units[i - 1].c;
+      if (c >= 0x300 && c < 0x370) {
+        sum += tone_likelihood(before);
+        continue;
+      }
+      if (c >= 0xE00 && c < 0xE80)
+        sum += thai_likelihood(before, c, i + 1 < units.size() ? units[i + 1].c : ' ');
       sum += context_likelihood(units, i, unicode::is_upper(c), latin);
     } else if (is_usual_punctuation(c)) {
       sum += kPunctuation;

@@ -26,6 +26,8 @@ constexpr auto kLanguages = std::to_array<LanguageLetters>({
     {"lv", U"āīēšūņļģčķžŗ"},
     {"et", U"äõüöšž"},
     {"tr", U"ışğüöçâî"},
+    // What Windows-1258 writes behind a vowel, or as one with it.
+    {"vi", U"\u0300\u0301đ\u0323àáâôêươăã\u0309íéèúóùý\u0303"},
     {"ru", U"оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё"},
     {"uk", U"оаинівтеркслдумпязьгчбхцжїйщюєшфґ"},
     {"bg", U"аиеотнрсвлдкпмзъубгчяжщцйшхьюф"},
@@ -33,7 +35,7 @@ constexpr auto kLanguages = std::to_array<LanguageLetters>({
     {"el", U"αοιετσνηυρπκμλςωάίθγόέήδχφύβξώζψϊϋΐΰ"},
     {"he", U"יוהלאמרתבשנכדעחקפםסטגצזןךץף"},
     {"ar", U"اليمونرتبةعدسفهكقأحجشطصخضذثزىءغظئؤإآ،؟"},
-    {"th", U"านรกเงมยลวดทสตบปคจหะพัขีไ่้ชแใ็ผ์ิืโซุูึณถธฟำศภษฉฮญฐฝฎฏฑฒฬฆๆฯ"},
+    {"th", U"านรอกเงมยลวดทสตบปคจหะพัขีไ่้ชแใ็ผ์ิืโซุูึณถธฟำศภษฉฮญฐฝฎฏฑฒฬฆๆฯ"},
 });
 
 constexpr auto kCandidates = std::to_array<CharsetCandidate>({
@@ -43,6 +45,7 @@ constexpr auto kCandidates = std::to_array<CharsetCandidate>({
     {"windows-1254", Script::latin, " tr ", -1},
     {"windows-1257", Script::latin, " lt lv et ", -1.5},
     {"iso-8859-4", Script::latin, " lt lv et ", -3},
+    {"windows-1258", Script::latin, " vi ", -2},
     {"macintosh", Script::latin, " de fr es pt it da sv ", -4},
     {"ibm850", Script::latin, " de fr es pt it da sv ", -4},
     {"ibm852", Script::latin, " pl cs sk hu hr ", -5},

@@ -160,6 +160,10 @@ Status BlockWriter::separate(BlockKind kind) {
   return {};
 }
 
+void BlockWriter::note_line() {
+  if (line_ > 0) lines_.note(document_.text, document_.text.size(), line_);
+}
+
 Status BlockWriter::add(BlockKind kind, int level, int page, std::string_view raw) {
   std::string text = clean(raw, true);
   if (kind == BlockKind::code) {
@@ -178,6 +182,7 @@ Status BlockWriter::add(BlockKind kind, int level, int page, std::string_view ra
   if (kind == BlockKind::code && !document_.blocks.empty() &&
       document_.blocks.back().kind == kind && document_.blocks.back().page == page) {
     document_.text += '\n';
+    note_line();
     take_links(text, document_.text.size());
     document_.text += text;
     document_.blocks.back().end = static_cast<uint32_t>(document_.text.size());
@@ -192,6 +197,7 @@ Status BlockWriter::add(BlockKind kind, int level, int page, std::string_view ra
   block.level = static_cast<uint8_t>(std::clamp(level, level_min, level_max));
   block.page = page;
   block.begin = static_cast<uint32_t>(document_.text.size());
+  note_line();
   take_links(text, document_.text.size());
   document_.text += text;
   block.end = static_cast<uint32_t>(document_.text.size());

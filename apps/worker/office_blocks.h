@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "batch/document.h"
+#include "batch/source_lines.h"
 #include "decode/wire.h"
 
 namespace headrace::formats {
@@ -52,10 +53,14 @@ class BlockWriter {
   Status add_row(const std::vector<std::string>& cells, int page);
   // The next row belongs to another table: puts a blank line between the two.
   void end_table() { table_open_ = false; }
+  // The next block begins on this line of the file; where it is never called, the file has no
+  // lines.
+  void at_line(int32_t line) { line_ = line; }
   // Adds text and blocks of a Document that another decoder made (an EPUB chapter, a mail body).
   Status append(const Document& part, int page);
 
   Document& document() { return document_; }
+  std::vector<LineBegin> take_lines() { return lines_.take(); }
   bool empty() const { return document_.text.empty(); }
   // The text of the first heading, or empty.
   std::string first_heading() const;
@@ -63,6 +68,7 @@ class BlockWriter {
  private:
   Status separate(BlockKind kind);
 
+  void note_line();
   // Takes the marks out of `text`, which will stand at `shift`, and notes their links.
   void take_links(std::string& text, size_t shift);
 
@@ -70,6 +76,8 @@ class BlockWriter {
   std::vector<std::string> addresses_;  // of link_mark()
   size_t address_bytes_ = 0;
   bool table_open_ = false;
+  LineNotes lines_;
+  int32_t line_ = 0;
 };
 
 // `text` with runs of white space (line breaks included) as one space, none at either end.

@@ -77,6 +77,33 @@ std::string meta_text(const pdf::Library& library, pdf::DocumentHandle document,
   return text;
 }
 
+// A page without text is looked at no further than this; forms may hold forms.
+constexpr int kObjectsMax = 1000;
+constexpr int kFormDepthMax = 4;
+
+bool holds_picture(const pdf::Library& library, pdf::ObjectHandle object, int depth) {
+  constexpr int kImage = 3, kForm = 5;  // FPDF_PAGEOBJ_…
+  if (object == nullptr) return false;
+  const int type = library.ObjectGetType(object);
+  if (type == kImage) return true;
+  if (type != kForm || depth == kFormDepthMax) return false;
+  const int count = std::min(library.FormCountObjects(object), kObjectsMax);
+  for (int i = 0; i < count; ++i) {
+    if (holds_picture(library, library.FormGetObject(object, static_cast<unsigned long>(i)),
+                      depth + 1))
+      return true;
+  }
+  return false;
+}
+
+// What a page without text has instead.
+void note_content(const pdf::Library& library, pdf::PageHandle page, PdfPage& out) {
+  const int count = std::min(library.CountObjects(page), kObjectsMax);
+  out.has_drawings = count > 0;
+  for (int i = 0; i < count && !out.has_pictures; ++i)
+    out.has_pictures = holds_picture(library, library.GetObject(page, i), 0);
+}
+
 // False when the page cannot be read.
 bool read_page(const pdf::Library& library, pdf::DocumentHandle document, uint32_t index,
                PdfPage& out) {
@@ -86,7 +113,7 @@ bool read_page(const pdf::Library& library, pdf::DocumentHandle document, uint32
   const Open text(library.TextLoadPage(page.get()), library.TextClosePage);
   if (!text) return false;
   pdf::PageText content = pdf::read_page_text(library, page.get(), text.get());
-  out.has_pictures = content.lines.empty() && library.CountObjects(page.get()) > 0;
+  if (content.lines.empty()) note_content(library, page.get(), out);
   const float height = content.height;
   out.blocks = pdf::make_blocks(pdf::order_lines(std::move(content)), height);
   return true;
@@ -109,6 +136,7 @@ Status handle_pdf(WorkerCall& call) {
   if (!document) return std::unexpected(open_error(library.GetLastError()));
   PdfPages frame;
   frame.page_count = static_cast<uint32_t>(std::max(0, library.GetPageCount(document.get())));
+  frame.is_repaired = library.HasValidCrossReferenceTable(document.get()) == 0;
   frame.title = meta_text(library, document.get(), "Title");
   frame.author = meta_text(library, document.get(), "Author");
   frame.created = meta_text(library, document.get(), "CreationDate");

@@ -133,10 +133,26 @@ void order_region(const std::vector<Line>& lines, std::vector<uint32_t> of, int 
   }
 }
 
+// pdfium puts pieces that begin at the same height from left to right, as if they were of one line.
+// Lines that run down the page all begin at one height, and follow each other from right to left.
+void order_downward(std::vector<Line>& lines) {
+  const auto is_run = [](const Line& before, const Line& line) {
+    const float slack = 0.5f * std::max({before.size_pt, line.size_pt, 4.0f});
+    return line.downward && std::abs(line.top - before.top) < slack;
+  };
+  for (auto begin = lines.begin(); begin != lines.end();) {
+    auto end = begin + 1;
+    while (begin->downward && end != lines.end() && is_run(*(end - 1), *end)) ++end;
+    std::stable_sort(begin, end, [](const Line& a, const Line& b) { return a.left > b.left; });
+    begin = end;
+  }
+}
+
 }  // namespace
 
 std::vector<Line> order_lines(PageText page) {
   std::vector<Line>& lines = page.lines;
+  order_downward(lines);
   std::vector<uint32_t> order(lines.size());
   std::iota(order.begin(), order.end(), 0u);
   if (lines.size() <= kPiecesMax) {

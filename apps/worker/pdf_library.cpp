@@ -34,6 +34,12 @@ Result<Library> Library::load(const std::string& path) {
                         find(handle, "FPDF_GetPageHeightF", library.GetPageHeightF) &&
                         find(handle, "FPDFPage_GetRotation", library.GetRotation) &&
                         find(handle, "FPDFPage_CountObjects", library.CountObjects) &&
+                        find(handle, "FPDFPage_GetObject", library.GetObject) &&
+                        find(handle, "FPDFPageObj_GetType", library.ObjectGetType) &&
+                        find(handle, "FPDFFormObj_CountObjects", library.FormCountObjects) &&
+                        find(handle, "FPDFFormObj_GetObject", library.FormGetObject) &&
+                        find(handle, "FPDF_DocumentHasValidCrossReferenceTable",
+                             library.HasValidCrossReferenceTable) &&
                         find(handle, "FPDFText_LoadPage", library.TextLoadPage) &&
                         find(handle, "FPDFText_ClosePage", library.TextClosePage) &&
                         find(handle, "FPDFText_CountChars", library.CountChars) &&

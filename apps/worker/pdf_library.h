@@ -20,6 +20,7 @@ struct Matrix {
 using DocumentHandle = struct DocumentTag*;
 using PageHandle = struct PageTag*;
 using TextPageHandle = struct TextPageTag*;
+using ObjectHandle = struct ObjectTag*;
 
 // The members have pdfium's own names, without the prefix of its modules.
 struct Library {
@@ -41,6 +42,11 @@ struct Library {
   float (*GetPageHeightF)(PageHandle);
   int (*GetRotation)(PageHandle);
   int (*CountObjects)(PageHandle);
+  ObjectHandle (*GetObject)(PageHandle, int);
+  int (*ObjectGetType)(ObjectHandle);
+  int (*FormCountObjects)(ObjectHandle);
+  ObjectHandle (*FormGetObject)(ObjectHandle, unsigned long);
+  int (*HasValidCrossReferenceTable)(DocumentHandle);
   TextPageHandle (*TextLoadPage)(PageHandle);
   void (*TextClosePage)(TextPageHandle);
   int (*CountChars)(TextPageHandle);

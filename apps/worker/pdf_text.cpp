@@ -22,6 +22,7 @@ struct Face {
   float size_pt = 0;
   bool bold = false;
   bool fixed_pitch = false;
+  bool downward = false;
 };
 
 bool contains_any(std::string_view text, std::initializer_list<std::string_view> parts) {
@@ -136,13 +137,14 @@ class PageReader {
   // Looks at a few letters, not all: asking pdfium about each costs more than it tells.
   void measure_face() {
     const std::array<size_t, 3> samples = {0, letters_.size() / 2, letters_.size() - 1};
-    line_.bold = line_.fixed_pitch = true;
+    line_.bold = line_.fixed_pitch = line_.downward = true;
     std::array<float, 3> sizes{};
     for (size_t k = 0; k < samples.size(); ++k) {
       const Face face = face_of(letters_[samples[k]]);
       sizes[k] = face.size_pt;
       line_.bold = line_.bold && face.bold;
       line_.fixed_pitch = line_.fixed_pitch && face.fixed_pitch;
+      line_.downward = line_.downward && face.downward;
     }
     std::sort(sizes.begin(), sizes.end());
     line_.size_pt = sizes[1];
@@ -152,6 +154,7 @@ class PageReader {
     Face face;
     Matrix matrix = {1, 0, 0, 1, 0, 0};
     library_.GetMatrix(text_, i, &matrix);
+    face.downward = runs_downward(matrix);
     const float scale = std::hypot(matrix.c, matrix.d);
     const auto size = static_cast<float>(library_.GetFontSize(text_, i));
     face.size_pt = std::isfinite(scale) && scale > 0 ? size * scale : size;
@@ -168,6 +171,17 @@ class PageReader {
     face.bold = (flags & kForceBoldFlag) != 0 ||
                 contains_any(view, {"Bold", "bold", "Black", "Heavy", "CMBX", "SFBX", "Semibold"});
     return face;
+  }
+
+  // As the page is shown.
+  bool runs_downward(const Matrix& matrix) const {
+    float x = matrix.a, y = matrix.b;
+    for (int turn = 0; turn < rotation_; ++turn) {
+      const float before = x;
+      x = y;
+      y = -before;
+    }
+    return y < 0 && -y > 2 * std::abs(x);
   }
 
   Box box_of(int i) const {

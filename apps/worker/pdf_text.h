@@ -19,6 +19,7 @@ struct Line {
   float size_pt = 0;
   bool bold = false;
   bool fixed_pitch = false;
+  bool downward = false;  // turned clockwise: it runs down the page
   // Ends in a hyphen that only breaks a word between two lines (the hyphen is not in `text`).
   bool hyphenated = false;
   // Stands on the same line as the piece before it.

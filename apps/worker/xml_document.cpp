@@ -40,7 +40,8 @@ struct Role {
 
 class XmlTextReader {
  public:
-  explicit XmlTextReader(BlockWriter& writer) : writer_(writer) {}
+  XmlTextReader(std::string_view xml, BlockWriter& writer)
+      : xml_(xml), lines_(xml), writer_(writer) {}
   Status read(XmlReader& reader);
   const std::string& title() const { return title_; }
 
@@ -51,8 +52,12 @@ class XmlTextReader {
   Status flush();
   Role role() const;
 
+  std::string_view xml_;
+  LineCounter lines_;
   BlockWriter& writer_;
   std::string text_;
+  size_t text_begin_ = 0;  // where in the XML it begins
+  size_t row_begin_ = 0;   // the same of the outermost open row
   // Depth of the outermost element whose own text is in text_; it is mixed content when an element
   // begins or ends there, and goes on.
   size_t text_depth_ = 0;
@@ -90,6 +95,7 @@ Status XmlTextReader::flush() {
     return {};
   }
   if (text_role_.kind == BlockKind::heading && title_.empty()) title_ = text;
+  writer_.at_line(lines_.line_at(text_begin_));
   return writer_.add(text_role_.kind, text_role_.level, 0, text);
 }
 
@@ -111,7 +117,10 @@ Status XmlTextReader::on_start(XmlReader& reader) {
   if (is_one_of(name, kSections)) sections_.push_back(depth);
   if (is_one_of(name, kListItems)) items_.push_back(depth);
   if (is_one_of(name, kCode)) code_.push_back(depth);
-  if (is_one_of(name, kRows)) rows_.push_back(depth);
+  if (is_one_of(name, kRows)) {
+    if (rows_.empty()) row_begin_ = reader.position();
+    rows_.push_back(depth);
+  }
   if (is_one_of(name, kCells) && !rows_.empty()) cells_.emplace_back();
   if (name.size() == 2 && name[0] == 'h' && name[1] >= '1' && name[1] <= '6') {
     heading_level_ = name[1] - '0';
@@ -134,6 +143,7 @@ Status XmlTextReader::on_text(XmlReader& reader) {
     if (code_.empty()) text_.clear();
     text_depth_ = depth;
     text_role_ = role();
+    text_begin_ = std::min(xml_.find_first_not_of(" \t\r\n", reader.position()), xml_.size());
   }
   text_depth_ = std::min(text_depth_, depth);
   text_ += text;
@@ -166,6 +176,7 @@ Status XmlTextReader::on_end(const XmlReader& reader) {
     if (rows_.empty()) {
       const std::vector<std::string> cells = std::move(cells_);
       cells_.clear();
+      writer_.at_line(lines_.line_at(row_begin_));
       return writer_.add_row(cells, 0);
     }
   }
@@ -186,6 +197,7 @@ Status XmlTextReader::read(XmlReader& reader) {
 // Data that stands in attributes alone: a row for each element that has some.
 Status write_attributes(std::string_view xml, BlockWriter& writer) {
   XmlReader reader(xml);
+  LineCounter lines(xml);
   while (true) {
     const Token token = reader.next();
     if (token == Token::failed) return reader.status();
@@ -201,7 +213,9 @@ Status write_attributes(std::string_view xml, BlockWriter& writer) {
                                name.starts_with("xsi:") || name.starts_with("xml:");
       if (!about_names && !is_blank(value)) cells.push_back(name + ": " + collapse_space(value));
     }
-    if (!cells.empty()) HR_TRY(writer.add_row(cells, 0));
+    if (cells.empty()) continue;
+    writer.at_line(lines.line_at(reader.position()));
+    HR_TRY(writer.add_row(cells, 0));
   }
 }
 
@@ -215,11 +229,12 @@ Result<Document> decode_xml(std::string_view bytes) {
   HR_ASSIGN(const std::string xml, xml_to_utf8(std::string(bytes)));
   XmlReader reader(xml);
   BlockWriter writer;
-  XmlTextReader text(writer);
+  XmlTextReader text(xml, writer);
   HR_TRY(text.read(reader));
   if (writer.empty()) HR_TRY(write_attributes(xml, writer));
   writer.document().title = text.title();
   writer.document().media_type = "application/xml";
+  writer.document().lines = writer.take_lines();
   return std::move(writer.document());
 }
 

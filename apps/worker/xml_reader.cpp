@@ -86,6 +86,7 @@ XmlReader::Token XmlReader::next() {
     return token_ = Token::end;
   }
   while (at_ < xml_.size()) {
+    begin_ = at_;
     if (xml_[at_] == '<') {
       const Token token = read_markup();
       if (error_) return token_ = Token::failed;
@@ -154,6 +155,7 @@ XmlReader::Token XmlReader::read_markup() {
     const size_t begin = at_ + 9;
     if (open_.empty()) return set_failed(ErrorCode::damaged, "CDATA outside of the root element");
     if (!skip_until("]]>", begin, "a CDATA section")) return Token::failed;
+    begin_ = begin;
     text_.assign(xml_.substr(begin, at_ - 3 - begin));
     return Token::text;
   }

@@ -52,6 +52,8 @@ class XmlReader {
   std::string attribute_or(std::string_view name, std::string_view fallback) const;
   // Of text: the characters, references resolved.
   const std::string& text() const { return text_; }
+  // Of start and text: the byte of the XML where it begins.
+  size_t position() const { return begin_; }
   // How many elements are open: at start with this one, at end without it.
   size_t depth() const { return open_.size(); }
 
@@ -77,6 +79,7 @@ class XmlReader {
 
   std::string_view xml_;
   size_t at_ = 0;
+  size_t begin_ = 0;  // of the token
   Token token_ = Token::done;
   bool end_pending_ = false;
   bool root_seen_ = false;

@@ -28,9 +28,9 @@ class Hit(Mapping[str, Any]):
     """One row that was found: fields as attributes and as keys.
 
     key, score, source, title, text, heading, modality, via, start, end (seconds or None), page and
-    line (of the passage in the text that holds most of the query's words), span, thumbnail, metadata,
-    matches (byte ranges of the query's words in the text); with explain=True also explain: the score
-    of each part and of each term.
+    line (of the passage in the file that holds most of the query's words; None where it has none), span,
+    thumbnail, metadata, matches (byte ranges of the query's words in the text); with explain=True also
+    explain: the score of each part and of each term.
     """
 
     __slots__ = ("_fields",)

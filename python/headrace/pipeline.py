@@ -320,7 +320,7 @@ class Pipeline:
             documents = Pipeline(self._source, self._options)
             stream = _native.RowStream(documents._native_options(raised, split=True))
             changed = self._apply(_batches(stream, raised), early)
-            options["records"] = _records_from_batches(changed, stream)
+            options["records"] = _records_from_batches(changed, stream, raised)
         else:
             options |= _source_options(self._source, self._options, raised)
         for name, argument in self._stages:
@@ -647,13 +647,22 @@ def _failed(source: str, number: int, why: str, hint: str) -> dict[str, Any]:
     }
 
 
-def _records_from_batches(batches: Iterable[Any], stream: Any) -> Iterator[dict[str, Any]]:
+def _records_from_batches(
+    batches: Iterable[Any], stream: Any, raised: list[Exception]
+) -> Iterator[dict[str, Any]]:
     """Documents that map and filter gave back, then those that failed before they came to them.
     A text that came back as it was keeps its structure; the stream knows it until its next batch."""
     own = {"key", "source", "position", "title", "text", "heading", "modality", "via"}
     own |= {"start", "end", "page", "span", "metadata"}
     number = -1
     for batch in batches:
+        if "source" not in batch.schema.names:
+            _tell(
+                'map before chunk() gave rows without a "source" column',
+                "keep the source column: it says which document a row is",
+                KeyError("source"),
+                raised,
+            )
         for row in batch.to_pylist():
             number += 1
             if not isinstance(row.get("text"), str):

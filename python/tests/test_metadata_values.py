@@ -132,7 +132,7 @@ def test_rows_of_own_vectors_have_their_id(kb_path, tmp_path):
         kb.add(ids=[7, 8], vectors=np.eye(2, dtype=np.float32), text=["two\nlines", None], lang=["en", "de"])
         hits = {hit.source: hit for hit in kb.search("", k=10)}
         assert hits["7"].metadata == {"id": 7, "lang": "en"} and hits["8"].metadata["id"] == 8
-        assert (hits["7"].span, hits["7"].line) == ((0, 9), 1)
+        assert (hits["7"].span, hits["7"].line) == ((0, 9), None)
         assert (hits["8"].span, hits["8"].line, hits["8"].text) == ((0, 0), None, "")
         kb.export(str(tmp_path / "rows.jsonl"))
         kb.add(ids=["x"], vectors=np.ones((1, 2), np.float32))

@@ -48,6 +48,18 @@ def test_failures_before_a_map_are_listed(tmp_path):
         assert [failed["source"] for failed in kb.errors()] == ["record-1"]
 
 
+@pytest.mark.parametrize("run", [lambda kb, data: data.chunk(tokens=64).into(kb, model="none"), lambda kb, data: data.chunk().to_arrow()])
+def test_a_map_that_drops_the_source_is_told_so(tmp_path, run):
+    import pyarrow as pa
+
+    def select(batch):
+        return pa.table({"id": batch["source"], "text": batch["text"]})
+
+    with pytest.raises(hr.InvalidArgument, match='"source" column') as caught:
+        run(tmp_path / "kb", hr.read([{"id": "a", "text": "one"}]).map(select))
+    assert "keep the source column" in caught.value.hint
+
+
 def broken(batch):
     raise KeyError("there is none")
 

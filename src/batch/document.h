@@ -73,12 +73,21 @@ struct Link {
   std::string target;  // as decode/reference.h makes it
 };
 
+// From a byte of a text on, its line in the file: each "\n" of the text is one more, until the next
+// of these.
+struct LineBegin {
+  uint32_t offset = 0;
+  int32_t line = 0;  // from 1
+  bool operator==(const LineBegin&) const = default;
+};
+
 // What a text has beside itself, kept while only the text travels (through functions of Python).
 struct DocumentStructure {
   std::string source;
   Hash128 text_hash;  // it holds for this text alone
   std::vector<Block> blocks;
   std::vector<Link> links;
+  std::vector<LineBegin> lines;
 };
 
 // Bytes from a source, with their identity: what `sources` gives and `decode` takes.
@@ -106,6 +115,9 @@ struct Document {
   std::string text;
   std::vector<Block> blocks;
   std::vector<Link> links;  // in the order of their places
+  // Ascending; empty where the file has no lines that a person could go to (a PDF, a mail, a
+  // record).
+  std::vector<LineBegin> lines;
   Metadata metadata;
   std::string media_type;  // what the content was found to be, e.g. "text/html"
   std::string language;    // BCP 47 primary tag where the document says it, else empty
@@ -132,7 +144,8 @@ struct Row {
   std::optional<double> start_s, end_s;   // media only
   int32_t page = 0;                       // where it begins, from 1; 0 = null
   std::vector<PageBegin> further_pages;   // ascending by offset
-  int32_t line = 0;                       // first line in the decoded text, from 1; 0 = null
+  int32_t line = 0;                       // where it begins in the file, from 1; 0 = null
+  std::vector<LineBegin> further_lines;   // ascending by offset into the row's text
   uint64_t span_begin = 0, span_end = 0;  // code points of the decoded text, [begin, end)
   Metadata metadata;
 };

@@ -20,6 +20,8 @@ class CsvReader {
  public:
   CsvReader(std::string_view text, char delimiter) : text_(text), delimiter_(delimiter) {}
 
+  // The byte where the next record begins.
+  size_t position() const { return at_; }
   // The cells of the next record, quotes resolved, line breaks inside as spaces.
   bool next(std::vector<std::string>& cells) {
     cells.clear();
@@ -126,13 +128,15 @@ Document decode_csv(std::string_view utf8) {
   CsvReader reader(utf8, find_delimiter(utf8));
   std::vector<std::string> cells;
   std::vector<std::string> header;
+  LineCounter lines(utf8);
   bool first = true;
-  while (reader.next(cells)) {
+  for (size_t at = 0; reader.next(cells); at = reader.position()) {
     if (first && is_header(cells)) {
       size_t bytes = 0;
       for (const std::string& name : cells) bytes += name.size() + 2;
       if (bytes <= kHeaderBytesMax) header = cells;
     }
+    out.at_line(lines.line_at(at));
     out.begin(BlockKind::table_row);
     bool written = false;
     for (size_t i = 0; i < cells.size(); ++i) {

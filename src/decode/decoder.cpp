@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/utf8.h"
+#include "batch/document_limit.h"
 #include "decode/html.h"
 #include "decode/html_tags.h"
 #include "decode/pdf_decoder.h"
@@ -210,8 +211,8 @@ class DecodeJob {
       decoded_.document = std::move(pdf.document);
       decoded_.problems = std::move(pdf.problems);
       if (!has_visible_text(decoded_.document)) {
-        return fail(ErrorCode::unsupported, "the PDF has no text layer (scanned pages)",
-                    "run OCR over it first, for example with ocrmypdf");
+        return fail(ErrorCode::unsupported, "the PDF holds no text that can be read",
+                    "leave it out with --exclude");
       }
     } else if (is_text_format(format)) {
       HR_TRY(decode_text(raw, format));
@@ -289,7 +290,7 @@ class DecodeJob {
       return fail(ErrorCode::too_large,
                   fmt::format("{} MiB of text are more than the {} MiB that one document may have",
                               raw.bytes.size() >> 20, options_.text_bytes_max >> 20),
-                  "raise --memory, or split the file");
+                  std::string(too_large_hint(options_.text_bytes_max)));
     }
     HR_ASSIGN(std::string text, to_text(raw.bytes, format));
     raw.bytes = {};  // a large document's bytes, text and structure are not held all at once
@@ -361,7 +362,7 @@ Result<Decoded> Decoder::decode(RawDocument&& raw, Format format, const CancelTo
     return fail(ErrorCode::too_large,
                 fmt::format("its text is longer than the {} MiB that one document may have",
                             options_.text_bytes_max >> 20),
-                "raise --memory, or split the file");
+                std::string(too_large_hint(options_.text_bytes_max)));
   }
   document.source = std::move(raw.source);
   if (!raw.title.empty()) document.title = std::move(raw.title);

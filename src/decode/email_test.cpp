@@ -64,6 +64,30 @@ TEST(Email, HtmlWhenThePlainFormIsAStub) {
             "holds.\n");
 }
 
+std::string alternatives(const std::string& plain, const std::string& html) {
+  return "Subject: s\nContent-Type: multipart/alternative; boundary=b\n\n--b\n\n" + plain +
+         "\n--b\nContent-Type: text/html\n\n" + html + "\n--b--\n";
+}
+
+TEST(Email, AStubThatIsAsLongAsTheHtmlIsOneAsWell) {
+  const auto text = [](const std::string& plain, const std::string& html) {
+    const auto output = run_worker("email", "", alternatives(plain, html));
+    return output ? output->document.text : output.error().text();
+  };
+  const std::string stub =
+      "Your mail client does not support HTML. Please look at this message in a browser: "
+      "https://mail.example.org/view?id=0123456789abcdef0123456789abcdef";
+  const std::string invoice = "<p>Invoice 4711 over 250 euros is due on the first of May.</p>";
+  EXPECT_NE(text(stub, invoice).find("4711"), std::string::npos) << text(stub, invoice);
+  EXPECT_EQ(text(stub, invoice).find("does not support"), std::string::npos);
+  // What says the same in other words, or more, stays.
+  const std::string own = "Hello Ann,\nthe invoice 4711 over 250 euros is due on May 1st.\nBob";
+  EXPECT_NE(text(own, invoice).find("Hello Ann"), std::string::npos);
+  std::string long_text;
+  for (int i = 0; i < 100; ++i) long_text += "Line " + std::to_string(i) + " of a long report.\n";
+  EXPECT_NE(text(long_text, invoice).find("Line 99"), std::string::npos);
+}
+
 TEST(Email, MboxGivesItsMessages) {
   const auto output = run_worker("email", "",
                                  "From a@b Mon Jan 1\nSubject: one\n\ntext\nFrom here on text\n\n"

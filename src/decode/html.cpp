@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/utf8.h"
+#include "batch/source_lines.h"
 #include "decode/html_content.h"
 #include "decode/html_entities.h"
 #include "decode/html_head.h"
@@ -93,6 +94,14 @@ std::vector<Link> read_links(const HtmlTree& tree, const HtmlText& content,
   return links;
 }
 
+std::vector<LineBegin> read_lines(const HtmlTree& tree, const HtmlText& content) {
+  LineCounter lines(tree.source);
+  LineNotes notes;
+  for (const HtmlTextPlace& place : content.places)
+    notes.note(content.text, place.at, lines.line_at(place.source));
+  return notes.take();
+}
+
 }  // namespace
 
 Result<Document> decode_html(std::string_view html, const HtmlOptions& options) {
@@ -115,6 +124,7 @@ Result<Document> decode_html(std::string_view html, const HtmlOptions& options) 
   document.title = std::move(head.title);
   document.language = std::move(head.language);
   document.links = read_links(tree, content, head.url);
+  document.lines = read_lines(tree, content);
   document.text = std::move(content.text);
   document.blocks = std::move(content.blocks);
   set_if_said(document.metadata, "author", std::move(head.author));

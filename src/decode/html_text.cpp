@@ -54,11 +54,7 @@ class HtmlWriter {
  public:
   HtmlWriter(const HtmlTree& tree, const std::vector<HtmlFate>& fates, bool keep_forms,
              HtmlText& out)
-      : tree_(tree),
-        fates_(fates),
-        keep_forms_(keep_forms),
-        out_(out),
-        sink_(out.text, out.blocks) {}
+      : tree_(tree), fates_(fates), keep_forms_(keep_forms), out_(out), sink_(tree.source, out) {}
 
   void run();
 
@@ -100,6 +96,7 @@ class HtmlWriter {
   std::vector<std::string> spanning_;  // texts of cells that span rows
   size_t repeated_budget_ = 0;         // bytes
   uint32_t column_ = 0;                // of the row, where the writing stands
+  uint32_t row_begin_ = 0;             // byte of the page
   bool in_spanning_cell_ = false;
   bool repeats_ = false;  // the row has text of its own
 };
@@ -183,7 +180,7 @@ void HtmlWriter::write_markup(std::string_view raw) {
 void HtmlWriter::enter(uint32_t index) {
   const HtmlTag tag = tree_.nodes[index].tag;
   if (tag == HtmlTag::a) return enter_link(index);
-  if (tag == HtmlTag::br) return pres_ > 0 ? sink_.add_verbatim("\n") : sink_.add_line_break();
+  if (tag == HtmlTag::br) return pres_ > 0 ? sink_.add_verbatim_break() : sink_.add_line_break();
   if (!has_property(tag, kTagBlock)) return;
   if (data_table_ != 0) return enter_table_part(index);
   sink_.end_block();
@@ -255,6 +252,7 @@ void HtmlWriter::enter_table_part(uint32_t index) {
       sink_.set_single_line(true);
       grid_.begin_row();
       column_ = 0;
+      row_begin_ = tree_.nodes[index].begin;
       const auto begin = tree_.nodes.begin() + index;
       const auto end = tree_.nodes.begin() + tree_.nodes[index].end;
       repeats_ = grid_.is_covered() && std::any_of(begin, end, [](const HtmlNode& node) {
@@ -310,7 +308,7 @@ void HtmlWriter::write_covering(std::span<const HtmlTableGrid::Covering> passed)
     if (text.empty() || text.size() > repeated_budget_) continue;
     repeated_budget_ -= text.size();
     go_to_column(covering.column);
-    sink_.add_plain(text);
+    sink_.add_plain(text, row_begin_);
   }
 }
 

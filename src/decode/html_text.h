@@ -24,10 +24,17 @@ struct HtmlTextLink {
   uint32_t link = 0;
 };
 
+// Text that is from there in the page: of each run of text, and of each of its lines.
+struct HtmlTextPlace {
+  uint32_t at = 0;
+  uint32_t source = 0;
+};
+
 struct HtmlText {
   std::string text;
   std::vector<Block> blocks;
-  std::vector<HtmlTextLink> links;  // in the order of the text
+  std::vector<HtmlTextLink> links;    // in the order of the text
+  std::vector<HtmlTextPlace> places;  // the same
 };
 
 // `fates` may be empty (keep everything). `keep_forms`: labels of buttons, options and text areas

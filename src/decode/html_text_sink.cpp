@@ -29,6 +29,9 @@ bool is_dropped(char32_t c) {
          c == 0xFEFF;
 }
 
+constexpr size_t kPlacesFree = 64;
+constexpr size_t kTextBytesPerPlace = 8;
+
 bool joins_by_line(BlockKind kind) {
   return kind == BlockKind::list_item || kind == BlockKind::table_row;
 }
@@ -46,6 +49,7 @@ void HtmlTextSink::open_block() {
   block.level = level_;
   blocks_.push_back(block);
   open_ = true;
+  opened_ = true;
   space_ = false;
   line_breaks_ = 0;
 }
@@ -74,8 +78,20 @@ void HtmlTextSink::begin_text() {
   if (mark_ == kMarkNext) mark_ = text_.size();
 }
 
-void HtmlTextSink::add_plain(std::string_view text) {
+// Bounded by the text, however short its lines are: what is not noted is on a line nearby.
+void HtmlTextSink::note_place(size_t offset) {
+  const size_t at = opened_ ? blocks_.back().begin : text_.size();
+  has_moved_ = false;
+  opened_ = false;
+  if (places_.size() > kPlacesFree + text_.size() / kTextBytesPerPlace) return;
+  // White space at the end of a block is taken back.
+  while (!places_.empty() && places_.back().at >= at) places_.pop_back();
+  places_.push_back({static_cast<uint32_t>(at), static_cast<uint32_t>(offset)});
+}
+
+void HtmlTextSink::add_plain(std::string_view text, size_t source_offset) {
   begin_text();
+  if (opened_) note_place(source_offset);
   text_ += text;
 }
 
@@ -116,28 +132,33 @@ void HtmlTextSink::put(char32_t c) {
   }
   if (is_dropped(c)) return;
   if (!open_ || space_ || line_breaks_ > 0 || cell_separators_ > 0) begin_text();
+  if (has_moved_) note_place(next_);
   append_utf8(c, text_);
 }
 
 void HtmlTextSink::add_collapsed(std::string_view raw) {
   const char* p = raw.data();
   const char* const end = p + raw.size();
+  has_moved_ = true;
   while (p < end) {
     switch (class_of(*p)) {
       case kPlain: {
         const char* from = p;
         while (p < end && class_of(*p) == kPlain) ++p;
         if (!open_ || space_ || line_breaks_ > 0 || cell_separators_ > 0) begin_text();
+        if (has_moved_) note_place(from);
         text_.append(from, static_cast<size_t>(p - from));
         break;
       }
       case kWhite:
         space_ = true;
+        if (*p == '\n') has_moved_ = true;
         ++p;
         break;
       case kReference: {
         const std::string_view rest(p, static_cast<size_t>(end - p));
         const HtmlReference reference = read_html_reference(rest);
+        next_ = p;
         if (reference.length == 0) {
           put('&');
           ++p;
@@ -150,6 +171,7 @@ void HtmlTextSink::add_collapsed(std::string_view raw) {
       }
       case kHigh: {
         const Utf8Step step = read_utf8({p, static_cast<size_t>(end - p)});
+        next_ = p;
         put(step.code_point);
         p += step.length;
         break;
@@ -169,12 +191,15 @@ void HtmlTextSink::put_verbatim(char32_t c) {
   }
   for (; line_breaks_ > 0; --line_breaks_) text_ += '\n';
   space_ = false;
+  if (has_moved_) note_place(next_);
   append_utf8(c, text_);
 }
 
 void HtmlTextSink::add_verbatim(std::string_view raw) {
+  has_moved_ = true;
   for (size_t pos = 0; pos < raw.size();) {
     const char c = raw[pos];
+    next_ = raw.data() + pos;
     if (c == '\r') {
       put_verbatim('\n');
       pos += pos + 1 < raw.size() && raw[pos + 1] == '\n' ? 2 : 1;

@@ -23,7 +23,7 @@ constexpr size_t kPathBytesMax = 256;
 
 class JsonFlattener {
  public:
-  explicit JsonFlattener(std::string_view in) : in_(in), out_(in.size()) {}
+  explicit JsonFlattener(std::string_view in) : in_(in), out_(in.size()), lines_(in) {}
 
   // False when the text is no JSON.
   bool read() {
@@ -90,8 +90,9 @@ class JsonFlattener {
         break;
     }
     std::string value;
+    const size_t begin = at_;
     if (!read_scalar(value)) return false;
-    write_line(value);
+    write_line(value, begin);
     return true;
   }
 
@@ -116,20 +117,22 @@ class JsonFlattener {
   bool read_array(size_t depth) {
     ++at_;
     std::string list;
+    size_t begin = at_;  // of the scalars in hand
     for (;;) {
       skip_space();
       if (at_ >= in_.size()) return false;
       const char c = in_[at_];
       if (c == ']') {
         ++at_;
-        if (!list.empty()) write_line(list);
+        if (!list.empty()) write_line(list, begin);
         return true;
       }
       if (c == '{' || c == '[') {
-        if (!list.empty()) write_line(list);
+        if (!list.empty()) write_line(list, begin);
         list.clear();
         if (!read_value(depth + 1)) return false;
       } else {
+        if (list.empty()) begin = at_;
         if (!list.empty()) list += ", ";
         if (!read_scalar(list)) return false;
       }
@@ -232,8 +235,11 @@ class JsonFlattener {
     return value;
   }
 
-  void write_line(std::string_view value) {
+  // A value that stands at byte `begin`.
+  void write_line(std::string_view value, size_t begin) {
     if (trimmed(value).empty()) return;
+    const int32_t line = lines_.line_at(begin);
+    out_.at_line(line);
     if (path_ == "title" && out_.document().title.empty() && value.size() < 500 && values_ == 1) {
       out_.document().title = std::string(trimmed(value));
     }
@@ -241,6 +247,12 @@ class JsonFlattener {
     if (!path_.empty() && out_.document().text.size() < 4 * in_.size() + kPathBytesMax) {
       out_.write(path_);
       out_.write(": ");
+    }
+    // Its line breaks are escapes, all on one line of the file.
+    for (size_t end = value.find('\n'); end != std::string_view::npos; end = value.find('\n')) {
+      out_.write(value.substr(0, end + 1));
+      out_.at_line(line);
+      value.remove_prefix(end + 1);
     }
     out_.write(value);
     out_.line_break();
@@ -252,6 +264,7 @@ class JsonFlattener {
 
   std::string_view in_;
   TextBuilder out_;
+  LineCounter lines_;
   std::string path_;
   size_t at_ = 0;
   size_t values_ = 0;  // at the top

@@ -130,6 +130,7 @@ class PdfJob {
     HR_ASSIGN(PdfPages pages, unpack_pdf_pages(frame));
     next = pages.next_page;
     part.pages.page_count = pages.page_count;
+    part.pages.is_repaired = part.pages.is_repaired || pages.is_repaired;
     if (part.pages.title.empty()) part.pages.title = std::move(pages.title);
     if (part.pages.author.empty()) part.pages.author = std::move(pages.author);
     if (part.pages.created.empty()) part.pages.created = std::move(pages.created);
@@ -196,12 +197,25 @@ void append(Part& whole, Part&& part) {
   whole.missing.append(std::move(part.missing));
 }
 
+// Why there is no text in pages that were read.
+Status no_text(const Part& whole) {
+  const auto any = [&](bool PdfPage::* has) { return std::ranges::any_of(whole.pages.pages, has); };
+  if (any(&PdfPage::has_pictures))
+    return fail(ErrorCode::unsupported, "the PDF holds pictures of its pages and no text (a scan)",
+                "run a text recognition (OCR) over it first, for example ocrmypdf");
+  // What is lost may have been the text.
+  if (whole.pages.is_repaired)
+    return fail(ErrorCode::damaged, "the PDF is damaged, and what is left of it holds no text",
+                "get it anew");
+  if (auto error = whole.missing.as_error(whole.pages.page_count, true))
+    return std::unexpected(std::move(*error));
+  return fail(ErrorCode::unsupported,
+              any(&PdfPage::has_drawings) ? "the PDF holds no text, only drawings"
+                                          : "the PDF holds no text: its pages are blank",
+              "leave it out with --exclude");
+}
+
 Status check_whole(const Part& whole) {
-  size_t with_text = 0, with_pictures = 0;
-  for (const PdfPage& page : whole.pages.pages) {
-    with_text += !page.blocks.empty();
-    with_pictures += page.has_pictures;
-  }
   if (whole.pages.pages.empty() && whole.missing.why)
     return std::unexpected(*whole.missing.as_error(whole.pages.page_count, true));
   if (whole.pages.pages.empty())
@@ -209,10 +223,9 @@ Status check_whole(const Part& whole) {
         ErrorCode::damaged,
         whole.pages.page_count == 0 ? "the PDF has no pages" : "no page of the PDF can be read",
         "get it anew");
-  if (with_text == 0 && with_pictures > 0)
-    return fail(ErrorCode::unsupported, "the PDF holds pictures of its pages and no text (a scan)",
-                "run a text recognition (OCR) over it first, for example ocrmypdf");
-  return {};
+  const bool has_text = std::ranges::any_of(
+      whole.pages.pages, [](const PdfPage& page) { return !page.blocks.empty(); });
+  return has_text ? Status{} : no_text(whole);
 }
 
 }  // namespace

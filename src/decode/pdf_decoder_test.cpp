@@ -42,8 +42,9 @@ std::string content_of(const std::vector<Piece>& pieces) {
 }
 
 // Objects 1 catalog, 2 pages, 3–5 fonts, 6 information, then two for each page.
-std::string pdf_of(const std::vector<std::vector<Piece>>& pages, const std::string& info = "",
-                   const std::string& trailer = "") {
+std::string pdf_of_contents(const std::vector<std::string>& pages,
+                            const std::string& page_entries = "", const std::string& info = "",
+                            const std::string& trailer = "") {
   std::vector<std::string> objects = {"<</Type/Catalog/Pages 2 0 R>>"};
   std::string kids;
   for (size_t i = 0; i < pages.size(); ++i) kids += std::to_string(7 + 2 * i) + " 0 R ";
@@ -53,10 +54,10 @@ std::string pdf_of(const std::vector<std::vector<Piece>>& pages, const std::stri
     objects.push_back(std::string("<</Type/Font/Subtype/Type1/BaseFont/") + font + ">>");
   objects.push_back("<<" + info + ">>");
   for (size_t i = 0; i < pages.size(); ++i) {
-    objects.push_back("<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents " +
-                      std::to_string(8 + 2 * i) +
+    objects.push_back("<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]" + page_entries +
+                      "/Contents " + std::to_string(8 + 2 * i) +
                       " 0 R/Resources<</Font<</F1 3 0 R/F2 4 0 R/F3 5 0 R>>>>>>");
-    const std::string content = content_of(pages[i]);
+    const std::string& content = pages[i];
     objects.push_back("<</Length " + std::to_string(content.size()) + ">>stream\n" + content +
                       "endstream");
   }
@@ -74,6 +75,13 @@ std::string pdf_of(const std::vector<std::vector<Piece>>& pages, const std::stri
   }
   return out + "trailer<</Size " + std::to_string(objects.size() + 1) + "/Root 1 0 R/Info 6 0 R" +
          trailer + ">>\nstartxref\n" + std::to_string(xref) + "\n%%EOF\n";
+}
+
+std::string pdf_of(const std::vector<std::vector<Piece>>& pages, const std::string& info = "",
+                   const std::string& trailer = "") {
+  std::vector<std::string> contents;
+  for (const std::vector<Piece>& page : pages) contents.push_back(content_of(page));
+  return pdf_of_contents(contents, "", info, trailer);
 }
 
 // A column of lines, 12 pt apart.
@@ -168,6 +176,26 @@ TEST_F(Pdf, ReadsColumnsOneAfterTheOther) {
   EXPECT_EQ(document.text.find("A title"), 0u);
 }
 
+TEST_F(Pdf, LinesThatRunDownThePageGoFromRightToLeft) {
+  std::vector<Piece> lines;
+  std::string turned;  // clockwise, as tables on their side are set
+  for (int i = 0; i < 8; ++i) {
+    const std::string text = "L" + std::to_string(i) + " of a wide table";
+    lines.push_back({80, 700 - 14.0 * i, 10, text});
+    turned += "/F1 10 Tf 0 -1 1 0 " + std::to_string(400 - 14 * i) + " 700 Tm (" + text + ") Tj\n";
+  }
+  const auto expect_in_order = [&](const std::string& pdf) {
+    const std::string text = decode(pdf).text;
+    for (int i = 1; i < 8; ++i) {
+      EXPECT_LT(text.find("L" + std::to_string(i - 1)), text.find("L" + std::to_string(i))) << text;
+    }
+  };
+  expect_in_order(pdf_of_contents({"BT\n" + turned + "ET\n"}));
+  expect_in_order(pdf_of_contents({content_of(lines)}, "/Rotate 90"));
+  expect_in_order(pdf_of_contents({content_of(lines)}, "/Rotate 180"));
+  expect_in_order(pdf_of_contents({content_of(lines)}, "/Rotate 270"));
+}
+
 TEST_F(Pdf, RowsOfATableStayRows) {
   std::vector<Piece> page;
   for (int i = 0; i < 12; ++i) {
@@ -232,6 +260,30 @@ TEST_F(Pdf, BadFilesAreNamed) {
                         "/Encrypt<</Filter/Standard/V 1/R 2/P -44/O<" +
                             secret + ">/U<" + secret + ">>>")),
             ErrorCode::encrypted);
+}
+
+TEST_F(Pdf, WithoutTextItSaysWhatThePagesHold) {
+  const auto error = [&](const std::string& bytes) {
+    const auto decoded = decode_pdf(*pool_, bytes);
+    return decoded ? Error(ErrorCode::internal, "it has text") : decoded.error();
+  };
+  const auto told = [&](const std::string& bytes) { return error(bytes).message(); };
+  const std::string picture = "BI /W 1 /H 1 /BPC 8 /CS /G ID x EI\n";
+  const std::string drawing = "10 10 m 100 100 l S 20 20 50 50 re f\n";
+  const std::string scan = pdf_of_contents({"q 600 0 0 700 0 0 cm " + picture + "Q"});
+  EXPECT_NE(told(scan).find("a scan"), std::string::npos) << told(scan);
+  const std::string drawn = pdf_of_contents({drawing});
+  EXPECT_EQ(error(drawn).code(), ErrorCode::unsupported);
+  EXPECT_NE(told(drawn).find("drawings"), std::string::npos) << told(drawn);
+  EXPECT_EQ(told(drawn).find("scan"), std::string::npos);
+  const std::string blank = pdf_of_contents({"", ""});
+  EXPECT_EQ(error(blank).code(), ErrorCode::unsupported);
+  EXPECT_NE(told(blank).find("blank"), std::string::npos) << told(blank);
+  // The table of where its parts are does not hold: what is found without it has no text.
+  std::string damaged = drawn;
+  damaged.insert(damaged.find("4 0 obj"), "%% one line too many\n");
+  EXPECT_EQ(error(damaged).code(), ErrorCode::damaged) << told(damaged);
+  EXPECT_EQ(told(damaged).find("scan"), std::string::npos);
 }
 
 TEST_F(Pdf, ATruncatedFileGivesWhatIsThere) {

@@ -12,7 +12,7 @@ namespace {
 // More pages than any real file has; pdfium itself stops earlier.
 constexpr uint32_t kPagesMax = 10'000'000;
 constexpr size_t kBlockBytes = 20;
-constexpr size_t kPageBytes = 9;
+constexpr size_t kPageBytes = 10;
 
 std::string clean(std::string_view bytes) {
   std::string text = to_valid_utf8(bytes);
@@ -47,6 +47,7 @@ std::string pack_pdf_pages(const PdfPages& pages) {
   FlatWriter out;
   out.number(pages.page_count);
   out.number(pages.next_page);
+  out.number(static_cast<uint8_t>(pages.is_repaired));
   out.string(pages.title);
   out.string(pages.author);
   out.string(pages.created);
@@ -54,6 +55,7 @@ std::string pack_pdf_pages(const PdfPages& pages) {
   for (const PdfPage& page : pages.pages) {
     out.number(page.number);
     out.number(static_cast<uint8_t>(page.has_pictures));
+    out.number(static_cast<uint8_t>(page.has_drawings));
     out.number(static_cast<uint32_t>(page.blocks.size()));
     for (const PdfBlock& block : page.blocks) {
       out.string(block.text);
@@ -73,6 +75,7 @@ Result<PdfPages> unpack_pdf_pages(std::string_view bytes) {
   PdfPages pages;
   pages.page_count = in.number<uint32_t>();
   pages.next_page = in.number<uint32_t>();
+  pages.is_repaired = in.number<uint8_t>() != 0;
   pages.title = clean(in.string());
   pages.author = clean(in.string());
   pages.created = clean(in.string());
@@ -82,6 +85,7 @@ Result<PdfPages> unpack_pdf_pages(std::string_view bytes) {
     page.number = in.number<uint32_t>();
     good = good && page.number >= 1 && page.number <= pages.page_count;
     page.has_pictures = in.number<uint8_t>() != 0;
+    page.has_drawings = in.number<uint8_t>() != 0;
     page.blocks.resize(in.count(kBlockBytes));
     for (PdfBlock& block : page.blocks) {
       block.text = clean(in.string());

@@ -36,15 +36,17 @@ struct PdfBlock {
 };
 
 struct PdfPage {
-  uint32_t number = 0;  // from 1
-  bool has_pictures = false;
+  uint32_t number = 0;        // from 1
+  bool has_pictures = false;  // of a page without text: images,
+  bool has_drawings = false;  // anything at all
   std::vector<PdfBlock> blocks;
 };
 
 // A frame of the worker: what is known of the document, and some of its pages.
 struct PdfPages {
-  uint32_t page_count = 0;  // of the whole document
-  uint32_t next_page = 0;   // of a frame: the page that is read now, from 0; all before it are done
+  uint32_t page_count = 0;   // of the whole document
+  bool is_repaired = false;  // its table of objects was broken, and made anew from what was found
+  uint32_t next_page = 0;  // of a frame: the page that is read now, from 0; all before it are done
   // From the file itself, may be empty, and only in the first frame; created as PDF writes it.
   std::string title, author, created;
   std::vector<PdfPage> pages;

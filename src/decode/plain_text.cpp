@@ -169,6 +169,7 @@ class ParagraphSplitter {
 Document decode_plain_text(std::string utf8) {
   Document document;
   document.text = std::move(utf8);
+  document.lines = {{0, 1}};
   ParagraphSplitter splitter(document.text, document.blocks);
   LineReader lines(document.text);
   size_t begin = 0;

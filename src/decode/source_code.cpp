@@ -419,6 +419,7 @@ class CodeWriter {
 Document decode_source_code(std::string_view utf8, std::string_view name) {
   Document document;
   document.text = std::string(utf8);
+  document.lines = {{0, 1}};
   const std::string_view text = document.text;
   const CodeLanguage* language = code_language_by_name(name);
   if (language == nullptr) language = code_language_by_first_line(text);

@@ -1,6 +1,7 @@
 // TextBuilder: a Document's text and blocks, written front to back. The decoders of marked-up text
 // write one line for each line of their input (an empty one where only markup stood), so that a
-// line number in the decoded text is a line number in the file.
+// line number in the decoded text is a line number in the file; those whose text has other lines
+// than their file say which is which.
 //
 // Owns: the document under construction. Threads: one. Errors: none.
 #pragma once
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "batch/document.h"
+#include "batch/source_lines.h"
 
 namespace headrace {
 
@@ -43,10 +45,15 @@ class TextBuilder {
   void write(std::string_view text) { document_.text += text; }
   void line_break(size_t count = 1) { document_.text.append(count, '\n'); }
 
+  // What is written from here on stands on this line of the file.
+  void at_line(int32_t line) { lines_.note(document_.text, document_.text.size(), line); }
+
   Document& document() { return document_; }
   const std::string& text() const { return document_.text; }
   Document take() {
     end();
+    if (lines_.is_empty()) lines_.note(document_.text, 0, 1);
+    document_.lines = lines_.take();
     return std::move(document_);
   }
 
@@ -54,6 +61,7 @@ class TextBuilder {
   static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
   Document document_;
+  LineNotes lines_;
   bool open_ = false;
   BlockKind kind_ = BlockKind::paragraph;
   uint8_t level_ = 0;

@@ -11,7 +11,7 @@ namespace headrace {
 namespace {
 
 constexpr uint32_t kMagic = 0x444F43;  // "COD", and the version in the highest byte
-constexpr uint32_t kVersion = 2;       // 2: links
+constexpr uint32_t kVersion = 3;       // 2: links, 3: lines
 constexpr uint32_t kHead = kMagic | kVersion << 24;
 
 enum class ValueTag : uint8_t {
@@ -170,6 +170,20 @@ bool unpack_links(FlatReader& in, Document& document) {
   return true;
 }
 
+bool unpack_lines(FlatReader& in, Document& document) {
+  constexpr size_t kLineBytes = 8;
+  document.lines.resize(in.count(kLineBytes));
+  uint32_t least = 0;
+  for (LineBegin& begin : document.lines) {
+    begin.offset = in.number<uint32_t>();
+    begin.line = in.number<int32_t>();
+    if (!in.ok() || begin.offset < least || begin.offset > document.text.size() || begin.line < 1)
+      return false;
+    least = begin.offset + 1;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string pack_document(const Document& document) {
@@ -193,6 +207,11 @@ std::string pack_document(const Document& document) {
   for (const Link& link : document.links) {
     out.number(link.at);
     out.string(link.target);
+  }
+  out.number(static_cast<uint32_t>(document.lines.size()));
+  for (const LineBegin& begin : document.lines) {
+    out.number(begin.offset);
+    out.number(begin.line);
   }
   out.number(static_cast<uint32_t>(document.metadata.size()));
   for (const auto& [name, value] : document.metadata) {
@@ -226,6 +245,7 @@ Result<Document> unpack_document(std::string_view bytes) {
   document.language = clean_string(in);
   if (!unpack_blocks(in, document)) return damaged("its blocks are not in order");
   if (!unpack_links(in, document)) return damaged("its links are not in order");
+  if (!unpack_lines(in, document)) return damaged("its lines are not in order");
   const auto entries = in.count(sizeof(uint32_t) + 1);
   for (uint32_t i = 0; i < entries && in.ok(); ++i) {
     std::string name = clean_string(in);

@@ -19,7 +19,7 @@ namespace headrace {
 
 std::string pack_document(const Document& document);
 // What comes back fulfils what batch/document.h promises: valid UTF-8 without NUL, blocks and links
-// in order and on code point borders.
+// in order and on code point borders, lines in order.
 Result<Document> unpack_document(std::string_view bytes);
 
 }  // namespace headrace

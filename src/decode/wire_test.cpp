@@ -23,6 +23,7 @@ Document sample() {
   document.metadata["years"] = std::vector<int64_t>{1, -2};
   document.metadata["parts"] = std::vector<double>{0.5};
   document.metadata["flags"] = std::vector<bool>{true, false};
+  document.lines = {{0, 4}, {9, 17}};
   document.links = {{0, "b.html"}, {0, "c.html"}, {22, "https://x.org/süß"}};
   return document;
 }
@@ -37,6 +38,7 @@ TEST(Wire, ADocumentSurvivesItsJourney) {
   EXPECT_EQ(back->media_type, document.media_type);
   EXPECT_EQ(back->language, document.language);
   EXPECT_EQ(back->metadata, document.metadata);
+  EXPECT_EQ(back->lines, document.lines);
   ASSERT_EQ(back->blocks.size(), 2u);
   EXPECT_EQ(back->blocks[0].kind, BlockKind::heading);
   EXPECT_EQ(back->blocks[0].level, 2);
@@ -92,7 +94,7 @@ TEST(Wire, LinksThatLieAreDamaged) {
 
 TEST(Wire, AnotherVersionIsNamed) {
   std::string packed = pack_document(sample());
-  EXPECT_EQ(packed.substr(0, 4), "COD\x02");
+  EXPECT_EQ(packed.substr(0, 4), "COD\x03");
   packed[3] = '1';  // of the first
   const auto back = unpack_document(packed);
   ASSERT_FALSE(back);
@@ -132,7 +134,7 @@ PdfPages sample_pages() {
   block.size_pt = 11.5f;
   block.top = 0.25f;
   block.bottom = 0.5f;
-  pages.pages = {{1, false, {block, block}}, {3, true, {}}};
+  pages.pages = {{1, false, false, {block, block}}, {3, true, true, {}}};
   return pages;
 }
 
@@ -144,6 +146,7 @@ TEST(PdfPages, SurviveTheirJourney) {
   EXPECT_EQ(back->created, "D:2023");
   ASSERT_EQ(back->pages.size(), 2u);
   EXPECT_TRUE(back->pages[1].has_pictures);
+  EXPECT_TRUE(back->pages[1].has_drawings);
   ASSERT_EQ(back->pages[0].blocks.size(), 2u);
   EXPECT_EQ(back->pages[0].blocks[1].text, "text");
   EXPECT_EQ(back->pages[0].blocks[1].kind, PdfBlockKind::code);

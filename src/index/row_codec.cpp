@@ -159,14 +159,23 @@ void encode_row_blob(const Row& row, std::string& out) {
       encode_value(value, blob);
     }
   }
-  // Behind all else, so that rows without it are as they were before there was any.
-  if (!row.further_pages.empty()) {
+  // Behind all else, so that rows without them are as they were before there were any.
+  if (!row.further_pages.empty() || !row.further_lines.empty()) {
     blob.varint(row.further_pages.size());
     PageBegin before{0, row.page};
     for (const PageBegin& start : row.further_pages) {
       blob.varint(start.offset - before.offset);
       blob.u32(static_cast<uint32_t>(start.page) - static_cast<uint32_t>(before.page));
       before = start;
+    }
+  }
+  if (!row.further_lines.empty()) {
+    blob.varint(row.further_lines.size());
+    LineBegin last{0, row.line};
+    for (const LineBegin& begin : row.further_lines) {
+      blob.varint(begin.offset - last.offset);
+      blob.varint(static_cast<uint32_t>(begin.line) - static_cast<uint32_t>(last.line));
+      last = begin;
     }
   }
   blob.bytes().swap(out);
@@ -210,6 +219,19 @@ bool decode_row_blob(std::string_view bytes, Row& row) {
       at.offset += static_cast<uint32_t>(in.varint());
       at.page = static_cast<int32_t>(static_cast<uint32_t>(at.page) + in.u32());
       start = at;
+    }
+    if (row.further_pages.empty() && in.done()) return false;  // nothing is not written
+  }
+  row.further_lines.clear();
+  if (!in.done()) {
+    row.further_lines.resize(in.count(2));
+    if (row.further_lines.empty()) return false;
+    LineBegin last{0, row.line};
+    for (LineBegin& begin : row.further_lines) {
+      last.offset += static_cast<uint32_t>(in.varint());
+      last.line = static_cast<int32_t>(static_cast<uint32_t>(last.line) +
+                                       static_cast<uint32_t>(in.varint()));
+      begin = last;
     }
   }
   return in.done();

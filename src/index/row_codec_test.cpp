@@ -42,6 +42,26 @@ TEST(RowCodec, FurtherPagesComeBack) {
   }
 }
 
+TEST(RowCodec, LinesComeBackWithAndWithoutPages) {
+  for (const bool with_pages : {true, false}) {
+    Row row = row_of_three_pages();
+    if (!with_pages) row.further_pages.clear();
+    row.further_lines = {{4, 400}, {8, 399}};
+    std::string blob;
+    encode_row_blob(row, blob);
+    Row read;
+    ASSERT_TRUE(decode_row_blob(blob, read));
+    EXPECT_EQ(read.further_pages, row.further_pages);
+    EXPECT_EQ(read.further_lines, row.further_lines);
+    for (size_t size = 0; size < blob.size(); ++size) {
+      Row part;
+      if (decode_row_blob(std::string_view(blob).substr(0, size), part)) {
+        EXPECT_TRUE(part.further_lines.empty());
+      }
+    }
+  }
+}
+
 TEST(RowCodec, WhatBreaksOffOrGoesOnIsNoRow) {
   std::string blob;
   encode_row_blob(row_of_three_pages(), blob);

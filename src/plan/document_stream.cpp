@@ -34,13 +34,19 @@ Hash128 record_hash(const RawDocument& record) {
     for (const Link& link : record.structure->links)
       parts += std::to_string(link.at) + ' ' + link.target + '\0';
   }
+  // Lines that follow those of the text are not told, as before there were any.
+  if (record.structure && record.structure->lines.size() > 1) {
+    for (const LineBegin& begin : record.structure->lines)
+      parts += std::to_string(begin.offset) + ':' + std::to_string(begin.line) + ' ';
+  }
   return hash128(parts);
 }
 
 uint64_t rows_bytes(const std::vector<Row>& rows) {
   uint64_t bytes = 0;
   for (const Row& row : rows) {
-    bytes += row.text.size() + row.title.size() + row.heading.size() + sizeof(Row);
+    bytes += row.text.size() + row.title.size() + row.heading.size() + sizeof(Row) +
+             row.further_lines.size() * sizeof(LineBegin);
   }
   return bytes;
 }

@@ -20,6 +20,7 @@
 
 #include "base/result.h"
 #include "batch/document.h"
+#include "batch/document_limit.h"
 #include "decode/decoder.h"
 #include "index/knowledge_base.h"
 #include "memory/budget.h"
@@ -41,7 +42,7 @@ uint64_t rows_bytes(const std::vector<Row>& rows);
 
 // The largest document that a budget for documents in flight lets through.
 inline uint64_t document_bytes_max(uint64_t in_flight_bytes) {
-  return std::min<uint64_t>(1ULL << 30, in_flight_bytes / kDocumentWorkingFactor);
+  return std::min<uint64_t>(kDocumentBytesMax, in_flight_bytes / kDocumentWorkingFactor);
 }
 
 // A record given from memory, or why it is none: a failed document, not the end of the run.
@@ -61,7 +62,7 @@ struct StreamOptions {
   WalkOptions walk;
   RecordColumns columns;
   std::string settings;  // goes into every document; a difference redoes it
-  uint64_t document_bytes_max = 1ULL << 30;
+  uint64_t document_bytes_max = kDocumentBytesMax;
   bool whole_documents = false;  // one row a document instead of chunks
   // While watching: a source that is not there now is an outcome, not the end, and what failed is
   // tried again when it changes, not each time that something else does.

@@ -33,6 +33,7 @@ std::vector<Row> cut_document(const Document& document, const Chunker& chunker) 
   if (!rows.empty() || document.title.empty()) return rows;
   // Nothing but a title: it is found by that.
   Document title = decode_plain_text(document.title);
+  title.lines = document.lines;
   title.source = document.source;
   title.title = document.title;
   title.metadata = document.metadata;
@@ -45,6 +46,7 @@ std::shared_ptr<const DocumentStructure> take_structure(Document& document) {
   structure.text_hash = hash128(document.text);
   structure.blocks = std::move(document.blocks);
   structure.links = std::move(document.links);
+  structure.lines = std::move(document.lines);
   return std::make_shared<const DocumentStructure>(std::move(structure));
 }
 
@@ -66,6 +68,7 @@ Document document_of_record(RawDocument&& raw) {
     document.text = std::move(raw.bytes);
     document.blocks = raw.structure->blocks;
     document.links = raw.structure->links;
+    document.lines = raw.structure->lines;
     document.title = std::move(raw.title);
     return document;
   }
@@ -73,6 +76,7 @@ Document document_of_record(RawDocument&& raw) {
   raw.bytes = {};
   Document document = decode_plain_text(std::move(text));
   document.title = std::move(raw.title);
+  document.lines.clear();  // its own lines are not those of the file that it came from
   return document;
 }
 

@@ -160,7 +160,9 @@ Status Feeder::feed_jsonl_file(const FileEntry& entry) {
            Error(ErrorCode::too_large,
                  fmt::format("{}:{}: the line is longer than {} bytes", entry.source, line,
                              context_.options.document_bytes_max),
-                 "split the record, or raise --memory; the other lines are indexed")},
+                 context_.options.document_bytes_max >= kDocumentBytesMax
+                     ? "split the record; the other lines are indexed"
+                     : "split the record, or raise --memory; the other lines are indexed")},
           container));
       buffer = {};
       reading_.release();

@@ -1,10 +1,10 @@
 #include "plan/passage.h"
 
-#include <algorithm>
 #include <string>
 #include <unordered_map>
 
 #include "base/unicode.h"
+#include "batch/source_lines.h"
 
 namespace headrace {
 
@@ -53,8 +53,13 @@ int32_t page_at(const Row& row, size_t offset) {
 
 int32_t line_at(const Row& row, size_t offset) {
   if (row.line <= 0) return 0;
-  const std::string_view before = std::string_view(row.text).substr(0, offset);
-  return row.line + static_cast<int32_t>(std::ranges::count(before, '\n'));
+  LineBegin last{0, row.line};
+  for (const LineBegin& begin : row.further_lines) {
+    if (begin.offset <= offset) last = begin;
+  }
+  const std::string_view text = row.text;
+  const size_t breaks = count_line_breaks(text.substr(last.offset, offset - last.offset));
+  return last.line + static_cast<int32_t>(breaks);
 }
 
 }  // namespace headrace

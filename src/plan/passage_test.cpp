@@ -52,6 +52,10 @@ TEST(Passage, HasThePageAndTheLineThatItStandsOn) {
   EXPECT_EQ(line_at(row, 5), 10);
   EXPECT_EQ(line_at(row, 6), 11);
   EXPECT_EQ(line_at(row, 14), 12);
+  row.further_lines = {{6, 20}, {13, 20}};
+  EXPECT_EQ(line_at(row, 5), 10);
+  EXPECT_EQ(line_at(row, 6), 20);
+  EXPECT_EQ(line_at(row, 14), 20);
 }
 
 }  // namespace

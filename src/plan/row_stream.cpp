@@ -141,7 +141,8 @@ class RunningRowStream : public RowStream {
     }
     if (outcome.structure && !outcome.document.rows.empty()) {
       const DocumentStructure& structure = *outcome.structure;
-      bytes_ += structure.blocks.size() * sizeof(Block) + structure.links.size() * sizeof(Link);
+      bytes_ += structure.blocks.size() * sizeof(Block) + structure.links.size() * sizeof(Link) +
+                structure.lines.size() * sizeof(LineBegin);
       for (const Link& link : structure.links) bytes_ += link.target.size();
       structures_.emplace(std::pair(structure.text_hash, structure.source), outcome.structure);
     }

@@ -13,7 +13,7 @@ namespace headrace {
 
 namespace {
 // Raised when decoding or chunking changes what rows come of the same bytes.
-constexpr int kRowVersion = 2;
+constexpr int kRowVersion = 3;
 }  // namespace
 
 std::vector<ModelSpace> Settings::model_spaces() const {
@@ -127,7 +127,6 @@ void complete_own_row(Row& row, const Settings& settings) {
   }
   if (row.span_end == 0 && !row.text.empty()) {
     row.span_end = count_code_points(row.text);
-    row.line = 1;
   }
 }
 

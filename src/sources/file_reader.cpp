@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "batch/document_limit.h"
 #include "sources/source_stamp.h"
 #include "sources/walker.h"
 
@@ -18,9 +19,10 @@ namespace {
 
 Error too_large(std::string_view what, uint64_t size, uint64_t limit) {
   return Error(ErrorCode::too_large,
-               fmt::format("{} has {} bytes, more than the {} that fit the memory budget at once",
-                           what, size, limit),
-               "raise --memory, or split the file");
+               fmt::format("{} has {} bytes, more than the {} that {}", what, size, limit,
+                           limit >= kDocumentBytesMax ? "one document may have"
+                                                      : "fit the memory budget at once"),
+               std::string(too_large_hint(limit)));
 }
 
 // Reads up to `length` bytes; fewer only at the end of the file.

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "batch/document_limit.h"
+
 namespace headrace {
 namespace {
 
@@ -48,7 +50,12 @@ TEST(ReadFile, RefusesWhatIsTooLargeWithoutReadingIt) {
   const auto file = read_file(path, 1 << 20);
   ASSERT_FALSE(file);
   EXPECT_EQ(file.error().code(), ErrorCode::too_large);
-  EXPECT_FALSE(file.error().hint().empty());
+  EXPECT_NE(file.error().hint().find("--memory"), std::string::npos);
+  // More memory is no remedy where the file is larger than any may be.
+  const auto with_much = read_file(path, kDocumentBytesMax);
+  ASSERT_FALSE(with_much);
+  EXPECT_EQ(with_much.error().hint(), "split the file");
+  EXPECT_EQ(with_much.error().message().find("memory"), std::string::npos);
   std::filesystem::remove(path);
 }
 

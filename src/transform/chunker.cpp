@@ -1,7 +1,6 @@
 #include "transform/chunker.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +8,7 @@
 #include "base/unicode.h"
 #include "base/utf8.h"
 #include "batch/row_links.h"
+#include "batch/source_lines.h"
 #include "transform/chunk_cutter.h"
 #include "transform/chunk_structure.h"
 #include "transform/sentence.h"
@@ -46,30 +46,28 @@ bool is_ascii_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-// Counts code points and lines from one place of a text to a later one.
+// Counts code points from one place of a text to a later one.
 class PlaceCounter {
  public:
   explicit PlaceCounter(std::string_view text) : text_(text) {}
   void advance(size_t position) {
     code_points_ += count_code_points(text_.substr(byte_, position - byte_));
-    const char* p = text_.data() + byte_;
-    const char* const end = text_.data() + position;
-    while (p < end && (p = static_cast<const char*>(
-                           std::memchr(p, '\n', static_cast<size_t>(end - p)))) != nullptr) {
-      ++lines_;
-      ++p;
-    }
     byte_ = position;
   }
   uint64_t code_points() const { return code_points_; }
-  int32_t line() const { return lines_ + 1; }
 
  private:
   std::string_view text_;
   size_t byte_ = 0;
   uint64_t code_points_ = 0;
-  int32_t lines_ = 0;
 };
+
+// The notes of the lines within a row, but for that of its begin.
+void set_further_lines(const Document& document, CutRange range, Row& row) {
+  const auto first = std::ranges::upper_bound(document.lines, range.begin, {}, &LineBegin::offset);
+  for (auto it = first; it != document.lines.end() && it->offset < range.end; ++it)
+    row.further_lines.push_back({static_cast<uint32_t>(it->offset - range.begin), it->line});
+}
 
 }  // namespace
 
@@ -218,6 +216,7 @@ std::vector<Row> Chunker::chunk(const Document& document) const {
   };
 
   PlaceCounter place(text);
+  NotedLines lines(text, document.lines);
   size_t block = 0;
   const auto add = [&](CutRange range) {
     block = structure.block_at(range.begin, block);
@@ -241,7 +240,8 @@ std::vector<Row> Chunker::chunk(const Document& document) const {
         row.further_pages.push_back(
             {static_cast<uint32_t>(blocks[b].begin - range.begin), blocks[b].page});
     }
-    row.line = place.line();
+    row.line = lines.line_at(range.begin);
+    set_further_lines(document, range, row);
     row.span_begin = place.code_points();
     row.span_end = row.span_begin + count_code_points(row.text);
     row.metadata = document.metadata;

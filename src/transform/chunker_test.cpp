@@ -85,6 +85,7 @@ class Builder {
     if (!document.text.empty()) document.text += kind == BlockKind::table_row ? "\n" : "\n\n";
     const auto begin = static_cast<uint32_t>(document.text.size());
     document.text += text;
+    document.lines = {{0, 1}};
     document.blocks.push_back(
         {begin, static_cast<uint32_t>(document.text.size()), kind, level, page});
     return *this;
@@ -137,7 +138,7 @@ void expect_sound(const Document& document, const Chunker& chunker, const Tokeni
       ASSERT_EQ(skip_white_space(document.text, covered, begin), begin) << "lost text";
     }
     for (size_t i = previous; i < begin; ++i) line += document.text[i] == '\n';
-    ASSERT_EQ(row.line, line);
+    ASSERT_EQ(row.line, document.lines.empty() ? 0 : line);
     covered = end;
     previous = begin;
   }
@@ -176,6 +177,20 @@ TEST(Chunker, SmallDocumentIsOneRow) {
   EXPECT_EQ(rows[0].source, "s");
   EXPECT_EQ(rows[0].key, row_key("s", 0));
   EXPECT_EQ(rows[0].metadata.size(), 1u);
+}
+
+TEST(Chunker, LinesAreThoseThatTheDocumentNotes) {
+  Builder b;
+  for (int i = 0; i < 6; ++i) b.add(BlockKind::paragraph, words(14));
+  Document& document = b.document;
+  document.lines = {{0, 5}};
+  for (size_t i = 1; i < document.blocks.size(); ++i)
+    document.lines.push_back({document.blocks[i].begin, static_cast<int32_t>(5 + 10 * i)});
+  const auto rows = make(32, 0).chunk(document);
+  ASSERT_GE(rows.size(), 3u);
+  EXPECT_EQ(rows[0].line, 5);
+  EXPECT_EQ(rows[0].further_lines, (std::vector<LineBegin>{{document.blocks[1].begin, 15}}));
+  EXPECT_EQ(rows[1].line, 25);
 }
 
 TEST(Chunker, LinksAreThoseOfTheRowsText) {
