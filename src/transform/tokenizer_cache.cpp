@@ -44,7 +44,7 @@ void ChunkCache::keep(std::string_view chunk, std::span<const PlacedToken> token
     return small_.keep(made_of<SmallChunk>(key, tokens));
   }
   if (chunk.size() <= MediumChunk::kBytesMax) {
-    const MediumKey key = medium_key(chunk.data(), chunk.size());
+    const MediumKey key = medium_key_at_end(chunk.data(), chunk.size());
     if (tokens.size() <= MediumChunk::kTokensMax) {
       return medium_.keep(made_of<MediumChunk>(key, tokens));
     }

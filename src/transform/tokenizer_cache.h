@@ -1,10 +1,10 @@
 // ChunkCache: what a tokenizer made of short stretches of text, remembered by the calling thread.
 //
 // Three tables, each for what the one before has no room for: stretches of up to 15 bytes with up
-// to 3 tokens (at most 4 MiB) and of up to 31 bytes with up to 6 (1 MiB), two to a set; and
+// to 3 tokens (at most 8 MiB) and of up to 31 bytes with up to 6 (4 MiB), two to a set; and
 // stretches of up to 256 bytes in a table that is emptied when it is full (at most 2.5 MiB). They
-// begin small and grow with what there is to remember. A thread's cache forgets when the thread
-// turns to another tokenizer.
+// begin small and grow with what there is to remember: only texts with more than a hundred thousand
+// different words get so far. A thread's cache forgets when the thread turns to another tokenizer.
 //
 // Owns: its tables. Threads: one object for each thread. Errors: none.
 #pragma once
@@ -27,7 +27,7 @@ struct alignas(32) SmallChunk {
   static constexpr size_t kTokensMax = 3;
   static constexpr size_t kBytesMax = 15;
   static constexpr int kFirstBits = 12;  // of the number of sets
-  static constexpr int kMostBits = 16;
+  static constexpr int kMostBits = 17;
 
   WordKey key;  // the bytes, zeros, and their number in the last byte
   int32_t ids[kTokensMax] = {};
@@ -62,7 +62,7 @@ struct alignas(64) MediumChunk {
   static constexpr size_t kTokensMax = 6;
   static constexpr size_t kBytesMax = 31;
   static constexpr int kFirstBits = 9;
-  static constexpr int kMostBits = 13;
+  static constexpr int kMostBits = 15;
 
   MediumKey key;  // as SmallChunk's
   int32_t ids[kTokensMax] = {};
@@ -177,8 +177,20 @@ class ChunkCache {
     std::memcpy(bytes, p, std::min(size, sizeof(bytes)));
     return small_key(bytes, size);
   }
-  // `size` is 1 to 31.
+  // `size` is 1 to 31. Reads 32 bytes at `p`.
   static MediumKey medium_key(const char* p, size_t size) {
+    MediumKey out;
+    std::memcpy(out.parts, p, sizeof(out.parts));
+    for (size_t i = 0; i < 4; ++i) {
+      // All of the part, some bytes of it, or none.
+      const size_t kept = std::min<size_t>(size > 8 * i ? size - 8 * i : 0, 8);
+      out.parts[i] &= kept == 0 ? 0 : ~uint64_t{0} >> (64 - 8 * kept);
+    }
+    out.parts[3] |= uint64_t{size} << 56;
+    return out;
+  }
+  // The same, reading no byte behind the chunk.
+  static MediumKey medium_key_at_end(const char* p, size_t size) {
     MediumKey out;
     std::memcpy(out.parts, p, size);
     out.parts[3] |= uint64_t{size} << 56;

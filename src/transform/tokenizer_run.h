@@ -301,7 +301,9 @@ class GeneralTokenizer::Run {
       const std::string_view bytes = bytes_of(chunk);
       chunk.medium = nullptr;
       if (bytes.size() > MediumChunk::kBytesMax) continue;
-      chunk.key = ChunkCache::medium_key(bytes.data(), bytes.size());
+      chunk.key = text_.size() - begin_of(chunk) >= sizeof(MediumKey)
+                      ? ChunkCache::medium_key(bytes.data(), bytes.size())
+                      : ChunkCache::medium_key_at_end(bytes.data(), bytes.size());
       chunk.medium = cache_.set_of(chunk.key);
     }
     batch_.tokens.clear();

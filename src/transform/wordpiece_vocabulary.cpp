@@ -76,11 +76,11 @@ CachedWord* WordPieceVocabulary::thread_cache() const {
   return cache.words.data();
 }
 
-const CachedWord* WordPieceVocabulary::find_slow(const WordKey& key, size_t size, uint64_t hash,
-                                                 CachedWord* pair) const {
+const CachedWord* WordPieceVocabulary::make(CachedWord* pair, const WordKey& key, size_t size,
+                                            std::vector<Piece>& found) const {
   const CachedWord* words = words_.data();
   const size_t mask = words_.size() - 1;
-  for (size_t at = hash >> words_shift_; words[at].count != 0; at = (at + 1) & mask) {
+  for (size_t at = key.hash() >> words_shift_; words[at].count != 0; at = (at + 1) & mask) {
     if (words[at].key == key) {
       pair[1] = pair[0];
       pair[0] = words[at];
@@ -90,7 +90,6 @@ const CachedWord* WordPieceVocabulary::find_slow(const WordKey& key, size_t size
   char bytes[kWordKeyBytes];
   std::memcpy(bytes, &key.low, 8);
   std::memcpy(bytes + 8, &key.high, 8);
-  thread_local std::vector<Piece> found;
   pieces({bytes, size}, found);
   if (found.size() > CachedWord::kPiecesMax) return nullptr;
   pair[1] = pair[0];

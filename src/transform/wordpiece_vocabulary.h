@@ -3,10 +3,11 @@
 // A word is looked up as a whole first: words of up to 16 bytes that are tokens themselves lie in
 // one open-addressing table, two 64-bit compares per probe. What is not there is cut by walking
 // two byte tries (word beginnings; continuations), and the result of short words is kept in a
-// small cache of the calling thread, so natural text rarely walks.
+// cache of the calling thread, so natural text rarely walks.
 //
 // Owns: tables built once. Threads: const and safe from any thread; the cache is per thread and of
-// fixed size (512 KiB), and forgets when the thread turns to another vocabulary. Errors: build().
+// fixed size (2 MiB, used as words come), and forgets when the thread turns to another vocabulary.
+// Errors: build().
 #pragma once
 
 #include <cstdint>
@@ -58,29 +59,32 @@ class WordPieceVocabulary {
   // a thread's variable costs a call.
   CachedWord* thread_cache() const;
 
-  // The tokens of a word of 1 to 16 bytes without NUL, or null when they do not fit a CachedWord
-  // (then pieces() has them). The result is good until the thread's next call.
-  const CachedWord* find(CachedWord* cache, const WordKey& key, size_t size) const {
-    const uint64_t hash = key.hash();
-    CachedWord* pair = cache + (hash >> (64 - kCacheBits)) * 2;
-    const CachedWord* candidate = pair + (pair[0].key == key ? 0 : 1);
-    if (candidate->key == key) [[likely]]
-      return candidate;
-    return find_slow(key, size, hash, pair);
+  // The two places of the cache where a word may be.
+  static CachedWord* places(CachedWord* cache, const WordKey& key) {
+    return cache + (key.hash() >> (64 - kCacheBits)) * 2;
   }
+  // What is known of a word of 1 to 16 bytes without NUL; null: nothing. The result is good until
+  // the thread's next call.
+  static const CachedWord* find(const CachedWord* places, const WordKey& key) {
+    const CachedWord* candidate = places + (places[0].key == key ? 0 : 1);
+    return candidate->key == key ? candidate : nullptr;
+  }
+  // The same for a word that find() does not know: its tokens are made, and kept in its places.
+  // Null when they do not fit a CachedWord: then they are all of `pieces`.
+  const CachedWord* make(CachedWord* places, const WordKey& key, size_t size,
+                         std::vector<Piece>& pieces) const;
 
   // Appends nothing, replaces `out`: the tokens of any word (1 to word_chars_max characters).
   void pieces(std::string_view word, std::vector<Piece>& out) const;
 
   int32_t unknown_id() const { return unknown_id_; }
   size_t word_chars_max() const { return word_chars_max_; }
+  uint64_t serial() const { return serial_; }
 
  private:
-  static constexpr int kCacheBits = 13;  // pairs of entries
+  static constexpr int kCacheBits = 15;  // pairs of entries
 
   WordPieceVocabulary() = default;
-  const CachedWord* find_slow(const WordKey& key, size_t size, uint64_t hash,
-                              CachedWord* pair) const;
 
   ByteTrie beginnings_;
   ByteTrie continuations_;
@@ -88,7 +92,7 @@ class WordPieceVocabulary {
   int words_shift_ = 0;
   int32_t unknown_id_ = 0;
   size_t word_chars_max_ = 0;
-  uint64_t serial_ = 0;  // tells the vocabularies of a process apart, for the cache
+  uint64_t serial_ = 0;  // tells the vocabularies of a process apart, for caches
 };
 
 }  // namespace headrace
