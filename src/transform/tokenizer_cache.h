@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "transform/tokenizer_pipeline.h"
-#include "transform/wordpiece_vocabulary.h"
+#include "transform/tokenizer_sets.h"
 
 namespace headrace {
 
@@ -99,60 +99,6 @@ inline constexpr std::array<KeyMask, SmallChunk::kBytesMax + 2> kKeyMasks = [] {
   out[SmallChunk::kBytesMax + 1].size = UINT64_MAX;  // the key of no small chunk
   return out;
 }();
-
-// Chunks in sets of two, by the first bits of their keys' hashes. What comes third replaces what
-// has been there longest.
-template <typename Chunk>
-class ChunkSets {
- public:
-  using Key = decltype(Chunk::key);
-
-  void clear() {
-    bits_ = Chunk::kFirstBits;
-    chunks_.assign(size_t{2} << bits_, {});
-    kept_ = 0;
-  }
-  // The set where `key` belongs, on its way to the processor's cache. Good until grow().
-  const Chunk* set_of(const Key& key) const {
-    const Chunk* set = chunks_.data() + place(key);
-    __builtin_prefetch(set);
-    if constexpr (sizeof(Chunk) > 32) __builtin_prefetch(set + 1);
-    return set;
-  }
-  // `set` is that of `key`. The answer is good until the next keep().
-  static const Chunk* find(const Chunk* set, const Key& key) {
-    const Chunk* candidate = set + (set[0].key == key ? 0 : 1);
-    return candidate->key == key ? candidate : nullptr;
-  }
-  // A chunk that has the key, and was not found.
-  void keep(const Chunk& chunk) {
-    Chunk* set = chunks_.data() + place(chunk.key);
-    if (set[0].key == chunk.key) return;
-    set[1] = set[0];
-    set[0] = chunk;
-    ++kept_;
-  }
-  // Doubles the places when half as many chunks have come as there are.
-  void grow() {
-    if (kept_ * 2 < chunks_.size() || bits_ == Chunk::kMostBits) return;
-    std::vector<Chunk> old(chunks_.size() * 2);
-    old.swap(chunks_);
-    ++bits_;
-    kept_ = 0;
-    for (const Chunk& chunk : old) {
-      if (chunk.key == Key{}) continue;
-      Chunk* set = chunks_.data() + place(chunk.key);
-      set[set[0].key == Key{} ? 0 : 1] = chunk;
-    }
-  }
-
- private:
-  size_t place(const Key& key) const { return static_cast<size_t>(key.hash() >> (64 - bits_)) * 2; }
-
-  std::vector<Chunk> chunks_;
-  int bits_ = 0;
-  size_t kept_ = 0;  // since it has had this size
-};
 
 class ChunkCache {
  public:

@@ -30,7 +30,7 @@ struct WordScratch {
   // The words of a block, on their way to the processor's cache.
   struct Waiting {
     WordKey key;
-    CachedWord* places = nullptr;
+    const CachedWord* places = nullptr;
     uint32_t offset = 0;
     uint32_t size = 0;
   };
@@ -129,6 +129,7 @@ class WordPieceTokenizer::Run {
   // that leaves the block or touches something that is no plain ASCII. 0: that is the first one.
   size_t encode_block(size_t at) {
     const char* block = base_ + at;
+    cache_.grow();
     const ScanBlock found = classify_block(block);
     const int first_other = std::countr_zero(found.other);  // 64: none
     size_t stop = static_cast<size_t>(first_other);
@@ -149,14 +150,13 @@ class WordPieceTokenizer::Run {
       const size_t size = static_cast<size_t>(std::countr_zero(~rest)) | (is_word ? 0 : 1);
       WordScratch::Waiting& word = waiting[count++];
       word.key = size <= kWordKeyBytes ? masks_.key(block + offset, size, is_word) : kLongKey;
-      word.places = WordPieceVocabulary::places(cache_, word.key);
-      __builtin_prefetch(word.places);
+      word.places = cache_.set_of(word.key);
       word.offset = static_cast<uint32_t>(offset);
       word.size = static_cast<uint32_t>(size);
     }
     for (size_t i = 0; i < count; ++i) {
       const WordScratch::Waiting& word = waiting[i];
-      const CachedWord* known = WordPieceVocabulary::find(word.places, word.key);
+      const CachedWord* known = WordPieceVocabulary::Cache::find(word.places, word.key);
       if (known) [[likely]] {
         sink_.put(*known, place(at + word.offset));
       } else {
@@ -190,7 +190,7 @@ class WordPieceTokenizer::Run {
     }
     std::vector<Piece>& pieces = scratch_.pieces;
     if (size <= kWordKeyBytes) {
-      if (const auto* made = tokenizer_.vocabulary_.make(word.places, word.key, size, pieces)) {
+      if (const auto* made = tokenizer_.vocabulary_.make(cache_, word.key, size, pieces)) {
         return sink_.put(*made, place(at));
       }
     } else {
@@ -387,9 +387,8 @@ class WordPieceTokenizer::Run {
       WordKey key;
       std::memcpy(&key.low, bytes, 8);
       std::memcpy(&key.high, bytes + 8, 8);
-      CachedWord* places = WordPieceVocabulary::places(cache_, key);
-      const CachedWord* found = WordPieceVocabulary::find(places, key);
-      if (!found) found = tokenizer_.vocabulary_.make(places, key, word.size(), scratch_.pieces);
+      const CachedWord* found = WordPieceVocabulary::Cache::find(cache_.set_of(key), key);
+      if (!found) found = tokenizer_.vocabulary_.make(cache_, key, word.size(), scratch_.pieces);
       if (found) {
         uint32_t from = 0;
         for (size_t i = 0; i < found->count; ++i) {
@@ -421,7 +420,7 @@ class WordPieceTokenizer::Run {
   const char* base_;
   Sink& sink_;
   WordScratch& scratch_;
-  CachedWord* cache_;
+  WordPieceVocabulary::Cache& cache_;
   const ScanMasks& masks_;
   const uint8_t case_bit_;
   size_t word_chars_ = 0;
