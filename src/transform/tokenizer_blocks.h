@@ -6,10 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 namespace headrace {
 
 // Bit i: byte i of the block.
@@ -49,42 +45,16 @@ inline ByteSorts sorts_of_block_scalar(const char* p) {
   return out;
 }
 
-// Reads 64 bytes at `p`.
+// What the processor has, chosen when first asked for; each reads 64 bytes at `p`.
+void sorts_of_block_sse2(const char* p, ByteSorts* out);
+void sorts_of_block_avx2(const char* p, ByteSorts* out);
+void sorts_of_block_avx512(const char* p, ByteSorts* out);
+extern void (*const sorts_of_block_best)(const char* p, ByteSorts* out);
+
 inline ByteSorts sorts_of_block(const char* p) {
-#if defined(__SSE2__)
-  // Unsigned "x - low < count" by a shift into the signed range.
-  const auto within = [](__m128i x, int low, int count) {
-    const __m128i moved = _mm_add_epi8(x, _mm_set1_epi8(static_cast<char>(-128 - low)));
-    return _mm_cmplt_epi8(moved, _mm_set1_epi8(static_cast<char>(-128 + count)));
-  };
-  const auto equal = [](__m128i x, char c) { return _mm_cmpeq_epi8(x, _mm_set1_epi8(c)); };
-  const auto bits = [](__m128i x) {
-    return static_cast<uint64_t>(static_cast<uint32_t>(_mm_movemask_epi8(x)));
-  };
   ByteSorts out;
-  for (int i = 0; i < 4; ++i) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p) + i);
-    const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-    const __m128i blanks = equal(bytes, ' ');
-    const int shift = 16 * i;
-    out.letters |= bits(within(folded, 'a', 26)) << shift;
-    out.capitals |= bits(within(bytes, 'A', 26)) << shift;
-    out.digits |= bits(within(bytes, '0', 10)) << shift;
-    const __m128i tabs = within(bytes, '\t', 5);
-    out.white |= bits(_mm_or_si128(blanks, tabs)) << shift;
-    out.blanks |= bits(blanks) << shift;
-    out.line_ends |= bits(_mm_or_si128(equal(bytes, '\n'), equal(bytes, '\r'))) << shift;
-    out.slashes |= bits(equal(bytes, '/')) << shift;
-    out.quotes |= bits(equal(bytes, '\'')) << shift;
-    out.controls |=
-        bits(_mm_or_si128(_mm_andnot_si128(tabs, within(bytes, 0, ' ')), equal(bytes, 0x7F)))
-        << shift;
-    out.beyond |= bits(bytes) << shift;
-  }
+  sorts_of_block_best(p, &out);
   return out;
-#else
-  return sorts_of_block_scalar(p);
-#endif
 }
 
 }  // namespace headrace

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "transform/tokenizer_bytes.h"
 #include "transform/tokenizer_index.h"
@@ -48,7 +49,8 @@ class BpeModel final : public TokenModel {
 
   void tokenize(std::string_view word, std::vector<ModelToken>& out) const override {
     Scratch& scratch = thread_scratch();
-    if (prepare(word, scratch, 0)) {
+    if (ignore_merges_ ? prepare(word, hash64(word), scratch, 0)
+                       : prepare_merges(word, scratch, 0)) {
       scratch.words[0].merge(merges_);
       return put(scratch.words[0], out);
     }
@@ -76,8 +78,18 @@ class BpeModel final : public TokenModel {
       }
       waiting = 0;
     };
-    for (const std::string_view word : words) {
-      if (prepare(word, scratch, waiting)) {
+    if (ignore_merges_) {
+      scratch.hashes.clear();
+      for (const std::string_view word : words) {
+        scratch.hashes.push_back(hash64(word));
+        index_.prefetch(scratch.hashes.back());
+      }
+    }
+    for (size_t i = 0; i < words.size(); ++i) {
+      const std::string_view word = words[i];
+      const bool is_short = ignore_merges_ ? prepare(word, scratch.hashes[i], scratch, waiting)
+                                           : prepare_merges(word, scratch, waiting);
+      if (is_short) {
         if (++waiting == scratch.words.size()) finish();
         continue;
       }
@@ -92,6 +104,7 @@ class BpeModel final : public TokenModel {
   struct Scratch {
     std::array<ShortWord, 16> words;
     std::vector<Symbol> symbols;
+    std::vector<uint64_t> hashes;  // of the words in hand, where whole ones are looked up
   };
   // Not on the stack: the compiler would clear it for every word.
   static Scratch& thread_scratch() {
@@ -99,17 +112,24 @@ class BpeModel final : public TokenModel {
     return scratch;
   }
 
+  auto name() const {
+    return [this](uint32_t place) -> std::string_view { return texts_[place]; };
+  }
+
   // Makes scratch.words[place] of `word`; false: it is long, and its symbols are in
   // scratch.symbols.
-  bool prepare(std::string_view word, Scratch& scratch, size_t place) const {
+  bool prepare(std::string_view word, uint64_t hash, Scratch& scratch, size_t place) const {
+    const uint32_t whole = index_.find(word, hash, name());
+    if (whole == TokenIndex::kNone) return prepare_merges(word, scratch, place);
     ShortWord& made = scratch.words[place];
     made.clear();
-    if (ignore_merges_) {
-      if (const uint32_t symbol = find(word); symbol != kNoSymbol) {
-        made.add(symbol, 0, static_cast<uint32_t>(word.size()));
-        return true;
-      }
-    }
+    made.add(symbols_[whole], 0, static_cast<uint32_t>(word.size()));
+    return true;
+  }
+  // The same of a word that is not looked up as a whole.
+  bool prepare_merges(std::string_view word, Scratch& scratch, size_t place) const {
+    ShortWord& made = scratch.words[place];
+    made.clear();
     if (!pairs_.empty() && word.size() <= ShortWord::kSymbolsMax) {
       if (byte_level_ ? add_bytes(word, made) : add_plain(word, made)) return true;
     }
@@ -171,9 +191,6 @@ class BpeModel final : public TokenModel {
     });
   }
 
-  auto name() const {
-    return [this](uint32_t place) -> std::string_view { return texts_[place]; };
-  }
   uint32_t find(std::string_view text) const {
     const uint32_t place = index_.find(text, name());
     return place == TokenIndex::kNone ? kNoSymbol : symbols_[place];

@@ -41,12 +41,14 @@ void ChunkCache::keep(std::string_view chunk, std::span<const PlacedToken> token
   const bool few = tokens.size() <= SmallChunk::kTokensMax;
   if (few && chunk.size() <= SmallChunk::kBytesMax) {
     const WordKey key = small_key_at_end(chunk.data(), chunk.size());
-    return small_.keep(made_of<SmallChunk>(key, tokens));
+    small_.keep(made_of<SmallChunk>(key, tokens));
+    return;
   }
   if (chunk.size() <= MediumChunk::kBytesMax) {
-    const MediumKey key = medium_key(chunk.data(), chunk.size());
+    const MediumKey key = medium_key_at_end(chunk.data(), chunk.size());
     if (tokens.size() <= MediumChunk::kTokensMax) {
-      return medium_.keep(made_of<MediumChunk>(key, tokens));
+      medium_.keep(made_of<MediumChunk>(key, tokens));
+      return;
     }
     MediumChunk elsewhere;
     elsewhere.key = key;

@@ -1,10 +1,10 @@
 // ChunkCache: what a tokenizer made of short stretches of text, remembered by the calling thread.
 //
 // Three tables, each for what the one before has no room for: stretches of up to 15 bytes with up
-// to 3 tokens (at most 4 MiB) and of up to 31 bytes with up to 6 (1 MiB), two to a set; and
+// to 3 tokens (at most 8 MiB) and of up to 31 bytes with up to 6 (4 MiB), two to a set; and
 // stretches of up to 256 bytes in a table that is emptied when it is full (at most 2.5 MiB). They
-// begin small and grow with what there is to remember. A thread's cache forgets when the thread
-// turns to another tokenizer.
+// begin small and grow with what there is to remember: only texts with more than a hundred thousand
+// different words get so far. A thread's cache forgets when the thread turns to another tokenizer.
 //
 // Owns: its tables. Threads: one object for each thread. Errors: none.
 #pragma once
@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "transform/tokenizer_pipeline.h"
-#include "transform/wordpiece_vocabulary.h"
+#include "transform/tokenizer_sets.h"
 
 namespace headrace {
 
@@ -27,7 +27,7 @@ struct alignas(32) SmallChunk {
   static constexpr size_t kTokensMax = 3;
   static constexpr size_t kBytesMax = 15;
   static constexpr int kFirstBits = 12;  // of the number of sets
-  static constexpr int kMostBits = 16;
+  static constexpr int kMostBits = 17;
 
   WordKey key;  // the bytes, zeros, and their number in the last byte
   int32_t ids[kTokensMax] = {};
@@ -62,7 +62,7 @@ struct alignas(64) MediumChunk {
   static constexpr size_t kTokensMax = 6;
   static constexpr size_t kBytesMax = 31;
   static constexpr int kFirstBits = 9;
-  static constexpr int kMostBits = 13;
+  static constexpr int kMostBits = 15;
 
   MediumKey key;  // as SmallChunk's
   int32_t ids[kTokensMax] = {};
@@ -100,60 +100,6 @@ inline constexpr std::array<KeyMask, SmallChunk::kBytesMax + 2> kKeyMasks = [] {
   return out;
 }();
 
-// Chunks in sets of two, by the first bits of their keys' hashes. What comes third replaces what
-// has been there longest.
-template <typename Chunk>
-class ChunkSets {
- public:
-  using Key = decltype(Chunk::key);
-
-  void clear() {
-    bits_ = Chunk::kFirstBits;
-    chunks_.assign(size_t{2} << bits_, {});
-    kept_ = 0;
-  }
-  // The set where `key` belongs, on its way to the processor's cache. Good until grow().
-  const Chunk* set_of(const Key& key) const {
-    const Chunk* set = chunks_.data() + place(key);
-    __builtin_prefetch(set);
-    if constexpr (sizeof(Chunk) > 32) __builtin_prefetch(set + 1);
-    return set;
-  }
-  // `set` is that of `key`. The answer is good until the next keep().
-  static const Chunk* find(const Chunk* set, const Key& key) {
-    const Chunk* candidate = set + (set[0].key == key ? 0 : 1);
-    return candidate->key == key ? candidate : nullptr;
-  }
-  // A chunk that has the key, and was not found.
-  void keep(const Chunk& chunk) {
-    Chunk* set = chunks_.data() + place(chunk.key);
-    if (set[0].key == chunk.key) return;
-    set[1] = set[0];
-    set[0] = chunk;
-    ++kept_;
-  }
-  // Doubles the places when half as many chunks have come as there are.
-  void grow() {
-    if (kept_ * 2 < chunks_.size() || bits_ == Chunk::kMostBits) return;
-    std::vector<Chunk> old(chunks_.size() * 2);
-    old.swap(chunks_);
-    ++bits_;
-    kept_ = 0;
-    for (const Chunk& chunk : old) {
-      if (chunk.key == Key{}) continue;
-      Chunk* set = chunks_.data() + place(chunk.key);
-      set[set[0].key == Key{} ? 0 : 1] = chunk;
-    }
-  }
-
- private:
-  size_t place(const Key& key) const { return static_cast<size_t>(key.hash() >> (64 - bits_)) * 2; }
-
-  std::vector<Chunk> chunks_;
-  int bits_ = 0;
-  size_t kept_ = 0;  // since it has had this size
-};
-
 class ChunkCache {
  public:
   static constexpr size_t kLongBytesMax = 256;
@@ -177,8 +123,20 @@ class ChunkCache {
     std::memcpy(bytes, p, std::min(size, sizeof(bytes)));
     return small_key(bytes, size);
   }
-  // `size` is 1 to 31.
+  // `size` is 1 to 31. Reads 32 bytes at `p`.
   static MediumKey medium_key(const char* p, size_t size) {
+    MediumKey out;
+    std::memcpy(out.parts, p, sizeof(out.parts));
+    for (size_t i = 0; i < 4; ++i) {
+      // All of the part, some bytes of it, or none.
+      const size_t kept = std::min<size_t>(size > 8 * i ? size - 8 * i : 0, 8);
+      out.parts[i] &= kept == 0 ? 0 : ~uint64_t{0} >> (64 - 8 * kept);
+    }
+    out.parts[3] |= uint64_t{size} << 56;
+    return out;
+  }
+  // The same, reading no byte behind the chunk.
+  static MediumKey medium_key_at_end(const char* p, size_t size) {
     MediumKey out;
     std::memcpy(out.parts, p, size);
     out.parts[3] |= uint64_t{size} << 56;

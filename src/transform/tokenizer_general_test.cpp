@@ -273,5 +273,20 @@ TEST(TextCharacter, NoMarksFromTheFuture) {
   EXPECT_EQ(text_character(0x05C7).cluster, Cluster::kExtend);
 }
 
+// Two ways whose sums are the same number but for how the reference reads 17 digits: it takes the
+// longer token first.
+TEST(GeneralTokenizer, ReadsScoresAsTheReferenceDoes) {
+  const Built built = build(
+      R"({"version":"1.0","added_tokens":[],"normalizer":null,"pre_tokenizer":)" +
+      samples::kWordsMetaspace +
+      R"(,"post_processor":null,"decoder":null,"model":{"type":"Unigram","unk_id":0,)"
+      R"("byte_fallback":false,"vocab":[["<unk>",0.0],["▁{",-11.490466117858887],)"
+      R"(["sep",-13.071671485900879],["}",-11.273359298706055],["}}",-12.725775718688965]]}})");
+  ASSERT_TRUE(built.tokenizer);
+  EXPECT_EQ(encode(*built.tokenizer, "{sep}}}").ids, (std::vector<int32_t>{1, 2, 4, 3}));
+  EXPECT_EQ(encode(*built.tokenizer, "{sep}}} {sep}}} {sep}}}").ids,
+            (std::vector<int32_t>{1, 2, 4, 3, 1, 2, 4, 3, 1, 2, 4, 3}));
+}
+
 }  // namespace
 }  // namespace headrace

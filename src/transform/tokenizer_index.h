@@ -38,8 +38,15 @@ class TokenIndex {
 
   template <typename Token>
   uint32_t find(std::string_view text, Token&& token) const {
+    return find(text, hash64(text), token);
+  }
+  // The same with the text's hash64(), for which prefetch() may have been called before.
+  void prefetch(uint64_t hash) const {
+    if (!slots_.empty()) __builtin_prefetch(slots_.data() + (hash & (slots_.size() - 1)));
+  }
+  template <typename Token>
+  uint32_t find(std::string_view text, uint64_t hash, Token&& token) const {
     if (slots_.empty()) return kNone;
-    const uint64_t hash = hash64(text);
     const size_t mask = slots_.size() - 1;
     const auto mark = static_cast<uint32_t>(hash >> 32);
     for (size_t at = hash & mask; slots_[at].place != kNone; at = (at + 1) & mask) {

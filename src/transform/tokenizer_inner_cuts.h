@@ -32,19 +32,12 @@ class InnerCuts {
     return from < 128 && to < 128 && ((apart_[from][to / 64] >> (to % 64)) & 1) != 0;
   }
 
-  // What the block before ended with.
-  struct Carry {
-    bool letter = false;
-    bool digit = false;
-  };
-  // Bytes of a block before which there may be a cut: between() must say so.
-  uint64_t candidates(const ByteSorts& is, Carry& carry) const {
-    const uint64_t after_letter = is.letters << 1 | (carry.letter ? 1 : 0);
-    const uint64_t after_digit = is.digits << 1 | (carry.digit ? 1 : 0);
-    carry = {(is.letters >> 63) != 0, (is.digits >> 63) != 0};
+  // Bytes of a block before which there may be a cut, but for the first: between() must say so.
+  uint64_t candidates(const ByteSorts& is) const {
     const uint64_t inside =
-        (is.letters & after_letter) | (digits_apart_ ? 0 : is.digits & after_digit);
-    return ~(inside | is.blanks | is.beyond);
+        (is.letters & is.letters << 1) | (digits_apart_ ? 0 : is.digits & is.digits << 1);
+    const uint64_t never = is.blanks | is.beyond;
+    return ~(inside | never | never << 1 | 1);
   }
   // Bytes with which a stretch must not be cut.
   uint64_t unclean(const ByteSorts& is) const {

@@ -19,7 +19,7 @@ class MergeTable {
  public:
   static constexpr uint32_t kNoRank = UINT32_MAX;
   static constexpr size_t kSymbolsMax = (size_t{1} << 21) - 1;
-  static constexpr size_t kMergesMax = (size_t{1} << 22) - 1;
+  static constexpr size_t kMergesMax = (size_t{1} << 21) - 1;
 
   // A pair, and where a look for it begins.
   struct Wanted {
@@ -55,16 +55,14 @@ class MergeTable {
   }
   void prefetch(const Wanted& merge) const { __builtin_prefetch(slots_.data() + merge.slot); }
   uint32_t rank(const Wanted& merge) const {
-    // A few at a time without a branch: how many it takes cannot be foreseen.
+    // A few at a time without a branch: how many it takes cannot be foreseen. What is left of a
+    // slot without the pair is its rank, and more than any rank when the pair is another.
+    const uint64_t pair = merge.pair << kRankBits;
     for (const uint64_t* slot = slots_.data() + merge.slot;; slot += kAtOnce) {
-      uint32_t found = kNoRank;
-      bool ends = false;
-      for (size_t i = 0; i < kAtOnce; ++i) {
-        const bool same = slot[i] >> kRankBits == merge.pair;
-        found = same ? static_cast<uint32_t>(slot[i] & kRankMask) : found;
-        ends |= same | (slot[i] == kEmpty);
-      }
-      if (ends) return found;
+      const uint64_t found = rank_or_zero(slot[0] ^ pair) + rank_or_zero(slot[1] ^ pair) +
+                             rank_or_zero(slot[2] ^ pair) + rank_or_zero(slot[3] ^ pair);
+      const uint64_t empty = slot[0] | slot[1] | slot[2] | slot[3];
+      if ((found | (empty & kEmptyBit)) != 0) return static_cast<uint32_t>(found) - 1;
     }
   }
   uint32_t rank(uint32_t left, uint32_t right) const { return rank(wanted(left, right)); }
@@ -76,10 +74,15 @@ class MergeTable {
   }
 
  private:
+  // A rank and one; 0: it is none. By arithmetic, for compilers make branches of conditions.
+  static uint64_t rank_or_zero(uint64_t rank) {
+    return (rank + 1) & (0 - static_cast<uint64_t>(rank <= kRankMask));
+  }
   static constexpr int kSymbolBits = 21;
-  static constexpr int kRankBits = 22;
+  static constexpr int kRankBits = 21;
   static constexpr uint64_t kRankMask = (uint64_t{1} << kRankBits) - 1;
-  static constexpr uint64_t kEmpty = UINT64_MAX;  // no pair is that high
+  static constexpr uint64_t kEmptyBit = uint64_t{1} << 63;  // no pair is that high
+  static constexpr uint64_t kEmpty = kEmptyBit;
   static constexpr size_t kAtOnce = 4;
 
   size_t places_ = 0;            // where a look can begin

@@ -49,6 +49,8 @@ class GeneralTokenizer::Run {
   }
 
  private:
+  static constexpr size_t kBlock = BytePattern::kBlock;
+  static_assert(kBlock == SpacedChunks::kBlock);
   static constexpr size_t kKeyBytes = 16;    // that making a key reads
   static constexpr size_t kHeadBytes = 256;  // where the first word of a prefixed piece must end
 
@@ -120,7 +122,7 @@ class GeneralTokenizer::Run {
     }
     const BytePattern pattern = *tokenizer_.bytes_;
     while (begin < end) {
-      if (end - begin >= BytePattern::kBlock && !(trims && may_be_first(begin))) {
+      if (end - begin >= kBlock && !(trims && may_be_first(begin))) {
         if (const size_t done = encode_block(pattern, begin)) {
           begin += done;
           continue;
@@ -140,21 +142,8 @@ class GeneralTokenizer::Run {
     uint64_t starts = pattern.starts(block);
     starts &= starts - 1;  // the first is `at` itself
     size_t from = 0;
-    if (text_.size() - at >= BytePattern::kBlock + kKeyBytes &&
-        batch_.count + BytePattern::kBlock < ChunkBatch::kMost) [[likely]] {
-      size_t count = batch_.count;
-      for (; starts != 0; starts &= starts - 1) {
-        const auto to = static_cast<size_t>(std::countr_zero(starts));
-        set(count++, at + from, to - from, ChunkCache::small_key(block + from, to - from));
-        from = to;
-      }
-      batch_.count = count;
-      if (count - batch_.looked >= ChunkBatch::kAtOnce) {
-        look();
-        if (batch_.is_full()) flush();
-      }
-      return from;
-    }
+    if (text_.size() - at >= kBlock + kKeyBytes) [[likely]]
+      return put_block<false>(at, starts, 0);
     for (; starts != 0; starts &= starts - 1) {
       const auto to = static_cast<size_t>(std::countr_zero(starts));
       chunk(at + from, at + to);
@@ -186,14 +175,48 @@ class GeneralTokenizer::Run {
     if (!spaced.may_begin(text_.substr(begin, end - begin), pipeline_.normalizer())) {
       return encode_slowly(begin, end, {});
     }
-    spaced.each_stretch(text_, begin, end,
-                        [&](size_t from, size_t to, std::span<const size_t> inner) {
-                          if (from == begin || to == end) {
-                            encode_slowly(from, to, {from == begin, to == end, false});
-                          } else {
-                            stretch(from, to, inner);
-                          }
-                        });
+    SpacedChunks::Stretch found;
+    spaced.find_stretch(text_, begin, end, found);
+    size_t at = found.end;
+    encode_slowly(begin, at, {true, at == end, false});
+    while (at < end) {
+      if (end - at > kBlock && text_.size() - at >= kBlock + kKeyBytes) {
+        const SpacedChunks::Cuts cuts = spaced.cuts_of_block(text_, at);
+        if (cuts.all != 0) {
+          at += put_block<true>(at, cuts.all, cuts.stretches);
+          continue;
+        }
+      }
+      spaced.find_stretch(text_, at, end, found);
+      if (found.end == end) return encode_slowly(at, end, {false, true, false});
+      stretch(at, found.end, found.cuts());
+      at = found.end;
+    }
+  }
+
+  // The chunks that end at the bits of `ends`, of the block at `at`, wait for others. With kParts:
+  // each is part of a stretch, and a bit of `stretches` is where the next of these begins. Returns
+  // where the last one ends.
+  template <bool kParts>
+  size_t put_block(size_t at, uint64_t ends, uint64_t stretches) {
+    if (batch_.count + kBlock > ChunkBatch::kMost) flush();
+    const char* block = text_.data() + at;
+    size_t count = batch_.count;
+    size_t first = count;
+    size_t from = 0;
+    for (; ends != 0; ends &= ends - 1) {
+      const auto to = static_cast<size_t>(std::countr_zero(ends));
+      if constexpr (kParts) batch_.firsts.data()[count] = static_cast<uint32_t>(first);
+      set(count++, at + from, to - from, ChunkCache::small_key(block + from, to - from));
+      if constexpr (kParts) first = ((stretches >> to) & 1) != 0 ? count : first;
+      from = to;
+    }
+    batch_.count = count;
+    if (count - batch_.looked >= ChunkBatch::kAtOnce) {
+      look();
+      if (batch_.is_full()) flush();
+    }
+    return from;
   }
 
   // The stretch between two cuts, in parts when it may be cut inside.
@@ -278,7 +301,9 @@ class GeneralTokenizer::Run {
       const std::string_view bytes = bytes_of(chunk);
       chunk.medium = nullptr;
       if (bytes.size() > MediumChunk::kBytesMax) continue;
-      chunk.key = ChunkCache::medium_key(bytes.data(), bytes.size());
+      chunk.key = text_.size() - begin_of(chunk) >= sizeof(MediumKey)
+                      ? ChunkCache::medium_key(bytes.data(), bytes.size())
+                      : ChunkCache::medium_key_at_end(bytes.data(), bytes.size());
       chunk.medium = cache_.set_of(chunk.key);
     }
     batch_.tokens.clear();

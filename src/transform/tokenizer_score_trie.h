@@ -3,13 +3,14 @@
 //
 // A double array: the child of a node by a byte lies at the node's base XOR the byte, so a step is
 // one look at one place, and a place holds the token's id and score as well: the score with half
-// its digits, which is all of it in the files there are. Children of a node share a block of 256
-// places.
+// its digits, and how many of the smallest steps the whole is away from that, which is all of it in
+// the files there are. Children of a node share a block of 256 places.
 //
 // Owns: its places. Threads: const after build(). Errors: none.
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -35,9 +36,11 @@ class ScoreTrie {
                      [&](uint32_t a, uint32_t b) { return tokens[a].token < tokens[b].token; });
     places_.clear();
     scores_.assign(scores.begin(), scores.end());
-    exact_ = std::all_of(scores.begin(), scores.end(), [](double score) {
-      return static_cast<double>(static_cast<float>(score)) == score;
-    });
+    packed_ = tokens.size() <= kPackedTokensMax &&
+              std::all_of(scores.begin(), scores.end(), [](double score) {
+                const int64_t away = steps_from_half(score);
+                return away >= kLeastSteps && away < kLeastSteps + (1 << kStepBits);
+              });
     Builder builder(places_);
     builder.add_block();
     builder.take(0);
@@ -55,8 +58,11 @@ class ScoreTrie {
       tasks.pop_back();
       size_t at = task.first;
       for (; at < task.last && tokens[order[at]].token.size() == task.depth; ++at) {
-        places_[task.node].id = static_cast<int32_t>(order[at]);
-        places_[task.node].score = static_cast<float>(scores[order[at]]);
+        const double score = scores[order[at]];
+        const int64_t steps = packed_ ? steps_from_half(score) - kLeastSteps : 0;
+        places_[task.node].token =
+            static_cast<int32_t>(order[at] << kStepBits | static_cast<uint32_t>(steps));
+        places_[task.node].score = static_cast<float>(score);
       }
       labels.clear();
       ends.clear();
@@ -92,7 +98,7 @@ class ScoreTrie {
       if (is_token(node)) found(i + 1, node, score(node));
     }
   }
-  int32_t id(uint32_t place) const { return places_.data()[place].id; }
+  int32_t id(uint32_t place) const { return places_.data()[place].token >> kStepBits; }
 
   // The same step by step: where a byte leads to from a node, if it is_child() of it.
   static constexpr uint32_t kRoot = 0;
@@ -103,10 +109,12 @@ class ScoreTrie {
     return places_.data()[place].parent == node;
   }
   void prefetch(uint32_t place) const { __builtin_prefetch(places_.data() + place); }
-  bool is_token(uint32_t place) const { return places_.data()[place].id >= 0; }
+  bool is_token(uint32_t place) const { return places_.data()[place].token >= 0; }
   double score(uint32_t place) const {
-    const Place& token = places_.data()[place];
-    return exact_ ? static_cast<double>(token.score) : scores_[static_cast<size_t>(token.id)];
+    const Place& found = places_.data()[place];
+    if (!packed_) return scores_[static_cast<size_t>(found.token >> kStepBits)];
+    const int64_t steps = (found.token & ((1 << kStepBits) - 1)) + kLeastSteps;
+    return std::bit_cast<double>(std::bit_cast<int64_t>(static_cast<double>(found.score)) + steps);
   }
 
   // The id of a token; kNone: there is none.
@@ -120,13 +128,20 @@ class ScoreTrie {
 
  private:
   static constexpr uint32_t kFree = UINT32_MAX;
+  static constexpr int kStepBits = 2;
+  static constexpr int64_t kLeastSteps = -1;
+  static constexpr size_t kPackedTokensMax = size_t{1} << (31 - kStepBits);
+  static int64_t steps_from_half(double score) {
+    return std::bit_cast<int64_t>(score) -
+           std::bit_cast<int64_t>(static_cast<double>(static_cast<float>(score)));
+  }
   static constexpr size_t kBlock = 256;
 
   struct Place {
     uint32_t base = 0;
     uint32_t parent = kFree;
-    int32_t id = kNone;  // of the token that ends here
-    float score = 0;     // of the token
+    int32_t token = kNone;  // that ends here: its id, and the steps from `score` to its score
+    float score = 0;
   };
 
   // The free places, as a list in both directions.
@@ -178,7 +193,7 @@ class ScoreTrie {
 
   std::vector<Place> places_;
   std::vector<double> scores_;  // of each id
-  bool exact_ = false;          // the places' scores are as good
+  bool packed_ = false;         // the places' scores are as good
 };
 
 }  // namespace headrace

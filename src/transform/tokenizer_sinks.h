@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "transform/tokenizer.h"
@@ -76,7 +77,9 @@ class ChunkIdSink {
   }
   template <typename Chunk>
   void put(const Chunk& chunk, uint32_t) {
-    for (size_t i = 0; i < Chunk::kTokensMax; ++i) ids_[used_ + i] = chunk.ids[i];
+    // With what lies behind the ids, so that it is whole registers; it does not count.
+    std::memcpy(ids_ + used_, reinterpret_cast<const std::byte*>(&chunk) + sizeof(chunk.key),
+                sizeof(Chunk) - sizeof(chunk.key));
     used_ += chunk.count();
     if (used_ >= kBuffer) [[unlikely]]
       flush();
@@ -96,7 +99,7 @@ class ChunkIdSink {
   size_t count_ = 0;
   std::vector<int32_t>& out_;
   size_t used_ = 0;
-  int32_t ids_[kBuffer + MediumChunk::kTokensMax];
+  int32_t ids_[kBuffer + (sizeof(MediumChunk) - sizeof(MediumKey)) / sizeof(int32_t)];
 };
 
 }  // namespace headrace

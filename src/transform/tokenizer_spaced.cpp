@@ -233,6 +233,15 @@ void SpacedChunks::find_inner_cuts(const TokenizerConfig& config) {
   std::array<bool, 128> plain{};
   for (size_t c = 0; c < plain.size(); ++c) plain[c] = ((plain_[c / 64] >> (c % 64)) & 1) != 0;
   inner_ = InnerCuts::find(config, plain);
+  // BPE alone, behind steps that care for nothing but blanks: a part can be cut off whatever else
+  // is in its stretch, and without knowing where that ends.
+  const bool cares = std::any_of(
+      config.normalizers.begin(), config.normalizers.end(), [](const NormalizerStep& step) {
+        return step.kind != Normalizer::prepend &&
+               (step.kind != Normalizer::replace || step.regex || step.pattern != " ");
+      });
+  const bool unsplit = config.pre_tokenizers.empty() || splits_blanks_only(config.pre_tokenizers);
+  parts_are_free_ = inner_.any() && config.model == ModelKind::bpe && !cares && unsplit;
   // White space that stays visible is as good as other characters before a blank.
   for (const char c : {'\t', '\n', '\r'}) {
     const bool joined =
@@ -267,14 +276,98 @@ std::optional<TextPipeline::Word> SpacedChunks::plain_word(std::string_view text
   const uint64_t* plain = plain_.data();
   for (size_t at = word.begin; at < end;) {
     const auto byte = static_cast<uint8_t>(text[at]);
-    CodePoint point{byte, 1, true};
-    if (byte >= 0x80) point = decode_code_point(text, at);
+    if (byte < 0x80) [[likely]] {
+      if (((plain[byte / 64] >> (byte % 64)) & 1) == 0) return std::nullopt;
+      ++at;
+      continue;
+    }
+    const CodePoint point = decode_code_point(text, at);
     if (point.value >= kPlainMax || ((plain[point.value / 64] >> (point.value % 64)) & 1) == 0) {
       return std::nullopt;
     }
     at += point.length;
   }
   return word;
+}
+
+namespace {
+
+uint64_t bits_below(size_t count) {  // of 0 to 63
+  return (uint64_t{1} << count) - 1;
+}
+
+// The last of `bits`, of which there is one.
+size_t last_of(uint64_t bits) {
+  return 63 - static_cast<size_t>(std::countl_zero(bits));
+}
+
+// `inner` without the cuts of stretches that hold an `unclean` byte.
+uint64_t clean_cuts(uint64_t inner, uint64_t starts, uint64_t unclean) {
+  while (unclean != 0) {
+    const auto bit = static_cast<size_t>(std::countr_zero(unclean));
+    const uint64_t before = starts & (bits_below(bit) | uint64_t{1} << bit);
+    const uint64_t after = starts & ~(bits_below(bit) | uint64_t{1} << bit);
+    const uint64_t up_to = before == 0 ? 0 : bits_below(last_of(before));
+    const uint64_t from =
+        after == 0 ? 0 : ~bits_below(static_cast<size_t>(std::countr_zero(after)));
+    inner &= up_to | from;
+    unclean &= from;
+  }
+  return inner;
+}
+
+}  // namespace
+
+SpacedChunks::Cuts SpacedChunks::cuts_of_block(std::string_view text, size_t at) const {
+  const char* block = text.data() + at;
+  const uint64_t spaces = space_bits(block);
+  const uint64_t starts = spaces & ~(spaces << 1 | 1);
+  Cuts out;
+  uint64_t doubtful = 0;
+  for (uint64_t rest = starts; rest != 0; rest &= rest - 1) {
+    const auto bit = static_cast<size_t>(std::countr_zero(rest));
+    const After after = after_.data()[static_cast<uint8_t>(block[bit - 1])];
+    out.stretches |= uint64_t{after == After::yes} << bit;
+    doubtful |= uint64_t{after == After::look} << bit;
+  }
+  for (; doubtful != 0; doubtful &= doubtful - 1) {
+    const auto bit = static_cast<size_t>(std::countr_zero(doubtful));
+    if (may_follow_slow(text, at + bit)) out.stretches |= uint64_t{1} << bit;
+  }
+  uint64_t inner = 0;
+  if (inner_.any()) {
+    const ByteSorts is = sorts_of_block(block);
+    for (uint64_t rest = inner_.candidates(is) & ~starts; rest != 0; rest &= rest - 1) {
+      const auto bit = static_cast<size_t>(std::countr_zero(rest));
+      inner |= uint64_t{inner_.between(block[bit - 1], block[bit])} << bit;
+    }
+    if (!parts_are_free_) inner = clean_cuts(inner, out.stretches, inner_.unclean(is) & ~spaces);
+  }
+  const uint64_t last = parts_are_free_ ? out.stretches | inner : out.stretches;
+  if (last == 0) return {};
+  if (parts_are_free_) out.stretches = last;
+  const size_t end = last_of(last);
+  out.all = (out.stretches | inner) & (bits_below(end) | uint64_t{1} << end);
+  return out;
+}
+
+void SpacedChunks::find_stretch(std::string_view text, size_t at, size_t end, Stretch& out) const {
+  bool spaced = spaces_[static_cast<uint8_t>(text[at])];
+  bool clean = inner_.any() && (spaced || inner_.is_clean(text[at]));
+  size_t count = 0;
+  for (++at; at < end; ++at) {
+    const bool space = spaces_[static_cast<uint8_t>(text[at])];
+    if (space && !spaced && may_follow(text, at)) break;
+    if (!space && inner_.any() && inner_.between(text[at - 1], text[at])) {
+      if (parts_are_free_) break;
+      if (count < out.inner.size()) out.inner[count] = at;
+      ++count;
+    }
+    spaced = space;
+    clean = clean && (space || inner_.is_clean(text[at]));
+  }
+  out.end = at;
+  out.inner_count = clean && count <= out.inner.size() ? count : 0;
 }
 
 bool SpacedChunks::may_begin(std::string_view piece, const TextNormalizer& normalizer) const {

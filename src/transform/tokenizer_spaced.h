@@ -45,62 +45,27 @@ class SpacedChunks {
   // moves the offsets of all that follows (a quirk of the reference that must be kept).
   bool may_begin(std::string_view piece, const TextNormalizer& normalizer) const;
 
-  // Calls put(from, to, inner) for each stretch between cuts in text[begin, end), in order, with
-  // the places where the stretch may be cut inside (all but the first and the last begin with white
-  // space). `text` is valid UTF-8.
-  template <typename Put>
-  void each_stretch(std::string_view text, size_t begin, size_t end, Put&& put) const {
-    size_t from = begin;
-    bool spaced = true;  // no cut at the beginning
-    bool clean = true;
-    size_t inner[kInnerMost];
-    size_t count = 0;
-    const auto cut = [&](size_t at) {
-      put(from, at, std::span<const size_t>(inner, clean && count < kInnerMost ? count : 0));
-      from = at;
-      clean = true;
-      count = 0;
-    };
-    InnerCuts::Carry carry;
-    size_t at = begin;
-    for (; end - at >= kBlock; at += kBlock) {
-      const uint64_t spaces = space_bits(text.data() + at);
-      const uint64_t starts = spaces & ~(spaces << 1 | (spaced ? 1 : 0));
-      spaced = (spaces >> (kBlock - 1)) != 0;
-      uint64_t places = starts;
-      uint64_t unclean = 0;
-      if (inner_.any()) {
-        const ByteSorts is = sorts_of_block(text.data() + at);
-        places |= inner_.candidates(is, carry);
-        unclean = inner_.unclean(is) & ~spaces;
-      }
-      size_t seen = 0;  // how many bytes of the block have been looked at for being unclean
-      for (; places != 0; places &= places - 1) {
-        const auto bit = static_cast<size_t>(std::countr_zero(places));
-        if (((starts >> bit) & 1) == 0) {
-          if (at + bit == begin || !inner_.between(text[at + bit - 1], text[at + bit])) continue;
-          if (count < kInnerMost) inner[count++] = at + bit;
-        } else if (may_follow(text, at + bit)) {
-          clean = clean && (unclean & bits_below(bit) & ~bits_below(seen)) == 0;
-          seen = bit;
-          cut(at + bit);
-        }
-      }
-      clean = clean && (unclean & ~bits_below(seen)) == 0;
-    }
-    for (; at < end; ++at) {
-      const bool space = spaces_[static_cast<uint8_t>(text[at])];
-      if (space && !spaced && may_follow(text, at)) cut(at);
-      spaced = space;
-      clean = clean && (space || inner_.is_clean(text[at]));
-    }
-    cut(end);
-  }
+  // Cuts in the 64 bytes at `at`, where a stretch or a part of one begins: bit i stands for a cut
+  // before byte i. What lies behind the last one is left for the next block; none: the stretch is
+  // longer than the block. Between the others stand stretches, whole ones, and their parts.
+  struct Cuts {
+    uint64_t all = 0;
+    uint64_t stretches = 0;  // those of `all` where a stretch begins
+  };
+  static constexpr size_t kBlock = 64;
+  Cuts cuts_of_block(std::string_view text, size_t at) const;
+
+  // The same one at a time, for what is left of text[at, end): where the stretch ends, and the
+  // places where it may be cut inside.
+  struct Stretch {
+    size_t end = 0;
+    size_t inner_count = 0;
+    std::array<size_t, 16> inner;
+    std::span<const size_t> cuts() const { return {inner.data(), inner_count}; }
+  };
+  void find_stretch(std::string_view text, size_t at, size_t end, Stretch& out) const;
 
  private:
-  static constexpr size_t kBlock = 64;
-  static constexpr size_t kInnerMost = 16;
-  static uint64_t bits_below(size_t count) { return (uint64_t{1} << count) - 1; }  // of 0 to 63
   enum class After : uint8_t { no, yes, look };
 
   bool stands_for_each_blank(const TextPipeline& pipeline) const;
@@ -122,6 +87,7 @@ class SpacedChunks {
   size_t blanks_most_ = 16;
   bool lead_is_character_ = false;  // it stands for the first character behind the blank
   InnerCuts inner_;
+  bool parts_are_free_ = false;   // see find_inner_cuts()
   std::vector<char32_t> joined_;  // characters that a token holds before a space, sorted
 };
 

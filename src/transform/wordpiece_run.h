@@ -4,6 +4,7 @@
 // thread's scratch memory and cache. Threads: one object, one thread. Errors: none.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/utf8.h"
+#include "transform/tokenizer_cache.h"
 #include "transform/wordpiece.h"
 #include "transform/wordpiece_normalizer.h"
 #include "transform/wordpiece_scan.h"
@@ -24,6 +26,19 @@ struct WordScratch {
   std::vector<uint32_t> begins;  // for each byte of word
   std::vector<uint32_t> ends;
   std::vector<Piece> pieces;
+
+  // The words of a block, on their way to the processor's cache.
+  struct Waiting {
+    WordKey key;
+    const CachedWord* places = nullptr;
+    uint32_t offset = 0;
+    uint32_t size = 0;
+  };
+  std::array<Waiting, kScanBlockBytes> waiting;
+  // ASCII words of up to 31 bytes and 6 tokens that the vocabulary's cache has no room for, as they
+  // are once normalized.
+  ChunkSets<MediumChunk> longer;
+  uint64_t serial = 0;  // of the vocabulary whose words `longer` has
 };
 
 inline WordScratch& thread_scratch() {
@@ -43,7 +58,11 @@ class WordPieceTokenizer::Run {
         scratch_(thread_scratch()),
         cache_(tokenizer.vocabulary_.thread_cache()),
         masks_(tokenizer.masks_),
-        case_bit_(tokenizer.bert_.lowercase ? 0x20 : 0) {}
+        case_bit_(tokenizer.bert_.lowercase ? 0x20 : 0) {
+    if (scratch_.serial == tokenizer.vocabulary_.serial()) return;
+    scratch_.longer.clear();
+    scratch_.serial = tokenizer.vocabulary_.serial();
+  }
 
   void encode() {
     tokenizer_.added_.split(
@@ -110,6 +129,7 @@ class WordPieceTokenizer::Run {
   // that leaves the block or touches something that is no plain ASCII. 0: that is the first one.
   size_t encode_block(size_t at) {
     const char* block = base_ + at;
+    cache_.grow();
     const ScanBlock found = classify_block(block);
     const int first_other = std::countr_zero(found.other);  // 64: none
     size_t stop = static_cast<size_t>(first_other);
@@ -119,26 +139,85 @@ class WordPieceTokenizer::Run {
     const uint64_t kept = ~uint64_t{0} >> (64 - stop);
     const uint64_t words = found.word & kept;
     uint64_t begins = (words & ~(words << 1)) | (~(found.word | found.space) & kept);
-    while (begins != 0) {
+    // All of them are asked for before the first is read.
+    WordScratch::Waiting* waiting = scratch_.waiting.data();
+    size_t count = 0;
+    for (; begins != 0; begins &= begins - 1) {
       const auto offset = static_cast<size_t>(std::countr_zero(begins));
-      begins &= begins - 1;
       const uint64_t rest = words >> offset;
       const bool is_word = rest & 1;
       // No word fills the block: the complement has a bit.
       const size_t size = static_cast<size_t>(std::countr_zero(~rest)) | (is_word ? 0 : 1);
-      if (size > kWordKeyBytes) [[unlikely]] {
-        mapped_word(at + offset, at + offset + size);
-        continue;
+      WordScratch::Waiting& word = waiting[count++];
+      word.key = size <= kWordKeyBytes ? masks_.key(block + offset, size, is_word) : kLongKey;
+      word.places = cache_.set_of(word.key);
+      word.offset = static_cast<uint32_t>(offset);
+      word.size = static_cast<uint32_t>(size);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const WordScratch::Waiting& word = waiting[i];
+      const CachedWord* known = WordPieceVocabulary::Cache::find(word.places, word.key);
+      if (known) [[likely]] {
+        sink_.put(*known, place(at + word.offset));
+      } else {
+        new_word(word, at + word.offset);
       }
-      const WordKey key = masks_.key(block + offset, size, is_word);
-      const CachedWord* known = tokenizer_.vocabulary_.find(cache_, key, size);
-      if (!known) [[unlikely]] {
-        mapped_word(at + offset, at + offset + size);
-        continue;
-      }
-      sink_.put(*known, place(at + offset));
     }
     return stop;
+  }
+
+  // No word's key: what is too long for one is looked for elsewhere.
+  static constexpr WordKey kLongKey{~uint64_t{0}, ~uint64_t{0}};
+
+  // A word of a block that the vocabulary's cache does not know.
+  [[gnu::noinline]] void new_word(const WordScratch::Waiting& word, size_t at) {
+    char bytes[kScanBlockBytes];
+    const size_t size = word.size;
+    std::memcpy(bytes, base_ + at, size);
+    // A mark alone is one token, and always fits. Letters become small, digits stay.
+    if (size > 1) {
+      for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(bytes[i] | case_bit_);
+    }
+    MediumKey key;
+    if (size <= MediumChunk::kBytesMax) {
+      key = ChunkCache::medium_key_at_end(bytes, size);
+      if (const auto* known = ChunkSets<MediumChunk>::find(scratch_.longer.set_of(key), key)) {
+        for (size_t i = 0; i < known->count(); ++i) {
+          sink_.put(known->ids[i], place(at + known->begin(i)), place(at + known->end(i)));
+        }
+        return;
+      }
+    }
+    std::vector<Piece>& pieces = scratch_.pieces;
+    if (size <= kWordKeyBytes) {
+      if (const auto* made = tokenizer_.vocabulary_.make(cache_, word.key, size, pieces)) {
+        return sink_.put(*made, place(at));
+      }
+    } else {
+      tokenizer_.vocabulary_.pieces({bytes, size}, pieces);
+    }
+    uint32_t from = 0;
+    for (const Piece& piece : pieces) {
+      sink_.put(piece.id, place(at) + from, place(at) + piece.end);
+      from = piece.end;
+    }
+    if (size <= MediumChunk::kBytesMax && pieces.size() <= MediumChunk::kTokensMax) {
+      keep_longer(key, pieces);
+    }
+  }
+  void keep_longer(const MediumKey& key, const std::vector<Piece>& pieces) {
+    PlacedToken tokens[MediumChunk::kTokensMax];
+    MediumChunk chunk;
+    chunk.key = key;
+    uint32_t from = 0;
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      chunk.ids[i] = pieces[i].id;
+      tokens[i] = {pieces[i].id, from, pieces[i].end};
+      from = pieces[i].end;
+    }
+    chunk.set_places({tokens, pieces.size()});
+    scratch_.longer.keep(chunk);
+    scratch_.longer.grow();
   }
 
   // One space, punctuation mark, ideograph or word at `at`. Returns where it ends.
@@ -308,7 +387,9 @@ class WordPieceTokenizer::Run {
       WordKey key;
       std::memcpy(&key.low, bytes, 8);
       std::memcpy(&key.high, bytes + 8, 8);
-      if (const CachedWord* found = tokenizer_.vocabulary_.find(cache_, key, word.size())) {
+      const CachedWord* found = WordPieceVocabulary::Cache::find(cache_.set_of(key), key);
+      if (!found) found = tokenizer_.vocabulary_.make(cache_, key, word.size(), scratch_.pieces);
+      if (found) {
         uint32_t from = 0;
         for (size_t i = 0; i < found->count; ++i) {
           put_piece(found->ids[i], from, found->ends[i]);
@@ -339,7 +420,7 @@ class WordPieceTokenizer::Run {
   const char* base_;
   Sink& sink_;
   WordScratch& scratch_;
-  CachedWord* cache_;
+  WordPieceVocabulary::Cache& cache_;
   const ScanMasks& masks_;
   const uint8_t case_bit_;
   size_t word_chars_ = 0;

@@ -15,7 +15,7 @@ namespace {
 
 struct ThreadCache {
   uint64_t serial = 0;
-  std::vector<CachedWord> words;
+  WordPieceVocabulary::Cache words;
 };
 
 WordKey make_key(std::string_view word) {
@@ -67,41 +67,37 @@ Result<WordPieceVocabulary> WordPieceVocabulary::build(const TokenizerConfig& co
   return out;
 }
 
-CachedWord* WordPieceVocabulary::thread_cache() const {
+WordPieceVocabulary::Cache& WordPieceVocabulary::thread_cache() const {
   thread_local ThreadCache cache;
   if (cache.serial != serial_) [[unlikely]] {
-    cache.words.assign(size_t{2} << kCacheBits, CachedWord{});
+    cache.words.clear();
     cache.serial = serial_;
   }
-  return cache.words.data();
+  return cache.words;
 }
 
-const CachedWord* WordPieceVocabulary::find_slow(const WordKey& key, size_t size, uint64_t hash,
-                                                 CachedWord* pair) const {
+const CachedWord* WordPieceVocabulary::make(Cache& cache, const WordKey& key, size_t size,
+                                            std::vector<Piece>& found) const {
   const CachedWord* words = words_.data();
   const size_t mask = words_.size() - 1;
-  for (size_t at = hash >> words_shift_; words[at].count != 0; at = (at + 1) & mask) {
+  for (size_t at = key.hash() >> words_shift_; words[at].count != 0; at = (at + 1) & mask) {
     if (words[at].key == key) {
-      pair[1] = pair[0];
-      pair[0] = words[at];
-      return pair;
+      return cache.keep(words[at]);
     }
   }
   char bytes[kWordKeyBytes];
   std::memcpy(bytes, &key.low, 8);
   std::memcpy(bytes + 8, &key.high, 8);
-  thread_local std::vector<Piece> found;
   pieces({bytes, size}, found);
   if (found.size() > CachedWord::kPiecesMax) return nullptr;
-  pair[1] = pair[0];
-  CachedWord& cached = pair[0];
+  CachedWord cached;
   cached.key = key;
   cached.count = static_cast<uint8_t>(found.size());
   for (size_t i = 0; i < found.size(); ++i) {
     cached.ids[i] = found[i].id;
     cached.ends[i] = static_cast<uint8_t>(found[i].end);
   }
-  return pair;
+  return cache.keep(cached);
 }
 
 void WordPieceVocabulary::pieces(std::string_view word, std::vector<Piece>& out) const {

@@ -3,10 +3,11 @@
 // A word is looked up as a whole first: words of up to 16 bytes that are tokens themselves lie in
 // one open-addressing table, two 64-bit compares per probe. What is not there is cut by walking
 // two byte tries (word beginnings; continuations), and the result of short words is kept in a
-// small cache of the calling thread, so natural text rarely walks.
+// cache of the calling thread, so natural text rarely walks.
 //
-// Owns: tables built once. Threads: const and safe from any thread; the cache is per thread and of
-// fixed size (512 KiB), and forgets when the thread turns to another vocabulary. Errors: build().
+// Owns: tables built once. Threads: const and safe from any thread; the cache is per thread, is
+// bounded (2 MiB), begins small, and forgets when the thread turns to another vocabulary. Errors:
+// build().
 #pragma once
 
 #include <cstdint>
@@ -16,29 +17,18 @@
 
 #include "base/result.h"
 #include "transform/tokenizer_config.h"
+#include "transform/tokenizer_sets.h"
 #include "transform/tokenizer_trie.h"
 
 namespace headrace {
-
-// A word of up to 16 bytes, zero-padded: its identity in the tables. No word holds a NUL byte
-// when it is looked up this way (pieces() handles those that do).
-struct WordKey {
-  uint64_t low = 0;
-  uint64_t high = 0;
-  bool operator==(const WordKey& other) const {
-    return ((low ^ other.low) | (high ^ other.high)) == 0;
-  }
-  uint64_t hash() const {
-    const uint64_t mixed = (low ^ (high * 0x9FB21C651E98DF25ULL)) * 0x9E3779B97F4A7C15ULL;
-    return mixed ^ (mixed >> 29);
-  }
-};
-inline constexpr size_t kWordKeyBytes = 16;
 
 // The tokens of one short word. count 0 (and a key of zeros, which is no word): an empty place in a
 // table. Two of them share a cache line.
 struct alignas(32) CachedWord {
   static constexpr size_t kPiecesMax = 3;
+  static constexpr int kFirstBits = 12;  // of the number of pairs
+  static constexpr int kMostBits = 15;
+
   WordKey key;
   int32_t ids[kPiecesMax] = {};
   uint8_t count = 0;
@@ -54,33 +44,26 @@ class WordPieceVocabulary {
  public:
   static Result<WordPieceVocabulary> build(const TokenizerConfig& config);
 
+  using Cache = ChunkSets<CachedWord>;
   // The calling thread's cache, made ready for this vocabulary: fetched once per text, for finding
   // a thread's variable costs a call.
-  CachedWord* thread_cache() const;
+  Cache& thread_cache() const;
 
-  // The tokens of a word of 1 to 16 bytes without NUL, or null when they do not fit a CachedWord
-  // (then pieces() has them). The result is good until the thread's next call.
-  const CachedWord* find(CachedWord* cache, const WordKey& key, size_t size) const {
-    const uint64_t hash = key.hash();
-    CachedWord* pair = cache + (hash >> (64 - kCacheBits)) * 2;
-    const CachedWord* candidate = pair + (pair[0].key == key ? 0 : 1);
-    if (candidate->key == key) [[likely]]
-      return candidate;
-    return find_slow(key, size, hash, pair);
-  }
+  // Makes the tokens of a word of 1 to 16 bytes without NUL that the cache does not know, and keeps
+  // them there; good until the next call. Null when they do not fit a CachedWord: then they are all
+  // of `pieces`.
+  const CachedWord* make(Cache& cache, const WordKey& key, size_t size,
+                         std::vector<Piece>& pieces) const;
 
   // Appends nothing, replaces `out`: the tokens of any word (1 to word_chars_max characters).
   void pieces(std::string_view word, std::vector<Piece>& out) const;
 
   int32_t unknown_id() const { return unknown_id_; }
   size_t word_chars_max() const { return word_chars_max_; }
+  uint64_t serial() const { return serial_; }
 
  private:
-  static constexpr int kCacheBits = 13;  // pairs of entries
-
   WordPieceVocabulary() = default;
-  const CachedWord* find_slow(const WordKey& key, size_t size, uint64_t hash,
-                              CachedWord* pair) const;
 
   ByteTrie beginnings_;
   ByteTrie continuations_;
@@ -88,7 +71,7 @@ class WordPieceVocabulary {
   int words_shift_ = 0;
   int32_t unknown_id_ = 0;
   size_t word_chars_max_ = 0;
-  uint64_t serial_ = 0;  // tells the vocabularies of a process apart, for the cache
+  uint64_t serial_ = 0;  // tells the vocabularies of a process apart, for caches
 };
 
 }  // namespace headrace
