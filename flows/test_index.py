@@ -247,3 +247,16 @@ def test_headings_are_embedded_where_that_is_asked_for(headrace):
     assert headrace.json("index", "book.md", "--into", "kb")["documents"]["unchanged"] == 1
     again = headrace.json("index", "book.md", "--into", "kb", "--no-embed-headings")
     assert again["documents"]["updated"] == 1 and again["tokens"] == plain["tokens"]
+
+
+def test_spans_are_exact_in_characters_and_in_bytes(headrace):
+    text = "Größe und Maß. " * 40 + "\n\n" + "日本語の文章です。" * 30 + "\n\n" + "Plain words end it. " * 20
+    (headrace.folder / "a.txt").write_text(text)
+    headrace.index("a.txt", "--chunk-tokens", "48")
+    rows = headrace.rows()
+    assert len(rows) > 5
+    for row in rows:
+        assert text[slice(*row["span"])] == row["text"]
+        assert text.encode()[slice(*row["byte_span"])].decode() == row["text"]
+    hit = headrace.search("plain words", "--mode", "text")[0]
+    assert text.encode()[slice(*hit["byte_span"])].decode() == hit["text"]

@@ -64,6 +64,10 @@ nb::dict hit_dict(const Hit& hit) {
   result["page"] = row.page == 0 ? nb::object(nb::none()) : nb::cast(row.page);
   result["line"] = row.line == 0 ? nb::object(nb::none()) : nb::cast(row.line);
   result["span"] = nb::make_tuple(row.span_begin, row.span_end);
+  result["byte_span"] =
+      row.byte_begin
+          ? nb::object(nb::make_tuple(*row.byte_begin, *row.byte_begin + row.text.size()))
+          : nb::object(nb::none());
   result["thumbnail"] = nb::none();
   result["metadata"] = to_python(row.metadata);
   nb::list matches;

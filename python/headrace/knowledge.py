@@ -28,8 +28,8 @@ class Hit(Mapping[str, Any]):
     """One row that was found: fields as attributes and as keys.
 
     key, score, source, title, text, heading, modality, via, start, end (seconds or None), page and
-    line (of the passage in the file that holds most of the query's words; None where it has none), span,
-    thumbnail, metadata, matches (byte ranges of the query's words in the text); with explain=True also
+    line (of the passage in the file that holds most of the query's words; None where it has none), span
+    and byte_span (of the decoded text, [begin, end) in code points and in bytes of UTF-8), thumbnail, metadata, matches (byte ranges of the query's words in the text); with explain=True also
     explain: the score of each part and of each term.
     """
 
@@ -48,6 +48,7 @@ class Hit(Mapping[str, Any]):
     page: int | None
     line: int | None
     span: list[int]
+    byte_span: list[int] | None
     thumbnail: str | None
     metadata: dict[str, Any]
     matches: list[list[int]]

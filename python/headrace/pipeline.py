@@ -653,7 +653,7 @@ def _records_from_batches(
     """Documents that map and filter gave back, then those that failed before they came to them.
     A text that came back as it was keeps its structure; the stream knows it until its next batch."""
     own = {"key", "source", "position", "title", "text", "heading", "modality", "via"}
-    own |= {"start", "end", "page", "span", "metadata"}
+    own |= {"start", "end", "page", "span", "byte_span", "metadata"}
     number = -1
     for batch in batches:
         if "source" not in batch.schema.names:

@@ -147,6 +147,7 @@ struct Row {
   int32_t line = 0;                       // where it begins in the file, from 1; 0 = null
   std::vector<LineBegin> further_lines;   // ascending by offset into the row's text
   uint64_t span_begin = 0, span_end = 0;  // code points of the decoded text, [begin, end)
+  std::optional<uint64_t> byte_begin;     // the same in bytes of UTF-8; rows of old have none
   Metadata metadata;
 };
 

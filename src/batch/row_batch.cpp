@@ -16,6 +16,7 @@ enum RowColumn : size_t {
   kEnd,
   kPage,
   kSpan,
+  kByteSpan,
   kMetadata,
   kRowColumns
 };
@@ -23,14 +24,20 @@ enum RowColumn : size_t {
 
 std::vector<Field> row_schema(std::span<const VectorColumn> vectors, bool with_score) {
   using enum ColumnType;
-  std::vector<Field> fields = {
-      {"key", utf8, false, 0, {}},       {"source", utf8, false, 0, {}},
-      {"position", int64, false, 0, {}}, {"title", utf8, false, 0, {}},
-      {"text", utf8, false, 0, {}},      {"heading", utf8, false, 0, {}},
-      {"modality", utf8, false, 0, {}},  {"via", utf8, true, 0, {}},
-      {"start", float64, true, 0, {}},   {"end", float64, true, 0, {}},
-      {"page", int32, true, 0, {}},      {"span", list, false, 0, {{"item", int64, false, 0, {}}}},
-      {"metadata", utf8, false, 0, {}}};
+  std::vector<Field> fields = {{"key", utf8, false, 0, {}},
+                               {"source", utf8, false, 0, {}},
+                               {"position", int64, false, 0, {}},
+                               {"title", utf8, false, 0, {}},
+                               {"text", utf8, false, 0, {}},
+                               {"heading", utf8, false, 0, {}},
+                               {"modality", utf8, false, 0, {}},
+                               {"via", utf8, true, 0, {}},
+                               {"start", float64, true, 0, {}},
+                               {"end", float64, true, 0, {}},
+                               {"page", int32, true, 0, {}},
+                               {"span", list, false, 0, {{"item", int64, false, 0, {}}}},
+                               {"byte_span", list, true, 0, {{"item", int64, false, 0, {}}}},
+                               {"metadata", utf8, false, 0, {}}};
   for (const VectorColumn& vector : vectors) {
     fields.push_back({vector.name,
                       fixed_list,
@@ -62,6 +69,13 @@ void RowBatchBuilder::add(const Row& row, std::string_view metadata_json) {
   columns_[kSpan].child().add_number(static_cast<int64_t>(row.span_begin));
   columns_[kSpan].child().add_number(static_cast<int64_t>(row.span_end));
   columns_[kSpan].end_list();
+  if (row.byte_begin) {
+    columns_[kByteSpan].child().add_number(static_cast<int64_t>(*row.byte_begin));
+    columns_[kByteSpan].child().add_number(static_cast<int64_t>(*row.byte_begin + row.text.size()));
+    columns_[kByteSpan].end_list();
+  } else {
+    columns_[kByteSpan].add_null();
+  }
   columns_[kMetadata].add_text(metadata_json);
   ++rows_;
 }

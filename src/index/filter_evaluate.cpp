@@ -123,7 +123,8 @@ class Evaluation {
 
   // Hits show more than filters can ask for: that is said, or it would look as if nothing matched.
   Status check_is_column(const Condition& condition) const {
-    constexpr std::array<std::string_view, 3> kShownAlone = {"text", "span", "metadata"};
+    constexpr std::array<std::string_view, 4> kShownAlone = {"text", "span", "byte_span",
+                                                             "metadata"};
     const std::string_view name = condition.column;
     if (std::ranges::find(kShownAlone, name) == kShownAlone.end()) return {};
     if (std::ranges::any_of(segments_, [&](const Columns* segment) {

@@ -160,7 +160,8 @@ void encode_row_blob(const Row& row, std::string& out) {
     }
   }
   // Behind all else, so that rows without them are as they were before there were any.
-  if (!row.further_pages.empty() || !row.further_lines.empty()) {
+  const bool has_bytes = row.byte_begin.has_value();
+  if (!row.further_pages.empty() || !row.further_lines.empty() || has_bytes) {
     blob.varint(row.further_pages.size());
     PageBegin before{0, row.page};
     for (const PageBegin& start : row.further_pages) {
@@ -169,7 +170,7 @@ void encode_row_blob(const Row& row, std::string& out) {
       before = start;
     }
   }
-  if (!row.further_lines.empty()) {
+  if (!row.further_lines.empty() || has_bytes) {
     blob.varint(row.further_lines.size());
     LineBegin last{0, row.line};
     for (const LineBegin& begin : row.further_lines) {
@@ -178,6 +179,7 @@ void encode_row_blob(const Row& row, std::string& out) {
       last = begin;
     }
   }
+  if (has_bytes) blob.varint(*row.byte_begin - row.span_begin);
   blob.bytes().swap(out);
 }
 
@@ -234,6 +236,8 @@ bool decode_row_blob(std::string_view bytes, Row& row) {
       begin = last;
     }
   }
+  row.byte_begin.reset();
+  if (!in.done()) row.byte_begin = row.span_begin + in.varint();
   return in.done();
 }
 

@@ -42,6 +42,23 @@ TEST(RowCodec, FurtherPagesComeBack) {
   }
 }
 
+TEST(RowCodec, BytesComeBackAndAreNotGuessed) {
+  for (const bool with_pages : {true, false}) {
+    Row row = row_of_three_pages();
+    if (!with_pages) row.further_pages.clear();
+    for (const std::optional<uint64_t> begin : {std::optional<uint64_t>(5), {1'000'005}, {}}) {
+      row.byte_begin = begin;
+      std::string blob;
+      encode_row_blob(row, blob);
+      Row read;
+      read.byte_begin = 77;
+      ASSERT_TRUE(decode_row_blob(blob, read));
+      EXPECT_EQ(read.byte_begin, begin);
+      EXPECT_EQ(read.further_pages, row.further_pages);
+    }
+  }
+}
+
 TEST(RowCodec, LinesComeBackWithAndWithoutPages) {
   for (const bool with_pages : {true, false}) {
     Row row = row_of_three_pages();

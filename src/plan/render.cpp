@@ -117,6 +117,12 @@ Json explanation_json(const index::Explanation& explanation) {
       {"decay", or_null(explanation.decay)},      {"terms", terms}};
 }
 
+// Of the decoded text; null where the row does not say it.
+Json byte_span(const Row& row) {
+  if (!row.byte_begin) return nullptr;
+  return {*row.byte_begin, *row.byte_begin + row.text.size()};
+}
+
 Json hit_json(const Hit& hit) {
   const Row& row = hit.row;
   Json result = {{"key", row.key},
@@ -132,6 +138,7 @@ Json hit_json(const Hit& hit) {
                  {"page", row.page == 0 ? Json(nullptr) : Json(row.page)},
                  {"line", row.line == 0 ? Json(nullptr) : Json(row.line)},
                  {"span", {row.span_begin, row.span_end}},
+                 {"byte_span", byte_span(row)},
                  {"thumbnail", nullptr},
                  {"metadata", metadata_object(row.metadata)}};
   if (hit.explanation) result["explain"] = explanation_json(*hit.explanation);
@@ -296,6 +303,7 @@ std::string export_row_json(const Row& row) {
                {"end", or_null(row.end_s)},
                {"page", row.page == 0 ? Json(nullptr) : Json(row.page)},
                {"span", {row.span_begin, row.span_end}},
+               {"byte_span", byte_span(row)},
                {"metadata", metadata_object(row.metadata)}});
 }
 

@@ -127,6 +127,7 @@ void complete_own_row(Row& row, const Settings& settings) {
   }
   if (row.span_end == 0 && !row.text.empty()) {
     row.span_end = count_code_points(row.text);
+    row.byte_begin = 0;
   }
 }
 

@@ -244,6 +244,7 @@ std::vector<Row> Chunker::chunk(const Document& document) const {
     set_further_lines(document, range, row);
     row.span_begin = place.code_points();
     row.span_end = row.span_begin + count_code_points(row.text);
+    row.byte_begin = range.begin;
     row.metadata = document.metadata;
     set_row_links(document, range.begin, range.end, row.metadata);
   };

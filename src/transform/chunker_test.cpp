@@ -126,6 +126,7 @@ void expect_sound(const Document& document, const Chunker& chunker, const Tokeni
     const size_t begin = begins[row.span_begin];
     const size_t end = begins[row.span_end];
     ASSERT_EQ(document.text.substr(begin, end - begin), row.text);
+    ASSERT_EQ(row.byte_begin, begin);
     ASSERT_FALSE(is_space(row.text.front()));
     ASSERT_FALSE(is_space(row.text.back()));
     std::vector<int32_t> ids;
