@@ -227,7 +227,6 @@ bool decode_row_blob(std::string_view bytes, Row& row) {
   row.further_lines.clear();
   if (!in.done()) {
     row.further_lines.resize(in.count(2));
-    if (row.further_lines.empty()) return false;
     LineBegin last{0, row.line};
     for (LineBegin& begin : row.further_lines) {
       last.offset += static_cast<uint32_t>(in.varint());
@@ -235,6 +234,7 @@ bool decode_row_blob(std::string_view bytes, Row& row) {
                                        static_cast<uint32_t>(in.varint()));
       begin = last;
     }
+    if (row.further_lines.empty() && in.done()) return false;
   }
   row.byte_begin.reset();
   if (!in.done()) row.byte_begin = row.span_begin + in.varint();

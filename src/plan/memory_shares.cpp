@@ -9,7 +9,8 @@ namespace {
 // What a thread keeps for itself: its stack, its arena's slack, the memory it shares with a worker;
 // and what the model's working memory adds.
 constexpr uint64_t kThreadBytes = 4ULL << 20;
-constexpr uint64_t kEmbedThreadBytes = 8ULL << 20;
+// Six of them a tokenizer that remembers the words it met.
+constexpr uint64_t kEmbedThreadBytes = 12ULL << 20;
 
 }  // namespace
 
