@@ -4,7 +4,8 @@
 
 DATA is the folder that make_vectors.py left. Each engine runs in a process of its own: it builds its
 index, then its effort is raised until recall@10 over all queries reaches 0.95, and the fastest of
-five batches counts. True answers are computed exactly, once, and kept beside the data. The engines'
+five batches counts. Headrace is asked for 0.95, which holds for queries that nobody knows yet; "tuned"
+is what it does where it is tuned to these queries as the others are. True answers are computed exactly, once, and kept beside the data. The engines'
 environment needs numpy, hnswlib, faiss-cpu, usearch, rabitqlib; Headrace comes from this checkout.
 """
 
@@ -85,6 +86,8 @@ def run_headrace(rows, queries, true, threads) -> dict:
         return np.asarray(kb.search_batch(q, k=K, threads=threads, recall=effort)[0]).astype(int)
 
     result = tuned(search, [TARGET], queries, true)
+    # As the others are tuned: to these queries, whose answers are known.
+    result["tuned"] = tuned(search, [0.8, 0.84, 0.87, 0.9, 0.91, 0.92, 0.93, 0.94, TARGET], queries, true)
     result |= {"build_s": round(built, 1), "add_s": round(added, 1)}
     result["memory_mib"] = round(resident() - before)
     result["disk_bytes_per_row"] = round(kb.info()["bytes_on_disk"] / len(rows))
@@ -200,7 +203,7 @@ def main() -> None:
         r = json.loads(done.stdout.splitlines()[-1])
         print(
             f"| {engine} | {r['qps']:,} | {r['recall']} | {r['effort']} | {r['build_s']} | {r['memory_mib']} |",
-            {key: r[key] for key in r if key in ("add_s", "disk_bytes_per_row", "verify")} or "",
+            {key: r[key] for key in r if key in ("add_s", "disk_bytes_per_row", "tuned", "verify")} or "",
             flush=True,
         )
 
