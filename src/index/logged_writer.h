@@ -217,6 +217,7 @@ class LoggedWriter : public Writer {
   uint64_t fold_from_ HR_GUARDED_BY(mutex_) = 0;
   CondVar merge_changed_;
   bool stopping_ HR_GUARDED_BY(mutex_) = false;
+  std::atomic<bool> cancel_preparing_ = false;  // the writer is closed
   std::atomic<bool> cancel_merge_ = false;
   std::atomic<bool> cancel_fold_ = false;
 

@@ -140,7 +140,7 @@ void add_values(SegmentBuilder& builder, DocumentWrite& write, std::span<const H
 
 // `head` and `row` are room that is used again.
 Status add_logged(SegmentBuilder& builder, const LoggedDocument& document, DocumentWrite& head,
-                  Row& row) {
+                  Row& row, const std::atomic<bool>* ended) {
   const uint32_t rows = document.has_error ? 0 : document.rows;
   bool began = false;
   const auto begin = [&] {
@@ -151,6 +151,7 @@ Status add_logged(SegmentBuilder& builder, const LoggedDocument& document, Docum
   HR_TRY(read_logged_document(document, head, [&](const RowRecord& record) -> Status {
     if (!began) begin();
     if (rows == 0) return {};
+    if (ended != nullptr && *ended) return fail(ErrorCode::cancelled, "the writer was closed");
     if (!decode_row_blob(record.blob, row))
       return fail(ErrorCode::damaged, "a row in the log cannot be read", "run headrace verify");
     row.position = record.position;
@@ -161,7 +162,7 @@ Status add_logged(SegmentBuilder& builder, const LoggedDocument& document, Docum
   return {};
 }
 
-Status build(Part& part, std::string_view language) {
+Status build(Part& part, std::string_view language, const std::atomic<bool>* ended) {
   SegmentBuilder builder(language);
   uint64_t blob_bytes = 0;
   for (const Written& written : part.writes) {
@@ -174,7 +175,7 @@ Status build(Part& part, std::string_view language) {
   for (const Written& written : part.writes) {
     const size_t rows = written.has_error() ? 0 : written.rows();
     if (written.logged != nullptr) {
-      HR_TRY(add_logged(builder, *written.logged, head, room));
+      HR_TRY(add_logged(builder, *written.logged, head, room, ended));
     } else {
       add_values(builder, *written.write, std::span(part.keys).subspan(number, rows));
     }
@@ -245,8 +246,9 @@ class Run {
     return true;
   }
 
-  Status build_all(std::string_view language, std::vector<PreparedChange>& prepared) {
-    HR_TRY(for_each([&](Part& part) { return build(part, language); }));
+  Status build_all(std::string_view language, std::vector<PreparedChange>& prepared,
+                   const std::atomic<bool>* ended) {
+    HR_TRY(for_each([&](Part& part) { return build(part, language, ended); }));
     for (Part& part : parts_) prepared.emplace_back(std::move(part.segment));
     return {};
   }
@@ -317,12 +319,10 @@ class Run {
   bool any_key_twice_ = false;
 };
 
-}  // namespace
-
-Result<std::vector<PreparedChange>> prepare_changes(std::vector<Change>&& changes,
-                                                    std::string_view language,
-                                                    std::span<const Space> spaces,
-                                                    ThreadPool* pool) {
+Result<std::vector<PreparedChange>> prepare(std::vector<Change>&& changes,
+                                            std::string_view language,
+                                            std::span<const Space> spaces, ThreadPool* pool,
+                                            const std::atomic<bool>* ended) {
   std::vector<PreparedChange> prepared;
   std::vector<Space> known(spaces.begin(), spaces.end());
   for (size_t i = 0; i < changes.size();) {
@@ -355,23 +355,32 @@ Result<std::vector<PreparedChange>> prepare_changes(std::vector<Change>&& change
       HR_CHECK(took || taken >= extent.size, "vectors are of a run and not in it");
       if (!took) break;
     }
-    HR_TRY(run.build_all(language, prepared));
+    HR_TRY(run.build_all(language, prepared, ended));
     i += taken;
   }
   changes.clear();
   return prepared;
 }
 
+}  // namespace
+
+Result<std::vector<PreparedChange>> prepare_changes(std::vector<Change>&& changes,
+                                                    std::string_view language,
+                                                    std::span<const Space> spaces,
+                                                    ThreadPool* pool) {
+  return prepare(std::move(changes), language, spaces, pool, nullptr);
+}
+
 Result<std::vector<PreparedChange>> prepare_logged(std::span<const std::string> transactions,
                                                    std::string_view language,
-                                                   std::span<const Space> spaces,
-                                                   ThreadPool* pool) {
+                                                   std::span<const Space> spaces, ThreadPool* pool,
+                                                   const std::atomic<bool>& ended) {
   std::vector<Change> changes;
   for (const std::string& bytes : transactions) {
     HR_TRY(for_each_log_frame(bytes,
                               [&](const LogFrame& frame) { return view_change(frame, changes); }));
   }
-  return prepare_changes(std::move(changes), language, spaces, pool);
+  return prepare(std::move(changes), language, spaces, pool, &ended);
 }
 
 }  // namespace headrace::index

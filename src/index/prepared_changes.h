@@ -6,6 +6,7 @@
 // invalid_argument for a row key that is none; damaged for frames that cannot be read.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,8 +31,10 @@ Result<std::vector<PreparedChange>> prepare_changes(std::vector<Change>&& change
                                                     std::span<const Space> spaces,
                                                     ThreadPool* pool);
 // The same of transactions as the log has them (whole frames), which are read where they are.
+// `ended`: nobody wants it any more; looked at row by row (cancelled).
 Result<std::vector<PreparedChange>> prepare_logged(std::span<const std::string> transactions,
                                                    std::string_view language,
-                                                   std::span<const Space> spaces, ThreadPool* pool);
+                                                   std::span<const Space> spaces, ThreadPool* pool,
+                                                   const std::atomic<bool>& ended);
 
 }  // namespace headrace::index

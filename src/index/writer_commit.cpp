@@ -117,7 +117,7 @@ void LoggedWriter::prepare_some(bool is_awaited) {
   if (on_all_cores && !pool_) pool_ = std::make_unique<ThreadPool>();
   ThreadPool* const pool = on_all_cores ? pool_.get() : nullptr;
   mutex_.unlock();
-  auto prepared = prepare_logged(owed.bytes, language, spaces, pool);
+  auto prepared = prepare_logged(owed.bytes, language, spaces, pool, cancel_preparing_);
   mutex_.lock();
   Status done = prepared ? state_->apply(std::move(*prepared))
                          : Status(std::unexpected(std::move(prepared).error()));

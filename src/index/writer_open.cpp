@@ -25,7 +25,7 @@ LoggedWriter::~LoggedWriter() {
   {
     MutexLock guard(mutex_);
     stopping_ = true;
-    cancel_merge_ = cancel_fold_ = true;
+    cancel_merge_ = cancel_fold_ = cancel_preparing_ = true;
     merge_changed_.notify_all();
     preparation_wanted_.notify_all();
     merger = std::move(merging_.thread);

@@ -28,8 +28,9 @@ SourceStamp trusted(SourceStamp stamp) {
   return stamp;
 }
 
-std::vector<Row> cut_document(const Document& document, const Chunker& chunker) {
-  std::vector<Row> rows = chunker.chunk(document);
+std::vector<Row> cut_document(const Document& document, const Chunker& chunker,
+                              const CancelToken* cancel) {
+  std::vector<Row> rows = chunker.chunk(document, cancel);
   if (!rows.empty() || document.title.empty()) return rows;
   // Nothing but a title: it is found by that.
   Document title = decode_plain_text(document.title);
@@ -162,9 +163,10 @@ class Task {
     decoded.document.source = source;
     merge_metadata(given, decoded.document.metadata);
     if (context_.options.whole_documents) outcome.structure = take_structure(decoded.document);
-    outcome.document.rows = context_.options.whole_documents
-                                ? whole_document(std::move(decoded.document))
-                                : cut_document(decoded.document, context_.parts.chunker);
+    outcome.document.rows =
+        context_.options.whole_documents
+            ? whole_document(std::move(decoded.document))
+            : cut_document(decoded.document, context_.parts.chunker, &context_.parts.cancel);
     outcome.is_empty = outcome.document.rows.empty() && decoded.members.empty();
     const size_t place = outcomes_.size();
     outcomes_.push_back(std::move(outcome));
@@ -402,7 +404,7 @@ index::DocumentWrite write_given_document(GivenDocument&& given, const Chunker& 
   document.metadata = std::move(given.metadata);
   document.metadata.insert_or_assign("id", given.id);
   write.source = std::move(given.id);
-  write.rows = cut_document(document, chunker);
+  write.rows = cut_document(document, chunker, nullptr);
   return write;
 }
 

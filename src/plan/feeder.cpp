@@ -77,6 +77,7 @@ Status Feeder::submit(uint64_t bytes, Format format, std::function<std::vector<O
       [&results = results_, &cancel = context_.parts.cancel, slot, task = std::move(task)] {
         // After a cancellation the outcome is not wanted, only the slot must be filled.
         std::vector<Outcome> outcomes = cancel.requested() ? std::vector<Outcome>() : task();
+        if (cancel.requested()) outcomes.clear();  // a document may have been cut short
         // Now it is known what the document came to: more for a packed one, less for most pages.
         uint64_t held = kWorkingFloor;
         for (const Outcome& outcome : outcomes) {

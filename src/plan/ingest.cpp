@@ -32,6 +32,7 @@ using Clock = std::chrono::steady_clock;
 // enough that a row is searchable well within a second.
 constexpr size_t kGroupDocumentsMax = 2048;
 constexpr auto kGroupTimeMax = std::chrono::milliseconds(200);
+constexpr uint64_t kGroupKeptBytesMax = 8ULL << 20;  // when a run is ended
 constexpr int kCatchUpMs = 200;  // how often lanes that fell behind are looked after, watching
 constexpr const char* kInstantSpace = "static";
 
@@ -566,8 +567,8 @@ Result<IngestReport> Run::execute() {
     instant_.reset();
     if (filler_) filler_->stop();
     deferred_ = true;  // the lanes are gone
-    // What was taken but not yet written is cheap to keep.
-    status = write_group();
+    // What was taken but not yet written is cheap to keep, unless it is one large document.
+    status = group_bytes_ <= kGroupKeptBytesMax ? write_group() : Status{};
     if (!status && status.error().code() == ErrorCode::cancelled) status = {};
   }
   if (status && !options_.dry_run && !report_.interrupted) status = writer_->flush();

@@ -170,7 +170,7 @@ std::string Chunker::embedded_text(const Row& row) const {
   return text;
 }
 
-std::vector<Row> Chunker::chunk(const Document& document) const {
+std::vector<Row> Chunker::chunk(const Document& document, const CancelToken* cancel) const {
   std::vector<Row> rows;
   const std::string_view text = document.text;
   if (skip_white_space(text, 0, text.size()) == text.size()) return rows;
@@ -260,7 +260,7 @@ std::vector<Row> Chunker::chunk(const Document& document) const {
   ChunkCutter cutter(*tokenizer_, text, structure, limits, excess);
   for (;;) {
     const CutRange range = cutter.next();
-    if (range.empty()) break;
+    if (range.empty() || (cancel != nullptr && cancel->requested())) break;
     add(range);
   }
   return rows;

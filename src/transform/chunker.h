@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "batch/document.h"
+#include "runtime/cancel.h"
 #include "transform/tokenizer.h"
 
 namespace headrace {
@@ -35,7 +36,8 @@ class Chunker {
   // Row::text is exactly the slice [span_begin, span_end) of document.text. Cuts are made at the
   // best border that fits: section, paragraph, list item or table row, sentence, clause, word; only
   // a single word longer than the whole budget is cut inside (at a token border).
-  std::vector<Row> chunk(const Document& document) const;
+  // Ends early when `cancel`, which may be null, asks for it: the rows are of no use then.
+  std::vector<Row> chunk(const Document& document, const CancelToken* cancel = nullptr) const;
 
   // The text whose vector stands for a row: "title\nheading\ntext", where the title and the heading
   // are left out unless asked for, and where the text already begins so. Its tokens, special ones
