@@ -32,7 +32,7 @@ int found(const ChunkCache& cache, const std::string& chunk) {
     }
   }
   if (chunk.size() <= MediumChunk::kBytesMax) {
-    const MediumKey key = ChunkCache::medium_key(chunk.data(), chunk.size());
+    const MediumKey key = ChunkCache::medium_key_at_end(chunk.data(), chunk.size());
     const MediumChunk* known = ChunkCache::find(cache.set_of(key), key);
     if (!known) return 0;
     if (!known->is_elsewhere()) {
