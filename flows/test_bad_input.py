@@ -381,3 +381,14 @@ def test_model_with_a_damaged_tensor(headrace, tmp_path):
         done = headrace.run("index", "a.txt", "--into", f"kb-{name}", "--model", str(model), code=1)
         assert "model.safetensors" in done.stderr and len(done.stderr.strip().splitlines()) <= 2, done.stderr
     assert "word_embeddings" in done.stderr
+
+
+def test_an_emptied_file_of_records_is_a_failure_and_keeps_what_it_held(headrace):
+    records = headrace.folder / "r.jsonl"
+    records.write_text('{"id": "a", "text": "one"}\n{"id": "b", "text": "two"}\n')
+    headrace.index("r.jsonl")
+    records.write_text("")
+    documents = headrace.index("r.jsonl")["documents"]
+    assert (documents["removed"], documents["failed"]) == (0, 1)
+    assert len(headrace.rows()) == 2
+    assert [error["source"] for error in headrace.json("errors", "kb")["errors"]] == ["r.jsonl"]

@@ -243,7 +243,7 @@ std::set<std::string> words_of(std::string_view text) {
 }
 
 // Whether the plain form of a text stands in for the HTML one and does not say what it says: it is
-// short beside it, or short and of other words.
+// short beside it, or short, of other words, and of not many more.
 bool is_stub(std::string_view plain, std::string_view html) {
   constexpr size_t kStubBytesMax = 600;
   if (plain.size() * 4 < html.size()) return true;
@@ -252,7 +252,7 @@ bool is_stub(std::string_view plain, std::string_view html) {
   const std::set<std::string> words = words_of(html);
   const auto common =
       std::ranges::count_if(words, [&](const std::string& word) { return said.contains(word); });
-  return static_cast<size_t>(common) * 4 < words.size();
+  return said.size() < 3 * words.size() && static_cast<size_t>(common) * 4 < words.size();
 }
 
 Status EmailReader::write_section(const Section& section) {

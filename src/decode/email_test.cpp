@@ -83,6 +83,11 @@ TEST(Email, AStubThatIsAsLongAsTheHtmlIsOneAsWell) {
   // What says the same in other words, or more, stays.
   const std::string own = "Hello Ann,\nthe invoice 4711 over 250 euros is due on May 1st.\nBob";
   EXPECT_NE(text(own, invoice).find("Hello Ann"), std::string::npos);
+  const std::string true_text =
+      "We do not support HTML mail in our client. The rest is a true text about deliveries: 4711 "
+      "parcels "
+      "went out on Monday, 12 came back, and the keys lie below the mat at number nine. Tell Anna.";
+  EXPECT_NE(text(true_text, "<p>short</p>").find("parcels"), std::string::npos);
   std::string long_text;
   for (int i = 0; i < 100; ++i) long_text += "Line " + std::to_string(i) + " of a long report.\n";
   EXPECT_NE(text(long_text, invoice).find("Line 99"), std::string::npos);

@@ -80,6 +80,8 @@ Status run_document_stream(const StreamOptions& options, const StreamParts& part
     }
   }
   HR_TRY(handled);
+  // What was not begun any more left empty slots.
+  HR_TRY(parts.cancel.check());
   HR_TRY(failures.finish());
   return results.end_status();
 }

@@ -190,13 +190,16 @@ Status Feeder::feed_file(const FileEntry& entry) {
   if (!prefix) return deliver_unread(entry, std::move(prefix).error());
   const Format format = detect_format(*prefix, entry.source);
   if (is_archive(format)) return feed_archive_file(entry, format);
-  if (is_jsonl_name(entry.source)) {
+  // Without a byte it is a failure like any other file, and what it held before stays.
+  if (is_jsonl_name(entry.source) && format != Format::empty) {
     return is_wide(detect_encoding(*prefix, {})) ? feed_wide_jsonl_file(entry)
                                                  : feed_jsonl_file(entry);
   }
   if (format == Format::csv && !context_.options.columns.text.empty()) return feed_csv_file(entry);
   if (format == Format::json || format == Format::csv) {
-    const uint64_t most = context_.parts.budget.limit_bytes() / working_factor(format);
+    // By what any document may have: not by what this run has left for them at the moment.
+    const uint64_t most =
+        context_.options.document_bytes_max * kDocumentWorkingFactor / working_factor(format);
     if (entry.stamp.size_bytes > most) {
       return deliver(failed_outcome(
           entry.source, "", "read",

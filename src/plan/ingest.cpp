@@ -260,8 +260,8 @@ Status Run::share_memory() {
         fmt::format("give --memory {}MiB or more, or --model none", needed));
   }
   in_flight_ = std::max(memory_, taken) - taken + kInFlightLeast;
-  document_bytes_max_ =
-      std::min(document_bytes_max(in_flight_), usual_document_bytes_max(memory_, load));
+  document_bytes_max_ = std::min(document_bytes_max(in_flight_),
+                                 usual_document_bytes_max(memory_, load, usable_cpu_count()));
   return {};
 }
 
@@ -320,7 +320,8 @@ Status Run::open_spaces() {
   for (const ModelSpace& space : settings_.model_spaces()) {
     std::shared_ptr<const VectorModel> model = model_;
     if (space.name == kInstantSpace && deferred_) {
-      instant_ = std::make_unique<ModelBeside>(space.model, further);
+      // A dry run says nothing of vectors.
+      if (!options_.dry_run) instant_ = std::make_unique<ModelBeside>(space.model, further);
       continue;
     }
     if (space.name != settings_.main_space) {
@@ -527,7 +528,8 @@ Status Run::follow() {
           std::max(Watcher::kRestlessMs, static_cast<int>(kRestlessShare * seconds_since(begin)));
     }
     const bool behind = filler_ && filler_->behind();
-    HR_ASSIGN(changed, watcher->wait(cancel_, behind ? kCatchUpMs : -1, restless_ms));
+    HR_ASSIGN(changed, watcher->wait(cancel_, behind || instant_ ? kCatchUpMs : -1, restless_ms));
+    HR_TRY(take_instant(false));
     if (behind) HR_TRY(filler_->catch_up_behind(*chunker_));
   }
 }
@@ -547,7 +549,8 @@ Result<IngestReport> Run::execute() {
   Status status = catch_up();
   if (status) status = stream_once();
   if (report_.searchable_seconds == 0) report_.searchable_seconds = seconds_since(start_);
-  if (status) status = take_instant(true);
+  // Who watches must see the next change, whatever is still made.
+  if (status) status = take_instant(!options_.watch);
   if (status && deferred_) {
     // Everything can be found; now the exact vectors, and those of what is still to come.
     deferred_ = false;

@@ -109,5 +109,31 @@ TEST(Ingest, WhatIsGoneFromAFileGoesWithItsEntry) {
   std::filesystem::remove_all(folder);
 }
 
+// However much of it was done: who is asked to stop says so.
+TEST(Ingest, ARunThatIsEndedWithItsLastDocumentUnderWaySaysSo) {
+  SimulatedFileSystem disk(1);
+  CancelToken cancel;
+  bool given = false;
+  IngestOptions options;
+  options.kb = "/kb";
+  options.model = "none";
+  options.stream.next_record = [&]() -> Result<std::optional<GivenRecord>> {
+    if (given) {
+      cancel.request();
+      return std::nullopt;
+    }
+    given = true;
+    RawDocument record;
+    record.source = "a";
+    record.bytes = "text";
+    record.is_text = true;
+    return GivenRecord(std::move(record));
+  };
+  Progress progress;
+  const auto report = ingest(options, progress, cancel, disk);
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_TRUE(report->interrupted);
+}
+
 }  // namespace
 }  // namespace headrace

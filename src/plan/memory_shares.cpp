@@ -24,11 +24,10 @@ uint64_t taken_beside_documents(uint64_t memory, const RunLoad& load) {
   return bytes;
 }
 
-uint64_t usual_document_bytes_max(uint64_t memory, RunLoad load) {
+uint64_t usual_document_bytes_max(uint64_t memory, RunLoad load, uint64_t usual_threads) {
   constexpr uint64_t kHeldStep = 12ULL << 20;
-  constexpr uint64_t kThreadsMost = 64;
   load.held_bytes = (load.held_bytes + kHeldStep - 1) / kHeldStep * kHeldStep;
-  load.threads = kThreadsMost;
+  load.threads = usual_threads;
   load.watches = false;
   const uint64_t taken = taken_beside_documents(memory, load) + kInFlightLeast;
   return document_bytes_max(std::max(memory, taken) - taken + kInFlightLeast);

@@ -34,9 +34,10 @@ struct RunLoad {
 };
 // What of `memory` is not for documents on their way.
 uint64_t taken_beside_documents(uint64_t memory, const RunLoad& load);
-// The largest document of a run with this budget: the same whatever the number of threads and
-// whatever a process of its kind happens to hold, so that both do not decide what gets in.
-uint64_t usual_document_bytes_max(uint64_t memory, RunLoad load);
+// The largest document of a run with this budget on a machine of `usual_threads`: the same for any
+// fewer and whatever a process of its kind happens to hold, so that both do not decide what gets
+// in.
+uint64_t usual_document_bytes_max(uint64_t memory, RunLoad load, uint64_t usual_threads);
 // The least budget, in MiB and at least `from`, that leaves kInFlightLeast.
 uint64_t least_budget_mib(uint64_t from, const RunLoad& load);
 
