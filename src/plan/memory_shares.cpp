@@ -9,8 +9,7 @@ namespace {
 // What a thread keeps for itself: its stack, its arena's slack, the memory it shares with a worker;
 // and what the model's working memory adds.
 constexpr uint64_t kThreadBytes = 4ULL << 20;
-// Six of them a tokenizer that remembers the words it met.
-constexpr uint64_t kEmbedThreadBytes = 12ULL << 20;
+constexpr uint64_t kEmbedThreadBytes = 8ULL << 20;
 
 }  // namespace
 
@@ -18,7 +17,9 @@ uint64_t taken_beside_documents(uint64_t memory, const RunLoad& load) {
   const MemoryShares shares(memory);
   const uint64_t threads = std::min(load.threads, memory / kMemoryPerThread);
   uint64_t bytes = load.held_bytes + threads * (load.watches ? 2 : 1) * kThreadBytes;
-  bytes += 3 * shares.segments;  // twice while they are joined, once for what a merge holds
+  // Twice while they are joined; once for what a merge holds, which waits where rows come as slowly
+  // as a model embeds them.
+  bytes += (load.embeds ? 2 : 3) * shares.segments;
   bytes += shares.group * kRowsWorkingFactor;  // rows being written
   if (load.embeds) bytes += 2 * shares.lane + threads * kEmbedThreadBytes;
   return bytes;
