@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/lenient_json.h"
 #include "base/utf8.h"
 #include "decode/json_probe.h"
 #include "decode/text_builder.h"
@@ -296,13 +297,23 @@ std::optional<Error> json_damage(std::string_view text) {
 
 }  // namespace
 
-Result<Document> decode_json(std::string_view utf8) {
+namespace {
+
+std::optional<Document> flattened(std::string_view utf8) {
   JsonFlattener flattener(utf8);
-  if (flattener.read()) {
-    Document document = flattener.take();
-    // "title" names a document only when it is one object, not a row of them.
-    if (document.title.find('\n') != std::string::npos) document.title.clear();
-    return document;
+  if (!flattener.read()) return std::nullopt;
+  Document document = flattener.take();
+  // "title" names a document only when it is one object, not a row of them.
+  if (document.title.find('\n') != std::string::npos) document.title.clear();
+  return document;
+}
+
+}  // namespace
+
+Result<Document> decode_json(std::string_view utf8) {
+  if (auto document = flattened(utf8)) return std::move(*document);
+  if (const auto mended = lenient_json(utf8)) {
+    if (auto document = flattened(*mended)) return std::move(*document);
   }
   if (auto damage = json_damage(utf8)) return std::unexpected(std::move(*damage));
   return decode_plain_text(std::string(utf8));

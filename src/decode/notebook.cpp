@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/lenient_json.h"
 #include "decode/reference.h"
 #include "decode/text_formats.h"
 
@@ -64,7 +65,11 @@ class NotebookReader {
     simdjson::dom::parser parser;
     simdjson::dom::object root;
     int64_t version = 0;
-    if (parser.parse(padded).get_object().get(root) != simdjson::SUCCESS ||
+    auto error = parser.parse(padded).get_object().get(root);
+    // Numbers of plots are often NaN.
+    const auto mended = error != simdjson::SUCCESS ? lenient_json(json) : std::nullopt;
+    if (mended) error = parser.parse(*mended).get_object().get(root);
+    if (error != simdjson::SUCCESS ||
         root["nbformat"].get_int64().get(version) != simdjson::SUCCESS)
       return std::nullopt;
     simdjson::dom::array cells;

@@ -54,6 +54,17 @@ TEST(Notebook, OldOnesAreReadToo) {
   EXPECT_EQ(outline(*document), "h2: Head\ncode: x = 1\ncode: 1\n");
 }
 
+// As Python's json module writes numbers of plots and halves of characters.
+TEST(Notebook, NumbersThatAreNoneAndHalfCharactersDoNotHideIt) {
+  const auto document = decode_notebook(
+      R"json({"cells": [{"cell_type": "markdown", "source": ["# Head \udc9f"]}, {"cell_type": "code", "source": ["show()"],
+"outputs": [{"output_type": "display_data", "data": {"application/vnd.plotly.v1+json": {"y": [1.0, NaN, -Infinity]}}}]}],
+"nbformat": 4, "nbformat_minor": 5
+})json");
+  ASSERT_TRUE(document);
+  EXPECT_EQ(outline(*document), "h1: Head \uFFFD\ncode: show()\n");
+}
+
 TEST(Notebook, OtherJsonStaysJson) {
   for (const char* json : {R"({"nbformat": 4})", R"({"nbformat": "x", "cells": []})",
                            R"({"a": "\"nbformat\""})", R"({"nbformat": 4, "cells": )"})

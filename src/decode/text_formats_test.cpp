@@ -524,6 +524,11 @@ TEST(Json, IsFlattened) {
   EXPECT_EQ(outline_of(json("{\"a\":1}\n{\"a\":2}\n")), "code: a: 1\ncode: a: 2\n");
 }
 
+TEST(Json, IsFlattenedAsPythonWritesIt) {
+  EXPECT_EQ(outline_of(json("{\"a\": NaN, \"t\": \"hello\", \"b\": Infinity}")),
+            "code: a: null\nt: hello\nb: Infinity\n");
+}
+
 TEST(Csv, RowsSayWhatTheyHold) {
   EXPECT_EQ(outline_of(decode_csv("name,city\nAnn,\"Paris, France\"\nBob,\n")),
             "row: name | city\nrow: name: Ann | city: Paris, France\nrow: name: Bob\n");

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "sources/lenient_json.h"
+#include "base/lenient_json.h"
 #include "sources/records.h"
 
 namespace headrace {

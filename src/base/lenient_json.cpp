@@ -1,4 +1,4 @@
-#include "sources/lenient_json.h"
+#include "base/lenient_json.h"
 
 #include <algorithm>
 #include <charconv>
