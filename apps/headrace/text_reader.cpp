@@ -11,6 +11,7 @@
 
 #include "base/utf8.h"
 #include "commands.h"
+#include "runtime/input_wait.h"
 
 namespace headrace::cli {
 
@@ -37,19 +38,6 @@ bool TextReader::ready() const {
   return ::poll(&waiting, 1, 0) > 0;
 }
 
-// Until there is something to read. A signal that comes just before a read does not end it: so it
-// is asked for now and then.
-Status TextReader::wait() const {
-  constexpr int kAskedEveryMs = 200;
-  pollfd waiting{descriptor(), POLLIN, 0};
-  while (true) {
-    HR_TRY(interrupt().check());
-    const int ready = ::poll(&waiting, 1, kAskedEveryMs);
-    if (ready > 0) return {};
-    if (ready < 0 && errno != EINTR) return os_fail(errno, "read " + name_);
-  }
-}
-
 Result<std::optional<std::string>> TextReader::next_line() {
   while (true) {
     const size_t end = buffer_.find('\n', std::max(scanned_, begin_));
@@ -73,7 +61,7 @@ Result<std::optional<std::string>> TextReader::next_line() {
           fmt::format("{} line {}: is over {} MiB", name_, number_ + 1, kLineBytesMax >> 20),
           "cut it into several texts");
     }
-    HR_TRY(wait());
+    HR_TRY(wait_for_input(descriptor(), name_, interrupt()));
     constexpr size_t kReadBytes = 64UL << 10;
     buffer_.resize(scanned_ + kReadBytes);
     const ssize_t got = ::read(descriptor(), buffer_.data() + scanned_, kReadBytes);

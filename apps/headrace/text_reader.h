@@ -29,7 +29,6 @@ class TextReader {
  private:
   Result<std::optional<std::string>> next_line();
   int descriptor() const;
-  Status wait() const;
 
   std::string name_;
   UniqueFd file_;  // not open: standard input

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <cerrno>
 
 #include "batch/document_limit.h"
+#include "runtime/input_wait.h"
 #include "sources/source_stamp.h"
 #include "sources/walker.h"
 
@@ -125,13 +125,9 @@ Result<FileBytes> read_file(const std::string& path, uint64_t bytes_max) {
 
 Result<std::string> read_standard_input(uint64_t bytes_max, const CancelToken& cancel) {
   constexpr size_t kPiece = 1 << 16;
-  constexpr int kPatienceMs =
-      100;  // whoever writes may take his time: Ctrl-C must not wait for him
   std::string bytes;
   while (true) {
-    HR_TRY(cancel.check());
-    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
-    if (::poll(&input, 1, kPatienceMs) <= 0) continue;
+    HR_TRY(wait_for_input(STDIN_FILENO, "standard input", cancel));
     const size_t before = bytes.size();
     bytes.resize(before + kPiece);
     const ssize_t got = ::read(STDIN_FILENO, bytes.data() + before, kPiece);

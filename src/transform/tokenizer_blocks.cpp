@@ -1,23 +1,13 @@
 #include "transform/tokenizer_blocks.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "transform/byte_sorts_sse2.h"
 
 namespace headrace {
 
 #if defined(__SSE2__)
 
 void sorts_of_block_sse2(const char* p, ByteSorts* out) {
-  // Unsigned "x - low < count" by a shift into the signed range.
-  const auto within = [](__m128i x, int low, int count) {
-    const __m128i moved = _mm_add_epi8(x, _mm_set1_epi8(static_cast<char>(-128 - low)));
-    return _mm_cmplt_epi8(moved, _mm_set1_epi8(static_cast<char>(-128 + count)));
-  };
-  const auto equal = [](__m128i x, char c) { return _mm_cmpeq_epi8(x, _mm_set1_epi8(c)); };
-  const auto bits = [](__m128i x) {
-    return static_cast<uint64_t>(static_cast<uint32_t>(_mm_movemask_epi8(x)));
-  };
+  using sse2::bits, sse2::equal, sse2::within;
   ByteSorts found;
   for (int i = 0; i < 4; ++i) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p) + i);

@@ -12,10 +12,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
+#include "transform/byte_sorts_sse2.h"
 #include "transform/wordpiece_vocabulary.h"
 
 namespace headrace {
@@ -49,27 +46,18 @@ inline ScanBlock classify_block_scalar(const char* p) {
 // Reads 64 bytes at `p`.
 inline ScanBlock classify_block(const char* p) {
 #if defined(__SSE2__)
-  // Unsigned "x - low < count" by a shift into the signed range.
-  const auto within = [](__m128i x, int low, int count) {
-    const __m128i moved = _mm_add_epi8(x, _mm_set1_epi8(static_cast<char>(-128 - low)));
-    return _mm_cmplt_epi8(moved, _mm_set1_epi8(static_cast<char>(-128 + count)));
-  };
-  const auto bits = [](__m128i x) {
-    return static_cast<uint64_t>(static_cast<uint32_t>(_mm_movemask_epi8(x)));
-  };
+  using sse2::bits, sse2::equal, sse2::within;
   ScanBlock out;
   for (int i = 0; i < 4; ++i) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p) + i);
     const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
     const __m128i word = _mm_or_si128(within(folded, 'a', 26), within(bytes, '0', 10));
     // Tab and line feed are neighbours.
-    const __m128i space = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')),
-                                                    _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r'))),
-                                       within(bytes, '\t', 2));
+    const __m128i space =
+        _mm_or_si128(_mm_or_si128(equal(bytes, ' '), equal(bytes, '\r')), within(bytes, '\t', 2));
     // Signed: everything past ASCII is below the blank too.
     const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
-    const __m128i other =
-        _mm_or_si128(_mm_andnot_si128(space, low), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F)));
+    const __m128i other = _mm_or_si128(_mm_andnot_si128(space, low), equal(bytes, 0x7F));
     out.word |= bits(word) << (16 * i);
     out.space |= bits(space) << (16 * i);
     out.other |= bits(other) << (16 * i);
