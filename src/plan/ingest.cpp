@@ -13,12 +13,11 @@
 #include "index/analyzer.h"
 #include "plan/document_task.h"
 #include "plan/gone_sources.h"
+#include "plan/ingest_vectors.h"
 #include "plan/known_in_writer.h"
 #include "plan/memory_shares.h"
-#include "plan/model_beside.h"
 #include "plan/settings.h"
 #include "plan/source_names.h"
-#include "plan/space_filler.h"
 #include "sources/source_stamp.h"
 #include "sources/watcher.h"
 
@@ -34,7 +33,6 @@ constexpr size_t kGroupDocumentsMax = 2048;
 constexpr auto kGroupTimeMax = std::chrono::milliseconds(200);
 constexpr uint64_t kGroupKeptBytesMax = 8ULL << 20;  // when a run is ended
 constexpr int kCatchUpMs = 200;  // how often lanes that fell behind are looked after, watching
-constexpr const char* kInstantSpace = "static";
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -67,13 +65,7 @@ class Run {
   Status check_sources() const;
   Status open_writer(FileSystem& files, const std::string& folder);
   Status open_model();
-  Status open_spaces();
-  Status open_space(const std::string& name, std::shared_ptr<const VectorModel> model);
-  std::string instant_model() const;
   Status share_memory();
-  Status take_instant(bool waits);
-  Status catch_up();
-  Status catch_up_lanes();
   Status stream_once();
   Status take(Outcome&& outcome);
   Status write_group();
@@ -105,10 +97,8 @@ class Run {
   // Beside vectors that are still computed, while watching: a document does not wait for theirs.
   std::unique_ptr<ThreadPool> documents_pool_;
   std::unique_ptr<WorkerPool> workers_;
-  std::unique_ptr<SpaceFiller> filler_;
-  std::unique_ptr<ModelBeside> instant_;  // not there yet
-  bool follows_ = false;                  // the first pass is over
-  bool deferred_ = false;  // vectors that do not keep step wait until all documents are in
+  std::unique_ptr<IngestVectors> vectors_;  // where there are any
+  bool follows_ = false;                    // the first pass is over
   std::unique_ptr<KnownInWriter> known_;
   std::unique_ptr<SourceNames> names_;
   std::unique_ptr<GoneSources> gone_;
@@ -196,7 +186,12 @@ Status Run::open() {
                   "run again");
     }
   }
-  if (model_ && !without_vectors_) HR_TRY(open_spaces());
+  if (model_ && !without_vectors_) {
+    vectors_ = std::make_unique<IngestVectors>(
+        IngestVectors::Parts{options_, *writer_, *pool_, *chunker_, MemoryShares(memory_).lane,
+                             progress_, cancel_});
+    HR_TRY(vectors_->open(settings_, model_));
+  }
   if (!options_.stream.next_record) {
     settings_.sources = note_sources(std::move(settings_.sources), options_.kb, roots(),
                                      [this](const std::string& folder, bool same) {
@@ -299,56 +294,6 @@ Status Run::open_model() {
   return {};
 }
 
-// The model that a static one is distilled from: the main one where its weights are at hand.
-std::string Run::instant_model() const {
-  const std::string& model = settings_.model;
-  if (model.starts_with("static:")) return model;
-  const bool elsewhere =
-      options_.given_model || model.starts_with("onnx:") || model.starts_with("openai:");
-  return "static:" + (elsewhere ? std::string(kDefaultModel) : model);
-}
-
-Status Run::open_spaces() {
-  filler_ = std::make_unique<SpaceFiller>(*writer_, *pool_, MemoryShares(memory_).lane, progress_,
-                                          cancel_);
-  if (options_.instant && model_->info().kind != "static") {
-    settings_.add_space({kInstantSpace, instant_model()});
-    deferred_ = true;
-  }
-  ModelOptions further = options_.model_options;
-  further.cancel = &cancel_;
-  for (const ModelSpace& space : settings_.model_spaces()) {
-    std::shared_ptr<const VectorModel> model = model_;
-    if (space.name == kInstantSpace && deferred_) {
-      // A dry run says nothing of vectors.
-      if (!options_.dry_run) instant_ = std::make_unique<ModelBeside>(space.model, further);
-      continue;
-    }
-    if (space.name != settings_.main_space) {
-      HR_ASSIGN(model, load_vector_model(space.model, further));
-    }
-    HR_TRY(open_space(space.name, std::move(model)));
-  }
-  return {};
-}
-
-Status Run::open_space(const std::string& name, std::shared_ptr<const VectorModel> model) {
-  HR_TRY(check_model_space(writer_->snapshot()->info(), options_.kb, name, model->info()));
-  if (!options_.dry_run) HR_TRY(add_model_space(*writer_, options_.kb, name, model->info()));
-  filler_->add(name, std::move(model));
-  return {};
-}
-
-// Rows are found by their words until the static model is there; then it catches up with them, and
-// keeps step from there on.
-Status Run::take_instant(bool waits) {
-  if (!instant_ || (!waits && !instant_->ready())) return {};
-  const std::unique_ptr<ModelBeside> beside = std::move(instant_);
-  HR_ASSIGN(auto model, beside->take());
-  HR_TRY(open_space(kInstantSpace, std::move(model)));
-  return options_.dry_run ? Status{} : filler_->catch_up_at_once(*chunker_);
-}
-
 StreamOptions Run::stream_options() const {
   StreamOptions stream = options_.stream;
   stream.walk.target = options_.kb;
@@ -357,19 +302,6 @@ StreamOptions Run::stream_options() const {
   stream.document_bytes_max = document_bytes_max_;
   stream.follows = follows_;
   return stream;
-}
-
-// Rows that an earlier run wrote but did not come to embed.
-Status Run::catch_up() {
-  if (!filler_ || options_.dry_run) return {};
-  HR_TRY(filler_->catch_up_at_once(*chunker_));
-  return deferred_ ? Status{} : catch_up_lanes();
-}
-
-Status Run::catch_up_lanes() {
-  if (!options_.watch) return filler_->catch_up(*chunker_);
-  filler_->fall_behind();
-  return filler_->catch_up_behind(*chunker_);
 }
 
 Status Run::forget(std::string_view source, bool counted) {
@@ -444,22 +376,15 @@ Status Run::write_group() {
   std::vector<index::DocumentWrite> group = std::exchange(group_, {});
   const uint64_t group_bytes = std::exchange(group_bytes_, 0);
   if (options_.dry_run) return {};
-  HR_TRY(take_instant(false));
+  if (vectors_) HR_TRY(vectors_->take_instant(false));
   if (options_.on_documents) HR_TRY(options_.on_documents(group));
-  std::vector<std::string> keys;
-  std::vector<std::string> texts;
+  const EmbeddedTexts texts = vectors_ ? vectors_->texts_of(group) : EmbeddedTexts{};
   for (index::DocumentWrite& document : group) {
     report_.rows += document.rows.size();
     progress_.rows.fetch_add(document.rows.size(), std::memory_order_relaxed);
-    if (filler_) {
-      for (const Row& row : document.rows) {
-        keys.push_back(row.key);
-        texts.push_back(chunker_->embedded_text(row));
-      }
-    }
     HR_TRY(writer_->put(std::move(document)));
   }
-  if (filler_) HR_TRY(filler_->put_at_once(keys, texts));
+  if (vectors_) HR_TRY(vectors_->put(texts));
   HR_TRY(writer_->commit());
   if (group_bytes > MemoryShares(memory_).group) {
     // A large document is made searchable while what it takes is still reserved.
@@ -467,12 +392,7 @@ Status Run::write_group() {
     return_freed_memory();
   }
   report_.searchable_seconds = seconds_since(start_);
-  if (deferred_) return {};
-  for (size_t i = 0; i < keys.size(); ++i) {
-    // Who watches must see the next change: vectors follow when there is room for them.
-    HR_TRY(options_.watch ? filler_->offer(keys[i], texts[i]) : filler_->follow(keys[i], texts[i]));
-  }
-  return options_.watch && filler_ ? filler_->catch_up_behind(*chunker_) : Status{};
+  return vectors_ ? vectors_->follow(texts) : Status{};
 }
 
 Status Run::prune() {
@@ -527,10 +447,9 @@ Status Run::follow() {
       restless_ms =
           std::max(Watcher::kRestlessMs, static_cast<int>(kRestlessShare * seconds_since(begin)));
     }
-    const bool behind = filler_ && filler_->behind();
-    HR_ASSIGN(changed, watcher->wait(cancel_, behind || instant_ ? kCatchUpMs : -1, restless_ms));
-    HR_TRY(take_instant(false));
-    if (behind) HR_TRY(filler_->catch_up_behind(*chunker_));
+    const bool waits = vectors_ && vectors_->waits();
+    HR_ASSIGN(changed, watcher->wait(cancel_, waits ? kCatchUpMs : -1, restless_ms));
+    if (waits) HR_TRY(vectors_->go_on());
   }
 }
 
@@ -544,22 +463,18 @@ void Run::count_rows_without_vectors() {
 
 Result<IngestReport> Run::execute() {
   HR_TRY(open());
-  if (filler_ && !options_.dry_run) filler_->start();
-  if (filler_ && options_.watch) documents_pool_ = std::make_unique<ThreadPool>(pool_->size());
-  Status status = catch_up();
+  if (vectors_) vectors_->start();
+  if (vectors_ && options_.watch) documents_pool_ = std::make_unique<ThreadPool>(pool_->size());
+  Status status = vectors_ ? vectors_->catch_up() : Status{};
   if (status) status = stream_once();
   if (report_.searchable_seconds == 0) report_.searchable_seconds = seconds_since(start_);
   // Who watches must see the next change, whatever is still made.
-  if (status) status = take_instant(!options_.watch);
-  if (status && deferred_) {
-    // Everything can be found; now the exact vectors, and those of what is still to come.
-    deferred_ = false;
-    if (!options_.dry_run) status = catch_up_lanes();
-  }
+  if (status && vectors_) status = vectors_->take_instant(!options_.watch);
+  if (status && vectors_) status = vectors_->take_deferred();
   if (status && options_.watch) status = follow();
-  if (filler_) {
-    if (status) status = filler_->finish();
-    const Embeddings counts = filler_->counts();
+  if (vectors_) {
+    if (status) status = vectors_->finish();
+    const Embeddings counts = vectors_->counts();
     report_.reused = counts.reused;
     report_.requests = counts.requests;
     report_.retries = counts.retries;
@@ -567,15 +482,13 @@ Result<IngestReport> Run::execute() {
   }
   if (!status && status.error().code() == ErrorCode::cancelled) {
     report_.interrupted = true;
-    instant_.reset();
-    if (filler_) filler_->stop();
-    deferred_ = true;  // the lanes are gone
+    if (vectors_) vectors_->stop();
     // What was taken but not yet written is cheap to keep, unless it is one large document.
     status = group_bytes_ <= kGroupKeptBytesMax ? write_group() : Status{};
     if (!status && status.error().code() == ErrorCode::cancelled) status = {};
   }
   if (status && !options_.dry_run && !report_.interrupted) status = writer_->flush();
-  if (filler_) filler_->stop();
+  if (vectors_) vectors_->stop();
   HR_TRY(status);
   if (without_vectors_ && !options_.dry_run) count_rows_without_vectors();
   report_.tokens = progress_.tokens;
