@@ -187,9 +187,8 @@ Status Run::open() {
     }
   }
   if (model_ && !without_vectors_) {
-    vectors_ = std::make_unique<IngestVectors>(
-        IngestVectors::Parts{options_, *writer_, *pool_, *chunker_, MemoryShares(memory_).lane,
-                             progress_, cancel_});
+    vectors_ = std::make_unique<IngestVectors>(IngestVectors::Parts{
+        options_, *writer_, *pool_, *chunker_, MemoryShares(memory_).lane, progress_, cancel_});
     HR_TRY(vectors_->open(settings_, model_));
   }
   if (!options_.stream.next_record) {

@@ -1,8 +1,8 @@
 // IngestVectors: the vectors of one run over documents: which spaces there are, the static model
 // that is loaded beside the run, and when each row goes to which of them.
 //
-// Owns: the models, their lanes, the thread that loads. Threads: the run's one; the lanes have their
-// own. Errors: those of the models; invalid_argument where a space was made by another model;
+// Owns: the models, their lanes, the thread that loads. Threads: the run's one; the lanes have
+// their own. Errors: those of the models; invalid_argument where a space was made by another model;
 // cancelled.
 #pragma once
 
