@@ -217,7 +217,7 @@ Result<int> run_batch(const SearchArguments& arguments, Knowledge& knowledge) {
     std::vector<std::string> texts;
     for (size_t i = begin; i < end; ++i) texts.push_back(queries[i].text);
     const auto start = Clock::now();
-    HR_ASSIGN(const BatchAnswers answers, knowledge.search_batch(texts, arguments.options, 1.0, 0));
+    HR_ASSIGN(const BatchAnswers answers, knowledge.search_batch(texts, arguments.options, 0));
     const double took_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count() /
                            static_cast<double>(texts.size());
     for (size_t i = 0; i < texts.size(); ++i) {
@@ -287,6 +287,9 @@ void add_ranking_options(CLI::App& command, SearchArguments& arguments) {
                      "A cross-encoder (a folder or a name) that orders the best rows anew");
   command.add_option("--rerank-rows", options.rerank_rows, "How many rows it reads (default 50)")
       ->check(CLI::Range(1, 10000));
+  command.add_option("--recall", options.recall,
+                     "Least share of the best vectors found (default: all of few, then 0.99)")
+      ->check(CLI::Range(0.01, 1.0));
   command.add_option("--decay", options.decay,
                      "COLUMN:HALF-LIFE such as date:30d: older rows count less");
 }

@@ -184,6 +184,12 @@ void ProgressBar::draw() {
     std::fflush(stderr);
     return;
   }
+  if (progress_.limiting == JobStage::indexing) {
+    fmt::print(stderr, "\r\x1b[K{} documents, {} rows; putting vectors in lists", human_count(done),
+               human_count(rows));
+    std::fflush(stderr);
+    return;
+  }
   const bool embedding = to_embed > 0 && done >= found;
   const double share = to_embed > 0 ? static_cast<double>(embedded) / static_cast<double>(to_embed)
                        : found > 0  ? static_cast<double>(done) / static_cast<double>(found)

@@ -138,6 +138,7 @@ void read_extra(const nb::dict& extra, SearchOptions& options) {
     if (name == "explain") options.explain = nb::cast<bool>(value);
     if (name == "rerank") options.rerank = nb::cast<std::string>(value);
     if (name == "rerank_rows") options.rerank_rows = nb::cast<uint32_t>(value);
+    if (name == "recall") options.recall = nb::cast<double>(value);
     if (name == "cursor") options.cursor = nb::cast<std::string>(value);
   }
 }
@@ -304,7 +305,8 @@ class PyKnowledge {
 
   nb::tuple search_batch_vectors(const FloatInput& vectors, uint32_t k, const std::string& filter,
                                  double recall, size_t threads, const std::string& space) {
-    const SearchOptions options = search_options(k, std::nullopt, filter, space);
+    SearchOptions options = search_options(k, std::nullopt, filter, space);
+    options.recall = recall;
     const size_t count = vectors.shape(0);
     CancelToken cancel;
     return answers(run_interruptible_result<BatchAnswers>(
@@ -312,7 +314,7 @@ class PyKnowledge {
                        [&] {
                          return knowledge_->search_batch(
                              std::span<const float>(vectors.data(), vectors.size()), count, options,
-                             recall, threads, &cancel);
+                             threads, &cancel);
                        }),
                    count);
   }
@@ -323,12 +325,13 @@ class PyKnowledge {
                                const nb::dict& extra) {
     SearchOptions options = search_options(k, mode, filter, space);
     read_extra(extra, options);
+    options.recall = recall;
     CancelToken cancel;
     return answers(run_interruptible_result<BatchAnswers>(
                        cancel,
                        [&] {
                          return knowledge_->search_batch(std::span<const std::string>(queries),
-                                                         options, recall, threads, &cancel);
+                                                         options, threads, &cancel);
                        }),
                    queries.size());
   }

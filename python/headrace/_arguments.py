@@ -27,6 +27,13 @@ def whole(name: str, value: Any, least: int, most: int) -> int:
     return number
 
 
+def share(name: str, value: Any) -> float:
+    """A part of one, more than nothing."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
+        raise InvalidArgument(f"{name} is a share above 0 and up to 1, not {value!r}")
+    return float(value)
+
+
 def matrix(name: str, values: Any) -> np.ndarray:
     """Numbers of any kind and order in memory as float32, C-contiguous; their shape is the caller's."""
     import numpy as np

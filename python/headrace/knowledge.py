@@ -255,6 +255,7 @@ class KnowledgeBase:
         plain: bool = False,
         rerank: str | None = None,
         rerank_rows: int = 50,
+        recall: float | None = None,
     ) -> Hits:
         """The `k` best rows, best first.
 
@@ -275,6 +276,8 @@ class KnowledgeBase:
             plain: the text has no operators.
             rerank: a cross-encoder that orders the best `rerank_rows` rows anew, a folder or a name
                 as in `rerank()`; the hits' scores are its own.
+            recall: the least share of the nearest vectors that is found, on average; default 1 (every
+                vector is compared) up to 50,000 vectors, then 0.99.
 
         Raises:
             InvalidArgument: for a filter that cannot be read, with the position.
@@ -298,6 +301,7 @@ class KnowledgeBase:
             "plain": plain,
             "rerank": rerank,
             "rerank_rows": rerank_rows if rerank else None,
+            "recall": None if recall is None else _arguments.share("recall", recall),
         }
         given = {name: value for name, value in extra.items() if value is not None}
         hits, found, next_page, warning = self._native.search(
@@ -348,8 +352,7 @@ class KnowledgeBase:
 
         k = _arguments.whole("k", k, 1, _HITS_MAX)
         threads = _arguments.whole("threads", threads, 0, _THREADS_MAX)
-        if not isinstance(recall, (int, float)) or not 0 < recall <= 1:
-            raise InvalidArgument(f"recall is a share above 0 and up to 1, not {recall!r}")
+        recall = _arguments.share("recall", recall)
         if isinstance(queries, str):
             raise InvalidArgument("queries is one text", "give a list of texts: [query]")
         if isinstance(queries, (list, tuple)) and any(isinstance(query, str) for query in queries):

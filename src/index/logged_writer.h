@@ -53,6 +53,7 @@ class LoggedWriter : public Writer {
   void discard() override;
   Status commit() override;
   Status flush() override;
+  Status make_lists(const CancelToken* cancel) override;
   Status optimize(const CancelToken* cancel = nullptr) override;
   std::shared_ptr<const Snapshot> snapshot() const override;
   std::optional<Space> space(std::string_view name) const override;
@@ -122,6 +123,7 @@ class LoggedWriter : public Writer {
   Status publish(std::vector<HeldSegment> segments, Manifest manifest,
                  std::unique_ptr<LogWriter> log) HR_REQUIRES(mutex_);
   // What is in memory becomes a file segment; with `whole`, everything becomes one.
+  Status flush_and_merge() HR_REQUIRES(mutex_);
   Status flush_locked(bool whole = false) HR_REQUIRES(mutex_);
   Status publish_as_is(Manifest manifest) HR_REQUIRES(mutex_);
   // Whether the manifest names a single log file.

@@ -238,6 +238,35 @@ TEST(StoreCommit, AQuietMomentIsUsedForMergesAndLists) {
   EXPECT_TRUE(report->ok());
 }
 
+// Who closes the knowledge base after writing leaves no large set without lists.
+TEST(StoreCommit, ListsAreMadeForEverySegmentWhenAskedFor) {
+  SimulatedFileSystem files(6);
+  const auto writer = open_writer(files, false);
+  std::mt19937 random(1);
+  for (size_t first = 0; first < 2 * size_t{kListedVectorsMin}; first += kListedVectorsMin) {
+    Group group(first, kListedVectorsMin);
+    for (float& number : group.vectors) number = static_cast<float>(random() % 1000) - 500;
+    ASSERT_TRUE(writer->put_rows(group.group()));
+    ASSERT_TRUE(writer->flush());
+  }
+  const auto without_lists = [&] {
+    const auto snapshot = writer->snapshot();
+    size_t sets = 0;
+    for (const SegmentView& view : snapshot->segments()) {
+      for (const VectorSet* set : view.vectors("default")) sets += set->wants_lists();
+    }
+    return sets;
+  };
+  EXPECT_EQ(without_lists(), 2);
+  CancelToken cancelled;
+  cancelled.request();
+  EXPECT_FALSE(writer->make_lists(&cancelled));
+  EXPECT_EQ(without_lists(), 2);
+  ASSERT_TRUE(writer->make_lists());
+  EXPECT_EQ(without_lists(), 0);
+  EXPECT_EQ(contents(*writer->snapshot()).size(), 2 * size_t{kListedVectorsMin});
+}
+
 // Whether its set is written in binary16 or not, a vector of a model is the same; one's own is
 // kept.
 TEST(StoreCommit, VectorsOfAModelAreRoundedWhenTheyArePut) {

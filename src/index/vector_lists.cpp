@@ -206,6 +206,7 @@ std::optional<uint32_t> VectorLists::place_ascending(uint32_t i) const {
 }
 
 std::optional<uint32_t> VectorLists::find(uint32_t wanted) const {
+  if (covers_all_rows()) return wanted < count_ ? place_ascending(wanted) : std::nullopt;
   uint32_t low = 0;
   uint32_t high = count_;
   while (low < high) {

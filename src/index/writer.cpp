@@ -290,14 +290,29 @@ Status LoggedWriter::commit() {
   return commit_locked();
 }
 
-Status LoggedWriter::flush() {
-  MutexLock turn(turn_);
-  MutexLock guard(mutex_);
+Status LoggedWriter::flush_and_merge() {
   HR_TRY(ready());
   HR_TRY(commit_locked());
   wait_for_both();  // what follows must not wait: others would begin something anew
   HR_TRY(flush_locked());
   return merge_all_now();
+}
+
+Status LoggedWriter::flush() {
+  MutexLock turn(turn_);
+  MutexLock guard(mutex_);
+  return flush_and_merge();
+}
+
+Status LoggedWriter::make_lists(const CancelToken* cancel) {
+  MutexLock turn(turn_);
+  MutexLock guard(mutex_);
+  HR_TRY(flush_and_merge());
+  while (const auto range = worth_listing()) {
+    if (cancel != nullptr) HR_TRY(cancel->check());
+    HR_TRY(merge_now(*range, cancel != nullptr ? &cancel->flag() : nullptr));
+  }
+  return {};
 }
 
 Status LoggedWriter::optimize(const CancelToken* cancel) {

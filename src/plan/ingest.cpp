@@ -74,6 +74,7 @@ class Run {
   std::vector<std::string> roots() const;
   std::optional<bool> holds_relative_names(const std::string& folder, bool same) const;
   Status follow();
+  Status finish();
   void count_rows_without_vectors();
   Status forget(std::string_view source, bool counted);
   StreamOptions stream_options() const;
@@ -460,6 +461,19 @@ void Run::count_rows_without_vectors() {
   }
 }
 
+// Who searches next may have no writer that makes lists in quiet moments. What was written stays
+// written where they are called off.
+Status Run::finish() {
+  HR_TRY(writer_->flush());
+  progress_.limiting = JobStage::indexing;
+  Status listed = writer_->make_lists(&cancel_);
+  if (!listed && listed.error().code() == ErrorCode::cancelled) {
+    report_.interrupted = true;
+    return {};
+  }
+  return listed;
+}
+
 Result<IngestReport> Run::execute() {
   HR_TRY(open());
   if (vectors_) vectors_->start();
@@ -486,7 +500,7 @@ Result<IngestReport> Run::execute() {
     status = group_bytes_ <= kGroupKeptBytesMax ? write_group() : Status{};
     if (!status && status.error().code() == ErrorCode::cancelled) status = {};
   }
-  if (status && !options_.dry_run && !report_.interrupted) status = writer_->flush();
+  if (status && !options_.dry_run && !report_.interrupted) status = finish();
   if (vectors_) vectors_->stop();
   HR_TRY(status);
   if (without_vectors_ && !options_.dry_run) count_rows_without_vectors();

@@ -65,6 +65,9 @@ struct SearchOptions {
   uint32_t facet_values_max = 20;
   bool explain = false;
   std::string cursor;  // from the page before; empty: the first page
+  // The least mean recall@k of the vector part. Not given: 1 (every vector is
+  // compared) while there are few, then 0.99.
+  std::optional<double> recall;
 
   // A cross-encoder (plan/text_reranker.h) that orders the best `rerank_rows` rows anew; their
   // scores are its own. Not for search_batch. Empty: none.
@@ -122,12 +125,12 @@ class Knowledge {
 
   Result<HitPage> search(const std::string& query, const SearchOptions& options);
   Result<HitPage> search_by_vector(std::span<const float> vector, const SearchOptions& options);
-  // `vectors` is [count, dimension]; `recall` as contract.
+  // `vectors` is [count, dimension].
   Result<BatchAnswers> search_batch(std::span<const float> vectors, size_t count,
-                                    const SearchOptions& options, double recall, size_t threads,
+                                    const SearchOptions& options, size_t threads,
                                     const CancelToken* cancel = nullptr);
   Result<BatchAnswers> search_batch(std::span<const std::string> queries,
-                                    const SearchOptions& options, double recall, size_t threads,
+                                    const SearchOptions& options, size_t threads,
                                     const CancelToken* cancel = nullptr);
 
   // Returns when the documents are durable and found by text and, where there is a model, vector.

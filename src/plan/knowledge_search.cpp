@@ -27,6 +27,17 @@ Result<std::optional<index::Filter>> parse_filter(const std::string& expression)
   return std::optional<index::Filter>(std::move(filter));
 }
 
+// So many vectors are compared in two milliseconds or less.
+constexpr uint64_t kExactVectorsMax = 50'000;
+constexpr double kSearchRecall = 0.99;
+
+double recall_in(const index::Info& info, const std::string& space, std::optional<double> asked) {
+  if (asked) return *asked;
+  const auto known = std::ranges::find_if(
+      info.spaces, [&](const index::SpaceInfo& other) { return other.space.name == space; });
+  return known == info.spaces.end() || known->rows <= kExactVectorsMax ? 1.0 : kSearchRecall;
+}
+
 std::vector<index::ScoredRow> join_lists(const index::Snapshot& current, const SpaceChoice& choice,
                                          std::span<const index::ScoredRow> main,
                                          std::span<const index::ScoredRow> rest,
@@ -69,12 +80,12 @@ Result<HitPage> Knowledge::run_search(const std::string& text, const SpaceChoice
                                       std::span<const SpaceQuery> vectors,
                                       const SearchOptions& options, index::SearchMode mode) {
   HR_ASSIGN(const auto current, snapshot());
+  const index::Info info = current->info();
   HR_ASSIGN(const auto filter, parse_filter(options.filter));
   HR_ASSIGN(PageStart start, read_cursor(text, options));
   HR_ASSIGN(index::SearchRequest request, make_request(options, mode));
   request.text = text;
   request.filter = filter ? &*filter : nullptr;
-  request.recall = 1.0;
   request.facets = options.facets;
   request.explain = options.explain;
   const uint32_t wanted = start.offset + options.k + 1;  // one more tells of another page
@@ -82,16 +93,17 @@ Result<HitPage> Knowledge::run_search(const std::string& text, const SpaceChoice
   if (!vectors.empty()) {
     request.vector = vectors[0].vector;
     request.space = vectors[0].space;
+    request.recall = recall_in(info, request.space, options.recall);
   }
   HR_ASSIGN(index::SearchAnswer answer, index::search_answer(current->segments(), request));
   if (vectors.size() > 1) {
     request.vector = vectors[1].vector;
     request.space = vectors[1].space;
+    request.recall = recall_in(info, request.space, options.recall);
     request.facets.clear();  // they do not depend on the space
     HR_ASSIGN(const auto rest, index::search_answer(current->segments(), request));
     answer = join_answers(*current, choice, std::move(answer), rest, mode, wanted);
   }
-  const std::string language = current->info().language;
   HR_ASSIGN(const Settings known, Settings::from_json(std::string(current->settings())));
   HitPage page;
   page.facets = std::move(answer.facets);
@@ -106,7 +118,7 @@ Result<HitPage> Knowledge::run_search(const std::string& text, const SpaceChoice
     const index::ScoredRow& at = answer.rows[i];
     Hit hit{current->row(at), at.score, {}};
     complete_own_row(hit.row, known);
-    hit.matches = index::highlight(text, hit.row.text, language);
+    hit.matches = index::highlight(text, hit.row.text, info.language);
     hit.passage = best_passage(hit.row.text, hit.matches);
     hit.row.page = page_at(hit.row, hit.passage);
     hit.row.line = line_at(hit.row, hit.passage);
@@ -211,10 +223,11 @@ Result<BatchAnswers> Knowledge::run_batch(std::span<std::vector<index::SearchReq
 }
 
 Result<BatchAnswers> Knowledge::search_batch(std::span<const float> vectors, size_t count,
-                                             const SearchOptions& options, double recall,
-                                             size_t threads, const CancelToken* cancel) {
+                                             const SearchOptions& options, size_t threads,
+                                             const CancelToken* cancel) {
   HR_ASSIGN(auto current, snapshot());
-  HR_ASSIGN(const Settings known, Settings::from_json(current->info().settings));
+  const index::Info info = current->info();
+  HR_ASSIGN(const Settings known, Settings::from_json(info.settings));
   const std::string space = options.space.empty() ? known.main_space : options.space;
   HR_ASSIGN(const uint32_t dimension, space_dimension(*current, space));
   if (vectors.size() != count * dimension) {
@@ -227,14 +240,14 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const float> vectors, siz
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i].vector = vectors.subspan(i * dimension, dimension);
     requests[i].space = space;
-    requests[i].recall = recall;
+    requests[i].recall = recall_in(info, space, options.recall);
   }
   return run_batch({&requests, 1}, {}, options, threads, cancel, std::move(current));
 }
 
 Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> queries,
-                                             const SearchOptions& options, double recall,
-                                             size_t threads, const CancelToken* cancel) {
+                                             const SearchOptions& options, size_t threads,
+                                             const CancelToken* cancel) {
   HR_ASSIGN(auto current, snapshot());
   const index::Info info = current->info();
   HR_ASSIGN(const Settings known, Settings::from_json(info.settings));
@@ -265,7 +278,7 @@ Result<BatchAnswers> Knowledge::search_batch(std::span<const std::string> querie
       requests[i].vector =
           std::span<const float>(embeddings.back().values).subspan(i * dimension, dimension);
       requests[i].space = space;
-      requests[i].recall = recall;
+      requests[i].recall = recall_in(info, space, options.recall);
     }
   }
   return run_batch(by_space, choice, options, threads, cancel, std::move(current));

@@ -9,7 +9,7 @@
 
 namespace headrace {
 
-enum class JobStage : uint8_t { listing, decoding, embedding, writing, watching };
+enum class JobStage : uint8_t { listing, decoding, embedding, writing, watching, indexing };
 
 struct Progress {
   std::atomic<uint64_t> documents_found{0};
