@@ -139,6 +139,7 @@ class LoggedWriter : public Writer {
     size_t count = 0;
   };
   std::optional<Range> worth_merging() const HR_REQUIRES(mutex_);
+  uint64_t unlisted(const HeldSegment& held, const std::string& space) const;
   std::optional<Range> worth_listing() const HR_REQUIRES(mutex_);
   Merge plan(Range range) HR_REQUIRES(mutex_);
   Status run(Merge& merge) const;

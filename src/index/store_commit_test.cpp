@@ -267,6 +267,34 @@ TEST(StoreCommit, ListsAreMadeForEverySegmentWhenAskedFor) {
   EXPECT_EQ(contents(*writer->snapshot()).size(), 2 * size_t{kListedVectorsMin});
 }
 
+TEST(StoreCommit, VectorsThatCameAfterTheirRowsWereFoldedAreListedToo) {
+  SimulatedFileSystem files(6);
+  const auto writer = open_writer(files, false);
+  Group group(0, kListedVectorsMin);
+  std::mt19937 random(1);
+  for (float& number : group.vectors) number = static_cast<float>(random() % 1000) - 500;
+  RowGroup rows = group.group();
+  rows.vectors = {};
+  rows.space = {};
+  ASSERT_TRUE(writer->put_rows(rows));
+  ASSERT_TRUE(writer->flush());
+  const auto sets = [&] {
+    std::vector<bool> listed;
+    const auto snapshot = writer->snapshot();
+    for (const SegmentView& view : snapshot->segments()) {
+      for (const VectorSet* set : view.vectors("default")) listed.push_back(!set->wants_lists());
+    }
+    return listed;
+  };
+  std::vector<std::string> keys;
+  for (const std::string& source : group.sources) keys.push_back(row_key(source, 0));
+  ASSERT_TRUE(writer->put_vectors("default", keys, group.vectors));
+  ASSERT_TRUE(writer->flush());
+  EXPECT_EQ(sets(), std::vector<bool>{false});
+  ASSERT_TRUE(writer->make_lists());
+  EXPECT_EQ(sets(), std::vector<bool>{true});
+}
+
 // Whether its set is written in binary16 or not, a vector of a model is the same; one's own is
 // kept.
 TEST(StoreCommit, VectorsOfAModelAreRoundedWhenTheyArePut) {

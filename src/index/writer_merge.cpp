@@ -83,12 +83,26 @@ std::optional<LoggedWriter::Range> LoggedWriter::worth_merging() const {
   return std::nullopt;
 }
 
-// A file segment whose vectors could be in lists, and that no merge was asked to put there.
+// Vectors of the space that could be in lists, and that no merge was asked to put there.
+uint64_t LoggedWriter::unlisted(const HeldSegment& held, const std::string& space) const {
+  const VectorSet* const own = held.segment->vectors(space);
+  uint64_t vectors = own != nullptr && own->wants_lists() && !held.tried_lists ? own->count() : 0;
+  const auto late = held.late.find(space);
+  if (late == held.late.end()) return vectors;
+  for (const auto& set : late->second) vectors += set->set->count();
+  return vectors;
+}
+
+// A file segment with many of them; many for its size, since it is written anew.
 std::optional<LoggedWriter::Range> LoggedWriter::worth_listing() const {
   const auto& segments = state_->segments();
   for (size_t i = 0; i < segments.size(); ++i) {
-    if (segments[i].file != 0 && !segments[i].tried_lists && wants_lists(segments[i]))
-      return Range{i, 1};
+    if (segments[i].file == 0) continue;
+    const uint64_t many =
+        std::max<uint64_t>(kListedVectorsMin, segments[i].segment->row_count() / 4);
+    for (const Space& space : state_->spaces()) {
+      if (unlisted(segments[i], space.name) >= many) return Range{i, 1};
+    }
   }
   return std::nullopt;
 }
