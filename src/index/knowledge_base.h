@@ -212,8 +212,8 @@ class Writer {
   virtual Status commit() = 0;
   // Folds the log into a segment and publishes a manifest (done by itself when memory is full).
   virtual Status flush() = 0;
-  // flush, then lists for vectors that are many: what a writer that stays open does in quiet moments.
-  // Ends early, with what is done, once `cancel` says so.
+  // flush, then lists for vectors that are many: what a writer that stays open does in quiet
+  // moments. Ends early, with what is done, once `cancel` says so.
   virtual Status make_lists(const CancelToken* cancel = nullptr) = 0;
   // flush, then merges segments into final form; nothing is left to the log.
   // Ends early, with everything as it was, once `cancel` says so.

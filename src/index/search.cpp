@@ -106,8 +106,8 @@ Result<std::vector<ScoredRow>> search(std::span<const SegmentView> segments,
 }
 
 Result<SearchAnswer> search_answer(std::span<const SegmentView> segments,
-                                   const SearchRequest& request) {
-  Ranking ranking(segments, request);
+                                   const SearchRequest& request, ThreadPool* pool) {
+  Ranking ranking(segments, request, pool);
   HR_TRY(ranking.prepare());
   HR_ASSIGN(const RankedRequest ranked, ranking.plan(request));
   HR_TRY(check_request(request, ranked.kind));

@@ -124,9 +124,10 @@ struct SearchAnswer {
 Result<std::vector<ScoredRow>> search(std::span<const SegmentView> segments,
                                       const SearchRequest& request);
 // The same with all that a request can ask for. Facets count the rows that the filter and the
-// words of the text leave (without a text: the filter).
+// words of the text leave (without a text: the filter). With a pool, text and vectors of a large
+// knowledge base are searched side by side.
 Result<SearchAnswer> search_answer(std::span<const SegmentView> segments,
-                                   const SearchRequest& request);
+                                   const SearchRequest& request, ThreadPool* pool = nullptr);
 
 // The same as search() for many requests with a common k, mode, space and filter; list scans are
 // shared between queries. Result i belongs to request i. Sorting, groups and the like are for

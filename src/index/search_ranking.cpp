@@ -144,12 +144,12 @@ Result<std::vector<Candidate>> Ranking::by_text(const Bm25Query& query, const Ra
   return rows;
 }
 
-Result<std::vector<Candidate>> Ranking::by_both(const RankedRequest& ranked,
+// `found`: the best by text.
+Result<std::vector<Candidate>> Ranking::by_both(const RankedRequest& ranked, const Bm25Query& query,
+                                                Result<std::vector<Candidate>> found,
                                                 std::span<const float> vector, VectorTop& vectors,
                                                 size_t depth) const {
-  HR_ASSIGN(const Bm25Query query, Bm25Query::prepare(segments_, ranked.plan));
-  HR_ASSIGN(std::vector<Candidate> rows,
-            by_text(query, ranked, vector_depth(SearchKind::hybrid, depth)));
+  HR_ASSIGN(std::vector<Candidate> rows, std::move(found));
   if (rows.empty()) return by_vector(vectors, depth);
   for (const auto& entry : vectors.take()) {
     rows.push_back({entry.segment, entry.row, 0, entry.score, 0, 0, 0});
@@ -189,6 +189,25 @@ Status Ranking::complete(const Bm25Query& query, std::span<const float> vector,
   return {};
 }
 
+std::vector<VectorTop> Ranking::nearest(const RankedRequest& ranked,
+                                        std::span<const std::span<const float>> queries,
+                                        size_t depth) const {
+  const double recall = ranked.request->recall;
+  if (!ranked.own_allowed) return best_vectors(*space_, allowed_, queries, depth, recall);
+  // The text narrows the rows: a filter of its own.
+  VectorSpace narrowed{space_->dimension, space_->metric, space_->sets, {}};
+  resolve_filters(narrowed, *ranked.own_allowed);
+  return best_vectors(narrowed, *ranked.own_allowed, queries, depth, recall);
+}
+
+// Waking a thread takes some ten microseconds.
+bool Ranking::pays_two_threads() const {
+  constexpr uint64_t kRowsMin = 50'000;
+  uint64_t rows = 0;
+  for (const SegmentView& segment : segments_) rows += segment.row_count;
+  return pool_ != nullptr && rows >= kRowsMin;
+}
+
 Result<std::vector<Candidate>> Ranking::best(const RankedRequest& ranked, size_t depth) const {
   if (depth == 0) return std::vector<Candidate>{};
   if (ranked.kind == SearchKind::newest) return newest(ranked, depth);
@@ -200,18 +219,26 @@ Result<std::vector<Candidate>> Ranking::best(const RankedRequest& ranked, size_t
   if (!space_) return std::vector<Candidate>{};
   HR_ASSIGN(const std::vector<float> vector, prepare_vector(*space_, ranked.request->vector));
   const std::span<const float> queries[] = {vector};
-  const size_t deep = vector_depth(ranked.kind, depth);
-  const double recall = ranked.request->recall;
-  std::vector<VectorTop> tops;
-  if (ranked.own_allowed) {  // the text narrows the rows: a filter of its own
-    VectorSpace narrowed{space_->dimension, space_->metric, space_->sets, {}};
-    resolve_filters(narrowed, *ranked.own_allowed);
-    tops = best_vectors(narrowed, *ranked.own_allowed, queries, deep, recall);
-  } else {
-    tops = best_vectors(*space_, allowed_, queries, deep, recall);
+  if (ranked.kind == SearchKind::vector) {
+    return by_vector(nearest(ranked, queries, depth)[0], depth);
   }
-  if (ranked.kind == SearchKind::vector) return by_vector(tops[0], depth);
-  return by_both(ranked, vector, tops[0], depth);
+  const size_t deep = vector_depth(ranked.kind, depth);
+  HR_ASSIGN(const Bm25Query query, Bm25Query::prepare(segments_, ranked.plan));
+  Result<std::vector<Candidate>> rows;
+  std::vector<VectorTop> tops;
+  if (pays_two_threads()) {
+    pool_->parallel_for(2, [&](size_t part) {
+      if (part == 0) {
+        rows = by_text(query, ranked, deep);
+      } else {
+        tops = nearest(ranked, queries, deep);
+      }
+    });
+  } else {
+    rows = by_text(query, ranked, deep);
+    tops = nearest(ranked, queries, deep);
+  }
+  return by_both(ranked, query, std::move(rows), vector, tops[0], depth);
 }
 
 Result<AllowedRows> Ranking::found_rows(const RankedRequest& ranked) const {
@@ -285,11 +312,17 @@ void Ranking::run_pass(std::span<const SearchRequest> requests,
   std::vector<VectorTop> tops = best_vectors(*space_, allowed_, queries, depth, shared_.recall);
   for (size_t q = 0; q < places.size(); ++q) {
     const size_t i = places[q];
-    if (plans[i].kind == SearchKind::hybrid) {
-      results[i] = by_both(plans[i], vectors[i], tops[q], requests[i].k);
-    } else {
+    if (plans[i].kind == SearchKind::vector) {
       results[i] = by_vector(tops[q], requests[i].k);
+      continue;
     }
+    const auto query = Bm25Query::prepare(segments_, plans[i].plan);
+    if (!query) {
+      results[i] = std::unexpected<Error>(query.error());
+      continue;
+    }
+    auto rows = by_text(*query, plans[i], vector_depth(SearchKind::hybrid, requests[i].k));
+    results[i] = by_both(plans[i], *query, std::move(rows), vectors[i], tops[q], requests[i].k);
   }
 }
 

@@ -38,8 +38,9 @@ using Candidate = FusionRow;
 
 class Ranking {
  public:
-  Ranking(std::span<const SegmentView> segments, const SearchRequest& shared)
-      : segments_(segments), shared_(shared) {}
+  Ranking(std::span<const SegmentView> segments, const SearchRequest& shared,
+          ThreadPool* pool = nullptr)
+      : segments_(segments), shared_(shared), pool_(pool) {}
 
   Status prepare();
   Result<RankedRequest> plan(const SearchRequest& request) const;
@@ -63,8 +64,14 @@ class Ranking {
   std::vector<Candidate> newest(const RankedRequest& ranked, size_t depth) const;
   Result<std::vector<Candidate>> by_text(const Bm25Query& query, const RankedRequest& ranked,
                                          size_t depth) const;
-  Result<std::vector<Candidate>> by_both(const RankedRequest& ranked, std::span<const float> vector,
-                                         VectorTop& vectors, size_t depth) const;
+  std::vector<VectorTop> nearest(const RankedRequest& ranked,
+                                 std::span<const std::span<const float>> queries,
+                                 size_t depth) const;
+  Result<std::vector<Candidate>> by_both(const RankedRequest& ranked, const Bm25Query& query,
+                                         Result<std::vector<Candidate>> rows,
+                                         std::span<const float> vector, VectorTop& vectors,
+                                         size_t depth) const;
+  bool pays_two_threads() const;
   Status complete(const Bm25Query& query, std::span<const float> vector,
                   std::vector<Candidate>& rows) const;
   void run_pass(std::span<const SearchRequest> requests,
@@ -72,6 +79,7 @@ class Ranking {
 
   std::span<const SegmentView> segments_;
   const SearchRequest& shared_;
+  ThreadPool* const pool_;  // for a single search; may be none
   AllowedRows allowed_;
   std::optional<VectorSpace> space_;
 };

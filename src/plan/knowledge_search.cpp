@@ -95,13 +95,14 @@ Result<HitPage> Knowledge::run_search(const std::string& text, const SpaceChoice
     request.space = vectors[0].space;
     request.recall = recall_in(info, request.space, options.recall);
   }
-  HR_ASSIGN(index::SearchAnswer answer, index::search_answer(current->segments(), request));
+  HR_ASSIGN(index::SearchAnswer answer,
+            index::search_answer(current->segments(), request, &pool(0)));
   if (vectors.size() > 1) {
     request.vector = vectors[1].vector;
     request.space = vectors[1].space;
     request.recall = recall_in(info, request.space, options.recall);
     request.facets.clear();  // they do not depend on the space
-    HR_ASSIGN(const auto rest, index::search_answer(current->segments(), request));
+    HR_ASSIGN(const auto rest, index::search_answer(current->segments(), request, &pool(0)));
     answer = join_answers(*current, choice, std::move(answer), rest, mode, wanted);
   }
   HR_ASSIGN(const Settings known, Settings::from_json(std::string(current->settings())));
