@@ -287,8 +287,9 @@ void add_ranking_options(CLI::App& command, SearchArguments& arguments) {
                      "A cross-encoder (a folder or a name) that orders the best rows anew");
   command.add_option("--rerank-rows", options.rerank_rows, "How many rows it reads (default 50)")
       ->check(CLI::Range(1, 10000));
-  command.add_option("--recall", options.recall,
-                     "Least share of the best vectors found (default: all of few, then 0.99)")
+  command
+      .add_option("--recall", options.recall,
+                  "Least share of the best vectors found (default: all of few, then 0.99)")
       ->check(CLI::Range(0.01, 1.0));
   command.add_option("--decay", options.decay,
                      "COLUMN:HALF-LIFE such as date:30d: older rows count less");

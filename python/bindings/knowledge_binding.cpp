@@ -309,13 +309,13 @@ class PyKnowledge {
     options.recall = recall;
     const size_t count = vectors.shape(0);
     CancelToken cancel;
-    return answers(run_interruptible_result<BatchAnswers>(
-                       cancel,
-                       [&] {
-                         return knowledge_->search_batch(
-                             std::span<const float>(vectors.data(), vectors.size()), count, options,
-                             threads, &cancel);
-                       }),
+    return answers(run_interruptible_result<BatchAnswers>(cancel,
+                                                          [&] {
+                                                            return knowledge_->search_batch(
+                                                                std::span<const float>(
+                                                                    vectors.data(), vectors.size()),
+                                                                count, options, threads, &cancel);
+                                                          }),
                    count);
   }
 
