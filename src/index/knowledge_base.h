@@ -176,6 +176,7 @@ struct WriterOptions {
   uint64_t log_buffer_bytes_max = 8 << 20;  // handed to the system when a transaction has so much
   size_t segments_max = 10;                 // in files; more are merged
   bool background = true;                   // prepare, fold and merge on threads of their own
+  bool lists_beside = true;                 // else lists are made by make_lists and optimize alone
   Durability durability = Durability::sync;
 };
 
@@ -213,8 +214,9 @@ class Writer {
   // Folds the log into a segment and publishes a manifest (done by itself when memory is full).
   virtual Status flush() = 0;
   // flush, then lists for vectors that are many: what a writer that stays open does in quiet
-  // moments. Ends early, with what is done, once `cancel` says so.
-  virtual Status make_lists(const CancelToken* cancel = nullptr) = 0;
+  // moments. Ends early, with what is done, once `cancel` says so. `memory_bytes`: what the making
+  // may hold, at the cost of speed when it is searched; 0: what it needs.
+  virtual Status make_lists(const CancelToken* cancel = nullptr, uint64_t memory_bytes = 0) = 0;
   // flush, then merges segments into final form; nothing is left to the log.
   // Ends early, with everything as it was, once `cancel` says so.
   virtual Status optimize(const CancelToken* cancel = nullptr) = 0;

@@ -53,7 +53,7 @@ class LoggedWriter : public Writer {
   void discard() override;
   Status commit() override;
   Status flush() override;
-  Status make_lists(const CancelToken* cancel) override;
+  Status make_lists(const CancelToken* cancel, uint64_t memory_bytes) override;
   Status optimize(const CancelToken* cancel = nullptr) override;
   std::shared_ptr<const Snapshot> snapshot() const override;
   std::optional<Space> space(std::string_view name) const override;
@@ -69,6 +69,7 @@ class LoggedWriter : public Writer {
     uint64_t file = 0;
     bool is_fold = false;                          // of memory segments
     bool lists = false;                            // for vectors that are many enough
+    uint64_t list_memory_bytes = 0;                // 0: what it needs
     const std::atomic<bool>* cancelled = nullptr;  // null: the writer's own
     SegmentMergeMaps maps;
     std::shared_ptr<const Segment> result;  // null: no row and no document is left
@@ -147,7 +148,7 @@ class LoggedWriter : public Writer {
   Status write_merged(Merge& merge) const;
   // Puts the result of a merge in the place of its inputs, with what happened to them meanwhile.
   Status adopt(const Merge& merge, std::vector<HeldSegment>& segments) HR_REQUIRES(mutex_);
-  Status merge_now(Range range, const std::atomic<bool>* cancelled = nullptr) HR_REQUIRES(mutex_);
+  Status merge_now(Merge merge) HR_REQUIRES(mutex_);
   Status merge_all_now() HR_REQUIRES(mutex_);
   void merge_beside() HR_REQUIRES(mutex_);
   void put_off() HR_REQUIRES(mutex_);  // to a quiet moment

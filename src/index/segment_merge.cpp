@@ -102,7 +102,13 @@ Status merge_vectors_of(std::span<const SegmentMergeInput> inputs, const Segment
   }
   if (!any) return {};
   HR_ASSIGN(SectionSink * sink, writer.begin(SectionKind::vectors, space));
-  return merge_vectors(sets, options, *sink);
+  VectorMergeOptions own = options;
+  if (options.list_memory_bytes != 0) {
+    own.let_go = [&] {
+      for (const SegmentMergeInput& input : inputs) input.segment->forget();
+    };
+  }
+  return merge_vectors(sets, own, *sink);
 }
 
 // Postings of the first version do not say where words stand: the texts are read again.

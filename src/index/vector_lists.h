@@ -154,11 +154,13 @@ class VectorLists {
 // Writes a section of version 4. `rows` ascending; `vector(i, out)` gives the i-th (safe from
 // several threads). Returns false, with nothing written, where the split would be too coarse.
 // `before`: an epoch to take over where it fits, or null. Error: cancelled, once `cancelled` (or
-// null) says so.
+// null) says so. `memory_bytes`: what it may hold beside the rows' own 60 bytes or so, as far as
+// that is in its hands (it learns from fewer rows); 0: what it needs, up to half a gigabyte.
 using VectorSource = std::function<void(size_t i, std::span<float> out)>;
 Result<bool> write_vector_lists(SectionSink& out, uint32_t dimension, Metric metric,
                                 std::span<const uint32_t> rows, const VectorSource& vector,
                                 const VectorEpoch* before,
-                                const std::atomic<bool>* cancelled = nullptr);
+                                const std::atomic<bool>* cancelled = nullptr,
+                                uint64_t memory_bytes = 0);
 
 }  // namespace headrace::index

@@ -22,6 +22,10 @@ namespace {
 constexpr size_t kBlockRows = 64;
 constexpr size_t kSamplePerList = 72;
 constexpr size_t kSampleBytesMax = 128 << 20;
+// What training holds, in samples: the sample as it is and in whole numbers, residuals, these
+// turned.
+constexpr size_t kTrainingFactor = 4;
+constexpr size_t kSamplePerListMin = 4;
 constexpr size_t kEffortK[kEffortDepths] = {10, 100};
 constexpr float kLosses[] = {0.5f,  0.3f,  0.2f,   0.1f,   0.05f, 0.03f,
                              0.02f, 0.01f, 0.005f, 0.002f, 0.001f};
@@ -29,13 +33,17 @@ constexpr float kLosses[] = {0.5f,  0.3f,  0.2f,   0.1f,   0.05f, 0.03f,
 class ListsBuilder {
  public:
   ListsBuilder(uint32_t dimension, Metric metric, std::span<const uint32_t> rows,
-               const VectorSource& vector, const std::atomic<bool>* cancelled)
+               const VectorSource& vector, const std::atomic<bool>* cancelled,
+               uint64_t memory_bytes)
       : dimension_(dimension),
         padded_(padded_length(dimension)),
         metric_(metric),
         rows_(rows),
         vector_(vector),
         cancelled_(cancelled),
+        sample_bytes_max_(memory_bytes == 0 ? kSampleBytesMax
+                                            : std::min<uint64_t>(kSampleBytesMax,
+                                                                 memory_bytes / kTrainingFactor)),
         pool_(usable_cpu_count() - 1 > 0 ? usable_cpu_count() - 1 : 1) {}
 
   Result<bool> run(const VectorEpoch* before, SectionSink& out) {
@@ -79,7 +87,8 @@ class ListsBuilder {
     for (uint32_t i = 0; i < rows_.size(); ++i) {
       if (left_out[i] == 0) picked.push_back(i);
     }
-    const size_t most = std::max<size_t>(kSampleBytesMax / (padded_ * sizeof(float)), lists);
+    const size_t most =
+        std::max<size_t>(sample_bytes_max_ / (padded_ * sizeof(float)), lists * kSamplePerListMin);
     const size_t count = std::min({picked.size(), size_t{lists} * kSamplePerList, most});
     std::mt19937 random(29);
     for (size_t i = 0; i < count; ++i) {
@@ -252,6 +261,7 @@ class ListsBuilder {
   const std::span<const uint32_t> rows_;
   const VectorSource& vector_;
   const std::atomic<bool>* const cancelled_;
+  const uint64_t sample_bytes_max_;
   ThreadPool pool_;
   MadeLists made_;
   std::vector<uint32_t> list_of_;
@@ -263,8 +273,9 @@ class ListsBuilder {
 
 Result<bool> write_vector_lists(SectionSink& out, uint32_t dimension, Metric metric,
                                 std::span<const uint32_t> rows, const VectorSource& vector,
-                                const VectorEpoch* before, const std::atomic<bool>* cancelled) {
-  return ListsBuilder(dimension, metric, rows, vector, cancelled).run(before, out);
+                                const VectorEpoch* before, const std::atomic<bool>* cancelled,
+                                uint64_t memory_bytes) {
+  return ListsBuilder(dimension, metric, rows, vector, cancelled, memory_bytes).run(before, out);
 }
 
 }  // namespace headrace::index

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <optional>
@@ -16,6 +17,9 @@
 
 namespace headrace::index {
 namespace {
+
+// Vectors of a merge between two looks at its pages, each of which may bring a page of its own.
+constexpr uint64_t kReadsInSight = 4096;
 
 std::unexpected<Error> damaged(std::string_view what) {
   return fail(ErrorCode::damaged, "the vectors of a segment are damaged: " + std::string(what),
@@ -432,13 +436,17 @@ Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs,
   rows.reserve(places.size());
   for (const MergedVector& place : places) rows.push_back(place.row);
   if (options.lists && places.size() >= kListedVectorsMin) {
+    std::atomic<uint64_t> reads = 0;
     const VectorSource source = [&](size_t i, std::span<float> vector) {
+      if (options.let_go &&
+          (reads.fetch_add(1, std::memory_order_relaxed) + 1) % kReadsInSight == 0)
+        options.let_go();
       inputs[places[i].input].part->state().decode(places[i].i, vector);
     };
     const std::optional<VectorEpoch> before = epoch_before(inputs);
-    HR_ASSIGN(const bool written,
-              write_vector_lists(out, layout.dimension, layout.metric, rows, source,
-                                 before ? &*before : nullptr, options.cancelled));
+    HR_ASSIGN(const bool written, write_vector_lists(out, layout.dimension, layout.metric, rows,
+                                                     source, before ? &*before : nullptr,
+                                                     options.cancelled, options.list_memory_bytes));
     if (written) return {};
   }
   layout.element = merged_element(inputs, places, layout.dimension);

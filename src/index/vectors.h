@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -88,6 +89,9 @@ inline constexpr uint32_t kListedVectorsMin = 20'000;
 struct VectorMergeOptions {
   bool lists = false;
   const std::atomic<bool>* cancelled = nullptr;
+  uint64_t list_memory_bytes = 0;  // see write_vector_lists
+  // Lets go of the inputs' pages; called now and then, by several threads, where memory is limited.
+  std::function<void()> let_go;
 };
 // Later inputs win where several cover one resulting row.
 Status merge_vectors(std::span<const MergeInput<VectorSet>> inputs,

@@ -304,13 +304,17 @@ Status LoggedWriter::flush() {
   return flush_and_merge();
 }
 
-Status LoggedWriter::make_lists(const CancelToken* cancel) {
+Status LoggedWriter::make_lists(const CancelToken* cancel, uint64_t memory_bytes) {
   MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(flush_and_merge());
   while (const auto range = worth_listing()) {
     if (cancel != nullptr) HR_TRY(cancel->check());
-    HR_TRY(merge_now(*range, cancel != nullptr ? &cancel->flag() : nullptr));
+    Merge merge = plan(*range);
+    merge.lists = true;
+    merge.list_memory_bytes = memory_bytes;
+    if (cancel != nullptr) merge.cancelled = &cancel->flag();
+    HR_TRY(merge_now(std::move(merge)));
   }
   return {};
 }
@@ -328,9 +332,11 @@ Status LoggedWriter::optimize(const CancelToken* cancel) {
     clean = clean && !held.deleted && !held.stale && held.late.empty() && !wants_lists(held) &&
             !lacks_positions(held.segment->postings());
   if (clean) return {};
-  if (cancel == nullptr) return merge_now({0, segments.size()});
-  HR_TRY(cancel->check());
-  return merge_now({0, segments.size()}, &cancel->flag());
+  if (cancel != nullptr) HR_TRY(cancel->check());
+  Merge merge = plan({0, segments.size()});
+  merge.lists = true;
+  if (cancel != nullptr) merge.cancelled = &cancel->flag();
+  return merge_now(std::move(merge));
 }
 
 // Vectors that are many enough to be searched through lists, but are not in lists yet.

@@ -130,7 +130,7 @@ Status LoggedWriter::write_merged(Merge& merge) const {
   HR_TRY(merge_segments(inputs, merge.maps, merge.spaces,
                         {merge.file,
                          BlobCodec::zstd,
-                         {merge.lists, &cancelled},
+                         {merge.lists, &cancelled, merge.list_memory_bytes},
                          options_.background ? options_.memory_bytes_max / 2 : 0},
                         sink));
   HR_TRY(file->finish());
@@ -201,10 +201,7 @@ Status LoggedWriter::adopt(const Merge& merge, std::vector<HeldSegment>& segment
 }
 
 // While the log is empty, or at a moment when nobody writes: the calling thread merges.
-Status LoggedWriter::merge_now(Range range, const std::atomic<bool>* cancelled) {
-  Merge merge = plan(range);
-  merge.cancelled = cancelled;
-  merge.lists = true;
+Status LoggedWriter::merge_now(Merge merge) {
   const uint64_t number = state_->manifest().number;
   const Status status = [&]() HR_REQUIRES(mutex_) -> Status {
     HR_TRY(run(merge));
@@ -217,7 +214,11 @@ Status LoggedWriter::merge_now(Range range, const std::atomic<bool>* cancelled) 
 }
 
 Status LoggedWriter::merge_all_now() {
-  while (const auto range = worth_merging()) HR_TRY(merge_now(*range));
+  while (const auto range = worth_merging()) {
+    Merge merge = plan(*range);
+    merge.lists = options_.lists_beside;
+    HR_TRY(merge_now(std::move(merge)));
+  }
   return {};
 }
 
@@ -227,10 +228,12 @@ void LoggedWriter::merge_beside() {
   if (merging_.stage == MergeStage::done) static_cast<void>(adopt_if_cheap());
   if (merging_.stage == MergeStage::none) {
     auto range = worth_merging();
-    if (!range && options_.background) range = worth_listing();
+    if (!range && options_.background && options_.lists_beside) range = worth_listing();
     if (!range) return;
     if (!options_.background) {
-      static_cast<void>(merge_now(*range));  // tried again by the next commit
+      Merge merge = plan(*range);
+      merge.lists = options_.lists_beside;
+      static_cast<void>(merge_now(std::move(merge)));  // tried again by the next commit
       return;
     }
     if (is_pressed() && file_segments() <= 2 * options_.segments_max) {
@@ -238,7 +241,7 @@ void LoggedWriter::merge_beside() {
       return;
     }
     Merge merge = plan(*range);
-    merge.lists = !is_pressed();
+    merge.lists = options_.lists_beside && !is_pressed();
     begin(&LoggedWriter::merging_, std::move(merge));
   }
   // Writing that is faster than merging waits here, before there are too many files.

@@ -32,6 +32,9 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kGroupDocumentsMax = 2048;
 constexpr auto kGroupTimeMax = std::chrono::milliseconds(200);
 constexpr uint64_t kGroupKeptBytesMax = 8ULL << 20;  // when a run is ended
+// Making lists of vectors takes some hundred bytes a row: with less it waits for the run's end.
+constexpr uint64_t kListsBesideMemory = 1ULL << 30;
+constexpr uint64_t kListMemoryLeast = 8ULL << 20;
 constexpr int kCatchUpMs = 200;  // how often lanes that fell behind are looked after, watching
 
 double seconds_since(Clock::time_point start) {
@@ -233,6 +236,7 @@ Status Run::open_writer(FileSystem& files, const std::string& folder) {
   index::WriterOptions writer_options;
   writer_options.memory_bytes_max = MemoryShares(memory_).segments;
   writer_options.log_buffer_bytes_max = MemoryShares(memory_).log;
+  writer_options.lists_beside = memory_ >= kListsBesideMemory;
   if (!options_.language.empty()) writer_options.language = options_.language;
   HR_ASSIGN(writer_, index::Writer::open(files, folder, writer_options));
   return {};
@@ -466,7 +470,10 @@ void Run::count_rows_without_vectors() {
 Status Run::finish() {
   HR_TRY(writer_->flush());
   progress_.limiting = JobStage::indexing;
-  Status listed = writer_->make_lists(&cancel_);
+  const uint64_t held = resident_bytes();
+  // A part of what is left is for pages of the segments that are read.
+  const uint64_t left = std::max((std::max(memory_, held) - held) / 3 * 2, kListMemoryLeast);
+  Status listed = writer_->make_lists(&cancel_, left);
   if (!listed && listed.error().code() == ErrorCode::cancelled) {
     report_.interrupted = true;
     return {};
