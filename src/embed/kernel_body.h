@@ -489,7 +489,7 @@ struct KernelBody {
     for (size_t r = 0; r < call.count; ++r) {
       float* row = call.rows + r * call.stride;
       if (call.residual != nullptr) {
-        const float* more = call.residual + r * call.stride;
+        const float* more = call.residual + r * call.residual_stride;
         for (size_t i = 0; i < whole; i += kWidth)
           V::store(row + i, V::add(V::load(row + i), V::load(more + i)));
         for (size_t i = whole; i < call.width; ++i) row[i] += more[i];

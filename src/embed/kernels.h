@@ -143,8 +143,9 @@ struct AttentionCall {
 
 struct LayerNormCall {
   float* rows = nullptr;            // normalised in place
-  const float* residual = nullptr;  // added first; null, or laid out like rows
   size_t stride = 0;
+  const float* residual = nullptr;  // rows that are added first, or null
+  size_t residual_stride = 0;
   size_t count = 0;
   size_t width = 0;
   const float* scale = nullptr;

@@ -557,14 +557,16 @@ TEST_P(KernelsTest, LayerNormMatchesDoublePrecision) {
   for (const size_t width : {1, 5, 16, 48, 384, 390}) {
     const size_t stride = width + 3;
     std::vector<float> rows = random(4 * stride, 3);
-    const std::vector<float> residual = random(4 * stride, 3);
+    const size_t residual_stride = width + 5;
+    const std::vector<float> residual = random(4 * residual_stride, 3);
     const std::vector<float> scale = random(width);
     const std::vector<float> shift = random(width);
     for (const bool with_residual : {false, true}) {
       std::vector<float> got = rows;
       kernels_->layer_norm({.rows = got.data(),
-                            .residual = with_residual ? residual.data() : nullptr,
                             .stride = stride,
+                            .residual = with_residual ? residual.data() : nullptr,
+                            .residual_stride = residual_stride,
                             .count = 4,
                             .width = width,
                             .scale = scale.data(),
@@ -576,7 +578,7 @@ TEST_P(KernelsTest, LayerNormMatchesDoublePrecision) {
         double spread = 0;
         for (size_t i = 0; i < width; ++i) {
           x[i] = static_cast<double>(rows[r * stride + i]) +
-                 (with_residual ? residual[r * stride + i] : 0);
+                 (with_residual ? residual[r * residual_stride + i] : 0);
           mean += x[i] / static_cast<double>(width);
         }
         for (const double v : x) spread += (v - mean) * (v - mean) / static_cast<double>(width);

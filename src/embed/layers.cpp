@@ -374,11 +374,16 @@ Result<LayerNorm> LayerNorm::load(WeightReader& reader, const std::string& name,
   return norm;
 }
 
-void LayerNorm::apply(const Kernels& kernels, float* rows, const float* residual, size_t stride,
-                      size_t count) const {
+void LayerNorm::apply(const Kernels& kernels, float* rows, size_t stride, size_t count) const {
+  apply(kernels, rows, stride, nullptr, 0, count);
+}
+
+void LayerNorm::apply(const Kernels& kernels, float* rows, size_t stride, const float* residual,
+                      size_t residual_stride, size_t count) const {
   kernels.layer_norm({.rows = rows,
-                      .residual = residual,
                       .stride = stride,
+                      .residual = residual,
+                      .residual_stride = residual_stride,
                       .count = count,
                       .width = scale_.size(),
                       .scale = scale_.data(),

@@ -161,9 +161,11 @@ class LayerNorm {
   // Without `bias` rows are scaled only.
   static Result<LayerNorm> load(WeightReader& reader, const std::string& name, uint32_t width,
                                 float epsilon, bool bias = true);
-  // rows = norm(rows + residual); residual may be null and has the same stride.
-  void apply(const Kernels& kernels, float* rows, const float* residual, size_t stride,
-             size_t count) const;
+  // rows = norm(rows)
+  void apply(const Kernels& kernels, float* rows, size_t stride, size_t count) const;
+  // rows = norm(rows + residual)
+  void apply(const Kernels& kernels, float* rows, size_t stride, const float* residual,
+             size_t residual_stride, size_t count) const;
 
  private:
   std::vector<float> scale_;
