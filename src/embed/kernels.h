@@ -142,7 +142,7 @@ struct AttentionCall {
 };
 
 struct LayerNormCall {
-  float* rows = nullptr;            // normalised in place
+  float* rows = nullptr;  // normalised in place
   size_t stride = 0;
   const float* residual = nullptr;  // rows that are added first, or null
   size_t residual_stride = 0;

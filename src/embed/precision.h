@@ -14,7 +14,7 @@ enum class Precision : uint8_t {
   fp32,   // float arithmetic over half-precision weights
   bf16,   // float arithmetic over bfloat16 weights: less exact, but for weights of any size
   int16,  // whole-number products: weights per column in up to 16 bits, inputs per row in 14
-  int8,   // whole-number products: weights per column, inputs per row, each in 7 bits for 192 inputs
+  int8,  // whole-number products: weights per column, inputs per row, each in 7 bits for 192 inputs
   table,  // no matrices: the static model that is distilled from the model; called "static"
 };
 
