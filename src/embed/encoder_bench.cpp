@@ -27,6 +27,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "embed/bench_floor.h"
 #include "embed/encoder.h"
 #include "embed/kernels.h"
 #include "embed/model_config.h"
@@ -37,31 +38,7 @@ namespace headrace::embed {
 namespace {
 
 double thread_seconds() {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-// Floating point operations a second of the multiply-adders alone, measured for some milliseconds.
-double burn_flops() {
-  float sink = 0;
-  const double start = thread_seconds();
-  const auto flops = static_cast<double>(kernels().burn(1'000'000, &sink));
-  const double seconds = thread_seconds() - start;
-  benchmark::DoNotOptimize(sink);
-  return flops / seconds;
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
-// What one token of a sequence of `tokens` costs at the least.
-double flops_per_token(const ModelConfig& config, double tokens) {
-  const double hidden = config.hidden;
-  return config.layers *
-         (2 * (4 * hidden * hidden + 2 * hidden * config.intermediate) + 4 * tokens * hidden);
+  return clock_seconds(CLOCK_THREAD_CPUTIME_ID);
 }
 
 // Writes a model of the given shape with small random weights; speed does not depend on values.
@@ -162,7 +139,7 @@ void run(benchmark::State& state, const Model& model, size_t tokens, size_t coun
   for (auto iteration : state) {
     seconds.push_back(embed());
     state.PauseTiming();
-    floors.push_back(burn_flops());
+    floors.push_back(floor_flops());
     state.ResumeTiming();
   }
   const double floor = std::ranges::max(floors);

@@ -394,7 +394,7 @@ TEST(RealModel, AgreesWithSentenceTransformers) {
     }
     for (const auto& [precision, least] : {std::pair{Precision::bf16, 0.9999},
                                            {Precision::int16, 0.99999},
-                                           {Precision::int8, 0.99}}) {
+                                           {Precision::int8, 0.995}}) {
       const auto lower =
           load_encoder({"all-MiniLM-L6-v2", directory, "directory"}, *kernels, precision);
       ASSERT_TRUE(lower) << lower.error().text();
@@ -405,6 +405,41 @@ TEST(RealModel, AgreesWithSentenceTransformers) {
         EXPECT_GE(cosine(got, want), least) << precision_name(precision) << " " << golden.text;
       }
     }
+  }
+}
+
+// Texts of one word or sign are the worst for bytes: the rows of [CLS] and [SEP] are half of what
+// is pooled, and in them one value is up to a hundred times larger than the rest.
+TEST(RealModel, Int8StaysNearForShortTexts) {
+  const char* directory = std::getenv("HEADRACE_TEST_MODEL");
+  if (directory == nullptr)
+    GTEST_SKIP() << "set HEADRACE_TEST_MODEL to a folder with all-MiniLM-L6-v2";
+  constexpr int32_t kClass = 101;
+  constexpr int32_t kSeparator = 102;
+  std::vector<Ids> sequences{{kClass, kSeparator}};
+  const auto add = [&](int32_t id, size_t times) {
+    Ids ids(times + 2, id);
+    ids.front() = kClass;
+    ids.back() = kSeparator;
+    sequences.push_back(std::move(ids));
+  };
+  for (int32_t sign = 999; sign <= 1036; ++sign) add(sign, 1);  // !"#$…, digits
+  for (int32_t word = 1037; word < 30522; word += 211) add(word, 1);
+  for (const size_t times : {2, 3, 10, 200}) add(1012, times);
+  constexpr size_t kWidth = 384;
+  std::vector<float> vectors[2];
+  for (const bool bytes : {false, true}) {
+    const auto encoder = load_encoder({"all-MiniLM-L6-v2", directory, "directory"}, kernels(),
+                                      bytes ? Precision::int8 : Precision::fp32);
+    ASSERT_TRUE(encoder) << encoder.error().text();
+    vectors[bytes ? 1 : 0] = embed_all(**encoder, sequences);
+  }
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const std::span<const float> exact = std::span(vectors[0]).subspan(i * kWidth, kWidth);
+    EXPECT_GE(cosine(std::span(vectors[1]).subspan(i * kWidth, kWidth),
+                     std::vector<double>(exact.begin(), exact.end())),
+              0.992)
+        << "token " << sequences[i][1] << ", " << sequences[i].size() << " tokens";
   }
 }
 

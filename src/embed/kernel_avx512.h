@@ -55,6 +55,15 @@ struct Vector {
                             _mm512_madd_epi16(_mm512_add_epi16(one, two), _mm512_set1_epi16(1)));
 #endif
   }
+  // The sums of the products of four.
+  static HR_INLINE Int dot_four(Int four, const int8_t* b) {
+#if defined(__AVX512VNNI__)
+    return _mm512_dpbusd_epi32(int_zero(), four, _mm512_loadu_si512(b));
+#else
+    return _mm512_madd_epi16(_mm512_maddubs_epi16(four, _mm512_loadu_si512(b)),
+                             _mm512_set1_epi16(1));
+#endif
+  }
   using Pair = __m512i;
   using Words = __m512i;
   // Two numbers, for every column.
@@ -106,6 +115,8 @@ struct Vector {
                                   size_t to_stride) {
     transpose_8x8(from, from_stride, to, to_stride);
   }
+  // A bit for each place.
+  static HR_INLINE unsigned equal(Reg a, Reg b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
   static HR_INLINE float reduce_add(Reg x) { return _mm512_reduce_add_ps(x); }
   static HR_INLINE float reduce_max(Reg x) { return _mm512_reduce_max_ps(x); }
 };

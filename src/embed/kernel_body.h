@@ -18,6 +18,8 @@
 namespace headrace::embed {
 
 template <class V, class Body>
+struct Int8Body;  // kernel_int8.h
+template <class V, class Body>
 struct Int16Body;  // kernel_int16.h
 
 template <class V>
@@ -326,132 +328,6 @@ struct KernelBody {
     for (size_t i = 0; i < count; i += kWidth) V::store(to + i, V::load_b(from + i));
   }
 
-  // --- linear, 8 bits --------------------------------------------------------------------------
-
-  static void quantise(const QuantiseCall& call) {
-    constexpr float kLevels = 127.0f;
-    const size_t whole = call.depth / kWidth * kWidth;
-    const size_t padded = (call.depth + kInt8Step - 1) / kInt8Step * kInt8Step;
-    for (size_t r = 0; r < call.rows; ++r) {
-      const float* row = call.input + r * call.input_stride;
-      uint8_t* out = call.output + r * call.output_stride;
-      Reg highs = V::set(row[0]);
-      Reg negated = V::set(-row[0]);
-      for (size_t i = 0; i < whole; i += kWidth) {
-        const Reg x = V::load(row + i);
-        highs = V::max(highs, x);
-        negated = V::max(negated, V::sub(V::zero(), x));
-      }
-      float high = V::reduce_max(highs);
-      float low = -V::reduce_max(negated);
-      for (size_t i = whole; i < call.depth; ++i) {
-        high = row[i] > high ? row[i] : high;
-        low = row[i] < low ? row[i] : low;
-      }
-      const float span = high - low;
-      const float inverse = span > 0 ? kLevels / span : 0.0f;
-      call.steps[2 * r] = span / kLevels;
-      call.steps[2 * r + 1] = low;
-      const Reg lows = V::set(low);
-      const Reg inverses = V::set(inverse);
-      for (size_t i = 0; i < whole; i += kWidth)
-        V::store_bytes(out + i, V::mul(V::sub(V::load(row + i), lows), inverses));
-      for (size_t i = whole; i < call.depth; ++i) {
-        const float level = (row[i] - low) * inverse + 0.5f;
-        out[i] = level > 0 ? static_cast<uint8_t>(level < kLevels ? level : kLevels) : 0;
-      }
-      for (size_t i = call.depth; i < padded; ++i) out[i] = 0;
-    }
-  }
-
-  struct Int8Step {
-    const uint8_t* a;
-    size_t a_stride;
-    const float* steps;
-    const int8_t* b;
-    size_t depth;
-    const float* weight_steps;
-    const float* weight_sums;
-    const float* bias;
-    float* c;
-    size_t c_stride;
-    bool accumulate;
-    Activation activation;
-
-    template <int R>
-    __attribute__((noinline)) void run() const {
-      typename V::Int sum[R][kVectors];
-      HR_UNROLL
-      for (int r = 0; r < R; ++r) HR_UNROLL
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = V::int_zero();
-      const uint8_t* base[(R + 2) / 3];
-      HR_UNROLL
-      for (int i = 0; i < (R + 2) / 3; ++i) base[i] = a + 3 * i * a_stride;
-      const int8_t* from = b;
-      _Pragma("GCC unroll 2") for (size_t k = 0; k < depth; k += kInt8Step) {
-        HR_UNROLL
-        for (int r = 0; r < R; ++r) {
-          const uint8_t* eight = base[r / 3] + (r % 3) * a_stride + k;
-          const auto first = V::four_bytes(eight);
-          const auto second = V::four_bytes(eight + 4);
-          HR_UNROLL
-          for (int v = 0; v < kVectors; ++v)
-            sum[r][v] = V::dot(sum[r][v], first, from + v * 4 * kWidth, second,
-                               from + 4 * kPanel + v * 4 * kWidth);
-        }
-        from += kInt8Step * kPanel;
-      }
-      HR_UNROLL
-      for (int v = 0; v < kVectors; ++v) {
-        const Reg weight_step = V::load(weight_steps + v * kWidth);
-        const Reg weight_sum = V::load(weight_sums + v * kWidth);
-        const Reg add = V::load(bias + v * kWidth);
-        HR_UNROLL
-        for (int r = 0; r < R; ++r) {
-          float* at = c + r * c_stride + v * kWidth;
-          Reg value = accumulate ? V::add(V::load(at), add) : add;
-          value = V::fma(V::set(steps[2 * r + 1]), weight_sum, value);
-          const Reg scaled = V::mul(V::to_float(sum[r][v]), V::set(steps[2 * r]));
-          V::store(at, V::fma(scaled, weight_step, value));
-        }
-      }
-      if (activation != Activation::none) activate_rows<R>(activation, c, c_stride);
-    }
-  };
-
-  static void linear_int8(const LinearInt8Call& call) {
-    if (call.rows == 0) return;
-    const RowSplit split(call.rows);
-    const size_t bytes = call.depth * kPanel;
-    const size_t share = (bytes / split.blocks + 63) / 64 * 64;
-    alignas(64) static constexpr float kNoBias[kPanelWidthMax] = {};
-    for (size_t column = 0; column < call.columns; column += kPanel) {
-      const int8_t* panel = call.panels + column / kPanel * call.panel_stride;
-      const char* next = reinterpret_cast<const char*>(panel + call.panel_stride);
-      Int8Step step{.a = call.input,
-                    .a_stride = call.input_stride,
-                    .steps = call.steps,
-                    .b = panel,
-                    .depth = call.depth,
-                    .weight_steps = call.weight_steps + column,
-                    .weight_sums = call.weight_sums + column,
-                    .bias = call.bias != nullptr ? call.bias + column : kNoBias,
-                    .c = call.output + column,
-                    .c_stride = call.output_stride,
-                    .accumulate = call.accumulate,
-                    .activation = call.activation};
-      for (size_t block = 0; block < split.blocks; ++block) {
-        for (size_t at = block * share; at < (block + 1) * share && at < bytes; at += 64)
-          __builtin_prefetch(next + at, 0, 2);
-        const size_t rows = split.of(block);
-        with_rows(rows, step);
-        step.a += rows * step.a_stride;
-        step.steps += 2 * rows;
-        step.c += rows * step.c_stride;
-      }
-    }
-  }
-
   // --- attention ------------------------------------------------------------------------------
 
   static constexpr float kLog2e = 1.442695041f;
@@ -613,7 +489,7 @@ struct KernelBody {
     for (size_t r = 0; r < call.count; ++r) {
       float* row = call.rows + r * call.stride;
       if (call.residual != nullptr) {
-        const float* more = call.residual + r * call.stride;
+        const float* more = call.residual + r * call.residual_stride;
         for (size_t i = 0; i < whole; i += kWidth)
           V::store(row + i, V::add(V::load(row + i), V::load(more + i)));
         for (size_t i = whole; i < call.width; ++i) row[i] += more[i];
@@ -692,8 +568,8 @@ struct KernelBody {
             .row_block = kRows,
             .fast_words = V::kFastWords,
             .linear = linear,
-            .quantise = quantise,
-            .linear_int8 = linear_int8,
+            .quantise = Int8Body<V, KernelBody>::quantise,
+            .linear_int8 = Int8Body<V, KernelBody>::linear,
             .quantise_words = Int16Body<V, KernelBody>::quantise,
             .linear_int16 = Int16Body<V, KernelBody>::linear,
             .attention = attention,
@@ -708,3 +584,4 @@ struct KernelBody {
 }  // namespace headrace::embed
 
 #include "embed/kernel_int16.h"
+#include "embed/kernel_int8.h"

@@ -75,6 +75,16 @@ struct Vector {
     return vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
 #endif
   }
+  // The sums of the products of four.
+  static HR_INLINE Int dot_four(int8x16_t four, const int8_t* b) {
+    const int8x16_t column = vld1q_s8(b);
+#if defined(__ARM_FEATURE_DOTPROD)
+    return vdotq_s32(int_zero(), column, four);
+#else
+    const int16x8_t low = vmull_s8(vget_low_s8(column), vget_low_s8(four));
+    return vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(vmull_high_s8(column, four)));
+#endif
+  }
   using Pair = int16x8_t;
   using Words = int16x8_t;
   // Two numbers, for every column.
@@ -109,6 +119,11 @@ struct Vector {
     vst1q_f32(to + to_stride, vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1])));
     vst1q_f32(to + 2 * to_stride, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));
     vst1q_f32(to + 3 * to_stride, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
+  }
+  // A bit for each place.
+  static HR_INLINE unsigned equal(Reg a, Reg b) {
+    const uint32x4_t bits = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(vceqq_f32(a, b), bits));
   }
   static HR_INLINE float reduce_add(Reg x) { return vaddvq_f32(x); }
   static HR_INLINE float reduce_max(Reg x) { return vmaxvq_f32(x); }

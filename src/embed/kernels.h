@@ -42,7 +42,18 @@ struct LinearCall {
   float* workspace = nullptr;  // linear_workspace() floats, 64-byte aligned
 };
 
-// Rows as 7-bit numbers: input[r, k] is about steps[2r + 1] + steps[2r] * output[r, k].
+// What the bytes of a row stand for, by groups of kInt8Group of them: least + step * byte, and the
+// one at `place` in its group, whose byte is 0, for `beyond` more. That is the value farthest from
+// zero: in some rows of a transformer one is a hundred times larger than the rest, which steps that
+// reach to it would round to nothing.
+struct Int8Scale {
+  float step;
+  float least;
+  float beyond;
+  uint32_t place;
+};
+
+// Rows as numbers of 7 bits.
 struct QuantiseCall {
   const float* input = nullptr;
   size_t input_stride = 0;
@@ -50,25 +61,29 @@ struct QuantiseCall {
   size_t depth = 0;
   uint8_t* output = nullptr;  // 0 … 127; zeros follow up to a multiple of depth_step
   size_t output_stride = 0;
-  float* steps = nullptr;  // for each row its step and its smallest value
+  Int8Scale* scales = nullptr;  // for each group of inputs one a row
+  size_t scale_stride = 0;      // from group to group
 };
 
 // output[r, n] = activation(bias[n] + sum over k of what input[r, k] and weights[k, n] stand for).
-// A weight is -63 … 63 times the column's step. Products of 7-bit numbers are summed four at a time
-// in 16 bits without loss (4 * 127 * 63 < 2^15), so sums are exact and equal with every table.
-// Panels hold, for each four rows of depth, each column's four weights side by side.
+// A weight is -63 … 63 times the column's step in its group of kInt8Group inputs. Products of 7-bit
+// numbers are summed four at a time in 16 bits without loss (4 * 127 * 63 < 2^15), so sums are
+// exact and equal with every table. Panels hold, for each four rows of depth, each column's four
+// weights side by side.
 struct LinearInt8Call {
   const uint8_t* input = nullptr;
   size_t input_stride = 0;
-  const float* steps = nullptr;  // of the rows, as QuantiseCall leaves them
+  const Int8Scale* scales = nullptr;  // of the rows, as QuantiseCall leaves them
+  size_t scale_stride = 0;
   size_t rows = 0;
   const int8_t* panels = nullptr;
   size_t panel_stride = 0;
-  size_t depth = 0;    // a multiple of the table's depth_step
-  size_t columns = 0;  // a multiple of the panel width
-  const float* weight_steps = nullptr;
-  const float* weight_sums = nullptr;  // for each column the sum of its weights
-  const float* bias = nullptr;         // or null
+  size_t depth = 0;                     // a multiple of the table's depth_step
+  size_t columns = 0;                   // a multiple of the panel width
+  const float* weight_steps = nullptr;  // for each group of inputs one a column
+  const float* weight_sums = nullptr;   // the same: the sum of the group's weights
+  size_t weight_stride = 0;             // from group to group
+  const float* bias = nullptr;          // or null; not where it accumulates
   float* output = nullptr;
   size_t output_stride = 0;
   bool accumulate = false;
@@ -127,9 +142,10 @@ struct AttentionCall {
 };
 
 struct LayerNormCall {
-  float* rows = nullptr;            // normalised in place
-  const float* residual = nullptr;  // added first; null, or laid out like rows
+  float* rows = nullptr;  // normalised in place
   size_t stride = 0;
+  const float* residual = nullptr;  // rows that are added first, or null
+  size_t residual_stride = 0;
   size_t count = 0;
   size_t width = 0;
   const float* scale = nullptr;
@@ -168,6 +184,7 @@ struct Kernels {
 inline constexpr size_t kDepthSlice = 256;
 inline constexpr size_t kPanelWidthMax = 32;
 inline constexpr size_t kInt8Step = 8;
+inline constexpr size_t kInt8Group = 192;  // a multiple of every depth_step
 inline constexpr size_t kInt16Step = 8;
 inline constexpr int kInt16InputMax = 8191;
 inline constexpr int kInt16WeightsMax = INT32_MAX / kInt16InputMax;

@@ -47,6 +47,12 @@ struct Vector {
     return _mm256_add_epi32(sum,
                             _mm256_madd_epi16(_mm256_add_epi16(one, two), _mm256_set1_epi16(1)));
   }
+  // The sums of the products of four.
+  static HR_INLINE Int dot_four(Int four, const int8_t* b) {
+    const Int pairs =
+        _mm256_maddubs_epi16(four, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b)));
+    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+  }
   using Pair = __m256i;
   using Words = __m256i;
   // Two numbers, for every column.
@@ -103,6 +109,10 @@ struct Vector {
   static HR_INLINE void transpose(const float* from, size_t from_stride, float* to,
                                   size_t to_stride) {
     transpose_8x8(from, from_stride, to, to_stride);
+  }
+  // A bit for each place.
+  static HR_INLINE unsigned equal(Reg a, Reg b) {
+    return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ)));
   }
   static HR_INLINE float reduce_add(Reg x) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));

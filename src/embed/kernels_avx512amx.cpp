@@ -17,6 +17,7 @@ namespace headrace::embed {
 namespace {
 
 using Body = KernelBody<Vector>;
+using Bytes = Int8Body<Vector, Body>;
 
 constexpr size_t kTileRows = 16;
 constexpr size_t kTileBytes = 64;  // of a row: so many inputs, or 16 sums
@@ -48,10 +49,9 @@ struct alignas(64) Sums {
 
 alignas(64) constexpr float kNoBias[kPanelWidthMax] = {};
 
-// What becomes of the sums of up to 16 rows and 16 columns.
+// What becomes of the sums of 16 bits of up to 16 rows and 16 columns.
 struct Finish {
   const float* weight_steps = nullptr;
-  const float* weight_sums = nullptr;  // 8 bits only
   const float* bias = kNoBias;
   float* output = nullptr;
   size_t output_stride = 0;
@@ -198,7 +198,6 @@ void linear_int16(const LinearInt16Call& call) {
         before.end(call.activation);
         const size_t from = column + half * kTileColumns;
         block.finish = {.weight_steps = call.weight_steps + from,
-                        .weight_sums = nullptr,
                         .bias = call.bias != nullptr ? call.bias + from : kNoBias,
                         .output = call.output + r * call.output_stride + from,
                         .output_stride = call.output_stride,
@@ -217,12 +216,68 @@ void linear_int16(const LinearInt16Call& call) {
 // --- 8 bits ------------------------------------------------------------------------------------
 
 void quantise(const QuantiseCall& call) {
-  Body::quantise(call);
+  Bytes::quantise(call);
   const size_t done = round_up(call.depth, kInt8Step);
   const size_t padded = round_up(call.depth, kTileBytes);
   for (size_t r = 0; done < padded && r < call.rows; ++r) {
     uint8_t* const row = call.output + r * call.output_stride;
     for (size_t i = done; i < padded; ++i) row[i] = 0;
+  }
+}
+
+// The sums of `depth` inputs from `begin`: up to two blocks of rows, a panel's columns.
+HR_INLINE void multiply(const LinearInt8Call& call, size_t begin, size_t depth, size_t first_row,
+                        const int8_t* panel, size_t rows, Sums* sums) {
+  const uint8_t* const a = call.input + first_row * call.input_stride + begin;
+  const int8_t* b = panel + begin * kPanel;
+  const bool two = rows > kTileRows;
+  _tile_zero(0);
+  _tile_zero(1);
+  if (two) {
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  for (size_t k = 0; k < depth; k += kTileBytes, b += kTileRows * kPanelStride) {
+    _tile_loadd(6, b, kPanelStride);
+    _tile_loadd(7, b + kTileBytes, kPanelStride);
+    _tile_loadd(4, a + k, call.input_stride);
+    _tile_dpbusd(0, 4, 6);
+    _tile_dpbusd(1, 4, 7);
+    if (two) {
+      _tile_loadd(5, a + kTileRows * call.input_stride + k, call.input_stride);
+      _tile_dpbusd(2, 5, 6);
+      _tile_dpbusd(3, 5, 7);
+    }
+  }
+  _tile_stored(0, &sums[0], kTileBytes);
+  _tile_stored(1, &sums[1], kTileBytes);
+  if (two) {
+    _tile_stored(2, &sums[2], kTileBytes);
+    _tile_stored(3, &sums[3], kTileBytes);
+  }
+}
+
+// What the sums of a group of inputs stand for, in the order of kernel_int8.h; `weights` are the
+// group's for these columns.
+HR_INLINE void finish_bytes(const LinearInt8Call& call, size_t group, size_t first, size_t count,
+                            size_t column, const int8_t* weights, const Sums& sums) {
+  const bool accumulate = group > 0 || call.accumulate;
+  const size_t place = group * call.weight_stride + column;
+  const __m512 bias = _mm512_loadu_ps(call.bias != nullptr ? call.bias + column : kNoBias);
+  const __m512 weight_sums = _mm512_loadu_ps(call.weight_sums + place);
+  const __m512 weight_steps = _mm512_loadu_ps(call.weight_steps + place);
+  const Int8Scale* const scales = call.scales + group * call.scale_stride + first;
+  for (size_t i = 0; i < count; ++i) {
+    const Int8Scale& scale = scales[i];
+    float* const at = call.output + (first + i) * call.output_stride + column;
+    const __m512 start = accumulate ? _mm512_loadu_ps(at) : bias;
+    const __m512 value = _mm512_fmadd_ps(_mm512_set1_ps(scale.least), weight_sums, start);
+    const __m512i pick = Vector::four_bytes(Bytes::kPick[scale.place % 4]);
+    const __m512i weight = Vector::dot_four(pick, weights + scale.place / 4 * kPanelStride);
+    const __m512 far = _mm512_mul_ps(_mm512_cvtepi32_ps(weight), _mm512_set1_ps(scale.beyond));
+    const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(sums.row[i]));
+    const __m512 scaled = _mm512_fmadd_ps(sum, _mm512_set1_ps(scale.step), far);
+    _mm512_storeu_ps(at, _mm512_fmadd_ps(scaled, weight_steps, value));
   }
 }
 
@@ -260,54 +315,20 @@ void linear_int8(const LinearInt8Call& call) {
       if (rows < kRows) configure(rows);
       for (size_t at = r / kRows * share, end = at + share; at < end; at += 64)
         __builtin_prefetch(next + at, 0, 2);
-      const uint8_t* const a = call.input + r * call.input_stride;
-      const bool two = rows > kTileRows;
-      _tile_zero(0);
-      _tile_zero(1);
-      if (two) {
-        _tile_zero(2);
-        _tile_zero(3);
-      }
-      const int8_t* b = panel;
-      for (size_t k = 0; k < call.depth; k += kTileBytes, b += kTileRows * kPanelStride) {
-        _tile_loadd(6, b, kPanelStride);
-        _tile_loadd(7, b + kTileBytes, kPanelStride);
-        _tile_loadd(4, a + k, call.input_stride);
-        _tile_dpbusd(0, 4, 6);
-        _tile_dpbusd(1, 4, 7);
-        if (two) {
-          _tile_loadd(5, a + kTileRows * call.input_stride + k, call.input_stride);
-          _tile_dpbusd(2, 5, 6);
-          _tile_dpbusd(3, 5, 7);
-        }
-      }
-      _tile_stored(0, &sums[0], kTileBytes);
-      _tile_stored(1, &sums[1], kTileBytes);
-      if (two) {
-        _tile_stored(2, &sums[2], kTileBytes);
-        _tile_stored(3, &sums[3], kTileBytes);
-      }
-      for (size_t part = 0; part < (two ? 4U : 2U); ++part) {
-        const size_t first = r + part / 2 * kTileRows;
-        const size_t from = column + part % 2 * kTileColumns;
-        const size_t count = r + rows - first < kTileRows ? r + rows - first : kTileRows;
-        const Finish finish{.weight_steps = call.weight_steps + from,
-                            .weight_sums = call.weight_sums + from,
-                            .bias = call.bias != nullptr ? call.bias + from : kNoBias,
-                            .output = call.output + first * call.output_stride + from,
-                            .output_stride = call.output_stride,
-                            .accumulate = call.accumulate};
-        const __m512 bias = _mm512_loadu_ps(finish.bias);
-        const __m512 weight_sums = _mm512_loadu_ps(finish.weight_sums);
-        for (size_t i = 0; i < count; ++i) {
-          const float* const steps = call.steps + 2 * (first + i);
-          finish.put(i, _mm512_load_si512(sums[part].row[i]), steps[0],
-                     _mm512_fmadd_ps(_mm512_set1_ps(steps[1]), weight_sums, finish.start(i, bias)));
+      for (size_t begin = 0, group = 0; begin < call.depth; begin += kInt8Group, ++group) {
+        const size_t left = call.depth - begin;
+        multiply(call, begin, left < kInt8Group ? left : kInt8Group, r, panel, rows, sums);
+        for (size_t part = 0; part < (rows > kTileRows ? 4U : 2U); ++part) {
+          const size_t first = r + part / 2 * kTileRows;
+          const size_t from = column + part % 2 * kTileColumns;
+          finish_bytes(call, group, first,
+                       r + rows - first < kTileRows ? r + rows - first : kTileRows, from,
+                       panel + begin * kPanel + part % 2 * kTileBytes, sums[part]);
         }
       }
       float* const output = call.output + r * call.output_stride + column;
-      activate(call.activation, two ? kTileRows : rows, output, call.output_stride);
-      if (two) {
+      activate(call.activation, rows > kTileRows ? kTileRows : rows, output, call.output_stride);
+      if (rows > kTileRows) {
         activate(call.activation, rows - kTileRows, output + kTileRows * call.output_stride,
                  call.output_stride);
       }

@@ -116,8 +116,9 @@ class Bench {
   double layer_norm(size_t rows) {
     return best_seconds([&] {
       kernels_.layer_norm({.rows = output_.data(),
-                           .residual = residual_.data(),
                            .stride = kHidden,
+                           .residual = residual_.data(),
+                           .residual_stride = kHidden,
                            .count = rows,
                            .width = kHidden,
                            .scale = bias_.data(),

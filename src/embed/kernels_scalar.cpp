@@ -41,6 +41,12 @@ struct Vector {
         sum[column] += first[k] * b[4 * column + k] + second[k] * next[4 * column + k];
     return sum;
   }
+  static HR_INLINE Int dot_four(const uint8_t* four, const int8_t* b) {
+    Int sum = int_zero();
+    for (int column = 0; column < 4; ++column)
+      for (int k = 0; k < 4; ++k) sum[column] += four[k] * b[4 * column + k];
+    return sum;
+  }
   using Pair = const int16_t*;
   using Words = const int16_t*;
   static HR_INLINE Pair pair(const int16_t* p) { return p; }
@@ -91,6 +97,11 @@ struct Vector {
                                   size_t to_stride) {
     for (size_t i = 0; i < 4; ++i)
       for (size_t j = 0; j < 4; ++j) to[j * to_stride + i] = from[i * from_stride + j];
+  }
+  static HR_INLINE unsigned equal(Reg a, Reg b) {
+    unsigned mask = 0;
+    for (int i = 0; i < 4; ++i) mask |= (a[i] == b[i] ? 1U : 0U) << i;
+    return mask;
   }
   static HR_INLINE float reduce_add(Reg x) { return (x[0] + x[2]) + (x[1] + x[3]); }
   static HR_INLINE float reduce_max(Reg x) {

@@ -180,7 +180,7 @@ TEST_P(KernelsTest, LinearTakesBfloats) {
 }
 
 TEST_P(KernelsTest, QuantisedRowsAreWithinHalfAStep) {
-  for (const size_t depth : {1, 7, 8, 9, 24, 33, 384}) {
+  for (const size_t depth : {1, 2, 7, 8, 9, 24, 33, 192, 193, 384}) {
     const size_t rows = 5;
     std::vector<float> input = random(rows * depth, 3);
     for (size_t i = 0; i < depth; ++i) {
@@ -190,20 +190,32 @@ TEST_P(KernelsTest, QuantisedRowsAreWithinHalfAStep) {
     const size_t padded = round_up(depth, kernels_->depth_step);
     const size_t stride = padded + 3;
     std::vector<uint8_t> bytes(rows * stride, 200);
-    std::vector<float> steps(2 * rows);
+    // One value a hundred times farther out than the rest, wherever it lies.
+    for (size_t r = 2; r < rows; ++r) {
+      for (size_t begin = 0; begin < depth; begin += kInt8Group) {
+        const size_t place = random_() % std::min(kInt8Group, depth - begin);
+        input[r * depth + begin + place] = r % 2 == 0 ? 300.0f : -300.0f;
+      }
+    }
+    std::vector<Int8Scale> scales(2 * rows);
     kernels_->quantise({.input = input.data(),
                         .input_stride = depth,
                         .rows = rows,
                         .depth = depth,
                         .output = bytes.data(),
                         .output_stride = stride,
-                        .steps = steps.data()});
+                        .scales = scales.data(),
+                        .scale_stride = rows});
     for (size_t r = 0; r < rows; ++r) {
       for (size_t i = 0; i < depth; ++i) {
         const uint8_t byte = bytes[r * stride + i];
+        const Int8Scale& scale = scales[i / kInt8Group * rows + r];
+        const bool far = i % kInt8Group == scale.place;
         ASSERT_LE(byte, 127);
-        ASSERT_NEAR(steps[2 * r + 1] + steps[2 * r] * byte, input[r * depth + i],
-                    0.501f * steps[2 * r] + 1e-6f);
+        ASSERT_LE(scale.step, 30.0f / 127) << "the rest has steps of its own";
+        ASSERT_NEAR(scale.least + scale.step * byte + (far ? scale.beyond : 0.0f),
+                    input[r * depth + i], 0.501f * scale.step + 1e-6f * std::abs(scale.beyond))
+            << "row " << r << " place " << i << " of " << depth;
       }
       for (size_t i = depth; i < padded; ++i) EXPECT_EQ(bytes[r * stride + i], 0);
       EXPECT_EQ(bytes[r * stride + padded], 200) << "wrote beyond the row";
@@ -230,16 +242,25 @@ TEST_P(KernelsTest, Int8SumsAreExact) {
           for (size_t k = 0; k < depth; ++k)
             panels.data()[n / width * width * depth + (k / 4 * width + n % width) * 4 + k % 4] =
                 weights[n * depth + k];
-        const std::vector<float> steps = random(2 * rows, 0.1f);
-        const std::vector<float> weight_steps = random(columns, 0.01f);
-        const std::vector<float> weight_sums = random(columns);
+        const size_t groups = (depth + kInt8Group - 1) / kInt8Group;
+        std::vector<Int8Scale> scales(groups * rows);
+        for (size_t i = 0; i < scales.size(); ++i) {
+          const size_t count = std::min(kInt8Group, depth - i / rows * kInt8Group);
+          scales[i] = {.step = random(1, 0.1f)[0],
+                       .least = random(1, 0.1f)[0],
+                       .beyond = random(1, 50.0f)[0],
+                       .place = static_cast<uint32_t>(random_() % count)};
+        }
+        const std::vector<float> weight_steps = random(groups * columns, 0.01f);
+        const std::vector<float> weight_sums = random(groups * columns);
         const std::vector<float> bias = random(columns);
         const std::vector<float> before = random(rows * columns);
         for (const bool accumulate : {false, true}) {
           std::vector<float> output = before;
           kernels_->linear_int8({.input = input.data(),
                                  .input_stride = depth,
-                                 .steps = steps.data(),
+                                 .scales = scales.data(),
+                                 .scale_stride = rows,
                                  .rows = rows,
                                  .panels = panels.data(),
                                  .panel_stride = depth * width,
@@ -247,6 +268,7 @@ TEST_P(KernelsTest, Int8SumsAreExact) {
                                  .columns = columns,
                                  .weight_steps = weight_steps.data(),
                                  .weight_sums = weight_sums.data(),
+                                 .weight_stride = columns,
                                  .bias = accumulate ? nullptr : bias.data(),
                                  .output = output.data(),
                                  .output_stride = columns,
@@ -254,17 +276,26 @@ TEST_P(KernelsTest, Int8SumsAreExact) {
                                  .activation = accumulate ? Activation::none : Activation::gelu});
           for (size_t r = 0; r < rows; ++r) {
             for (size_t n = 0; n < columns; ++n) {
-              int64_t sum = 0;
-              for (size_t k = 0; k < depth; ++k)
-                sum += input[r * depth + k] * weights[n * depth + k];
-              const double scaled =
-                  static_cast<double>(steps[2 * r]) * weight_steps[n] * static_cast<double>(sum);
-              const double shift = static_cast<double>(steps[2 * r + 1]) * weight_sums[n];
-              const double start = accumulate ? before[r * columns + n] : bias[n];
-              const double want = start + shift + scaled;
+              double want = accumulate ? before[r * columns + n] : bias[n];
+              double size = 1 + std::abs(want);
+              for (size_t group = 0; group < groups; ++group) {
+                const Int8Scale& scale = scales[group * rows + r];
+                const size_t begin = group * kInt8Group;
+                int64_t sum = 0;
+                for (size_t k = begin; k < std::min(begin + kInt8Group, depth); ++k)
+                  sum += input[r * depth + k] * weights[n * depth + k];
+                const double far =
+                    static_cast<double>(scale.beyond) * weights[n * depth + begin + scale.place];
+                const double scaled =
+                    weight_steps[group * columns + n] *
+                    (static_cast<double>(scale.step) * static_cast<double>(sum) + far);
+                const double shift =
+                    static_cast<double>(scale.least) * weight_sums[group * columns + n];
+                want += shift + scaled;
+                size += std::abs(shift) + std::abs(scaled);
+              }
               ASSERT_NEAR(output[r * columns + n],
-                          accumulate ? want : exact(Activation::gelu, want),
-                          2e-6 * (1 + std::abs(start) + std::abs(shift) + std::abs(scaled)))
+                          accumulate ? want : exact(Activation::gelu, want), 2e-6 * size)
                   << rows << " x " << depth;
             }
           }
@@ -526,14 +557,16 @@ TEST_P(KernelsTest, LayerNormMatchesDoublePrecision) {
   for (const size_t width : {1, 5, 16, 48, 384, 390}) {
     const size_t stride = width + 3;
     std::vector<float> rows = random(4 * stride, 3);
-    const std::vector<float> residual = random(4 * stride, 3);
+    const size_t residual_stride = width + 5;
+    const std::vector<float> residual = random(4 * residual_stride, 3);
     const std::vector<float> scale = random(width);
     const std::vector<float> shift = random(width);
     for (const bool with_residual : {false, true}) {
       std::vector<float> got = rows;
       kernels_->layer_norm({.rows = got.data(),
-                            .residual = with_residual ? residual.data() : nullptr,
                             .stride = stride,
+                            .residual = with_residual ? residual.data() : nullptr,
+                            .residual_stride = residual_stride,
                             .count = 4,
                             .width = width,
                             .scale = scale.data(),
@@ -545,7 +578,7 @@ TEST_P(KernelsTest, LayerNormMatchesDoublePrecision) {
         double spread = 0;
         for (size_t i = 0; i < width; ++i) {
           x[i] = static_cast<double>(rows[r * stride + i]) +
-                 (with_residual ? residual[r * stride + i] : 0);
+                 (with_residual ? residual[r * residual_stride + i] : 0);
           mean += x[i] / static_cast<double>(width);
         }
         for (const double v : x) spread += (v - mean) * (v - mean) / static_cast<double>(width);

@@ -102,17 +102,19 @@ size_t Linear::group_depth(size_t group) const {
 
 Status Linear::pack_bytes(WeightReader& reader, const Part& part, uint32_t column) {
   constexpr float kLargest = 63;
+  static_assert(kInputGroup % kInt8Group == 0);
   return take_rows(reader, part, [&](uint64_t row, const float* values) {
     const size_t place = column + row;
-    for (size_t group = 0; group * kInputGroup < inputs_; ++group) {
-      const size_t begin = group * kInputGroup;
-      const size_t count = std::min(kInputGroup, inputs_ - begin);
+    for (size_t begin = 0, number = 0; begin < inputs_; begin += kInt8Group, ++number) {
+      const size_t count = std::min(kInt8Group, inputs_ - begin);
       float largest = 0;
       for (size_t i = begin; i < begin + count; ++i)
         largest = std::max(largest, std::abs(values[i]));
       const float inverse = largest > 0 ? kLargest / largest : 0.0f;
-      const size_t depth = group_depth(group);
-      int8_t* panel = bytes_.data() + begin * padded_ + place / panel_width_ * panel_width_ * depth;
+      const size_t group = begin / kInputGroup;
+      int8_t* panel = bytes_.data() + group * kInputGroup * padded_ +
+                      place / panel_width_ * panel_width_ * group_depth(group) +
+                      begin % kInputGroup * panel_width_;
       int sum = 0;
       for (size_t i = 0; i < count; ++i) {
         const auto weight = static_cast<int8_t>(std::lround(values[begin + i] * inverse));
@@ -120,8 +122,8 @@ Status Linear::pack_bytes(WeightReader& reader, const Part& part, uint32_t colum
         sum += weight;
       }
       const float step = largest / kLargest;
-      weight_steps_.data()[group * padded_ + place] = step;
-      weight_sums_.data()[group * padded_ + place] = step * static_cast<float>(sum);
+      weight_steps_.data()[number * padded_ + place] = step;
+      weight_sums_.data()[number * padded_ + place] = step * static_cast<float>(sum);
     }
   });
 }
@@ -186,9 +188,10 @@ Result<Linear> Linear::load(WeightReader& reader, std::span<const Part> parts, u
   linear.padded_ = round_up(linear.outputs_, kPanelWidthMax);
   const size_t groups = (inputs + kInputGroup - 1) / kInputGroup;
   if (linear.precision_ == Precision::int8) {
+    const size_t fine = (inputs + kInt8Group - 1) / kInt8Group;
     linear.bytes_.resize(linear.padded_ * round_up(inputs, linear.depth_step_));
-    linear.weight_steps_.resize(linear.padded_ * groups);
-    linear.weight_sums_.resize(linear.padded_ * groups);
+    linear.weight_steps_.resize(linear.padded_ * fine);
+    linear.weight_sums_.resize(linear.padded_ * fine);
   } else if (linear.precision_ == Precision::int16) {
     linear.words_.resize(linear.padded_ * round_up(inputs, linear.depth_step_));
     linear.weight_steps_.resize(linear.padded_ * groups);
@@ -273,15 +276,17 @@ void Linear::apply_bytes(const Kernels& kernels, const Rows& rows, size_t begin,
   HR_CHECK(first % kInputGroup == 0 && (last % kInputGroup == 0 || last == inputs_),
            "whole groups of inputs");
   const size_t groups = (last - first + kInputGroup - 1) / kInputGroup;
+  constexpr size_t kFine = kInputGroup / kInt8Group;
   workspace.bytes.grow(groups * rows.count * kInputGroup);
-  workspace.steps.grow(groups * rows.count * 2);
+  workspace.scales.grow(groups * rows.count * kFine);
   for (size_t i = 0; i < groups; ++i) {
     const size_t from = first + i * kInputGroup;
     const size_t to = std::min(from + kInputGroup, last);
     const size_t group = from / kInputGroup;
     const size_t depth = group_depth(group);
     uint8_t* bytes = workspace.bytes.data() + i * rows.count * kInputGroup;
-    float* steps = workspace.steps.data() + i * rows.count * 2;
+    Int8Scale* scales = workspace.scales.data() + i * rows.count * kFine;
+    const size_t fine = from / kInt8Group * padded_;
     if (!rows.same_input) {
       kernels.quantise({.input = rows.input + (from - first),
                         .input_stride = rows.input_stride,
@@ -289,20 +294,23 @@ void Linear::apply_bytes(const Kernels& kernels, const Rows& rows, size_t begin,
                         .depth = to - from,
                         .output = bytes,
                         .output_stride = kInputGroup,
-                        .steps = steps});
+                        .scales = scales,
+                        .scale_stride = rows.count});
     }
     share_columns(begin, end, workspace.team, [&](size_t left, size_t right, size_t) {
       kernels.linear_int8({.input = bytes,
                            .input_stride = kInputGroup,
-                           .steps = steps,
+                           .scales = scales,
+                           .scale_stride = rows.count,
                            .rows = rows.count,
                            .panels = bytes_.data() + from * padded_ + left * depth,
                            .panel_stride = panel_width_ * depth,
                            .depth = depth,
                            .columns = right - left,
-                           .weight_steps = weight_steps_.data() + group * padded_ + left,
-                           .weight_sums = weight_sums_.data() + group * padded_ + left,
-                           .bias = to == inputs_ ? bias_.data() + left : nullptr,
+                           .weight_steps = weight_steps_.data() + fine + left,
+                           .weight_sums = weight_sums_.data() + fine + left,
+                           .weight_stride = padded_,
+                           .bias = from == 0 ? bias_.data() + left : nullptr,
                            .output = rows.output + (left - begin),
                            .output_stride = rows.output_stride,
                            .accumulate = from > 0,
@@ -366,11 +374,16 @@ Result<LayerNorm> LayerNorm::load(WeightReader& reader, const std::string& name,
   return norm;
 }
 
-void LayerNorm::apply(const Kernels& kernels, float* rows, const float* residual, size_t stride,
-                      size_t count) const {
+void LayerNorm::apply(const Kernels& kernels, float* rows, size_t stride, size_t count) const {
+  apply(kernels, rows, stride, nullptr, 0, count);
+}
+
+void LayerNorm::apply(const Kernels& kernels, float* rows, size_t stride, const float* residual,
+                      size_t residual_stride, size_t count) const {
   kernels.layer_norm({.rows = rows,
-                      .residual = residual,
                       .stride = stride,
+                      .residual = residual,
+                      .residual_stride = residual_stride,
                       .count = count,
                       .width = scale_.size(),
                       .scale = scale_.data(),

@@ -73,6 +73,7 @@ class LinearWorkspace {
   friend class Linear;
   AlignedBuffer<float> panel;    // linear_workspace() floats for each member of the team
   AlignedBuffer<uint8_t> bytes;  // the rows as bytes, group after group
+  AlignedBuffer<Int8Scale> scales;
   AlignedBuffer<int16_t> words;  // or as numbers of 16 bits
   AlignedBuffer<float> steps;
 };
@@ -111,11 +112,11 @@ class Linear {
   void apply(const Kernels& kernels, const Rows& rows, size_t begin, size_t end,
              Activation activation, LinearWorkspace& workspace) const;
   // The part of the product that inputs [begin, end) contribute, begin a multiple of kInputGroup;
-  // the bias is added with the last.
+  // the bias is added with the first or the last.
   void apply_inputs(const Kernels& kernels, const Rows& rows, size_t begin, size_t end,
                     LinearWorkspace& workspace) const;
-  // With whole numbers, so many inputs of a row share a step: a multiple of kInt8Step and
-  // kInt16Step.
+  // With whole numbers, products of so many inputs are summed in one go, a multiple of kInt8Group
+  // and kInt16Step.
   static constexpr size_t kInputGroup = 384;
 
  private:
@@ -148,7 +149,7 @@ class Linear {
   AlignedBuffer<Half> panels_;  // or Bfloats
   AlignedBuffer<float> bias_;
   // int8 and int16: for each group of inputs the panels of its depth and each column's step; with
-  // int8 also each column's sum.
+  // int8 also each column's sum, both for each kInt8Group.
   AlignedBuffer<int8_t> bytes_;
   AlignedBuffer<int16_t> words_;
   AlignedBuffer<float> weight_steps_;
@@ -160,9 +161,11 @@ class LayerNorm {
   // Without `bias` rows are scaled only.
   static Result<LayerNorm> load(WeightReader& reader, const std::string& name, uint32_t width,
                                 float epsilon, bool bias = true);
-  // rows = norm(rows + residual); residual may be null and has the same stride.
-  void apply(const Kernels& kernels, float* rows, const float* residual, size_t stride,
-             size_t count) const;
+  // rows = norm(rows)
+  void apply(const Kernels& kernels, float* rows, size_t stride, size_t count) const;
+  // rows = norm(rows + residual)
+  void apply(const Kernels& kernels, float* rows, size_t stride, const float* residual,
+             size_t residual_stride, size_t count) const;
 
  private:
   std::vector<float> scale_;

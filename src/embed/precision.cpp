@@ -22,6 +22,11 @@ std::string_view precision_name(Precision precision) {
   return "fp32";
 }
 
+std::string_view rounding_name(Precision precision) {
+  return precision == Precision::int8 ? "int8 groups of 192, one value beyond"
+                                      : precision_name(precision);
+}
+
 Precision default_precision() {
   return embed::kernels().fast_words ? Precision::int16 : Precision::fp32;
 }

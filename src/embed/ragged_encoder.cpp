@@ -146,7 +146,7 @@ Result<std::unique_ptr<const RaggedEncoder>> RaggedEncoder::load(const ModelFile
   }
   digest.update(head.digest().hex());
   digest.update(fmt::format("{} {} {}", sparse ? "sparse" : "tokens", config.tokens_max,
-                            precision_name(precision)));
+                            rounding_name(precision)));
   info.fingerprint = digest.digest().hex();
   return std::make_unique<const TransformerRows>(
       Transformer(std::move(config), kernels, std::move(weights)), std::move(words),

@@ -121,7 +121,7 @@ void Reranker::finish_tile(std::span<const TokenSequence> tile, const float* row
                              .output_stride = stride,
                              .count = tile.size()};
   dense_.apply(kernels, through, scratch.linear);
-  if (norm_) norm_->apply(kernels, scratch.head_next.data(), nullptr, stride, tile.size());
+  if (norm_) norm_->apply(kernels, scratch.head_next.data(), stride, tile.size());
   const size_t width = output_.padded_outputs();
   scratch.head_slice.grow(tile.size() * width);
   output_.apply(kernels,

@@ -71,7 +71,7 @@ class TextEncoder final : public Encoder {
         static_cast<int>(config.activation), static_cast<int>(config.pooling), config.normalize,
         config.tokens_max);
     settings += family_settings(config);
-    if (precision != Precision::fp32) settings += fmt::format(" {}", precision_name(precision));
+    if (precision != Precision::fp32) settings += fmt::format(" {}", rounding_name(precision));
     info_ = {.name = files.name,
              .fingerprint = hash128(settings).hex(),
              .dimension = config.dimension(),

@@ -103,21 +103,28 @@ size_t Transformer::inner_columns(size_t rows) const {
                     round_up(config_.intermediate, kInnerColumns));
 }
 
-const float* Transformer::entering(const std::optional<LayerNorm>& norm, const float* rows,
-                                   size_t count, Encoder::Scratch& scratch) const {
+Transformer::Strided<const float> Transformer::entering(const std::optional<LayerNorm>& norm,
+                                                        Strided<const float> rows, size_t count,
+                                                        Encoder::Scratch& scratch) const {
   if (!config_.pre_norm || !norm) return rows;
-  std::copy_n(rows, count * stride_, scratch.normed.data());
-  norm->apply(kernels_, scratch.normed.data(), nullptr, stride_, count);
-  return scratch.normed.data();
+  float* const normed = scratch.normed.data();
+  for (size_t i = 0; i < count; ++i)
+    std::copy_n(rows.data + i * rows.stride, config_.hidden, normed + i * stride_);
+  norm->apply(kernels_, normed, stride_, count);
+  return {normed, stride_};
 }
 
-void Transformer::leave(const std::optional<LayerNorm>& norm, float* rows, const float* entered,
-                        size_t count) const {
+void Transformer::leave(const std::optional<LayerNorm>& norm, Strided<float> rows,
+                        Strided<const float> entered, size_t count) const {
   if (!config_.pre_norm && norm) {
-    norm->apply(kernels_, rows, entered, stride_, count);
+    norm->apply(kernels_, rows.data, rows.stride, entered.data, entered.stride, count);
     return;
   }
-  for (size_t i = 0; i < count * stride_; ++i) rows[i] += entered[i];
+  for (size_t i = 0; i < count; ++i) {
+    float* const to = rows.data + i * rows.stride;
+    const float* const from = entered.data + i * entered.stride;
+    for (size_t column = 0; column < config_.hidden; ++column) to[column] += from[column];
+  }
 }
 
 // One head of one sequence, whose rows begin at `projected`. The result takes the place of the
@@ -127,12 +134,12 @@ void Transformer::attend_head(const Layer& layer, size_t head, size_t tokens, fl
   const size_t hidden = config_.hidden;
   const size_t head_size = hidden / config_.heads;
   AttentionCall call{.query = projected + head * head_size,
-                     .stride = layer.projection.padded_outputs(),
+                     .stride = wide_,
                      .tokens = tokens,
                      .head_size = head_size,
                      .scale = 1.0f / std::sqrt(static_cast<float>(head_size)),
                      .output = projected + head * head_size,
-                     .output_stride = layer.projection.padded_outputs(),
+                     .output_stride = wide_,
                      .workspace = workspace};
   call.key = call.query + hidden;
   call.value = call.query + 2 * hidden;
@@ -178,31 +185,31 @@ void Transformer::attend_heads(const Layer& layer, Sequences tile,
         scratch.step();
       }
     }
-    projected += length * layer.projection.padded_outputs();
+    projected += length * wide_;
   }
 }
 
 void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
                          Encoder::Scratch& scratch) const {
-  const size_t width = layer.projection.padded_outputs();
   const size_t head_size = config_.hidden / config_.heads;
   const size_t step = stretch(stride_, tokens);
   const Rotary& rotary = weights_.rotary[layer.local ? 1 : 0];
   for (size_t row = 0; row < tokens; row += step) {
     const size_t count = std::min(step, tokens - row);
-    float* const rows = scratch.projected.data() + row * width;
+    float* const rows = scratch.projected.data() + row * wide_;
+    const Strided<const float> input = entering(
+        layer.attention_norm, {scratch.state.data() + row * stride_, stride_}, count, scratch);
     layer.projection.apply(kernels_,
-                           {.input = entering(layer.attention_norm,
-                                              scratch.state.data() + row * stride_, count, scratch),
-                            .input_stride = stride_,
+                           {.input = input.data,
+                            .input_stride = input.stride,
                             .output = rows,
-                            .output_stride = width,
+                            .output_stride = wide_,
                             .count = count},
-                           0, width, Activation::none, scratch.linear);
+                           0, layer.projection.padded_outputs(), Activation::none, scratch.linear);
     if (!rotary.empty()) {
       // Query and key lie side by side: twice as many heads.
       for (size_t i = 0; i < count; ++i)
-        rotary.turn(rows + i * width, scratch.places[row + i], 2 * size_t{config_.heads},
+        rotary.turn(rows + i * wide_, scratch.places[row + i], 2 * size_t{config_.heads},
                     head_size);
     }
     scratch.step();
@@ -210,16 +217,18 @@ void Transformer::attend(const Layer& layer, Sequences tile, size_t tokens,
   attend_heads(layer, tile, scratch);
   for (size_t row = 0; row < tokens; row += step) {
     const size_t count = std::min(step, tokens - row);
-    float* next = scratch.next.data() + row * stride_;
+    float* const result = scratch.projected.data() + row * wide_;
+    float* const next = result + config_.hidden;
     layer.attention_output.apply(kernels_,
-                                 {.input = scratch.projected.data() + row * width,
-                                  .input_stride = width,
+                                 {.input = result,
+                                  .input_stride = wide_,
                                   .output = next,
-                                  .output_stride = stride_,
+                                  .output_stride = wide_,
                                   .count = count},
                                  0, layer.attention_output.padded_outputs(), Activation::none,
                                  scratch.linear);
-    leave(layer.attention_norm, next, scratch.state.data() + row * stride_, count);
+    leave(layer.attention_norm, {next, wide_}, {scratch.state.data() + row * stride_, stride_},
+          count);
     scratch.step();
   }
 }
@@ -232,14 +241,15 @@ void Transformer::feed_forward(const Layer& layer, size_t tokens, Encoder::Scrat
   const size_t columns = inner_columns(step);
   for (size_t row = 0; row < tokens; row += step) {
     const size_t count = std::min(step, tokens - row);
-    const float* entered = scratch.next.data() + row * stride_;
-    const float* input = entering(layer.output_norm, entered, count, scratch);
+    const Strided<const float> entered{scratch.projected.data() + row * wide_ + config_.hidden,
+                                       wide_};
+    const Strided<const float> input = entering(layer.output_norm, entered, count, scratch);
     float* output = scratch.state.data() + row * stride_;
     for (size_t begin = 0; begin < inner; begin += columns) {
       const size_t end = std::min(begin + columns, inner);
       layer.up.apply(kernels_,
-                     {.input = input,
-                      .input_stride = stride_,
+                     {.input = input.data,
+                      .input_stride = input.stride,
                       .output = scratch.inner.data(),
                       .output_stride = columns,
                       .count = count,
@@ -248,8 +258,8 @@ void Transformer::feed_forward(const Layer& layer, size_t tokens, Encoder::Scrat
                      layer.gate ? Activation::none : config_.activation, scratch.linear);
       if (layer.gate) {
         layer.gate->apply(kernels_,
-                          {.input = input,
-                           .input_stride = stride_,
+                          {.input = input.data,
+                           .input_stride = input.stride,
                            .output = scratch.gate.data(),
                            .output_stride = columns,
                            .count = count,
@@ -270,7 +280,7 @@ void Transformer::feed_forward(const Layer& layer, size_t tokens, Encoder::Scrat
                               begin, end, scratch.inner_linear);
       scratch.step();
     }
-    leave(layer.output_norm, output, entered, count);
+    leave(layer.output_norm, {output, stride_}, entered, count);
   }
 }
 
@@ -279,8 +289,7 @@ void Transformer::run_tile(Sequences tile, size_t tokens, Encoder::Scratch& scra
   for (const TokenSequence& sequence : tile) longest = std::max(longest, sequence.ids.size());
   const size_t step = stretch(stride_ + kInnerColumns, tokens);
   scratch.state.grow(tokens * stride_);
-  scratch.next.grow(tokens * stride_);
-  scratch.projected.grow(tokens * round_up(3 * size_t{config_.hidden}, kPanelWidthMax));
+  scratch.projected.grow(tokens * wide_);
   scratch.inner.grow(step * inner_columns(step));
   if (config_.gated) scratch.gate.grow(step * inner_columns(step));
   if (config_.pre_norm) scratch.normed.grow(stretch(stride_, tokens) * stride_);
@@ -294,13 +303,13 @@ void Transformer::run_tile(Sequences tile, size_t tokens, Encoder::Scratch& scra
   }
 
   look_up(tile, scratch.state.data());
-  weights_.embedding_norm.apply(kernels_, scratch.state.data(), nullptr, stride_, tokens);
+  weights_.embedding_norm.apply(kernels_, scratch.state.data(), stride_, tokens);
   for (const Layer& layer : weights_.layers) {
     attend(layer, tile, tokens, scratch);
     feed_forward(layer, tokens, scratch);
   }
   if (weights_.final_norm)
-    weights_.final_norm->apply(kernels_, scratch.state.data(), nullptr, stride_, tokens);
+    weights_.final_norm->apply(kernels_, scratch.state.data(), stride_, tokens);
 }
 
 }  // namespace embed

@@ -8,6 +8,7 @@
 // one Scratch per thread. Errors: as Encoder::load and Encoder::embed.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -28,9 +29,9 @@ namespace headrace {
 // Buffers for one tile; rows are `stride` floats apart.
 class Encoder::Scratch {
  public:
-  embed::AlignedBuffer<float> state;      // tokens x hidden: what enters a layer
-  embed::AlignedBuffer<float> next;       // tokens x hidden: what leaves a block
-  embed::AlignedBuffer<float> projected;  // tokens x (query, then attention's result; key; value)
+  embed::AlignedBuffer<float> state;  // tokens x hidden: what enters a layer
+  // tokens x (query, then attention's result; key, then what leaves the block; value)
+  embed::AlignedBuffer<float> projected;
   embed::AlignedBuffer<float> inner;      // some tokens x some of the intermediate columns
   embed::AlignedBuffer<float> gate;       // the same, where they are gated
   embed::AlignedBuffer<float> normed;     // some tokens x hidden, where norms come first
@@ -72,6 +73,9 @@ class Transformer {
       : config_(std::move(config)),
         kernels_(kernels),
         stride_(round_up(config_.hidden, kPanelWidthMax)),
+        // What leaves a block lies where keys were, padded like any row.
+        wide_(round_up(std::max(3 * size_t{config_.hidden}, config_.hidden + stride_),
+                       kPanelWidthMax)),
         weights_(std::move(weights)) {
     make_window_bias();
   }
@@ -101,18 +105,25 @@ class Transformer {
   void attend_head(const Layer& layer, size_t head, size_t tokens, float* projected,
                    float* workspace) const;
   void feed_forward(const Layer& layer, size_t tokens, Encoder::Scratch& scratch) const;
+  // Rows of hidden floats, and so many floats from one to the next.
+  template <class Float>
+  struct Strided {
+    Float* data;
+    size_t stride;
+  };
   // The rows as a part of a layer reads them: themselves, or with norms that come first a copy.
-  const float* entering(const std::optional<LayerNorm>& norm, const float* rows, size_t count,
-                        Encoder::Scratch& scratch) const;
+  Strided<const float> entering(const std::optional<LayerNorm>& norm, Strided<const float> rows,
+                                size_t count, Encoder::Scratch& scratch) const;
   // A part's result: what entered is added, and with norms that come last it is normalised.
-  void leave(const std::optional<LayerNorm>& norm, float* rows, const float* entered,
-             size_t count) const;
+  void leave(const std::optional<LayerNorm>& norm, Strided<float> rows,
+             Strided<const float> entered, size_t count) const;
   size_t stretch(size_t row_floats, size_t tokens) const;
   size_t inner_columns(size_t rows) const;
 
   ModelConfig config_;
   const Kernels& kernels_;
   size_t stride_;
+  size_t wide_;  // of rows of query, key and value
   TransformerWeights weights_;
   // For each distance what local layers add to a score: nothing, or minus infinity.
   std::vector<float> window_bias_;

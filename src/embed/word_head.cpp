@@ -70,7 +70,7 @@ void WordHead::weigh(const Kernels& kernels, std::span<const TokenSequence> tile
                   .output_stride = stride,
                   .count = count},
                  0, dense_.padded_outputs(), activation_, scratch.linear);
-    norm_.apply(kernels, to, nullptr, stride, count);
+    norm_.apply(kernels, to, stride, count);
     scratch.step();
   }
   scratch.head_slice.grow(kTokens * kWords);

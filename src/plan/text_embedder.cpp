@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "memory/budget.h"
 #include "plan/tiles.h"
 #include "runtime/right_of_way.h"
 
@@ -75,6 +76,8 @@ Result<std::shared_ptr<const VectorModel>> TextEmbedder::load(const std::string&
   HR_ASSIGN(const ModelFiles files, find_model(model));
   HR_ASSIGN(auto tokenizer, Tokenizer::load(files.directory));
   HR_ASSIGN(auto encoder, Encoder::load(files, precision));
+  // Reading tokenizer.json took megabytes that nothing here asks for again.
+  return_freed_memory();
   return std::make_shared<const TextEmbedder>(std::move(tokenizer), std::move(encoder));
 }
 
