@@ -23,7 +23,8 @@ Status check_model_space(const index::Info& info, const std::string& knowledge_b
                             model.dimension),
                 fmt::format("give --model {} with the --precision and the --dimensions of its "
                             "first run; or keep both: "
-                            "headrace space add {} --model {}",
+                            "headrace space add {} --model {}; int8 of an earlier version is "
+                            "another: index anew",
                             known.space.model, knowledge_base, model.name));
   }
   return {};
