@@ -57,10 +57,10 @@ TEST(DamagedModel, WeightsBeyondHalfPrecisionAreRefused) {
   TestTensors tensors = random_tensors(shape);
   tensors.at("encoder.layer.0.output.dense.weight").values[5] = 70000;
   expect_mentions(load_error(shape, tensors),
-                  {"encoder.layer.0.output.dense.weight", "beyond 65504", "--precision bf16"});
+                  {"encoder.layer.0.output.dense.weight", "beyond 65504", "--precision int16"});
   const TemporaryFolder folder;
   write_model(folder, shape, tensors);
-  EXPECT_TRUE(Encoder::load(files_of(folder), Precision::bf16));
+  EXPECT_TRUE(Encoder::load(files_of(folder), Precision::int16));
 }
 
 TEST(DamagedModel, TruncatedAndMissingFilesAreNamed) {
@@ -179,6 +179,10 @@ TEST(ModelConfig, ReadsLimitsAndPrompts) {
                R"({"prompts":{"both":"b: "},"default_prompt_name":"both"})");
   EXPECT_EQ(read().query_prompt, "b: ");
   EXPECT_EQ(read().passage_prompt, "b: ");
+  EXPECT_EQ(read().plain_prompt, "b: ");
+  EXPECT_FALSE(read().lower_cases);
+  folder.write("sentence_bert_config.json", R"({"do_lower_case":true})");
+  EXPECT_TRUE(read().lower_cases);
   folder.write("sentence_bert_config.json", R"({"max_seq_length":0})");
   EXPECT_FALSE(read_model_config(folder.path()));
 }

@@ -28,6 +28,8 @@ struct EncoderInfo {
   bool normalized = false;   // the model's own files end in a Normalize module
   std::string query_prompt;  // put before a query / a passage, from the model's own files
   std::string passage_prompt;
+  std::string plain_prompt;  // before a text of which nobody says what it is
+  bool lower_cases = false;  // texts are to be in small letters before they are tokens
   Precision precision = Precision::fp32;
   std::string kernel;  // "avx512amx", "avx512vnni", "avx512", "avx2", "neondot", "neon", "scalar"
 };

@@ -15,7 +15,7 @@ std::unexpected<Error> WeightReader::too_big(const std::string& name) const {
               fmt::format("{}: tensor \"{}{}\" holds a weight beyond 65504, which half precision "
                           "cannot hold",
                           file_.path(), prefix_, name),
-              "use --precision bf16");
+              "use --precision int16");
 }
 
 Status WeightReader::rows(const std::string& name, std::span<const uint64_t> shape, uint64_t width,

@@ -92,6 +92,8 @@ struct ModelConfig {
   uint32_t tokens_max = 0;
   std::string query_prompt;
   std::string passage_prompt;
+  std::string plain_prompt;  // where it is not said which of them a text is
+  bool lower_cases = false;  // texts, before they reach the tokenizer
 
   // Of what the model's own kind of output is (sparse: the vocabulary's size).
   uint32_t dimension() const { return dense.empty() ? hidden : dense.back().outputs; }

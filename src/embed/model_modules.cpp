@@ -187,6 +187,9 @@ Status read_limit(const std::string& directory, ModelConfig& config) {
   config.tokens_max = holds;
   HR_ASSIGN(const auto sentence,
             JsonObject::read_optional(directory + "/sentence_bert_config.json"));
+  if (sentence) {
+    HR_ASSIGN(config.lower_cases, sentence->flag("do_lower_case", false));
+  }
   if (sentence && sentence->has("max_seq_length")) {
     HR_ASSIGN(const uint32_t limit, sentence->size("max_seq_length", 1u << 30));
     config.tokens_max = std::min(holds, limit);
@@ -223,6 +226,7 @@ Status read_prompts(const std::string& directory, ModelConfig& config) {
   const std::string fallback = chosen.empty() ? "" : prompt(chosen).value_or("");
   config.query_prompt = prompt("query").value_or(fallback);
   config.passage_prompt = fallback;
+  config.plain_prompt = fallback;
   for (const char* name : {"corpus", "passage", "document"}) {
     if (auto text = prompt(name)) config.passage_prompt = *text;
   }

@@ -134,6 +134,8 @@ Result<std::unique_ptr<const RaggedEncoder>> RaggedEncoder::load(const ModelFile
                    .tokens_max = config.tokens_max,
                    .query_prompt = config.query_prompt,
                    .passage_prompt = config.passage_prompt,
+                   .plain_prompt = config.plain_prompt,
+                   .lower_cases = config.lower_cases,
                    .precision = precision,
                    .kernel = kernels.name};
   if (sparse) {

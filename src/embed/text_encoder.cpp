@@ -79,6 +79,8 @@ class TextEncoder final : public Encoder {
              .normalized = config.normalize,
              .query_prompt = config.query_prompt,
              .passage_prompt = config.passage_prompt,
+             .plain_prompt = config.plain_prompt,
+             .lower_cases = config.lower_cases,
              .precision = precision,
              .kernel = transformer_.kernels().name};
   }

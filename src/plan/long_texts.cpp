@@ -45,10 +45,9 @@ class WindowedModel final : public VectorModel {
 // What is left for text beside special tokens and the prompt.
 size_t WindowedModel::window_tokens(EmbedPurpose purpose) const {
   const VectorModelInfo& known = info();
-  const std::string& prompt =
-      purpose == EmbedPurpose::query ? known.query_prompt : known.passage_prompt;
+  const std::string& prompt = prompt_for(known, purpose);
   size_t taken = tokenizer()->special_count();
-  if (purpose != EmbedPurpose::plain && !prompt.empty()) {
+  if (!prompt.empty()) {
     Encoding encoded;
     tokenizer()->encode(prompt, encoded);
     taken += encoded.ids.size();

@@ -7,6 +7,7 @@
 #include "embed/kernels.h"
 #include "embed/model_store.h"
 #include "embed/transformer.h"
+#include "plan/text_embedder.h"
 #include "plan/tiles.h"
 #include "runtime/right_of_way.h"
 
@@ -31,6 +32,7 @@ Result<std::shared_ptr<const RaggedEmbedder>> RaggedEmbedder::load(const std::st
   HR_ASSIGN(auto tokenizer, Tokenizer::load(files.directory));
   const auto wanted = output == "sparse" ? embed::ModelOutput::sparse : embed::ModelOutput::tokens;
   HR_ASSIGN(auto encoder, embed::RaggedEncoder::load(files, embed::kernels(), wanted, precision));
+  HR_TRY(check_case(encoder->info(), *tokenizer));
   return std::make_shared<const RaggedEmbedder>(std::move(tokenizer), std::move(encoder));
 }
 
@@ -42,9 +44,7 @@ Encoder::ScratchPtr RaggedEmbedder::take_scratch() const {
 Result<RaggedRows> RaggedEmbedder::embed(std::span<const std::string> texts, EmbedPurpose purpose,
                                          ThreadPool& pool, const CancelToken* cancel) const {
   const EncoderInfo& model = encoder_->info();
-  const std::string prompt = purpose == EmbedPurpose::query     ? model.query_prompt
-                             : purpose == EmbedPurpose::passage ? model.passage_prompt
-                                                                : std::string();
+  const std::string& prompt = prompt_for(model, purpose);
   std::vector<std::vector<int32_t>> ids(texts.size());
   std::atomic<uint64_t> cut = 0;
   pool.parallel_for(texts.size(), [&](size_t i) {

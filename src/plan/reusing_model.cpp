@@ -124,9 +124,7 @@ Status ReusingModel::compute(Plan& plan, const EmbedOptions& options, ThreadPool
 
 Result<Embeddings> ReusingModel::embed(std::span<const std::string> texts,
                                        const EmbedOptions& options, ThreadPool& pool) const {
-  const std::string prompt(options.purpose == EmbedPurpose::query     ? info().query_prompt
-                           : options.purpose == EmbedPurpose::passage ? info().passage_prompt
-                                                                      : std::string());
+  const std::string& prompt = prompt_for(info(), options.purpose);
   const bool bulk = options.priority == EmbedPriority::bulk;
   Plan plan;
   plan.texts = texts;

@@ -1,5 +1,7 @@
 #include "plan/text_embedder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <optional>
@@ -55,6 +57,19 @@ TokenisedTexts tokenise(const Tokenizer& tokenizer, std::span<const std::string>
 
 }  // namespace
 
+Status check_case(const EncoderInfo& encoder, const Tokenizer& tokenizer) {
+  if (!encoder.lower_cases) return {};
+  Encoding large, small;
+  tokenizer.encode("The River MILL", large);
+  tokenizer.encode("the river mill", small);
+  if (large.ids == small.ids) return {};
+  return fail(ErrorCode::unsupported,
+              fmt::format("{}: \"do_lower_case\" is true in sentence_bert_config.json, and "
+                          "tokenizer.json keeps capitals",
+                          encoder.name),
+              "give tokenizer.json the normalizer Lowercase");
+}
+
 TextEmbedder::TextEmbedder(std::shared_ptr<const Tokenizer> tokenizer,
                            std::unique_ptr<const Encoder> encoder)
     : tokenizer_(std::move(tokenizer)), encoder_(std::move(encoder)) {
@@ -67,6 +82,7 @@ TextEmbedder::TextEmbedder(std::shared_ptr<const Tokenizer> tokenizer,
   info_.normalized = known.normalized;
   info_.query_prompt = known.query_prompt;
   info_.passage_prompt = known.passage_prompt;
+  info_.plain_prompt = known.plain_prompt;
   info_.precision = precision_name(known.precision);
   info_.kernel = known.kernel;
 }
@@ -76,6 +92,7 @@ Result<std::shared_ptr<const VectorModel>> TextEmbedder::load(const std::string&
   HR_ASSIGN(const ModelFiles files, find_model(model));
   HR_ASSIGN(auto tokenizer, Tokenizer::load(files.directory));
   HR_ASSIGN(auto encoder, Encoder::load(files, precision));
+  HR_TRY(check_case(encoder->info(), *tokenizer));
   // Reading tokenizer.json took megabytes that nothing here asks for again.
   return_freed_memory();
   return std::make_shared<const TextEmbedder>(std::move(tokenizer), std::move(encoder));
@@ -90,9 +107,7 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
                                        const EmbedOptions& options, ThreadPool& pool) const {
   const VectorModelInfo& model = info_;
   const CancelToken* const cancel = options.cancel;
-  const std::string prompt = options.purpose == EmbedPurpose::query     ? model.query_prompt
-                             : options.purpose == EmbedPurpose::passage ? model.passage_prompt
-                                                                        : std::string();
+  const std::string& prompt = prompt_for(model, options.purpose);
   RightOfWay& way = RightOfWay::of_process();
   const bool waited_for = options.priority == EmbedPriority::query;
   std::optional<RightOfWay::Urgent> urgent;

@@ -21,6 +21,10 @@
 
 namespace headrace {
 
+// unsupported where the model's files ask for small letters and its tokenizer tells them apart from
+// capitals: the vectors would be others.
+Status check_case(const EncoderInfo& encoder, const Tokenizer& tokenizer);
+
 class TextEmbedder final : public VectorModel {
  public:
   // `model`: as for --model; see embed/model_store.h.

@@ -62,9 +62,17 @@ struct VectorModelInfo {
   bool normalized = false;   // vectors come out with length 1
   std::string query_prompt;  // put before a query / a passage
   std::string passage_prompt;
-  std::string precision;  // "fp32", "int8", …: what the arithmetic keeps
-  std::string kernel;     // who computes: "avx2", "onnxruntime 1.23.0", a host's name, …
+  std::string plain_prompt;  // … before a text of which nobody says what it is
+  std::string precision;     // "fp32", "int8", …: what the arithmetic keeps
+  std::string kernel;        // who computes: "avx2", "onnxruntime 1.23.0", a host's name, …
 };
+
+// The model's own prompt before a text; `Info` is of this model or of its encoder.
+template <typename Info>
+const std::string& prompt_for(const Info& info, EmbedPurpose purpose) {
+  if (purpose == EmbedPurpose::query) return info.query_prompt;
+  return purpose == EmbedPurpose::passage ? info.passage_prompt : info.plain_prompt;
+}
 
 class VectorModel {
  public:
