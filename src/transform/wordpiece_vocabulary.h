@@ -27,7 +27,7 @@ namespace headrace {
 struct alignas(32) CachedWord {
   static constexpr size_t kPiecesMax = 3;
   static constexpr int kFirstBits = 12;  // of the number of pairs
-  static constexpr int kMostBits = 15;
+  static constexpr int kMostBits = 16;
 
   WordKey key;
   int32_t ids[kPiecesMax] = {};
