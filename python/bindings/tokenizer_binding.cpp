@@ -1,7 +1,9 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
+#include <sys/mman.h>
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -52,6 +54,19 @@ Offsets offsets_array(const Encoding& encoding) {
 // make of most texts. What is not used is not touched, and so costs no memory.
 size_t likely_most_ids(size_t characters) {
   return characters / 2 + 16;
+}
+
+// Asks for the memory that will hold `values`, if it is much, in pages of 2 MiB: had one by one,
+// the small ones cost a tenth of a fast tokenizer's time.
+void ask_for_huge_pages([[maybe_unused]] const std::vector<int32_t>& values) {
+#if defined(MADV_HUGEPAGE)
+  constexpr uintptr_t kPage = uintptr_t{2} << 20;
+  const auto from = reinterpret_cast<uintptr_t>(values.data());
+  const uintptr_t begin = (from + kPage - 1) / kPage * kPage;
+  const uintptr_t end = (from + values.capacity() * sizeof(int32_t)) / kPage * kPage;
+  // Only advice: where it is refused, the pages stay small.
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#endif
 }
 
 class PyTokenizer {
@@ -112,6 +127,7 @@ class PyTokenizer {
     {
       const nb::gil_scoped_release release;
       ids.reserve(likely_most_ids(characters));
+      ask_for_huge_pages(ids);
       rows.reserve(held.size() + 1);
       rows.push_back(0);
       TextBytes bytes;
