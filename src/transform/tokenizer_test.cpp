@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "base/utf8.h"
 #include "transform/tokenizer_config.h"
 #include "transform/tokenizer_packed_trie.h"
 #include "transform/tokenizer_trie.h"
@@ -129,6 +132,36 @@ TEST(Offsets, BecomeCodePoints) {
   std::vector<uint32_t> none;
   offsets_to_code_points(text, again, none);
   EXPECT_EQ(again, (std::vector<uint32_t>{6, 0, 3, 3, 2}));
+}
+
+// Whatever lies between two offsets, forwards and back, and at the text's end.
+TEST(Offsets, AreCountedInCodePoints) {
+  std::mt19937 chance(2);
+  for (int round = 0; round < 200; ++round) {
+    std::string text;
+    const size_t count = chance() % 60;
+    for (size_t i = 0; i < count; ++i) {
+      constexpr std::array<char32_t, 8> kKinds = {'a', 'b', ' ', 0xE9, 0x4E2D, 0x1F600, 0x7FF, 'z'};
+      append_code_point(kKinds[chance() % kKinds.size()], text);
+    }
+    if (round % 4 == 0) text += "\xC3";  // no valid UTF-8: counted otherwise, with the same result
+    std::vector<uint32_t> begins;
+    for (int i = 0; i < 40; ++i) {
+      begins.push_back(static_cast<uint32_t>(code_point_floor(text, chance() % (text.size() + 1))));
+    }
+    std::vector<uint32_t> ends = begins;
+    std::sort(ends.begin(), ends.end());
+    std::vector<uint32_t> wanted;
+    std::vector<uint32_t> wanted_ends;
+    const auto counted = [&](uint32_t offset) {
+      return static_cast<uint32_t>(count_code_points(std::string_view(text).substr(0, offset)));
+    };
+    for (const uint32_t offset : begins) wanted.push_back(counted(offset));
+    for (const uint32_t offset : ends) wanted_ends.push_back(counted(offset));
+    offsets_to_code_points(text, begins, ends);
+    ASSERT_EQ(begins, wanted) << text;
+    ASSERT_EQ(ends, wanted_ends) << text;
+  }
 }
 
 TEST(ByteTrie, FindsTheLongest) {
