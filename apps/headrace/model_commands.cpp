@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -207,11 +209,44 @@ Result<int> run_detokenize(const TextArguments& arguments) {
   return 0;
 }
 
+// Replaces `line` by the tokens as JSON. By hand: it is most of the work of a fast tokenizer's run.
+void write_tokens(const Encoding& tokens, std::string& line) {
+  constexpr std::string_view kIds = R"({"ids":[)";
+  constexpr std::string_view kOffsets = R"(],"offsets":[)";
+  constexpr std::string_view kEnd = "]}";
+  constexpr size_t kNumberMost = 11;                  // characters, with a sign
+  constexpr size_t kTokenMost = 3 * kNumberMost + 5;  // with commas and brackets
+  const size_t most = tokens.ids.size() * kTokenMost + kIds.size() + kOffsets.size() + kEnd.size();
+  if (line.size() < most) line.resize(most);
+  char* out = line.data();
+  const auto put = [&out](std::string_view text) { out = std::ranges::copy(text, out).out; };
+  const auto put_number = [&out](auto number) {
+    out = std::to_chars(out, out + kNumberMost, number).ptr;
+  };
+  put(kIds);
+  for (size_t i = 0; i < tokens.ids.size(); ++i) {
+    if (i > 0) *out++ = ',';
+    put_number(tokens.ids[i]);
+  }
+  put(kOffsets);
+  for (size_t i = 0; i < tokens.ids.size(); ++i) {
+    if (i > 0) *out++ = ',';
+    *out++ = '[';
+    put_number(tokens.begins[i]);
+    *out++ = ',';
+    put_number(tokens.ends[i]);
+    *out++ = ']';
+  }
+  put(kEnd);
+  line.resize(static_cast<size_t>(out - line.data()));
+}
+
 Result<int> run_tokenize(const TextArguments& arguments) {
   if (arguments.decode) return run_detokenize(arguments);
   HR_ASSIGN(const auto tokenizer, find_tokenizer(arguments.model));
   HR_ASSIGN(const auto reader, TextReader::open(arguments.file));
   Encoding encoding;
+  std::string line;
   while (true) {
     HR_TRY(interrupt().check());
     HR_ASSIGN(auto text, reader->next());
@@ -219,14 +254,7 @@ Result<int> run_tokenize(const TextArguments& arguments) {
     encoding.clear();
     tokenizer->encode_with_special(*text, encoding);
     offsets_to_code_points(*text, encoding.begins, encoding.ends);
-    std::string line = "{\"ids\":[";
-    for (size_t i = 0; i < encoding.ids.size(); ++i)
-      fmt::format_to(std::back_inserter(line), "{}{}", i > 0 ? "," : "", encoding.ids[i]);
-    line += "],\"offsets\":[";
-    for (size_t i = 0; i < encoding.ids.size(); ++i)
-      fmt::format_to(std::back_inserter(line), "{}[{},{}]", i > 0 ? "," : "", encoding.begins[i],
-                     encoding.ends[i]);
-    line += "]}";
+    write_tokens(encoding, line);
     HR_TRY(print_line(line));
   }
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,8 +9,6 @@ from . import _native
 
 if TYPE_CHECKING:
     import numpy as np
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class Tokens(NamedTuple):
@@ -52,10 +49,14 @@ class Tokenizer:
         Unsupported: the file asks for something that cannot be done exactly; the message names it.
         Damaged: the file breaks its own format.
 
-    Nothing is ever cut or padded: those settings of the file are ignored.
+    Nothing is ever cut or padded: those settings of the file are ignored. Lone surrogates in a text
+    (from `surrogateescape`) are no characters; they are read as U+FFFD.
     """
 
     def __init__(self, model: str) -> None:
+        # The arrays need it; loaded here, it does not slow the first text down.
+        import numpy  # noqa: F401
+
         self.name = str(model)
         self._native = _native.Tokenizer(self.name)
 
@@ -65,15 +66,15 @@ class Tokenizer:
         Args:
             special: put the model's special tokens around it.
         """
-        return Tokens(*self._native.encode(_clean(text), special))
+        return Tokens(*self._native.encode(text, special))
 
     def encode_pair(self, first: str, second: str) -> Pair:
         """Ids and token types of two texts with the model's special tokens (query, passage)."""
-        return Pair(*self._native.encode_pair(_clean(first), _clean(second)))
+        return Pair(*self._native.encode_pair(first, second))
 
     def encode_batch(self, texts: Iterable[str], *, special: bool = True) -> TokenBatch:
         """Ids of many texts, in two arrays. The fastest way; the GIL is released."""
-        return TokenBatch(*self._native.encode_batch([_clean(t) for t in texts], special))
+        return TokenBatch(*self._native.encode_batch(list(texts), special))
 
     def decode(self, ids: Sequence[int] | np.ndarray, *, skip_special: bool = True) -> str:
         """The text that ids stand for. Ids that are no tokens are left out."""
@@ -113,11 +114,3 @@ def tokenize(texts: str | Iterable[str], model: str = "all-MiniLM-L6-v2") -> Tok
     tokenizer = _loaded[model]
     return tokenizer.encode(texts) if isinstance(texts, str) else tokenizer.encode_batch(texts)
 
-
-def _clean(text: str) -> str:
-    # Lone surrogates (from surrogateescape) are no text; they become U+FFFD.
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return _SURROGATES.sub("\ufffd", text)
-    return text

@@ -158,6 +158,24 @@ def test_batches_are_arrays(tmp_path):
     assert mine.special_count == 2
 
 
+def test_texts_however_python_holds_them(tmp_path):
+    MADE["gpt2"]().save(str(tmp_path / "tokenizer.json"))
+    mine = hr.Tokenizer(str(tmp_path))
+    for odd in ("\x7f", "\x80", "\xff", "\u07ff", "\u0800", "\uffff", "\U00010000", "\U0010ffff"):
+        for before in range(9):
+            text = "x" * before + odd + "abcdefghij" + odd + "kl"
+            # Bytes in, bytes out: what comes back is what was read.
+            assert mine.decode(mine.encode_batch([text]).ids, skip_special=False) == text
+            assert mine.encode(text).offsets[-1, 1] == len(text)
+    lone = "a \ud83d\ude00 \udc80 b"
+    clean = "a \ufffd\ufffd \ufffd b"
+    assert mine.encode(lone).ids.tolist() == mine.encode(clean).ids.tolist()
+    assert mine.encode_batch([lone, "x"]).ids.tolist() == mine.encode_batch([clean, "x"]).ids.tolist()
+    assert mine.encode_pair(lone, "x").ids.tolist() == mine.encode_pair(clean, "x").ids.tolist()
+    with pytest.raises(hr.InvalidArgument, match="no str"):
+        mine.encode_batch(["a", b"b"])
+
+
 def test_refusals_name_the_part(tmp_path):
     theirs = json.loads(word_piece().to_str())
     path = tmp_path / "tokenizer.json"

@@ -34,6 +34,8 @@ class ChunkSets {
 
   void clear() {
     bits_ = Chunk::kFirstBits;
+    // Room for the most there can be: what is not used is not touched, and so costs no memory.
+    chunks_.reserve(size_t{2} << Chunk::kMostBits);
     chunks_.assign(size_t{2} << bits_, {});
     kept_ = 0;
   }
@@ -58,17 +60,22 @@ class ChunkSets {
     ++kept_;
     return set;
   }
-  // Doubles the places when half as many chunks have come as there are.
+  // Doubles the places when half as many chunks have come as there are. Where they stand: a set's
+  // number is the first bits of its chunks' hashes, so each set becomes two neighbours, and memory
+  // that is there already is used again.
   void grow() {
     if (kept_ * 2 < chunks_.size() || bits_ == Chunk::kMostBits) return;
-    std::vector<Chunk> old(chunks_.size() * 2);
-    old.swap(chunks_);
+    chunks_.resize(chunks_.size() * 2);
     ++bits_;
     kept_ = 0;
-    for (const Chunk& chunk : old) {
-      if (chunk.key == Key{}) continue;
-      Chunk* set = chunks_.data() + place(chunk.key);
-      set[set[0].key == Key{} ? 0 : 1] = chunk;
+    for (size_t at = chunks_.size() / 2; at > 0; at -= 2) {
+      const Chunk pair[2] = {chunks_[at - 2], chunks_[at - 1]};
+      for (size_t i = 0; i < 4; ++i) chunks_[2 * at - 4 + i] = {};
+      for (const Chunk& chunk : pair) {
+        if (chunk.key == Key{}) continue;
+        Chunk* set = chunks_.data() + place(chunk.key);
+        set[set[0].key == Key{} ? 0 : 1] = chunk;
+      }
     }
   }
 

@@ -2,10 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <map>
+#include <random>
 #include <string>
 #include <vector>
 
+#include "base/utf8.h"
 #include "transform/tokenizer_config.h"
+#include "transform/tokenizer_packed_trie.h"
 #include "transform/tokenizer_trie.h"
 
 namespace headrace {
@@ -128,6 +134,36 @@ TEST(Offsets, BecomeCodePoints) {
   EXPECT_EQ(again, (std::vector<uint32_t>{6, 0, 3, 3, 2}));
 }
 
+// Whatever lies between two offsets, forwards and back, and at the text's end.
+TEST(Offsets, AreCountedInCodePoints) {
+  std::mt19937 chance(2);
+  for (int round = 0; round < 200; ++round) {
+    std::string text;
+    const size_t count = chance() % 60;
+    for (size_t i = 0; i < count; ++i) {
+      constexpr std::array<char32_t, 8> kKinds = {'a', 'b', ' ', 0xE9, 0x4E2D, 0x1F600, 0x7FF, 'z'};
+      append_code_point(kKinds[chance() % kKinds.size()], text);
+    }
+    if (round % 4 == 0) text += "\xC3";  // no valid UTF-8: counted otherwise, with the same result
+    std::vector<uint32_t> begins;
+    for (int i = 0; i < 40; ++i) {
+      begins.push_back(static_cast<uint32_t>(code_point_floor(text, chance() % (text.size() + 1))));
+    }
+    std::vector<uint32_t> ends = begins;
+    std::sort(ends.begin(), ends.end());
+    std::vector<uint32_t> wanted;
+    std::vector<uint32_t> wanted_ends;
+    const auto counted = [&](uint32_t offset) {
+      return static_cast<uint32_t>(count_code_points(std::string_view(text).substr(0, offset)));
+    };
+    for (const uint32_t offset : begins) wanted.push_back(counted(offset));
+    for (const uint32_t offset : ends) wanted_ends.push_back(counted(offset));
+    offsets_to_code_points(text, begins, ends);
+    ASSERT_EQ(begins, wanted) << text;
+    ASSERT_EQ(ends, wanted_ends) << text;
+  }
+}
+
 TEST(ByteTrie, FindsTheLongest) {
   ByteTrie trie;
   EXPECT_TRUE(trie.insert("ab", 1));
@@ -138,6 +174,55 @@ TEST(ByteTrie, FindsTheLongest) {
   EXPECT_EQ(trie.longest("xabcd", 5).length, 0u);
   EXPECT_EQ(trie.longest("\0xx", 3).value, 3);
   EXPECT_EQ(trie.longest("abcd", 3).value, 1);
+}
+
+TEST(PackedTrie, FindsTheLongest) {
+  PackedTrie trie;
+  EXPECT_EQ(trie.longest("ab", 2).length, 0u);
+  ASSERT_TRUE(trie.build({{"ab", 9},
+                          {"abcd", 2},
+                          {std::string_view("\0x", 2), 3},
+                          {"", 7},
+                          {"ab", 1},
+                          {"\xFF\xFE", 4}}));
+  EXPECT_EQ(trie.longest("abcx", 4).length, 2u);
+  EXPECT_EQ(trie.longest("abcx", 4).value, 1);
+  EXPECT_EQ(trie.longest("abcdx", 5).value, 2);
+  EXPECT_EQ(trie.longest("xabcd", 5).length, 0u);
+  EXPECT_EQ(trie.longest("a", 1).length, 0u);
+  EXPECT_EQ(trie.longest("\0xx", 3).value, 3);
+  EXPECT_EQ(trie.longest("\0\0", 2).length, 0u);
+  EXPECT_EQ(trie.longest("ab\0", 3).length, 2u);
+  EXPECT_EQ(trie.longest("\xFF\xFE\xFD", 3).value, 4);
+  EXPECT_EQ(trie.longest("abcd", 3).value, 1);
+}
+
+// Against a list that is looked through.
+TEST(PackedTrie, HoldsManyKeys) {
+  std::mt19937 chance(1);
+  std::map<std::string, int32_t, std::less<>> known;
+  for (int32_t i = 0; i < 20'000; ++i) {
+    // Some nodes have every child, most have one.
+    std::string key;
+    const size_t size = 1 + chance() % 12;
+    for (size_t j = 0; j < size; ++j) {
+      key += static_cast<char>(j == 1 && chance() % 2 == 0 ? chance() : 'a' + chance() % 4);
+    }
+    known[key] = i;
+  }
+  std::vector<PackedTrie::Entry> entries;
+  for (const auto& [key, value] : known) entries.push_back({key, value});
+  PackedTrie trie;
+  ASSERT_TRUE(trie.build(entries));
+  for (const auto& [key, value] : known) {
+    for (const std::string& text : {key, key + "a", key + '\0', key.substr(1), key + key}) {
+      size_t size = text.size();
+      while (size > 0 && !known.contains(std::string_view(text).substr(0, size))) --size;
+      const PackedTrie::Match found = trie.longest(text.data(), text.size());
+      ASSERT_EQ(found.length, size) << text;
+      if (size > 0) ASSERT_EQ(found.value, known.find(text.substr(0, size))->second) << text;
+    }
+  }
 }
 
 }  // namespace

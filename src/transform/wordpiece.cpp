@@ -68,7 +68,7 @@ Result<std::shared_ptr<const Tokenizer>> WordPieceTokenizer::build(TokenizerConf
 
 void WordPieceTokenizer::prepare(const TokenizerConfig& config) {
   fast_ = bert_.clean_text && bert_.handle_chinese_chars && bert_.strip_accents == bert_.lowercase;
-  // The tables of words hold no word over the limit, so a limit below 16 would need a count.
+  // A limit so low that words of a block can pass it is left to the slower way.
   if (config.word_chars_max < kWordKeyBytes) fast_ = false;
   kinds_.fill(Kind::kBeyond);
   std::vector<Piece> pieces;

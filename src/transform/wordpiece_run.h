@@ -35,8 +35,8 @@ struct WordScratch {
     uint32_t size = 0;
   };
   std::array<Waiting, kScanBlockBytes> waiting;
-  // ASCII words of up to 31 bytes and 6 tokens that the vocabulary's cache has no room for, as they
-  // are once normalized.
+  // ASCII words of 17 to 31 bytes and up to 6 tokens, as they are once normalized. What is shorter
+  // and too many tokens for the vocabulary's cache is cut as fast as it would be found.
   ChunkSets<MediumChunk> longer;
   uint64_t serial = 0;  // of the vocabulary whose words `longer` has
 };
@@ -179,7 +179,8 @@ class WordPieceTokenizer::Run {
       for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(bytes[i] | case_bit_);
     }
     MediumKey key;
-    if (size <= MediumChunk::kBytesMax) {
+    const bool is_longer = size > kWordKeyBytes && size <= MediumChunk::kBytesMax;
+    if (is_longer) {
       key = ChunkCache::medium_key_at_end(bytes, size);
       if (const auto* known = ChunkSets<MediumChunk>::find(scratch_.longer.set_of(key), key)) {
         for (size_t i = 0; i < known->count(); ++i) {
@@ -201,9 +202,7 @@ class WordPieceTokenizer::Run {
       sink_.put(piece.id, place(at) + from, place(at) + piece.end);
       from = piece.end;
     }
-    if (size <= MediumChunk::kBytesMax && pieces.size() <= MediumChunk::kTokensMax) {
-      keep_longer(key, pieces);
-    }
+    if (is_longer && pieces.size() <= MediumChunk::kTokensMax) keep_longer(key, pieces);
   }
   void keep_longer(const MediumKey& key, const std::vector<Piece>& pieces) {
     PlacedToken tokens[MediumChunk::kTokensMax];

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -18,15 +17,6 @@ struct ThreadCache {
   WordPieceVocabulary::Cache words;
 };
 
-WordKey make_key(std::string_view word) {
-  char bytes[kWordKeyBytes] = {};
-  std::memcpy(bytes, word.data(), word.size());
-  WordKey key;
-  std::memcpy(&key.low, bytes, 8);
-  std::memcpy(&key.high, bytes + 8, 8);
-  return key;
-}
-
 }  // namespace
 
 Result<WordPieceVocabulary> WordPieceVocabulary::build(const TokenizerConfig& config) {
@@ -34,35 +24,22 @@ Result<WordPieceVocabulary> WordPieceVocabulary::build(const TokenizerConfig& co
   WordPieceVocabulary out;
   out.serial_ = ++last_serial;
   out.word_chars_max_ = config.word_chars_max;
-  const size_t slots = std::bit_ceil(config.vocabulary.size() * 2 + 2);
-  out.words_.resize(slots);
-  out.words_shift_ = 64 - std::countr_zero(slots);
   const std::string& prefix = config.continuing_prefix;
+  std::vector<PackedTrie::Entry> beginnings;
+  std::vector<PackedTrie::Entry> continuations;
+  beginnings.reserve(config.vocabulary.size());
   for (const VocabularyEntry& entry : config.vocabulary) {
     const std::string_view token = entry.token;
     if (token == config.unknown_token) out.unknown_id_ = entry.id;
-    if (token.empty()) continue;
-    bool room = out.beginnings_.insert(token, entry.id);
-    if (token.size() > prefix.size() && token.starts_with(prefix)) {
-      room = room && out.continuations_.insert(token.substr(prefix.size()), entry.id);
+    beginnings.push_back({token, entry.id});
+    if (token.starts_with(prefix)) {
+      continuations.push_back({token.substr(prefix.size()), entry.id});
     }
-    if (!room) {
-      return fail(ErrorCode::too_large,
-                  fmt::format("{}: model.vocab: the tokens are too long together", config.path));
-    }
-    // A word over the limit of characters is unknown even when it is a token.
-    if (token.size() > kWordKeyBytes || token.find('\0') != std::string_view::npos ||
-        count_code_points(token) > config.word_chars_max) {
-      continue;
-    }
-    CachedWord word;
-    word.key = make_key(token);
-    word.ids[0] = entry.id;
-    word.count = 1;
-    word.ends[0] = static_cast<uint8_t>(token.size());
-    size_t at = word.key.hash() >> out.words_shift_;
-    while (out.words_[at].count != 0) at = (at + 1) & (slots - 1);
-    out.words_[at] = word;
+  }
+  if (!out.beginnings_.build(std::move(beginnings)) ||
+      !out.continuations_.build(std::move(continuations))) {
+    return fail(ErrorCode::too_large,
+                fmt::format("{}: model.vocab: the tokens are too long together", config.path));
   }
   return out;
 }
@@ -78,13 +55,6 @@ WordPieceVocabulary::Cache& WordPieceVocabulary::thread_cache() const {
 
 const CachedWord* WordPieceVocabulary::make(Cache& cache, const WordKey& key, size_t size,
                                             std::vector<Piece>& found) const {
-  const CachedWord* words = words_.data();
-  const size_t mask = words_.size() - 1;
-  for (size_t at = key.hash() >> words_shift_; words[at].count != 0; at = (at + 1) & mask) {
-    if (words[at].key == key) {
-      return cache.keep(words[at]);
-    }
-  }
   char bytes[kWordKeyBytes];
   std::memcpy(bytes, &key.low, 8);
   std::memcpy(bytes + 8, &key.high, 8);
@@ -109,8 +79,8 @@ void WordPieceVocabulary::pieces(std::string_view word, std::vector<Piece>& out)
   }
   size_t at = 0;
   while (at < word.size()) {
-    const ByteTrie& trie = at == 0 ? beginnings_ : continuations_;
-    const ByteTrie::Match match = trie.longest(word.data() + at, word.size() - at);
+    const PackedTrie& trie = at == 0 ? beginnings_ : continuations_;
+    const PackedTrie::Match match = trie.longest(word.data() + at, word.size() - at);
     if (match.length == 0) {
       out.assign(1, unknown);
       return;

@@ -1,12 +1,12 @@
 // WordPieceVocabulary: normalized words → token ids, greedy longest match first.
 //
-// A word is looked up as a whole first: words of up to 16 bytes that are tokens themselves lie in
-// one open-addressing table, two 64-bit compares per probe. What is not there is cut by walking
-// two byte tries (word beginnings; continuations), and the result of short words is kept in a
-// cache of the calling thread, so natural text rarely walks.
+// A word is cut by walking two tries (word beginnings; continuations), and the result of short
+// words is kept in a cache of the calling thread, so natural text rarely walks. Words that are
+// tokens themselves have no table of their own: it would be too large to be near, and the tries are
+// small.
 //
 // Owns: tables built once. Threads: const and safe from any thread; the cache is per thread, is
-// bounded (2 MiB), begins small, and forgets when the thread turns to another vocabulary. Errors:
+// bounded (4 MiB), begins small, and forgets when the thread turns to another vocabulary. Errors:
 // build().
 #pragma once
 
@@ -17,8 +17,8 @@
 
 #include "base/result.h"
 #include "transform/tokenizer_config.h"
+#include "transform/tokenizer_packed_trie.h"
 #include "transform/tokenizer_sets.h"
-#include "transform/tokenizer_trie.h"
 
 namespace headrace {
 
@@ -27,7 +27,7 @@ namespace headrace {
 struct alignas(32) CachedWord {
   static constexpr size_t kPiecesMax = 3;
   static constexpr int kFirstBits = 12;  // of the number of pairs
-  static constexpr int kMostBits = 15;
+  static constexpr int kMostBits = 16;
 
   WordKey key;
   int32_t ids[kPiecesMax] = {};
@@ -65,10 +65,8 @@ class WordPieceVocabulary {
  private:
   WordPieceVocabulary() = default;
 
-  ByteTrie beginnings_;
-  ByteTrie continuations_;
-  std::vector<CachedWord> words_;  // a power of two, at most half full
-  int words_shift_ = 0;
+  PackedTrie beginnings_;
+  PackedTrie continuations_;
   int32_t unknown_id_ = 0;
   size_t word_chars_max_ = 0;
   uint64_t serial_ = 0;  // tells the vocabularies of a process apart, for caches
