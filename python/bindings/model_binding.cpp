@@ -66,12 +66,10 @@ std::shared_ptr<const VectorModel> load(const std::string& spec, const std::stri
   options.long_texts = unwrap(parse_long_texts(long_texts));
   options.cache = cache;
   options.dimensions = dimensions;
-  Result<std::shared_ptr<const VectorModel>> model;
-  {
-    const nb::gil_scoped_release release;
-    model = load_vector_model(spec, options);
-  }
-  return unwrap(std::move(model));
+  CancelToken cancel;
+  options.cancel = &cancel;
+  return unwrap(run_interruptible_result<std::shared_ptr<const VectorModel>>(
+      cancel, [&] { return load_vector_model(spec, options); }));
 }
 
 }  // namespace

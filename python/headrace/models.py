@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from . import _native
+from . import _arguments, _native
 from ._packages import needed
 from .errors import InvalidArgument
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
+_PURPOSES = ("plain", "query", "passage")
 
 _loaded: dict[tuple[str, str, str, str, int], Model] = {}
 # Native objects that outlive the interpreter are reported as leaked.
@@ -50,7 +52,7 @@ class Model:
 
     def __init__(
         self,
-        model: str | Callable[[Any], Any] = DEFAULT_MODEL,
+        model: str | os.PathLike[str] | Callable[[Any], Any] = DEFAULT_MODEL,
         *,
         precision: str = "auto",
         long: str = "cut",
@@ -62,6 +64,8 @@ class Model:
         dimensions: int | None = None,
     ) -> None:
         self._precision, self._dimensions = precision, _checked_dimensions(dimensions)
+        if isinstance(model, os.PathLike):
+            model = os.fspath(model)
         if isinstance(model, str):
             self.name = model
             self._native = _native.Model(model, precision, long, str(cache or ""), self._dimensions)
@@ -71,8 +75,10 @@ class Model:
                 f"a model is a name or a function, not {type(model).__name__}",
                 "give a str, or a function that makes vectors",
             )
-        if batch < 1:
-            raise InvalidArgument(f"a batch of {batch} texts is none", "give at least 1")
+        _refuse_options("a function", precision=precision, long=long, cache=cache, dimensions=dimensions)
+        batch = _arguments.whole("batch", batch, 1, 2**31)
+        if dimension is not None:
+            dimension = _arguments.whole("dimension", dimension, 1, 65_536)
         called = name or _function_name(model)
         call = _list_caller(model) if as_list else _arrow_caller(model)
         if dimension is None:
@@ -88,13 +94,14 @@ class Model:
             texts: one text or many, of any length; identical ones are computed once.
             purpose: "query" or "passage" puts the model's own prompt before each text.
         """
-        return self._native.embed([texts] if isinstance(texts, str) else list(texts), purpose)
+        _arguments.one_of("purpose", purpose, _PURPOSES)
+        return self._native.embed(_listed(texts), purpose)
 
     async def embed_async(self, texts: str | Iterable[str], *, purpose: str = "plain") -> np.ndarray:
         """`embed` for coroutines: the event loop goes on meanwhile."""
         import asyncio
 
-        given = [texts] if isinstance(texts, str) else list(texts)
+        given = _listed(texts)
         return await asyncio.to_thread(self.embed, given, purpose=purpose)
 
     def tokenize(self, text: str) -> dict[str, Any]:
@@ -155,7 +162,7 @@ async def embed_async(
     """`embed` for coroutines: the event loop goes on while the model is loaded and computes."""
     import asyncio
 
-    given = [texts] if isinstance(texts, str) else list(texts)
+    given = _listed(texts)
     return await asyncio.to_thread(
         embed,
         given,
@@ -194,7 +201,7 @@ def rerank(
     key = (str(model), precision)
     if key not in _rerankers:
         _rerankers[key] = _native.Reranker(*key)
-    return _rerankers[key].rerank(query, [texts] if isinstance(texts, str) else list(texts))
+    return _rerankers[key].rerank(query, _listed(texts))
 
 
 def models() -> list[dict[str, Any]]:
@@ -210,13 +217,27 @@ def _model(
     dimensions: int | None,
 ) -> Model:
     if isinstance(model, Model):
+        _refuse_options("a loaded model", precision=precision, long=long, cache=cache, dimensions=dimensions)
         return model
+    if isinstance(model, os.PathLike):
+        model = os.fspath(model)
     if not isinstance(model, str):
-        return Model(model)
+        return Model(model, precision=precision, long=long, cache=cache, dimensions=dimensions)
     key = (model, precision, long, str(cache or ""), dimensions or 0)
     if key not in _loaded:
         _loaded[key] = Model(model, precision=precision, long=long, cache=cache, dimensions=dimensions)
     return _loaded[key]
+
+
+def _refuse_options(what: str, **given: Any) -> None:
+    """Options of loading, where nothing is loaded: never left aside without a word."""
+    usual = {"precision": "auto", "long": "cut", "cache": "", "dimensions": None}
+    for name, value in given.items():
+        if value != usual[name]:
+            raise InvalidArgument(
+                f"{name}={value!r} has no meaning for {what}",
+                f"leave {name} out, or give it where a model is loaded by name: hr.Model(name, {name}=…)",
+            )
 
 
 _ragged_models: dict[tuple[str, str, str], _native.RaggedModel] = {}
@@ -236,10 +257,17 @@ def _ragged(
             f"output {output!r} is for a model given by name, whole vectors and texts that are cut",
             "leave out long and dimensions, and give the model's name",
         )
+    _arguments.one_of("purpose", purpose, _PURPOSES)
     key = (model, output, precision)
     if key not in _ragged_models:
         _ragged_models[key] = _native.RaggedModel(*key)
-    return _ragged_models[key].embed([texts] if isinstance(texts, str) else list(texts), purpose)
+    return _ragged_models[key].embed(_listed(texts), purpose)
+
+
+def _listed(texts: str | Iterable[str]) -> list[str]:
+    if isinstance(texts, str):
+        return [texts]
+    return texts.to_pylist() if hasattr(texts, "to_pylist") else list(texts)  # of Arrow
 
 
 def _checked_dimensions(dimensions: int | None) -> int:
@@ -286,6 +314,24 @@ def _list_caller(fn: Callable[[Any], Any]) -> Callable[[list[str], int], np.ndar
     return lambda texts, count: _matrix(fn(texts), count)
 
 
+def _rows_of_lists(answer: Any) -> np.ndarray:
+    """An Arrow array of lists, one a text and all of one length."""
+    values = answer.flatten()
+    if answer.null_count or values.null_count:
+        missing = next((row for row, value in enumerate(answer) if not value.is_valid), None)
+        what = "a null among its numbers" if missing is None else f"no vector for text {missing}"
+        raise InvalidArgument(f"the function returned {what}", "return one vector a text")
+    if hasattr(answer, "value_lengths"):
+        lengths = answer.value_lengths().to_numpy(zero_copy_only=False)
+        odd = (lengths != lengths[0]).nonzero()[0] if len(lengths) else []
+        if len(odd):
+            raise InvalidArgument(
+                f"the function returned {lengths[odd[0]]} numbers for text {odd[0]} and {lengths[0]} for text 0",
+                "return vectors of one dimension",
+            )
+    return values.to_numpy(zero_copy_only=False).reshape(len(answer), -1)
+
+
 def _matrix(answer: Any, count: int) -> np.ndarray:
     """Whatever a function returns → float32 [count, dimension]."""
     import numpy as np
@@ -294,10 +340,12 @@ def _matrix(answer: Any, count: int) -> np.ndarray:
         answer = answer.detach().float().cpu().numpy()
     elif hasattr(answer, "combine_chunks"):
         answer = answer.combine_chunks()
-    if hasattr(answer, "flatten") and hasattr(answer, "value_lengths"):  # an Arrow list array
-        answer = answer.flatten().to_numpy(zero_copy_only=False).reshape(len(answer), -1)
-    elif hasattr(answer, "flatten") and hasattr(getattr(answer, "type", None), "list_size"):
-        answer = answer.flatten().to_numpy(zero_copy_only=False).reshape(len(answer), -1)
+    if hasattr(answer, "flatten") and hasattr(answer, "null_count"):  # an Arrow list array
+        answer = _rows_of_lists(answer)
+    if np.iscomplexobj(answer):
+        raise InvalidArgument(
+            "the function returned complex numbers", "return a float array of shape [texts, dimension]"
+        )
     try:
         matrix = np.ascontiguousarray(answer, dtype=np.float32)
     except (TypeError, ValueError) as wrong:

@@ -161,6 +161,48 @@ def test_function_errors_say_what_is_wrong(fn, words):
         model.embed(["a", "b"])
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([[1.0, 2.0], [3.0, 4.0, 5.0, 6.0]], "4 numbers for text 1"),
+        ([None, [1.0, 2.0, 3.0, 4.0]], "no vector for text 0"),
+        ([[1.0, None], [3.0, 4.0]], "null"),
+    ],
+)
+def test_lists_of_arrow_are_checked_row_by_row(rows, words):
+    pa = pytest.importorskip("pyarrow")
+    model = hr.Model(lambda batch: pa.array(rows, pa.list_(pa.float32())), dimension=3)
+    with pytest.raises(hr.InvalidArgument, match=words):
+        model.embed(["aaaa", "bb"])
+
+
+def test_complex_numbers_are_no_vectors():
+    model = hr.Model(lambda batch: np.ones((batch.num_rows, 3), dtype=complex), dimension=3)
+    with pytest.raises(hr.InvalidArgument, match="complex"):
+        model.embed(["aaaa"])
+
+
+def test_options_are_never_left_aside():
+    model = hr.Model(arrow_model, dimension=DIMENSION)
+    for given in ({"dimensions": 2}, {"precision": "int8"}, {"long": "window"}, {"cache": "off"}):
+        (name,) = given
+        for target in (model, arrow_model):
+            with pytest.raises(hr.InvalidArgument, match=name):
+                hr.embed(["a"], target, **given)
+    with pytest.raises(hr.InvalidArgument, match="query or passage, not 'querry'"):
+        hr.embed(["a"], model, purpose="querry")
+    for given in ({"batch": 2.5}, {"batch": 0}, {"dimension": -3}):
+        (name,) = given
+        with pytest.raises(hr.InvalidArgument, match=name):
+            hr.Model(arrow_model, **given)
+
+
+def test_texts_of_arrow():
+    pa = pytest.importorskip("pyarrow")
+    texts = ["one two", "three"]
+    assert np.array_equal(hr.embed(pa.array(texts), arrow_model), matrix_of(texts))
+
+
 def test_no_model_is_no_model():
     with pytest.raises(hr.InvalidArgument, match="function"):
         hr.Model(7)

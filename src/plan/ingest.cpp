@@ -277,6 +277,7 @@ Status Run::open_model() {
     model_ = options_.given_model;
     if (!model_) {
       ModelOptions model_options = options_.model_options;
+      model_options.cancel = &cancel_;
       HR_ASSIGN(model_options.precision, parse_precision(settings_.precision));
       model_options.dimensions = settings_.dimensions;
       HR_ASSIGN(model_, load_vector_model(settings_.model, model_options));

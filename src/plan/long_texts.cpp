@@ -90,6 +90,8 @@ Result<Embeddings> WindowedModel::embed(std::span<const std::string> texts,
   const size_t dimension = info().dimension;
   Embeddings result;
   result.values.resize(texts.size() * dimension);
+  EmbedOptions of_windows = options;
+  of_windows.keep = nullptr;  // a window is no text
   // A long text has many windows: they are embedded in groups, so that memory follows the texts.
   constexpr size_t kGroupWindows = 4096;
   size_t first = 0;
@@ -102,7 +104,7 @@ Result<Embeddings> WindowedModel::embed(std::span<const std::string> texts,
         pieces.push_back(texts[last].substr(window.begin, window.end - window.begin));
       ++last;
     }
-    HR_ASSIGN(const Embeddings part, model_->embed(pieces, options, pool));
+    HR_ASSIGN(const Embeddings part, model_->embed(pieces, of_windows, pool));
     result.add_counts(part);
     size_t row = 0;
     for (size_t i = first; i < last; ++i) {

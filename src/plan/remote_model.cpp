@@ -28,6 +28,9 @@ using Milliseconds = std::chrono::milliseconds;
 constexpr Milliseconds kFirstPause{500};
 constexpr Milliseconds kPauseMax{30'000};
 constexpr Milliseconds kRetryAfterMax{120'000};
+// So many texts may be refused, and the rest is still asked for.
+constexpr size_t kRefusalsMax = 4;
+constexpr size_t kShownBytes = 60;
 // A request's texts, so that one request is never larger than servers take.
 constexpr size_t kRequestBytesMax = 4UL << 20;
 
@@ -84,6 +87,11 @@ std::string api_key(const std::string& url) {
   return openai != nullptr && safe ? openai : "";
 }
 
+// A text, not the server or the key, may be what it refuses.
+bool may_be_about_texts(int status) {
+  return status == 400 || status == 413 || status == 422;
+}
+
 bool worth_repeating(int status) {
   return status == 408 || status == 409 || status == 425 || status == 429 || status >= 500;
 }
@@ -99,11 +107,11 @@ class RemoteModel final : public VectorModel {
         tokenizer_(Tokenizer::without_model()),
         requests_(settings_.concurrency) {}
 
-  Status learn() {
+  Status learn(const CancelToken* cancel) {
     const std::vector<std::string> texts{"dimension"};
     const size_t first[] = {0};
-    Embeddings counts;
-    HR_ASSIGN(const RemoteVectors probe, ask(texts, first, counts, nullptr));
+    int status = 0;
+    HR_ASSIGN(const RemoteVectors probe, ask(texts, first, unreported_, cancel, status));
     if (settings_.dimensions != 0 && probe.dimension != settings_.dimensions) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("{} gives {} dimensions, not {}", settings_.name, probe.dimension,
@@ -129,10 +137,17 @@ class RemoteModel final : public VectorModel {
 
  private:
   // One request for texts[chosen], repeated until it is answered.
+  // `status`: of the last answer, 0 where there was none.
   Result<RemoteVectors> ask(std::span<const std::string> texts, std::span<const size_t> chosen,
-                            Embeddings& counts, const CancelToken* cancel) const;
+                            Embeddings& counts, const CancelToken* cancel, int& status) const;
   std::string body(std::span<const std::string> texts, std::span<const size_t> chosen) const;
   std::unexpected<Error> refusal(const HttpAnswer& answer) const;
+  struct Refusal {
+    Error error;
+    size_t text = 0;
+    bool is_about_text = false;
+  };
+  Error told(const Refusal& refusal, std::span<const std::string> texts, size_t kept) const;
   Milliseconds pause_after(uint32_t attempt, const HttpAnswer* answer) const;
 
   const RemoteSettings settings_;
@@ -143,6 +158,9 @@ class RemoteModel final : public VectorModel {
   std::shared_ptr<const Tokenizer> tokenizer_;
   mutable ThreadPool requests_;  // threads that wait for the network, beside the pool that computes
   VectorModelInfo info_;
+  // What learning cost; told with the first call that follows.
+  mutable Mutex unreported_mutex_;
+  mutable Embeddings unreported_;
 };
 
 std::string RemoteModel::body(std::span<const std::string> texts,
@@ -166,7 +184,7 @@ std::unexpected<Error> RemoteModel::refusal(const HttpAnswer& answer) const {
     hint = "set HEADRACE_API_KEY or OPENAI_API_KEY to a key that is valid there";
   } else if (worth_repeating(answer.status)) {
     code = ErrorCode::io;
-    hint = "try again later; what was embedded so far is kept";
+    hint = "try again later";
   } else if (answer.status < 400) {
     code = ErrorCode::unsupported;
     hint = "give the URL it points to; redirects are not followed";
@@ -194,7 +212,7 @@ Milliseconds RemoteModel::pause_after(uint32_t attempt, const HttpAnswer* answer
 
 Result<RemoteVectors> RemoteModel::ask(std::span<const std::string> texts,
                                        std::span<const size_t> chosen, Embeddings& counts,
-                                       const CancelToken* cancel) const {
+                                       const CancelToken* cancel, int& status) const {
   HttpRequest request;
   request.url = settings_.url;
   request.timeout_ms = settings_.timeout_ms;
@@ -210,6 +228,7 @@ Result<RemoteVectors> RemoteModel::ask(std::span<const std::string> texts,
     request.body = body(texts, chosen);
     ++counts.requests;
     auto answer = client_->post(request, cancel);
+    status = answer ? answer->status : 0;
     if (answer && answer->status == 200) {
       auto vectors =
           parse_remote_answer(answer->body, chosen.size(), info_.dimension, settings_.url);
@@ -237,6 +256,22 @@ Result<RemoteVectors> RemoteModel::ask(std::span<const std::string> texts,
     ++counts.retries;
     pace_.hold(pause_after(attempt, answer ? &*answer : nullptr));
   }
+}
+
+// What was refused, and what there is of the rest.
+Error RemoteModel::told(const Refusal& refusal, std::span<const std::string> texts,
+                        size_t kept) const {
+  if (refusal.error.code() == ErrorCode::cancelled) return refusal.error;
+  std::string message = refusal.error.message();
+  if (refusal.is_about_text) {
+    std::string shown = to_valid_utf8(texts[refusal.text]);
+    shown.resize(valid_utf8_prefix(std::string_view(shown).substr(0, kShownBytes)));
+    message += fmt::format(" (for the text that begins \"{}\")", shown);
+  }
+  std::string hint = refusal.error.hint();
+  if (kept > 0) hint += fmt::format("; the vectors of {} other texts are kept", kept);
+  const ErrorCode code = refusal.is_about_text ? ErrorCode::io : refusal.error.code();
+  return Error(code, message, hint);
 }
 
 Result<Embeddings> RemoteModel::embed(std::span<const std::string> given,
@@ -270,27 +305,54 @@ Result<Embeddings> RemoteModel::embed(std::span<const std::string> given,
   }
   const size_t dimension = info_.dimension;
   result.values.resize(texts.size() * dimension);
+  {
+    const MutexLock lock(unreported_mutex_);
+    result.add_counts(std::exchange(unreported_, {}));
+  }
   Mutex mutex;
-  std::optional<Error> failure;
+  std::optional<Refusal> first;
+  size_t refused = 0;
+  std::vector<uint8_t> done(texts.size());
   std::atomic<bool> stop = false;
   requests_.parallel_for(batches.size(), [&](size_t b) {
-    if (stop) return;
-    Embeddings counts;
-    auto vectors = ask(texts, batches[b], counts, options.cancel);
-    const MutexLock lock(mutex);
-    result.add_counts(counts);
-    if (!vectors) {
-      stop = true;
-      if (!failure) failure = std::move(vectors).error();
-      return;
-    }
-    for (size_t i = 0; i < batches[b].size(); ++i) {
-      std::copy_n(vectors->values.begin() + static_cast<std::ptrdiff_t>(i * dimension), dimension,
-                  result.values.begin() + static_cast<std::ptrdiff_t>(batches[b][i] * dimension));
+    std::vector<std::span<const size_t>> open = {batches[b]};
+    while (!open.empty() && !stop) {
+      const std::span<const size_t> chosen = open.back();
+      open.pop_back();
+      Embeddings counts;
+      int status = 0;
+      auto vectors = ask(texts, chosen, counts, options.cancel, status);
+      const MutexLock lock(mutex);
+      result.add_counts(counts);
+      if (vectors) {
+        for (size_t i = 0; i < chosen.size(); ++i) {
+          std::copy_n(vectors->values.begin() + static_cast<std::ptrdiff_t>(i * dimension),
+                      dimension,
+                      result.values.begin() + static_cast<std::ptrdiff_t>(chosen[i] * dimension));
+          done[chosen[i]] = 1;
+        }
+        continue;
+      }
+      const bool about_texts = may_be_about_texts(status);
+      if (about_texts && chosen.size() > 1) {
+        open.push_back(chosen.subspan(chosen.size() / 2));
+        open.push_back(chosen.subspan(0, chosen.size() / 2));
+        continue;
+      }
+      if (!first) first = Refusal{std::move(vectors).error(), chosen.front(), about_texts};
+      // Without an answer, or one that has nothing to do with the texts, the next fares no better.
+      if (++refused >= kRefusalsMax || !(about_texts || status >= 500)) stop = true;
     }
   });
-  if (failure) return std::unexpected(std::move(*failure));
-  return result;
+  if (!first) return result;
+  size_t kept = 0;
+  for (size_t i = 0; i < texts.size() && options.keep; ++i) {
+    if (done[i] == 0 || std::ranges::binary_search(result.longer, static_cast<uint32_t>(i)))
+      continue;
+    options.keep(i, std::span(result.values).subspan(i * dimension, dimension));
+    ++kept;
+  }
+  return std::unexpected(told(*first, given, kept));
 }
 
 }  // namespace
@@ -312,6 +374,7 @@ RemoteClock RemoteClock::real() {
 }
 
 Result<std::shared_ptr<const VectorModel>> load_remote_model(const std::string& spec,
+                                                             const CancelToken* cancel,
                                                              std::unique_ptr<HttpClient> client,
                                                              RemoteClock clock) {
   HR_ASSIGN(RemoteSettings settings, parse_remote(spec));
@@ -320,7 +383,7 @@ Result<std::shared_ptr<const VectorModel>> load_remote_model(const std::string& 
   }
   auto model =
       std::make_shared<RemoteModel>(std::move(settings), std::move(client), std::move(clock));
-  HR_TRY(model->learn());
+  HR_TRY(model->learn(cancel));
   return model;
 }
 

@@ -7,8 +7,9 @@
 //
 // Requests run beside one another, are repeated with growing pauses when the server is busy or
 // broken (what it says in Retry-After is kept to), and their answers are checked: as many vectors
-// as texts, all of one size, all finite. The key is $HEADRACE_API_KEY, else $OPENAI_API_KEY, which
-// is only sent over https or to this machine.
+// as texts, all of one size, all finite. A request that is refused for its texts is halved until
+// the one is found; the others are made nevertheless and handed to EmbedOptions::keep. The key is
+// $HEADRACE_API_KEY, else $OPENAI_API_KEY, which is only sent over https or to this machine.
 //
 // Owns: connections and a few threads for requests. Threads: safe from any. Errors: those of the
 // connection; permission, invalid_argument or io with the server's own words; damaged for an answer
@@ -53,7 +54,7 @@ struct RemoteClock {
 
 // Asks the endpoint once, for the vectors' dimension.
 Result<std::shared_ptr<const VectorModel>> load_remote_model(
-    const std::string& spec, std::unique_ptr<HttpClient> client = nullptr,
-    RemoteClock clock = RemoteClock::real());
+    const std::string& spec, const CancelToken* cancel = nullptr,
+    std::unique_ptr<HttpClient> client = nullptr, RemoteClock clock = RemoteClock::real());
 
 }  // namespace headrace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include <cstdlib>
 #include <deque>
 #include <nlohmann/json.hpp>
@@ -25,7 +27,13 @@ class FakeServer {
       script_.pop_front();
       return next;
     }
+    if (refuses_ != 0 && request.body.contains("poison")) return {refuses_, "", "no such text"};
     return good(request);
+  }
+  // Whatever holds "poison", from now on.
+  void refuse(int status) {
+    const MutexLock lock(mutex_);
+    refuses_ = status;
   }
   static HttpAnswer good(const HttpRequest& request) {
     const Json asked = Json::parse(request.body);
@@ -51,6 +59,7 @@ class FakeServer {
   mutable Mutex mutex_;
   std::vector<HttpRequest> requests_ HR_GUARDED_BY(mutex_);
   std::deque<HttpAnswer> script_ HR_GUARDED_BY(mutex_);
+  int refuses_ HR_GUARDED_BY(mutex_) = 0;
 };
 
 class FakeClient : public HttpClient {
@@ -95,7 +104,7 @@ class RemoteModelTest : public testing::Test {
     unsetenv("HEADRACE_API_KEY");
   }
   void load(const std::string& settings = "") {
-    auto loaded = load_remote_model("http://127.0.0.1:1/v1#name" + settings,
+    auto loaded = load_remote_model("http://127.0.0.1:1/v1#name" + settings, nullptr,
                                     std::make_unique<FakeClient>(server_), time_.clock());
     ASSERT_TRUE(loaded) << loaded.error().text();
     model_ = *loaded;
@@ -119,10 +128,11 @@ TEST_F(RemoteModelTest, BatchesInOrderWhateverTheServersOrder) {
   ASSERT_TRUE(result) << result.error().text();
   for (size_t i = 0; i < texts.size(); ++i)
     EXPECT_EQ(result->values[i * 3], static_cast<float>(texts[i].size()));
-  EXPECT_EQ(result->requests, 7U);
+  // With the one that asked for the dimension.
+  EXPECT_EQ(result->requests, 8U);
   EXPECT_EQ(result->retries, 0U);
-  EXPECT_EQ(result->tokens, 60U);
-  EXPECT_DOUBLE_EQ(result->cost, 60 * 2 / 1e6);
+  EXPECT_EQ(result->tokens, 63U);
+  EXPECT_DOUBLE_EQ(result->cost, 63 * 2 / 1e6);
   EXPECT_EQ(model_->info().dimension, 3U);
   EXPECT_EQ(server_.requests().at(0).url, "http://127.0.0.1:1/v1/embeddings");
 }
@@ -133,7 +143,7 @@ TEST_F(RemoteModelTest, BusyAndBrokenServersAreAskedAgain) {
   const auto result = embed({"text"});
   ASSERT_TRUE(result) << result.error().text();
   EXPECT_EQ(result->values[0], 4.0F);
-  EXPECT_EQ(result->requests, 5U);
+  EXPECT_EQ(result->requests, 6U);
   EXPECT_EQ(result->retries, 4U);
   // 7 s as the server said, then between 3/4 and the whole of 1, 2 and 4 s.
   EXPECT_GE(time_.milliseconds(), 7000 + 750 + 1500 + 3000);
@@ -162,6 +172,31 @@ TEST_F(RemoteModelTest, RefusalsAreNotRepeated) {
   }
   server_.script({{429, "", R"({"error":{"code":"insufficient_quota","message":"pay"}})"}});
   EXPECT_FALSE(embed({"text"}));
+}
+
+TEST_F(RemoteModelTest, ATextThatIsRefusedTakesNoOtherWithIt) {
+  load("?batch=8&attempts=2&concurrency=1");
+  std::vector<std::string> texts;
+  for (int i = 0; i < 40; ++i) texts.push_back(std::to_string(i) + (i == 20 ? " poison" : " fine"));
+  for (const int status : {400, 500}) {
+    server_.refuse(status);
+    std::set<size_t> kept;
+    EmbedOptions options;
+    options.keep = [&](size_t text, std::span<const float> vector) {
+      EXPECT_EQ(vector[0], static_cast<float>(texts[text].size()));
+      kept.insert(text);
+    };
+    const auto result = model_->embed(texts, options, pool_);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code(), ErrorCode::io) << result.error().text();
+    EXPECT_FALSE(kept.contains(20));
+    // A text that is refused is looked for; a server that is broken for it is not bothered more.
+    EXPECT_EQ(kept.size(), status == 400 ? 39U : 32U);
+    EXPECT_TRUE(result.error().hint().contains("kept")) << result.error().text();
+    if (status == 400) {
+      EXPECT_TRUE(result.error().message().contains("\"20 poison\"")) << result.error().text();
+    }
+  }
 }
 
 TEST_F(RemoteModelTest, WrongAnswersAreRefused) {
@@ -211,7 +246,7 @@ TEST_F(RemoteModelTest, KeysGoOnlyWhereTheyMay) {
   const auto sent = [&](const std::string& url) {
     FakeServer server;
     auto loaded =
-        load_remote_model(url + "#m", std::make_unique<FakeClient>(server), time_.clock());
+        load_remote_model(url + "#m", nullptr, std::make_unique<FakeClient>(server), time_.clock());
     EXPECT_TRUE(loaded);
     const auto requests = server.requests();
     for (const std::string& header : requests[0].headers) {

@@ -98,11 +98,17 @@ Status ReusingModel::compute(Plan& plan, const EmbedOptions& options, ThreadPool
     chosen.reserve(plan.to_compute.size());
     for (const uint32_t i : plan.to_compute) chosen.push_back(plan.texts[plan.first[i]]);
   }
-  HR_ASSIGN(Embeddings computed,
-            model_->embed(all_in_order ? plan.texts : std::span<const std::string>(chosen), options,
-                          pool));
   const size_t dimension = info().dimension;
   const bool persistent = cache_ && options.priority == EmbedPriority::bulk;
+  EmbedOptions own = options;
+  own.keep = [&](size_t c, std::span<const float> values) {
+    const Hash128& key = plan.keys[plan.to_compute[c]];
+    remember(key, {{values.begin(), values.end()}, false});
+    if (persistent) cache_->put(key, values, false);
+  };
+  HR_ASSIGN(
+      Embeddings computed,
+      model_->embed(all_in_order ? plan.texts : std::span<const std::string>(chosen), own, pool));
   auto longer = computed.longer.begin();
   for (size_t c = 0; c < plan.to_compute.size(); ++c) {
     CachedVector vector;

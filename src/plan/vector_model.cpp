@@ -38,7 +38,7 @@ Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
                 "give a model of ours with --precision static, or another precision");
   }
   if (has_scheme(spec, "onnx:", rest)) return load_onnx_model(rest);
-  if (has_scheme(spec, "openai:", rest)) return load_remote_model(rest);
+  if (has_scheme(spec, "openai:", rest)) return load_remote_model(rest, options.cancel);
   if (has_scheme(spec, "static:", rest)) return StaticEmbedder::load(rest, options.cancel);
   if (has_scheme(spec, "python:", rest)) {
     return fail(

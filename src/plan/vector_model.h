@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,6 +37,9 @@ struct EmbedOptions {
   EmbedPurpose purpose = EmbedPurpose::plain;
   EmbedPriority priority = EmbedPriority::bulk;
   const CancelToken* cancel = nullptr;
+  // Given the vectors that were made before a call failed, by the text's number; on the calling
+  // thread. For models whose vectors are paid for; may be none.
+  std::function<void(size_t text, std::span<const float> vector)> keep = nullptr;
 };
 
 struct Embeddings {
