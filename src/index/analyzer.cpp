@@ -70,13 +70,13 @@ class StemCache {
     return static_cast<uint32_t>(mixed >> 40);
   }
   // The entry where a word of this hash belongs, or null while there is no cache.
-  Entry* find(uint32_t hash) { return entries_.empty() ? nullptr : &entries_[hash & mask_]; }
+  Entry* find(uint32_t hash) {
+    return entries_.empty() ? nullptr : entries_.data() + (hash & mask_);
+  }
   void prefetch(uint32_t hash) const {
-    if (!entries_.empty()) __builtin_prefetch(&entries_[hash & mask_]);
+    if (!entries_.empty()) __builtin_prefetch(entries_.data() + (hash & mask_));
   }
-  RememberedTerm& term(const Entry* entry) {
-    return terms_[static_cast<size_t>(entry - entries_.data())];
-  }
+  RememberedTerm& term(const Entry* entry) { return terms_.data()[entry - entries_.data()]; }
 
   void count_miss() {
     ++misses_;
@@ -113,7 +113,7 @@ class WordAnalyzer final : public Analyzer {
     uint32_t position = 0;
     scan_words(text, rules_, buffers_, [&](const Word& word) {
       if (word.is_short) {
-        Waiting& waiting = waiting_[waiting_count_++];
+        Waiting& waiting = waiting_.data()[waiting_count_++];
         waiting.word = word.numbers;
         waiting.position = position;
         waiting.size = static_cast<uint8_t>(word.text.size());

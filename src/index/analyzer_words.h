@@ -129,60 +129,88 @@ inline constexpr std::array<uint8_t, 32> kOnesThenZeros = [] {
   return bytes;
 }();
 
-// Emits the short words of nothing but ASCII letters and digits that begin at `begin`, as nearly
-// all do. Gives where it stopped: at what is or may be another word, or near the end of the text.
-// The numbers do not come from the buffer: what was just written there takes long to read.
-template <typename Emit>
-[[gnu::always_inline]] inline size_t scan_simple_words(std::string_view text, size_t begin,
-                                                       const WordRules& rules,
-                                                       std::array<char, kWordBytesMax>& buffer,
-                                                       Emit&& emit) {
-  constexpr size_t kBytes = 16;
-  const auto between = [](__m128i x, char low, char high) {
-    return _mm_and_si128(_mm_cmpgt_epi8(x, _mm_set1_epi8(static_cast<char>(low - 1))),
-                         _mm_cmplt_epi8(x, _mm_set1_epi8(static_cast<char>(high + 1))));
-  };
-  size_t i = begin;
-  while (text.size() - i > kBytes) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
-    const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));  // digits have that bit
-    const auto letters = static_cast<uint32_t>(_mm_movemask_epi8(between(lower, 'a', 'z')));
-    const auto digits = static_cast<uint32_t>(_mm_movemask_epi8(between(bytes, '0', '9')));
-    const uint32_t word = letters | digits;
-    const auto size = static_cast<size_t>(std::countr_one(word));
-    if (size == 0) {
-      const __m128i line = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('_'));
-      const auto begins =
-          word | static_cast<uint32_t>(_mm_movemask_epi8(_mm_or_si128(line, bytes)));
-      if ((begins & 1) != 0) return i;
-      i += std::min<size_t>(kBytes, static_cast<size_t>(std::countr_zero(begins)));
-      continue;
+// What 64 bytes are, a bit each.
+struct ByteKinds {
+  uint64_t letters = 0, digits = 0;
+  uint64_t others = 0;      // underscores and bytes beyond ASCII
+  uint64_t connectors = 0;  // apostrophes and dots
+
+  explicit ByteKinds(const char* bytes) {
+    const auto is_among = [](__m128i x, char first, int count) {
+      const __m128i from_least = _mm_add_epi8(x, _mm_set1_epi8(static_cast<char>(-128 - first)));
+      return _mm_cmplt_epi8(from_least, _mm_set1_epi8(static_cast<char>(-128 + count)));
+    };
+    const auto is = [](__m128i x, char c) { return _mm_cmpeq_epi8(x, _mm_set1_epi8(c)); };
+    const auto bits = [](__m128i x) {
+      return static_cast<uint64_t>(static_cast<uint32_t>(_mm_movemask_epi8(x)));
+    };
+    for (int part = 0; part < 64; part += 16) {
+      const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + part));
+      letters |= bits(is_among(_mm_or_si128(x, _mm_set1_epi8(0x20)), 'a', 26)) << part;
+      digits |= bits(is_among(x, '0', 10)) << part;
+      others |= bits(_mm_or_si128(x, is(x, '_'))) << part;
+      connectors |= bits(_mm_or_si128(is(x, '\''), is(x, '.'))) << part;
     }
-    if (size >= kBytes) return i;
-    const uint8_t next = class_of(text[i + size]);
-    if (next != kNone) {
-      if ((next & (kUnderscore | kHigh)) != 0 ||
-          (next == kApostrophe && rules.keep_apostrophes && joins(text, i + size, kLetter)) ||
-          (next == kDot && joins(text, i + size, kDigit)))
-        return i;
-    }
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(buffer.data()), lower);
-    const __m128i kept =
-        _mm_loadu_si128(reinterpret_cast<const __m128i*>(kOnesThenZeros.data() + kBytes - size));
-    const __m128i short_word = _mm_and_si128(lower, kept);
-    Word found;
-    found.text = {buffer.data(), size};
-    found.begin = static_cast<uint32_t>(i);
-    found.end = static_cast<uint32_t>(i + size);
-    found.stemmable = (digits & ((1U << size) - 1)) == 0;
-    found.is_short = true;
-    found.numbers = {
-        static_cast<uint64_t>(_mm_cvtsi128_si64(short_word)),
-        static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(short_word, short_word))), 0};
-    emit(found);
-    i += size + (next == kNone ? 1 : 0);
   }
-  return i;
+};
+
+// Emits the short words of nothing but ASCII letters and digits from `begin` on, as nearly all are.
+// Gives where it stopped: at what is or may be another word, or at the end of the text. The numbers
+// do not come from the buffer: what was just written there takes long to read.
+template <typename Emit>
+size_t scan_simple_words(std::string_view text, size_t begin, const WordRules& rules,
+                         std::array<char, kWordBytesMax>& buffer, const Emit& emit) {
+  constexpr size_t kBlock = 64;
+  constexpr size_t kShortMax = 16;
+  std::array<char, kBlock + kShortMax> end_of_text;
+  for (size_t base = begin; base < text.size();) {
+    const char* bytes = text.data() + base;
+    if (const size_t left = text.size() - base; left < end_of_text.size()) {
+      if (class_of(*bytes) == kHigh) return base;
+      end_of_text.fill(0);
+      std::memcpy(end_of_text.data(), bytes, left);
+      bytes = end_of_text.data();
+    }
+    const ByteKinds kinds(bytes);
+    const uint64_t runs = kinds.letters | kinds.digits | kinds.others;
+    size_t next = base + kBlock;
+    for (uint64_t starts = runs & ~(runs << 1); starts != 0; starts &= starts - 1) {
+      const auto at = static_cast<size_t>(std::countr_zero(starts));
+      const auto size = static_cast<size_t>(std::countr_one(runs >> at));
+      const size_t i = base + at;
+      if (at + size == kBlock && i + size < text.size() && at > 0) {
+        next = i;  // it may go on
+        break;
+      }
+      if (size >= kShortMax) return i;
+      const uint64_t seen = ((uint64_t{1} << size) - 1) << at;
+      if ((kinds.others & seen) != 0) return i;
+      if ((kinds.connectors & (seen << 1) & ~seen) != 0) {
+        const bool is_joined = text[i + size] == '.'
+                                   ? joins(text, i + size, kDigit)
+                                   : rules.keep_apostrophes && joins(text, i + size, kLetter);
+        if (is_joined) return i;
+      }
+      const __m128i lower =  // digits have that bit already
+          _mm_or_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + at)),
+                       _mm_set1_epi8(0x20));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(buffer.data()), lower);
+      const __m128i kept = _mm_loadu_si128(
+          reinterpret_cast<const __m128i*>(kOnesThenZeros.data() + kShortMax - size));
+      const __m128i word = _mm_and_si128(lower, kept);
+      Word found;
+      found.text = {buffer.data(), size};
+      found.begin = static_cast<uint32_t>(i);
+      found.end = static_cast<uint32_t>(i + size);
+      found.stemmable = (kinds.digits & seen) == 0;
+      found.is_short = true;
+      found.numbers = {static_cast<uint64_t>(_mm_cvtsi128_si64(word)),
+                       static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(word, word))), 0};
+      emit(found);
+    }
+    base = next;
+  }
+  return text.size();
 }
 #endif
 
@@ -256,7 +284,7 @@ void scan_words(std::string_view text, const WordRules& rules, WordBuffers& buff
   for (size_t i = 0; i < text.size();) {
 #if defined(__SSE2__)
     i = scan_simple_words(text, i, rules, buffers.ascii, emit);
-    if (i == text.size()) break;
+    if (i >= text.size()) break;
 #endif
     const uint8_t kind = class_of(text[i]);
     if ((kind & (kLetter | kDigit | kUnderscore | kHigh)) == 0) {
