@@ -315,13 +315,10 @@ class Run {
       for (const auto& [row, values] : part.vectors[v].rows) all.push_back(values);
     }
     if (all.size() < kPrecisionSample) return false;
-    std::vector<float> sample(kPrecisionSample * space.dimension);
-    for (size_t i = 0; i < kPrecisionSample; ++i) {
-      const auto vector = std::span(sample).subspan(i * space.dimension, space.dimension);
-      std::memcpy(vector.data(), all[i * all.size() / kPrecisionSample], vector.size_bytes());
-      if (space.metric == Metric::cosine) at_unit_length(vector, vector);
-    }
-    return tells_rows_apart(sample, space.dimension);
+    return tells_rows_apart(space.dimension, [&](size_t i, std::span<float> out) {
+      std::memcpy(out.data(), all[i * all.size() / kPrecisionSample], out.size_bytes());
+      if (space.metric == Metric::cosine) at_unit_length(out, out);
+    });
   }
 
   // The usual case: a vector for every row, in their order, from where the last ones ended.

@@ -90,7 +90,10 @@ struct VectorSetBuilder::State {
     for (size_t at = 0; at < floats.size(); at += dimension) {
       if (!fits_f16(std::span(floats).subspan(at, dimension), rounded, back)) return;
     }
-    if (!tells_rows_apart(floats, dimension)) return;
+    const bool apart = tells_rows_apart(dimension, [&](size_t i, std::span<float> out) {
+      std::copy_n(floats.data() + i * dimension, dimension, out.data());
+    });
+    if (!apart) return;
     halves.resize(floats.size());
     vector_kernels().f32_to_f16(floats.data(), halves.data(), floats.size());
     floats = std::vector<float>();
@@ -396,12 +399,11 @@ Element merged_element(std::span<const MergeInput<VectorSet>> inputs,
   };
   if (std::ranges::all_of(places, is_half)) return Element::f16;
   if (places.size() < kPrecisionSample) return Element::f32;
-  std::vector<float> sample(kPrecisionSample * dimension);
-  for (size_t i = 0; i < kPrecisionSample; ++i) {
+  const bool apart = tells_rows_apart(dimension, [&](size_t i, std::span<float> out) {
     const MergedVector& place = places[i * places.size() / kPrecisionSample];
-    state_of(place).decode(place.i, std::span(sample).subspan(i * dimension, dimension));
-  }
-  if (!tells_rows_apart(sample, dimension)) return Element::f32;
+    state_of(place).decode(place.i, out);
+  });
+  if (!apart) return Element::f32;
   std::vector<float> wide(dimension);
   std::vector<float> back(dimension);
   std::vector<uint16_t> halves(dimension);
