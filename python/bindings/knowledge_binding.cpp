@@ -232,36 +232,90 @@ void check_length(const std::string& name, size_t given, size_t rows) {
       "give one for each"));
 }
 
-// A column of metadata; arrays of numbers and booleans without an object for each value.
-void add_column(const std::string& name, nb::handle values, std::vector<Metadata>& rows) {
-  AnyArray array;
-  if (nb::try_cast(values, array)) {
-    check_length(name, array.size(), rows.size());
-    const auto fill = [&]<typename T>(std::span<const T> from) {
-      for (size_t i = 0; i < from.size(); ++i) {
-        if constexpr (std::is_same_v<T, double>) {
-          rows[i].insert_or_assign(name, number_value(from[i]));
-        } else {
-          rows[i].insert_or_assign(name, Value(from[i]));
-        }
-      }
-    };
-    if (array.dtype() == nb::dtype<int64_t>()) return fill(numbers<int64_t>(array));
-    if (array.dtype() == nb::dtype<double>()) return fill(numbers<double>(array));
-    if (array.dtype() == nb::dtype<bool>()) return fill(numbers<bool>(array));
-  }
-  size_t row = 0;
-  for (const nb::handle value : values) {
-    try {
-      if (row < rows.size()) rows[row].insert_or_assign(name, from_python(value));
-    } catch (const UnreadableValue& wrong) {
-      raise(Error(ErrorCode::invalid_argument,
-                  "row " + std::to_string(row) + " has " + wrong.what() + " in \"" + name + "\"",
-                  "mend the value, or leave the column out"));
+// Columns of metadata; arrays of numbers and booleans without an object for each value.
+class GivenColumns {
+ public:
+  GivenColumns(const nb::dict& columns, size_t rows) {
+    for (const auto& [key, values] : columns) {
+      const std::string& name = names_.emplace_back(text_from_python(key));
+      const std::vector<Value>& read = values_.emplace_back(read_column(name, values, rows));
+      check_length(name, read.size(), rows);
+      views_.push_back({name, read});
     }
-    ++row;
   }
-  check_length(name, row, rows.size());
+  std::span<const index::MetadataColumn> views() const { return views_; }
+
+ private:
+  static std::vector<Value> read_column(const std::string& name, nb::handle values, size_t rows) {
+    std::vector<Value> read;
+    read.reserve(rows);
+    AnyArray array;
+    if (!PyList_CheckExact(values.ptr()) && nb::try_cast(values, array)) {
+      if (array.dtype() == nb::dtype<int64_t>()) {
+        for (const int64_t number : numbers<int64_t>(array)) read.emplace_back(number);
+        return read;
+      }
+      if (array.dtype() == nb::dtype<double>()) {
+        for (const double number : numbers<double>(array)) read.push_back(number_value(number));
+        return read;
+      }
+      if (array.dtype() == nb::dtype<bool>()) {
+        for (const bool flag : numbers<bool>(array)) read.emplace_back(flag);
+        return read;
+      }
+    }
+    for (const nb::handle value : values) {
+      try {
+        read.push_back(from_python(value));
+      } catch (const UnreadableValue& wrong) {
+        raise(Error(
+            ErrorCode::invalid_argument,
+            "row " + std::to_string(read.size()) + " has " + wrong.what() + " in \"" + name + "\"",
+            "mend the value, or leave the column out"));
+      }
+    }
+    return read;
+  }
+
+  // They stay where they are as more come.
+  std::deque<std::string> names_;
+  std::deque<std::vector<Value>> values_;
+  std::vector<index::MetadataColumn> views_;
+};
+
+// What add_vectors is nearly always given, without a further look at each value in Python: a list
+// of whole numbers or of texts, neither of them what stands for no hit.
+bool are_plain_ids(nb::handle ids) {
+  if (!PyList_CheckExact(ids.ptr()) || PyList_GET_SIZE(ids.ptr()) == 0) return false;
+  const PyTypeObject* const type = Py_TYPE(PyList_GET_ITEM(ids.ptr(), 0));
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(ids.ptr()); ++i) {
+    PyObject* const id = PyList_GET_ITEM(ids.ptr(), i);
+    if (Py_TYPE(id) != type) return false;
+    if (PyLong_CheckExact(id)) {
+      int overflow = 0;
+      if (PyLong_AsLongLongAndOverflow(id, &overflow) == -1 || overflow != 0) return false;
+    } else if (!PyUnicode_CheckExact(id) || PyUnicode_GET_LENGTH(id) == 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool are_plain_texts(nb::handle texts, size_t rows) {
+  if (texts.is_none()) return true;
+  if (!PyList_CheckExact(texts.ptr()) || nb::len(texts) != rows) return false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(texts.ptr()); ++i) {
+    PyObject* const text = PyList_GET_ITEM(texts.ptr(), i);
+    if (text != Py_None && !PyUnicode_CheckExact(text)) return false;
+  }
+  return true;
+}
+
+bool are_plain_columns(const nb::dict& columns, size_t rows) {
+  for (const auto& [name, values] : columns) {
+    if (!PyList_CheckExact(values.ptr()) || nb::len(values) != rows) return false;
+  }
+  return true;
 }
 
 class PyKnowledge {
@@ -387,14 +441,13 @@ class PyKnowledge {
       for (const nb::handle text : texts) given_texts.add(text);
       check_length("text", given_texts.views().size(), rows);
     }
-    std::vector<Metadata> metadata(columns.size() == 0 ? 0 : rows);
-    for (const auto& [name, values] : columns) add_column(text_from_python(name), values, metadata);
+    const GivenColumns given_columns(columns, rows);
     Status status;
     CancelToken cancel;
     const auto add = [&] {
       status = knowledge_->add_vectors(names.names, names.integers,
                                        std::span<const float>(vectors.data(), vectors.size()),
-                                       given_texts.views(), metadata, &cancel);
+                                       given_texts.views(), given_columns.views(), &cancel);
     };
     if (rows <= kRowsAtOnce) {  // a thread of its own would take as long
       const nb::gil_scoped_release release;
@@ -403,6 +456,19 @@ class PyKnowledge {
       run_interruptible(cancel, add);
     }
     unwrap(std::move(status));
+  }
+
+  // The same of what needs no change before; false, with nothing done, of anything else.
+  bool add_plain(const nb::object& ids, const nb::object& vectors, const nb::object& texts,
+                 const nb::dict& columns) {
+    FloatInput given;
+    if (!are_plain_ids(ids) || !nb::try_cast(vectors, given, false)) return false;
+    const size_t rows = nb::len(ids);
+    if (given.shape(0) != rows || !are_plain_texts(texts, rows) ||
+        !are_plain_columns(columns, rows))
+      return false;
+    add_vectors(ids, given, texts, columns);
+    return true;
   }
 
   std::string history() {
@@ -543,6 +609,8 @@ void bind_knowledge(nb::module_& module) {
            nb::arg("space"), nb::arg("extra"))
       .def("add", &PyKnowledge::add)
       .def("add_vectors", &PyKnowledge::add_vectors, nb::arg("ids"), nb::arg("vectors"),
+           nb::arg("texts").none(), nb::arg("columns"))
+      .def("add_plain", &PyKnowledge::add_plain, nb::arg("ids"), nb::arg("vectors"),
            nb::arg("texts").none(), nb::arg("columns"))
       .def("history", &PyKnowledge::history)
       .def("keep_history", &PyKnowledge::keep_history, nb::arg("states"), nb::arg("days"))

@@ -402,6 +402,8 @@ class KnowledgeBase:
     def _add_vectors(
         self, ids: Any, vectors: Any, text: Sequence[str] | None, columns: dict[str, Sequence[Any]]
     ) -> None:
+        if self._writer.add_plain(ids, vectors, text, columns):
+            return
         names = _arguments.ids(ids)
         matrix = _arguments.matrix("vectors", vectors)
         if matrix.size == 0 and len(names) == 0:

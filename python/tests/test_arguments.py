@@ -104,6 +104,24 @@ def test_documents_with_text_ids_make_ids_texts(kb):
     assert kb.search_batch(EYE[:1], k=1)[0].tolist() == [["1"]]
 
 
+@pytest.mark.parametrize("ids", [[5, -7, 2**63 - 1], ["a", "β", "c"]])
+def test_lists_and_whatever_becomes_them_are_added_alike(tmp_path, ids):
+    vectors = np.eye(3, 2, dtype=np.float32) + 1
+    texts = ["one", None, "drei ß"]
+    columns = {"n": [1, None, 3], "tag": ["x", "y", ["z"]]}
+    found = []
+    for name, change in (("plain", lambda values: values), ("other", tuple)):
+        with hr.open(tmp_path / name, model=None, dimension=2) as kb:
+            kb.add(ids=change(ids), vectors=change(vectors), text=change(texts),
+                   **{column: change(values) for column, values in columns.items()})
+            found.append([dict(hit) for hit in kb.search("", k=5)])
+    assert found[0] == found[1]
+    rows = {hit["source"]: (hit["text"], hit["metadata"]["n"], hit["metadata"]["tag"]) for hit in found[0]}
+    assert rows == {
+        str(ids[0]): ("one", 1, "x"), str(ids[1]): ("", None, "y"), str(ids[2]): ("drei ß", 3, ["z"]),
+    }
+
+
 def test_the_last_of_an_id_counts(kb):
     kb.add(ids=[7, 7], vectors=EYE[:2])
     assert len(kb) == 1

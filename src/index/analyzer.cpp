@@ -51,36 +51,32 @@ Stemmer make_stemmer(std::string_view language) {
 class StemCache {
  public:
   static constexpr size_t kWordMax = RememberedTerm::kBytesMax;
-
-  // A word and what follows it up to kWordRoom are zeros in its buffer: comparing and hashing take
-  // three steps whatever its length.
-  using Words = std::array<uint64_t, 3>;
-  static Words load(std::string_view word) {
-    Words words;
-    std::memcpy(words.data(), word.data(), sizeof(words));
-    return words;
-  }
+  static_assert(kWordMax == kShortWordBytesMax);
 
   // What is read for each word; its term is needed only when the memo is another's.
   struct Entry {
-    Words word{};  // all zeros: none
+    ShortWord word{};  // all zeros: none
     TermMemo memo;
-    bool is(const Words& other) const {
+    bool is(const ShortWord& other) const {
       return ((word[0] ^ other[0]) | (word[1] ^ other[1]) | (word[2] ^ other[2])) == 0;
     }
   };
   static_assert(sizeof(Entry) == 32);
 
-  // The entry where the word belongs, or null while there is no cache.
-  Entry* find(const Words& words) {
-    return entries_.empty() ? nullptr : &entries_[hash(words) & (entries_.size() - 1)];
+  static uint32_t hash(const ShortWord& word) {
+    const uint64_t mixed =
+        (word[0] ^ (word[1] * 0x9E3779B97F4A7C15ULL) ^ (word[2] * 0xC2B2AE3D27D4EB4FULL)) *
+        0xFF51AFD7ED558CCDULL;
+    return static_cast<uint32_t>(mixed >> 40);
   }
-  void prefetch(const Words& words) const {
-    if (!entries_.empty()) __builtin_prefetch(&entries_[hash(words) & (entries_.size() - 1)]);
+  // The entry where a word of this hash belongs, or null while there is no cache.
+  Entry* find(uint32_t hash) {
+    return entries_.empty() ? nullptr : entries_.data() + (hash & mask_);
   }
-  RememberedTerm& term(const Entry* entry) {
-    return terms_[static_cast<size_t>(entry - entries_.data())];
+  void prefetch(uint32_t hash) const {
+    if (!entries_.empty()) __builtin_prefetch(entries_.data() + (hash & mask_));
   }
+  RememberedTerm& term(const Entry* entry) { return terms_.data()[entry - entries_.data()]; }
 
   void count_miss() {
     ++misses_;
@@ -89,19 +85,14 @@ class StemCache {
   }
 
  private:
-  static size_t hash(const Words& words) {
-    const uint64_t mixed =
-        (words[0] ^ (words[1] * 0x9E3779B97F4A7C15ULL) ^ (words[2] * 0xC2B2AE3D27D4EB4FULL)) *
-        0xFF51AFD7ED558CCDULL;
-    return static_cast<size_t>(mixed >> 40);
-  }
-
   void resize(size_t size) {
     entries_.assign(size, {});
     terms_.assign(size, {});
+    mask_ = size - 1;
   }
 
   std::vector<Entry> entries_;
+  size_t mask_ = 0;
   std::vector<RememberedTerm> terms_;
   uint64_t misses_ = 0;
 };
@@ -121,11 +112,16 @@ class WordAnalyzer final : public Analyzer {
   uint32_t analyze_remembering(std::string_view text, const OnTerms& on_terms) override {
     uint32_t position = 0;
     scan_words(text, rules_, buffers_, [&](const Word& word) {
-      if (word.is_padded && word.text.size() <= StemCache::kWordMax) {
-        Waiting& waiting = waiting_[waiting_count_++];
-        waiting = {StemCache::load(word.text), position, static_cast<uint8_t>(word.text.size()),
-                   word.stemmable && stemmer_ != nullptr};
-        if (waiting.is_stemmed) cache_.prefetch(waiting.words);
+      if (word.is_short) {
+        Waiting& waiting = waiting_.data()[waiting_count_++];
+        waiting.word = word.numbers;
+        waiting.position = position;
+        waiting.size = static_cast<uint8_t>(word.text.size());
+        waiting.is_stemmed = word.stemmable && stemmer_ != nullptr;
+        if (waiting.is_stemmed) {
+          waiting.hash = StemCache::hash(word.numbers);
+          cache_.prefetch(waiting.hash);
+        }
         if (waiting_count_ == waiting_.size()) give_waiting(on_terms);
       } else {
         give_waiting(on_terms);
@@ -155,19 +151,25 @@ class WordAnalyzer final : public Analyzer {
  private:
   // An ASCII word that waits for its entry to come from memory.
   struct Waiting {
-    StemCache::Words words;
+    ShortWord word;
     uint32_t position;
+    uint32_t hash;
     uint8_t size;
     bool is_stemmed;
-    std::string_view text() const { return {reinterpret_cast<const char*>(words.data()), size}; }
+    std::string_view text() const { return {reinterpret_cast<const char*>(word.data()), size}; }
   };
 
   void give_waiting(const OnTerms& on_terms) {
-    std::array<PlacedTerm, kWaitingMax> terms;
+    std::array<PlacedTerm, kWaitingMax>& terms = given_;
     size_t count = 0;
     for (size_t i = 0; i < waiting_count_; ++i) {
       const Waiting& word = waiting_[i];
-      if (word.is_stemmed && !is_known(word.words)) {
+      StemCache::Entry* const entry = word.is_stemmed ? cache_.find(word.hash) : nullptr;
+      if (entry != nullptr && entry->is(word.word)) {
+        terms[count++] = {word.position, &entry->memo, &cache_.term(entry), {}};
+        continue;
+      }
+      if (word.is_stemmed) {
         // What is learnt may take the place of one that is not given yet.
         if (count > 0) on_terms(std::span(terms).first(count));
         count = 0;
@@ -175,7 +177,7 @@ class WordAnalyzer final : public Analyzer {
       PlacedTerm& term = terms[count++];
       term = {.position = word.position};
       if (word.is_stemmed) {
-        set_stemmed(word.text(), word.words, true, term);
+        learn(word.text(), word.word, word.hash, true, term);
       } else {
         term.spelled = word.text();
       }
@@ -191,35 +193,33 @@ class WordAnalyzer final : public Analyzer {
       term.spelled = stem(word.text);
       if (!word.folded) term.spelled = folded(term.spelled);
     } else {
-      StemCache::Words words{};
-      std::memcpy(words.data(), word.text.data(), word.text.size());
-      set_stemmed(word.text, words, word.folded, term);
+      const ShortWord numbers = short_word(word.text);
+      const uint32_t hash = StemCache::hash(numbers);
+      StemCache::Entry* const entry = cache_.find(hash);
+      if (entry == nullptr || !entry->is(numbers)) {
+        learn(word.text, numbers, hash, word.folded, term);
+      } else {
+        term.memo = &entry->memo;
+        term.remembered = &cache_.term(entry);
+      }
     }
-  }
-
-  bool is_known(const StemCache::Words& words) {
-    const StemCache::Entry* const entry = cache_.find(words);
-    return entry != nullptr && entry->is(words);
   }
 
   // The term stays where it is until the next word is learnt.
-  void set_stemmed(std::string_view text, const StemCache::Words& words, bool is_folded,
-                   PlacedTerm& term) {
-    StemCache::Entry* entry = cache_.find(words);
-    if (entry == nullptr || !entry->is(words)) {
-      term.spelled = stem(text);
-      if (!is_folded) term.spelled = folded(term.spelled);
-      cache_.count_miss();
-      entry = cache_.find(words);  // perhaps just made
-      if (entry == nullptr || term.spelled.size() > StemCache::kWordMax) return;
-      entry->word = words;
-      entry->memo = {};
-      RememberedTerm& kept = cache_.term(entry);
-      kept.size = static_cast<uint8_t>(term.spelled.size());
-      std::memcpy(kept.bytes.data(), term.spelled.data(), term.spelled.size());
-    }
+  void learn(std::string_view text, const ShortWord& word, uint32_t hash, bool is_folded,
+             PlacedTerm& term) {
+    term.spelled = stem(text);
+    if (!is_folded) term.spelled = folded(term.spelled);
+    cache_.count_miss();
+    StemCache::Entry* const entry = cache_.find(hash);  // perhaps just made
+    if (entry == nullptr || term.spelled.size() > StemCache::kWordMax) return;
+    entry->word = word;
+    entry->memo = {};
+    RememberedTerm& kept = cache_.term(entry);
+    kept.size = static_cast<uint8_t>(term.spelled.size());
+    std::memcpy(kept.bytes.data(), term.spelled.data(), term.spelled.size());
     term.memo = &entry->memo;
-    term.remembered = &cache_.term(entry);
+    term.remembered = &kept;
   }
 
   std::string_view stem(std::string_view word) {
@@ -249,6 +249,7 @@ class WordAnalyzer final : public Analyzer {
   StemCache cache_;
   static constexpr size_t kWaitingMax = 16;
   std::array<Waiting, kWaitingMax> waiting_;
+  std::array<PlacedTerm, kWaitingMax> given_;
   size_t waiting_count_ = 0;
   std::string folded_;
 };

@@ -30,12 +30,22 @@
 namespace headrace::index {
 
 inline constexpr size_t kWordBytesMax = 96;
-inline constexpr size_t kWordPadding = 24;
+
+// A short word and zeros behind it, as numbers: comparing and hashing take three steps whatever its
+// length.
+using ShortWord = std::array<uint64_t, 3>;
+inline constexpr size_t kShortWordBytesMax = sizeof(ShortWord) - 1;
 
 struct WordRules {
   bool fold_first = true;         // take accents off before stemming, not after
   bool keep_apostrophes = false;  // inside words
 };
+
+inline ShortWord short_word(std::string_view text) {
+  ShortWord numbers{};
+  std::memcpy(numbers.data(), text.data(), text.size());
+  return numbers;
+}
 
 // A word as it stands in the text [begin, end) and its lower-cased text.
 struct Word {
@@ -45,11 +55,12 @@ struct Word {
   bool stemmable = false;  // letters only
   bool folded = true;      // no accents are left to take off
   uint32_t step = 1;       // to the position of the next word
-  bool is_padded = false;  // kWordPadding zeros follow the text
+  bool is_short = false;   // ASCII, and `numbers` are its text
+  ShortWord numbers;
 };
 
 struct WordBuffers {
-  std::array<char, kWordBytesMax + kWordPadding> ascii;
+  std::array<char, kWordBytesMax> ascii;
   std::string unicode;
 };
 
@@ -91,7 +102,8 @@ struct Run {
   size_t end = 0;         // where the run ends in the text
   uint8_t classes = 0;    // all classes seen
   bool folded = true;
-  bool is_padded = false;
+  bool is_short = false;
+  ShortWord numbers;
 };
 
 // A run that holds characters beyond ASCII. An unspaced character ends it.
@@ -110,56 +122,105 @@ inline bool joins(std::string_view text, size_t position, uint8_t side) {
          (class_of(text[position + 1]) & side) != 0;
 }
 
-// A short run of nothing but ASCII letters and digits, which nearly all are: its length,
-// lower-cased in `buffer`; 0: any other.
-inline size_t simple_run([[maybe_unused]] std::string_view text, [[maybe_unused]] size_t begin,
-                         [[maybe_unused]] const WordRules& rules,
-                         [[maybe_unused]] std::array<char, kWordBytesMax + kWordPadding>& buffer,
-                         [[maybe_unused]] uint8_t& classes) {
 #if defined(__SSE2__)
-  constexpr size_t kBytes = 16;
-  if (text.size() - begin < kBytes + 1) return 0;
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + begin));
-  const auto between = [](__m128i x, char low, char high) {
-    return _mm_and_si128(_mm_cmpgt_epi8(x, _mm_set1_epi8(static_cast<char>(low - 1))),
-                         _mm_cmplt_epi8(x, _mm_set1_epi8(static_cast<char>(high + 1))));
-  };
-  const __m128i lower_bit = _mm_set1_epi8(0x20);
-  const __m128i letters = between(_mm_or_si128(bytes, lower_bit), 'a', 'z');
-  const auto letter_bits = static_cast<uint32_t>(_mm_movemask_epi8(letters));
-  const auto digit_bits = static_cast<uint32_t>(_mm_movemask_epi8(between(bytes, '0', '9')));
-  const auto size = static_cast<size_t>(std::countr_one(letter_bits | digit_bits));
-  if (size == 0 || size >= kBytes) return 0;
-  switch (class_of(text[begin + size])) {
-    case kUnderscore:
-      return 0;
-    case kApostrophe:
-      if (rules.keep_apostrophes && joins(text, begin + size, kLetter)) return 0;
-      break;
-    case kDot:
-      if (joins(text, begin + size, kDigit)) return 0;
-      break;
-    default:
-      break;
+inline constexpr std::array<uint8_t, 32> kOnesThenZeros = [] {
+  std::array<uint8_t, 32> bytes{};
+  std::fill_n(bytes.begin(), 16, uint8_t{0xFF});
+  return bytes;
+}();
+
+// What 64 bytes are, a bit each.
+struct ByteKinds {
+  uint64_t letters = 0, digits = 0;
+  uint64_t others = 0;      // underscores and bytes beyond ASCII
+  uint64_t connectors = 0;  // apostrophes and dots
+
+  explicit ByteKinds(const char* bytes) {
+    const auto is_among = [](__m128i x, char first, int count) {
+      const __m128i from_least = _mm_add_epi8(x, _mm_set1_epi8(static_cast<char>(-128 - first)));
+      return _mm_cmplt_epi8(from_least, _mm_set1_epi8(static_cast<char>(-128 + count)));
+    };
+    const auto is = [](__m128i x, char c) { return _mm_cmpeq_epi8(x, _mm_set1_epi8(c)); };
+    const auto bits = [](__m128i x) {
+      return static_cast<uint64_t>(static_cast<uint32_t>(_mm_movemask_epi8(x)));
+    };
+    for (int part = 0; part < 64; part += 16) {
+      const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + part));
+      letters |= bits(is_among(_mm_or_si128(x, _mm_set1_epi8(0x20)), 'a', 26)) << part;
+      digits |= bits(is_among(x, '0', 10)) << part;
+      others |= bits(_mm_or_si128(x, is(x, '_'))) << part;
+      connectors |= bits(_mm_or_si128(is(x, '\''), is(x, '.'))) << part;
+    }
   }
-  const uint32_t seen = (1U << size) - 1;
-  classes = static_cast<uint8_t>(((letter_bits & seen) != 0 ? kLetter : 0) |
-                                 ((digit_bits & seen) != 0 ? kDigit : 0));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(buffer.data()),
-                   _mm_or_si128(bytes, _mm_and_si128(letters, lower_bit)));
-  return size;
-#else
-  return 0;
-#endif
+};
+
+// Emits the short words of nothing but ASCII letters and digits from `begin` on, as nearly all are.
+// Gives where it stopped: at what is or may be another word, or at the end of the text. The numbers
+// do not come from the buffer: what was just written there takes long to read.
+template <typename Emit>
+size_t scan_simple_words(std::string_view text, size_t begin, const WordRules& rules,
+                         std::array<char, kWordBytesMax>& buffer, const Emit& emit) {
+  constexpr size_t kBlock = 64;
+  constexpr size_t kShortMax = 16;
+  std::array<char, kBlock + kShortMax> end_of_text;
+  for (size_t base = begin; base < text.size();) {
+    const char* bytes = text.data() + base;
+    if (const size_t left = text.size() - base; left < end_of_text.size()) {
+      if (class_of(*bytes) == kHigh) return base;
+      end_of_text.fill(0);
+      std::memcpy(end_of_text.data(), bytes, left);
+      bytes = end_of_text.data();
+    }
+    const ByteKinds kinds(bytes);
+    const uint64_t runs = kinds.letters | kinds.digits | kinds.others;
+    size_t next = base + kBlock;
+    for (uint64_t starts = runs & ~(runs << 1); starts != 0; starts &= starts - 1) {
+      const auto at = static_cast<size_t>(std::countr_zero(starts));
+      const auto size = static_cast<size_t>(std::countr_one(runs >> at));
+      const size_t i = base + at;
+      if (at + size == kBlock && i + size < text.size() && at > 0) {
+        next = i;  // it may go on
+        break;
+      }
+      if (size >= kShortMax) return i;
+      const uint64_t seen = ((uint64_t{1} << size) - 1) << at;
+      if ((kinds.others & seen) != 0) return i;
+      if ((kinds.connectors & (seen << 1) & ~seen) != 0) {
+        const bool is_joined = text[i + size] == '.'
+                                   ? joins(text, i + size, kDigit)
+                                   : rules.keep_apostrophes && joins(text, i + size, kLetter);
+        if (is_joined) return i;
+      }
+      const __m128i lower =  // digits have that bit already
+          _mm_or_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + at)),
+                       _mm_set1_epi8(0x20));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(buffer.data()), lower);
+      const __m128i kept = _mm_loadu_si128(
+          reinterpret_cast<const __m128i*>(kOnesThenZeros.data() + kShortMax - size));
+      const __m128i word = _mm_and_si128(lower, kept);
+      Word found;
+      found.text = {buffer.data(), size};
+      found.begin = static_cast<uint32_t>(i);
+      found.end = static_cast<uint32_t>(i + size);
+      found.stemmable = (kinds.digits & seen) == 0;
+      found.is_short = true;
+      found.numbers = {static_cast<uint64_t>(_mm_cvtsi128_si64(word)),
+                       static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(word, word))), 0};
+      emit(found);
+    }
+    base = next;
+  }
+  return text.size();
 }
+#endif
 
 // An ASCII run; stops with `end` at a byte above 127 when the run goes on there.
 inline Run scan_ascii_run(std::string_view text, size_t begin, const WordRules& rules,
-                          std::array<char, kWordBytesMax + kWordPadding>& buffer) {
+                          std::array<char, kWordBytesMax>& buffer) {
   Run run;
-  size_t size = simple_run(text, begin, rules, buffer, run.classes);
-  size_t i = begin + size;
-  for (const bool is_simple = size > 0; !is_simple && i < text.size(); ++i) {
+  size_t size = 0;
+  size_t i = begin;
+  for (; i < text.size(); ++i) {
     const char c = text[i];
     const uint8_t kind = class_of(c);
     if ((kind & (kLetter | kDigit | kUnderscore)) == 0) {
@@ -173,10 +234,10 @@ inline Run scan_ascii_run(std::string_view text, size_t begin, const WordRules& 
       buffer[size++] = static_cast<char>(c | ((c >= 'A' && c <= 'Z') ? 0x20 : 0));
     }
   }
-  std::memset(buffer.data() + size, 0, kWordPadding);
   run.end = i;
   run.text = {buffer.data(), size};
-  run.is_padded = true;
+  run.is_short = size <= kShortWordBytesMax;
+  if (run.is_short) run.numbers = short_word(run.text);
   return run;
 }
 
@@ -190,7 +251,8 @@ void emit_run(const Run& run, size_t begin, Emit&& emit) {
   if ((run.classes & kUnderscore) == 0) {
     if (run.text.empty()) return;
     Word whole = word(run.text);
-    whole.is_padded = run.is_padded;
+    whole.is_short = run.is_short;
+    if (run.is_short) whole.numbers = run.numbers;
     emit(whole);
     return;
   }
@@ -220,6 +282,10 @@ template <typename Emit>
 void scan_words(std::string_view text, const WordRules& rules, WordBuffers& buffers, Emit&& emit) {
   using namespace words;
   for (size_t i = 0; i < text.size();) {
+#if defined(__SSE2__)
+    i = scan_simple_words(text, i, rules, buffers.ascii, emit);
+    if (i >= text.size()) break;
+#endif
     const uint8_t kind = class_of(text[i]);
     if ((kind & (kLetter | kDigit | kUnderscore | kHigh)) == 0) {
       ++i;

@@ -44,12 +44,18 @@ struct DocumentWrite {
   std::optional<DocumentError> error;  // failed: rows of an earlier good version stay
 };
 
-// Documents of one row each, with their vectors: what is added in great numbers. All spans are of
-// one length, or empty where there are none.
+// A value a row.
+struct MetadataColumn {
+  std::string_view name;
+  std::span<const Value> values;
+};
+
+// Documents of one row each, with their vectors: what is added in great numbers. All spans but that
+// of the columns are of one length, or empty where there are none.
 struct RowGroup {
   std::span<const std::string> sources;  // each replaces the document of that name
   std::span<const std::string_view> texts;
-  std::span<const Metadata> metadata;
+  std::span<const MetadataColumn> columns;  // no name twice
   std::string_view space;
   std::span<const float> vectors;  // [sources.size(), space.dimension]; empty: none
 };

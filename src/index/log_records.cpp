@@ -70,6 +70,7 @@ bool peek_document_head(std::string_view payload, DocumentHead& head) {
   in.u8();
   const uint64_t count = in.varint();
   head.rows = static_cast<uint32_t>(count);
+  head.bytes = in.position();
   return in.ok() && count < kDroppedRow;
 }
 

@@ -32,6 +32,7 @@ bool decode_document_head(FieldReader& in, DocumentWrite& document, uint32_t& ro
 // What is needed of a head before the document is read.
 struct DocumentHead {
   std::string_view source;
+  size_t bytes = 0;  // of the head
   uint32_t rows = 0;
   bool has_error = false;
 };

@@ -14,46 +14,43 @@
 namespace headrace::index {
 namespace {
 
-// Bytes in chunks that never move, addressed by one number. Postings of a term are a chain of
-// slices in it, each twice as long as the one before, so that rare terms cost little and frequent
-// ones are written in long runs.
+// Bytes in chunks that never move. Postings of a term are a chain of slices in it, each twice as
+// long as the one before, so that rare terms cost little and frequent ones are written in long
+// runs.
 class BytePool {
  public:
   static constexpr uint64_t kChunkBytes = 1 << 16;
 
-  char* at(uint64_t address) {
-    return chunks_[address / kChunkBytes].get() + address % kChunkBytes;
-  }
-  const char* at(uint64_t address) const {
-    return chunks_[address / kChunkBytes].get() + address % kChunkBytes;
-  }
   // `size` bytes in a row.
-  uint64_t allocate(uint64_t size) {
-    if (used_ + size > chunks_.size() * kChunkBytes) {
-      used_ = chunks_.size() * kChunkBytes;
+  char* allocate(uint64_t size) {
+    if (size > left_) {
       chunks_.push_back(std::make_unique_for_overwrite<char[]>(kChunkBytes));
+      next_ = chunks_.back().get();
+      left_ = kChunkBytes;
     }
-    const uint64_t address = used_;
-    used_ += size;
-    return address;
+    char* const bytes = next_;
+    next_ += size;
+    left_ -= size;
+    return bytes;
   }
   uint64_t memory_bytes() const { return chunks_.size() * kChunkBytes; }
 
  private:
   std::vector<std::unique_ptr<char[]>> chunks_;
-  uint64_t used_ = 0;
+  char* next_ = nullptr;
+  uint64_t left_ = 0;
 };
 
-constexpr uint64_t kLinkBytes = 8;  // at the end of a slice: the address of the next
+constexpr uint64_t kLinkBytes = sizeof(char*);  // at the end of a slice: where the next is
 constexpr uint64_t kFirstSliceBytes = 16;
 constexpr uint64_t kSliceBytesMax = 2048;
 
 // The last occurrence waits in the record until the next comes, so that a term of a single one
 // never needs a slice.
 struct alignas(64) Term {
-  uint64_t key = 0;  // address of its bytes
-  uint64_t head = 0;
-  uint64_t write = 0;
+  const char* key = nullptr;
+  const char* head = nullptr;
+  char* write = nullptr;
   uint32_t hash = 0;
   uint32_t df = 0;
   uint32_t occurrences = 0;
@@ -119,16 +116,17 @@ uint32_t PostingsBuilder::State::find_or_add(std::string_view term) {
   while (slots[slot] != 0) {
     const Term& known = terms[slots[slot] - 1];
     if (known.hash == hash && known.key_bytes == term.size() &&
-        std::memcmp(keys.at(known.key), term.data(), term.size()) == 0) {
+        std::memcmp(known.key, term.data(), term.size()) == 0) {
       return slots[slot] - 1;
     }
     slot = (slot + 1) & mask;
   }
   Term& added = terms.emplace_back();
   added.hash = hash;
-  added.key = keys.allocate(term.size());
+  char* const key = keys.allocate(term.size());
+  std::memcpy(key, term.data(), term.size());
+  added.key = key;
   added.key_bytes = static_cast<uint16_t>(term.size());
-  std::memcpy(keys.at(added.key), term.data(), term.size());
   slots[slot] = static_cast<uint32_t>(terms.size());
   if (terms.size() * 10 > slots.size() * 7) grow();
   return static_cast<uint32_t>(terms.size() - 1);
@@ -139,24 +137,23 @@ void PostingsBuilder::State::append_byte(Term& term, uint8_t byte) {
     const uint64_t size = term.slice_bytes == 0
                               ? kFirstSliceBytes
                               : std::min<uint64_t>(uint64_t{term.slice_bytes} * 2, kSliceBytesMax);
-    const uint64_t slice = slices.allocate(size);
+    char* const slice = slices.allocate(size);
     if (term.slice_bytes == 0) {
       term.head = slice;
     } else {
-      std::memcpy(slices.at(term.write), &slice, kLinkBytes);
+      std::memcpy(term.write, &slice, kLinkBytes);
     }
     term.write = slice;
     term.slice_bytes = static_cast<uint16_t>(size);
     term.slice_left = static_cast<uint16_t>(size - kLinkBytes);
   }
-  *slices.at(term.write) = static_cast<char>(byte);
-  ++term.write;
+  *term.write++ = static_cast<char>(byte);
   --term.slice_left;
 }
 
-void PostingsBuilder::State::append_varint(Term& term, uint64_t value) {
+inline void PostingsBuilder::State::append_varint(Term& term, uint64_t value) {
   if (value < 0x80 && term.slice_left > 0) {
-    *slices.at(term.write++) = static_cast<char>(value);
+    *term.write++ = static_cast<char>(value);
     --term.slice_left;
     return;
   }
@@ -168,31 +165,13 @@ void PostingsBuilder::State::append_varint(Term& term, uint64_t value) {
 }
 
 // An occurrence is varint(gap · 2 + opens_row), and the position where it opens a row.
-void PostingsBuilder::State::flush_last(Term& term) {
+inline void PostingsBuilder::State::flush_last(Term& term) {
   append_varint(term, (uint64_t{term.gap} << 1) | (term.opens_row ? 1 : 0));
   if (term.opens_row) append_varint(term, term.last_position);
 }
 
-void PostingsBuilder::State::count_terms(std::span<const PlacedTerm> found, uint32_t row,
-                                         uint32_t first) {
-  for (const PlacedTerm& term : found) {
-    if (term.memo != nullptr && term.memo->owner == number)
-      __builtin_prefetch(&terms[term.memo->number], 1);
-  }
-  for (const PlacedTerm& term : found) {
-    uint32_t index = 0;
-    if (term.memo == nullptr) {
-      index = find_or_add(term.text());
-    } else {
-      if (term.memo->owner != number) *term.memo = {number, find_or_add(term.text())};
-      index = term.memo->number;
-    }
-    count(index, row, first + term.position);
-  }
-}
-
-void PostingsBuilder::State::count(uint32_t index, uint32_t row, uint32_t position) {
-  Term& term = terms[index];
+inline void PostingsBuilder::State::count(uint32_t index, uint32_t row, uint32_t position) {
+  Term& term = terms.data()[index];
   if (term.occurrences > 0) flush_last(term);
   ++term.occurrences;
   term.opens_row = term.df == 0 || term.last_row != row;
@@ -206,19 +185,37 @@ void PostingsBuilder::State::count(uint32_t index, uint32_t row, uint32_t positi
   term.last_position = position;
 }
 
+void PostingsBuilder::State::count_terms(std::span<const PlacedTerm> found, uint32_t row,
+                                         uint32_t first) {
+  for (const PlacedTerm& term : found) {
+    if (term.memo != nullptr && term.memo->owner == number)
+      __builtin_prefetch(terms.data() + term.memo->number, 1);
+  }
+  for (const PlacedTerm& term : found) {
+    uint32_t index = 0;
+    if (term.memo == nullptr) {
+      index = find_or_add(term.text());
+    } else {
+      if (term.memo->owner != number) *term.memo = {number, find_or_add(term.text())};
+      index = term.memo->number;
+    }
+    count(index, row, first + term.position);
+  }
+}
+
 void PostingsBuilder::State::read_list(const Term& term, ListContents& contents) const {
   contents.clear();
-  uint64_t address = term.head;
+  const char* next = term.head;
   uint64_t slice_bytes = kFirstSliceBytes;
   uint64_t left = slice_bytes - kLinkBytes;
   const auto next_byte = [&] {
     if (left == 0) {
-      std::memcpy(&address, slices.at(address), kLinkBytes);
+      std::memcpy(&next, next, kLinkBytes);
       slice_bytes = std::min(slice_bytes * 2, kSliceBytesMax);
       left = slice_bytes - kLinkBytes;
     }
     --left;
-    return static_cast<uint8_t>(*slices.at(address++));
+    return static_cast<uint8_t>(*next++);
   };
   const auto next_varint = [&] {
     uint64_t value = 0;
@@ -296,9 +293,7 @@ uint64_t PostingsBuilder::memory_bytes() const {
 
 Status PostingsBuilder::finish(SectionSink& out) {
   const State& state = *state_;
-  const auto key = [&](const Term& term) {
-    return std::string_view(state.keys.at(term.key), term.key_bytes);
-  };
+  const auto key = [&](const Term& term) { return std::string_view(term.key, term.key_bytes); };
   // Sorting by the first eight bytes as a number settles nearly all comparisons.
   std::vector<std::pair<uint64_t, uint32_t>> order;
   order.reserve(state.terms.size());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "index/log_format.h"
 #include "index/log_records.h"
 #include "index/row_codec.h"
+#include "index/vector_precision.h"
 
 namespace headrace::index {
 
@@ -52,6 +54,41 @@ struct SourceHash {
   size_t operator()(std::string_view source) const { return hash64(source); }
 };
 
+// Vectors, given as values or in a frame of the log.
+struct WrittenVectors {
+  std::string_view space;
+  std::string_view keys;
+  std::string_view values;
+
+  static std::optional<WrittenVectors> of(const Change& change) {
+    const auto bytes = [](const auto& of) {
+      return std::string_view(reinterpret_cast<const char*>(of.data()),
+                              of.size() * sizeof(of.front()));
+    };
+    if (const auto* set = std::get_if<SetVectors>(&change))
+      return WrittenVectors{set->space, bytes(set->keys), bytes(set->values)};
+    if (const auto* logged = std::get_if<LoggedVectors>(&change))
+      return WrittenVectors{logged->space, logged->keys, logged->values};
+    return std::nullopt;
+  }
+  size_t size() const { return keys.size() / sizeof(Hash128); }
+  Hash128 key(size_t i) const {
+    Hash128 key;
+    std::memcpy(&key, keys.data() + i * sizeof(Hash128), sizeof(Hash128));
+    return key;
+  }
+  bool is_well_formed(const Space* of) const {
+    return of != nullptr && values.size() == size() * of->dimension * sizeof(float);
+  }
+  SetVectors copy() const {
+    SetVectors set{std::string(space), std::vector<Hash128>(size()),
+                   std::vector<float>(values.size() / sizeof(float))};
+    std::ranges::copy(keys, reinterpret_cast<char*>(set.keys.data()));
+    std::ranges::copy(values, reinterpret_cast<char*>(set.values.data()));
+    return set;
+  }
+};
+
 // Some documents of a run, which become one segment.
 struct Part {
   std::vector<Written> writes;
@@ -59,22 +96,17 @@ struct Part {
   // By space: numbers of rows, ascending, and where their vectors are.
   struct Vectors {
     const Space* space = nullptr;
-    std::vector<std::pair<uint32_t, const float*>> rows;
+    std::vector<std::pair<uint32_t, const char*>> rows;  // of floats at any place
+    bool as_f16 = false;
   };
   std::vector<Vectors> vectors;
   std::shared_ptr<const Segment> segment;
   Status status;
 };
 
-// `head` is room that is used again.
-Status append_keys(const Written& written, DocumentWrite& head, std::vector<Hash128>& keys) {
+Status append_keys(const Written& written, std::vector<Hash128>& keys) {
   if (written.has_error()) return {};
-  if (written.logged != nullptr) {
-    return read_logged_document(*written.logged, head, [&](const RowRecord& row) -> Status {
-      keys.push_back(row.key);
-      return {};
-    });
-  }
+  if (written.logged != nullptr) return read_logged_keys(*written.logged, keys);
   for (const Row& row : written.write->rows) {
     if (!parse_row_key(row.key, keys.emplace_back()))
       return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no row key", row.key));
@@ -82,28 +114,24 @@ Status append_keys(const Written& written, DocumentWrite& head, std::vector<Hash
   return {};
 }
 
-bool is_well_formed(const SetVectors& change, const Space* space) {
-  return space != nullptr && change.values.size() == change.keys.size() * space->dimension;
-}
-
 // The changes that are prepared together: documents, and between them vectors of just the rows
 // before them, in their order, as groups of rows with their vectors are written.
 class Extent {
  public:
   Status measure(std::span<Change> changes, std::span<const Space> spaces) {
-    DocumentWrite head;
     size_t with_vectors = 0;  // so many of the keys
     uint64_t vector_bytes = 0;
     for (; size < changes.size(); ++size) {
-      if (const auto* vectors = std::get_if<SetVectors>(&changes[size])) {
+      if (const auto vectors = WrittenVectors::of(changes[size])) {
         const auto space = std::ranges::find(spaces, vectors->space, &Space::name);
-        if (!is_well_formed(*vectors, space == spaces.end() ? nullptr : &*space)) return {};
+        if (!vectors->is_well_formed(space == spaces.end() ? nullptr : &*space)) return {};
         const bool all_count = last.size() == written.size();
-        if (!all_count || !std::ranges::equal(std::span<const Hash128>(keys).subspan(with_vectors),
-                                              vectors->keys))
-          return {};
+        const std::span<const Hash128> open = std::span(keys).subspan(with_vectors);
+        const std::string_view open_bytes(reinterpret_cast<const char*>(open.data()),
+                                          open.size_bytes());
+        if (!all_count || open_bytes != vectors->keys) return {};
         with_vectors = keys.size();
-        vector_bytes += vectors->values.size() * sizeof(float);
+        vector_bytes += vectors->values.size();
         continue;
       }
       std::optional<Written> next = Written::of(changes[size]);
@@ -113,7 +141,7 @@ class Extent {
       // was then, not of what it becomes later.
       if (known != last.end() && (next->has_error() || with_vectors > 0)) return {};
       next->first_key = keys.size();
-      HR_TRY(append_keys(*next, head, keys));
+      HR_TRY(append_keys(*next, keys));
       last.insert_or_assign(next->source(), written.size());
       written.push_back(*next);
     }
@@ -184,7 +212,12 @@ Status build(Part& part, std::string_view language, const std::atomic<bool>* end
   std::map<std::string, VectorSetBuilder> sets;
   for (const Part::Vectors& vectors : part.vectors) {
     VectorSetBuilder set(vectors.space->dimension, vectors.space->metric);
-    for (const auto& [row, values] : vectors.rows) set.add(row, {values, vectors.space->dimension});
+    set.expect(vectors.rows.size(), vectors.as_f16);
+    std::vector<float> vector(vectors.space->dimension);
+    for (const auto& [row, values] : vectors.rows) {
+      std::memcpy(vector.data(), values, vector.size() * sizeof(float));
+      set.add(row, vector);
+    }
     sets.emplace(vectors.space->name, std::move(set));
   }
   HR_ASSIGN(ImageSink image, builder.finish(sets));
@@ -224,8 +257,8 @@ class Run {
 
   // Whether the vectors are of rows of this run alone, and go into its segments. They must stay
   // where they are until build().
-  bool take(const SetVectors& change, const Space* space) {
-    if (!is_well_formed(change, space)) return false;
+  bool take(const WrittenVectors& change, const Space* space) {
+    if (!change.is_well_formed(space)) return false;
     std::vector<Part::Vectors> found(parts_.size());
     for (Part::Vectors& vectors : found) vectors.space = space;
     if (!match_in_order(change, space->dimension, found)) {
@@ -248,6 +281,7 @@ class Run {
 
   Status build_all(std::string_view language, std::vector<PreparedChange>& prepared,
                    const std::atomic<bool>* ended) {
+    choose_precision();
     HR_TRY(for_each([&](Part& part) { return build(part, language, ended); }));
     for (Part& part : parts_) prepared.emplace_back(std::move(part.segment));
     return {};
@@ -265,25 +299,48 @@ class Run {
     return {};
   }
 
+  // By some of all vectors of a space: a part alone would have to look at most of its own.
+  void choose_precision() {
+    if (parts_.empty()) return;
+    for (size_t v = 0; v < parts_.front().vectors.size(); ++v) {  // the spaces of all parts
+      const bool as_f16 = sample_fits_f16(v);
+      for (Part& part : parts_) part.vectors[v].as_f16 = as_f16;
+    }
+  }
+
+  bool sample_fits_f16(size_t v) const {
+    const Space& space = *parts_.front().vectors[v].space;
+    std::vector<const char*> all;
+    for (const Part& part : parts_) {
+      for (const auto& [row, values] : part.vectors[v].rows) all.push_back(values);
+    }
+    if (all.size() < kPrecisionSample) return false;
+    return tells_rows_apart(space.dimension, [&](size_t i, std::span<float> out) {
+      std::memcpy(out.data(), all[i * all.size() / kPrecisionSample], out.size_bytes());
+      if (space.metric == Metric::cosine) at_unit_length(out, out);
+    });
+  }
+
   // The usual case: a vector for every row, in their order, from where the last ones ended.
-  bool match_in_order(const SetVectors& change, size_t dimension,
+  bool match_in_order(const WrittenVectors& change, size_t dimension,
                       std::vector<Part::Vectors>& found) {
     size_t p = next_part_;
     uint32_t row = next_row_;
-    for (size_t at = 0; at < change.keys.size(); ++at, ++row) {
+    for (size_t at = 0; at < change.size(); ++at, ++row) {
       while (p < parts_.size() && row == parts_[p].keys.size()) {
         ++p;
         row = 0;
       }
-      if (p == parts_.size() || parts_[p].keys[row] != change.keys[at]) return false;
-      found[p].rows.emplace_back(row, change.values.data() + at * dimension);
+      if (p == parts_.size() || parts_[p].keys[row] != change.key(at)) return false;
+      found[p].rows.emplace_back(row, change.values.data() + at * dimension * sizeof(float));
     }
     next_part_ = p;
     next_row_ = row;
     return true;
   }
 
-  bool match_by_key(const SetVectors& change, size_t dimension, std::vector<Part::Vectors>& found) {
+  bool match_by_key(const WrittenVectors& change, size_t dimension,
+                    std::vector<Part::Vectors>& found) {
     if (by_key_.empty()) {
       for (uint32_t p = 0; p < parts_.size(); ++p) {
         for (uint32_t row = 0; row < parts_[p].keys.size(); ++row)
@@ -294,18 +351,19 @@ class Run {
       any_key_twice_ = std::ranges::adjacent_find(by_key_, same) != by_key_.end();
     }
     if (any_key_twice_) return false;
-    for (size_t i = 0; i < change.keys.size(); ++i) {
-      const auto row = std::ranges::lower_bound(by_key_, change.keys[i], {}, &KeyedRow::key);
-      if (row == by_key_.end() || row->key != change.keys[i]) return false;
-      found[row->part].rows.emplace_back(row->row, change.values.data() + i * dimension);
+    for (size_t i = 0; i < change.size(); ++i) {
+      const auto row = std::ranges::lower_bound(by_key_, change.key(i), {}, &KeyedRow::key);
+      if (row == by_key_.end() || row->key != change.key(i)) return false;
+      found[row->part].rows.emplace_back(row->row,
+                                         change.values.data() + i * dimension * sizeof(float));
     }
     for (Part::Vectors& vectors : found) keep_last(vectors.rows);
     return true;
   }
 
   // In order of rows; of a row given twice the last counts.
-  static void keep_last(std::vector<std::pair<uint32_t, const float*>>& rows) {
-    std::ranges::stable_sort(rows, {}, &std::pair<uint32_t, const float*>::first);
+  static void keep_last(std::vector<std::pair<uint32_t, const char*>>& rows) {
+    std::ranges::stable_sort(rows, {}, &std::pair<uint32_t, const char*>::first);
     const auto rest = std::unique(rows.rbegin(), rows.rend(),
                                   [](const auto& a, const auto& b) { return a.first == b.first; });
     rows.erase(rows.begin(), rest.base());
@@ -331,9 +389,12 @@ Result<std::vector<PreparedChange>> prepare(std::vector<Change>&& changes,
       std::visit(
           [&](auto& change) {
             using Kind = std::remove_cvref_t<decltype(change)>;
-            if constexpr (!std::is_same_v<Kind, DocumentWrite> &&
-                          !std::is_same_v<Kind, LoggedDocument>)
+            if constexpr (std::is_same_v<Kind, LoggedVectors>) {
+              prepared.emplace_back(WrittenVectors::of(changes[i])->copy());
+            } else if constexpr (!std::is_same_v<Kind, DocumentWrite> &&
+                                 !std::is_same_v<Kind, LoggedDocument>) {
               prepared.emplace_back(std::move(change));
+            }
           },
           changes[i]);
       ++i;
@@ -345,8 +406,8 @@ Result<std::vector<PreparedChange>> prepare(std::vector<Change>&& changes,
     Run run(extent, pool);
     size_t taken = 0;
     for (; taken < rest.size(); ++taken) {
-      const auto* vectors = std::get_if<SetVectors>(&rest[taken]);
-      if (vectors == nullptr) {
+      const auto vectors = WrittenVectors::of(rest[taken]);
+      if (!vectors) {
         if (taken < extent.size) continue;
         break;
       }

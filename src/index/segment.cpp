@@ -170,7 +170,9 @@ Result<ImageSink> SegmentBuilder::finish(std::map<std::string, VectorSetBuilder>
   const uint32_t rows = row_count();
   const uint32_t documents = document_count();
   ImageSink image;
-  image.reserve(memory_bytes());
+  uint64_t bytes = memory_bytes();
+  for (const auto& [space, builder] : vectors) bytes += builder.memory_bytes();
+  image.reserve(bytes);
   SectionFileWriter writer(image, SectionFileType::segment, 0);
   const auto write = [&](SectionKind kind, std::string_view bytes) -> Status {
     HR_ASSIGN(SectionSink * sink, writer.begin(kind));

@@ -26,13 +26,26 @@ class SourceFilter {
     }
   }
 
-  bool may_hold(uint64_t hash) const {
-    const uint64_t mixed = mix(PrefixTable::prefix_of(hash));
-    const Block& block = blocks_[block_of(mixed)];
+  // What is looked for, made once for the filters of many segments.
+  class Wanted {
+   public:
+    explicit Wanted(uint64_t hash) : mixed_(mix(PrefixTable::prefix_of(hash))) {
+      for (size_t word = 0; word < bits_.size(); ++word) bits_[word] = bit(mixed_, word);
+    }
+
+   private:
+    friend class SourceFilter;
+    uint64_t mixed_;
+    std::array<uint32_t, 8> bits_;
+  };
+
+  bool may_hold(const Wanted& wanted) const {
+    const Block& block = blocks_[block_of(wanted.mixed_)];
     uint32_t missing = 0;
-    for (size_t word = 0; word < block.size(); ++word) missing |= bit(mixed, word) & ~block[word];
+    for (size_t word = 0; word < block.size(); ++word) missing |= wanted.bits_[word] & ~block[word];
     return missing == 0;
   }
+  bool may_hold(uint64_t hash) const { return may_hold(Wanted(hash)); }
 
   size_t memory_bytes() const { return blocks_.size() * sizeof(Block); }
 

@@ -86,10 +86,21 @@ void log_vectors(std::string_view space, std::span<const Hash128> keys,
 }
 
 Status view_change(const LogFrame& frame, std::vector<Change>& changes) {
+  if (frame.type == LogFrameType::vectors) {
+    FieldReader in(frame.payload);
+    LoggedVectors vectors;
+    vectors.space = in.text();
+    vectors.keys = in.raw(in.count(sizeof(Hash128)) * sizeof(Hash128));
+    vectors.values = in.raw(in.count(sizeof(float)) * sizeof(float));
+    if (!in.ok()) return malformed("vectors");
+    changes.emplace_back(vectors);
+    return {};
+  }
   if (frame.type != LogFrameType::document) return read_change(frame, changes);
   DocumentHead head;
   if (!peek_document_head(frame.payload, head)) return malformed("a document");
-  changes.emplace_back(LoggedDocument{frame.payload, head.source, head.rows, head.has_error});
+  changes.emplace_back(
+      LoggedDocument{frame.payload, head.source, head.bytes, head.rows, head.has_error});
   return {};
 }
 
@@ -102,6 +113,16 @@ Status read_logged_document(const LoggedDocument& document, DocumentWrite& head,
     RowRecord row;
     if (!decode_row(in, row)) return malformed("a document");
     HR_TRY(visit(row));
+  }
+  return {};
+}
+
+Status read_logged_keys(const LoggedDocument& document, std::vector<Hash128>& keys) {
+  FieldReader in(document.payload.substr(document.rows_at));
+  for (uint32_t i = 0; i < document.rows; ++i) {
+    RowRecord row;
+    if (!decode_row(in, row)) return malformed("a document");
+    keys.push_back(row.key);
   }
   return {};
 }

@@ -41,17 +41,21 @@ struct Group {
     for (size_t i = first; i < first + count; ++i) {
       sources.push_back(fmt::format("row{}", i));
       texts.push_back(fmt::format("text of {}", i));
-      metadata.push_back({{"n", Value(static_cast<int64_t>(i))}});
+      numbers.emplace_back(static_cast<int64_t>(i));
       for (uint32_t d = 0; d < kDimension; ++d) vectors.push_back(static_cast<float>(i + d));
     }
     views.assign(texts.begin(), texts.end());
+    columns.push_back({"n", numbers});
   }
-  RowGroup group() const { return {sources, views, metadata, "default", vectors}; }
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+  RowGroup group() const { return {sources, views, columns, "default", vectors}; }
 
   std::vector<std::string> sources;
   std::vector<std::string> texts;
   std::vector<std::string_view> views;
-  std::vector<Metadata> metadata;
+  std::vector<Value> numbers;
+  std::vector<MetadataColumn> columns;
   std::vector<float> vectors;
 };
 

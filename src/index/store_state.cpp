@@ -147,12 +147,19 @@ void StoreState::remove_places(const HeldSegment& held) {
   held.segment->forget();
 }
 
-const SourceFilter& StoreState::source_filter(const HeldSegment& held) const {
-  const auto known = source_filters_.find(held.id);
-  if (known != source_filters_.end()) return known->second;
-  const auto made = source_filters_.try_emplace(held.id, *held.segment->sources()).first;
-  held.segment->forget();
-  return made->second;
+const std::vector<StoreState::Sourced>& StoreState::sourced() const {
+  if (is_sourced_known_) return sourced_;
+  sourced_.clear();
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    const HeldSegment& held = segments_[i];
+    const PrefixTable* const sources = held.segment->sources();
+    if (sources == nullptr) continue;
+    const auto [filter, is_new] = source_filters_.try_emplace(held.id, *sources);
+    if (is_new) held.segment->forget();
+    sourced_.push_back({i, sources, &filter->second});
+  }
+  is_sourced_known_ = true;
+  return sourced_;
 }
 
 template <typename Visit>
@@ -164,11 +171,12 @@ void StoreState::for_each_entry(std::string_view source, uint64_t hash, const Vi
   };
   places_.find(hash,
                [&](Place place) { return visit_if_of(held_by_id(place.segment), place.document); });
-  for (const HeldSegment& held : segments_) {
-    const PrefixTable* sources = held.segment->sources();
-    if (sources == nullptr || !source_filter(held).may_hold(hash)) continue;
+  const SourceFilter::Wanted wanted(hash);
+  for (const Sourced& each : sourced()) {
+    if (!each.filter->may_hold(wanted)) continue;
     count_touched(kBytesPerSearch);
-    sources->find(hash, [&](uint32_t document) { return visit_if_of(held, document); });
+    const HeldSegment& held = segments_[each.segment];
+    each.sources->find(hash, [&](uint32_t document) { return visit_if_of(held, document); });
   }
 }
 
@@ -201,6 +209,7 @@ HeldSegment& StoreState::held_by_id(uint32_t id) {
 void StoreState::push_segment(HeldSegment held) {
   held.id = next_id_++;
   segments_.push_back(std::move(held));
+  is_sourced_known_ = false;
   add_places(segments_.back());
 }
 
@@ -446,6 +455,7 @@ void StoreState::set_segments(std::vector<HeldSegment> segments) {
       remove_places(held);
   }
   segments_ = std::move(segments);
+  is_sourced_known_ = false;
   for (HeldSegment& held : segments_) {
     if (held.id != 0) continue;
     held.id = next_id_++;

@@ -135,7 +135,13 @@ class StoreState {
   void remove_places(const HeldSegment& held);
   HeldSegment& held_by_id(uint32_t id);
   const HeldSegment& held_by_id(uint32_t id) const;
-  const SourceFilter& source_filter(const HeldSegment& held) const;
+  // The segments that have a table of sources.
+  struct Sourced {
+    size_t segment = 0;  // in segments_
+    const PrefixTable* sources = nullptr;
+    const SourceFilter* filter = nullptr;
+  };
+  const std::vector<Sourced>& sourced() const;
   void touch(const HeldSegment& held, uint32_t document) const;
   void count_touched(uint64_t bytes) const;
   void push_segment(HeldSegment held);
@@ -157,6 +163,8 @@ class StoreState {
   // Entries that hold the state or live rows of a source, of segments without a table of them.
   DocumentPlaces places_;
   mutable std::map<uint32_t, SourceFilter> source_filters_;  // by id; made when first asked for
+  mutable std::vector<Sourced> sourced_;
+  mutable bool is_sourced_known_ = false;  // and right for segments_ as they are
   mutable Place touched_;
   mutable uint64_t touched_bytes_ = 0;
   uint64_t touched_bytes_max_ = 64 << 20;

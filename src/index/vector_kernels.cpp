@@ -1,5 +1,6 @@
 #include "index/vector_kernels.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -72,6 +73,23 @@ void f32_to_f16(const float* in, uint16_t* out, size_t count) {
   for (size_t i = 0; i < count; ++i) out[i] = f16_bits(in[i]);
 }
 
+double squares_f32(const float* in, size_t count) {
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) sum += double{in[i]} * double{in[i]};
+  return sum;
+}
+
+void scale_f32(const float* in, double factor, float* out, size_t count) {
+  for (size_t i = 0; i < count; ++i) out[i] = static_cast<float>(in[i] * factor);
+}
+
+uint32_t greatest_bits(const float* in, size_t count) {
+  uint32_t greatest = 0;
+  for (size_t i = 0; i < count; ++i)
+    greatest = std::max(greatest, std::bit_cast<uint32_t>(in[i]) & 0x7FFFFFFF);
+  return greatest;
+}
+
 void dot_tile(const float* rows, size_t row_count, const float* queries, size_t query_count,
               size_t padded, float* out) {
   for (size_t q = 0; q < query_count; ++q) {
@@ -84,8 +102,9 @@ void dot_tile(const float* rows, size_t row_count, const float* queries, size_t 
 }  // namespace
 
 const VectorKernels& vector_kernels_scalar() {
-  static constexpr VectorKernels kernels = {"scalar", dot_f16,    l2_f16,     dot_f32,
-                                            l2_f32,   f16_to_f32, f32_to_f16, dot_tile};
+  static constexpr VectorKernels kernels = {"scalar",  dot_f16,       l2_f16,     dot_f32,
+                                            l2_f32,    f16_to_f32,    f32_to_f16, squares_f32,
+                                            scale_f32, greatest_bits, dot_tile};
   return kernels;
 }
 

@@ -21,6 +21,12 @@ struct VectorKernels {
   float (*l2_f32)(const float* row, const float* query, size_t dimension);  // squared
   void (*f16_to_f32)(const uint16_t* in, float* out, size_t count);
   void (*f32_to_f16)(const float* in, uint16_t* out, size_t count);  // to nearest, ties to even
+  double (*squares_f32)(const float* in, size_t count);              // their sum
+  // out[i] = in[i] * factor, rounded once; `in` and `out` may be the same.
+  void (*scale_f32)(const float* in, double factor, float* out, size_t count);
+  // The greatest of the values' bits without their signs: from 0x7F800000 on one is infinite or not
+  // a number, 0 says that all are zero.
+  uint32_t (*greatest_bits)(const float* in, size_t count);
   // out[q * row_count + r] = inner product of row r and query q; `padded` is the length of both, a
   // multiple of kTilePadding.
   void (*dot_tile)(const float* rows, size_t row_count, const float* queries, size_t query_count,

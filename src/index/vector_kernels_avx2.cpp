@@ -110,6 +110,54 @@ void f32_to_f16(const float* in, uint16_t* out, size_t count) {
   }
 }
 
+double squares_f32(const float* in, size_t count) {
+  __m256d sums[4] = {};
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    for (size_t j = 0; j < 4; ++j) {
+      const __m256d x = _mm256_cvtps_pd(_mm_loadu_ps(in + i + 4 * j));
+      sums[j] = _mm256_fmadd_pd(x, x, sums[j]);
+    }
+  }
+  const __m256d sum =
+      _mm256_add_pd(_mm256_add_pd(sums[0], sums[1]), _mm256_add_pd(sums[2], sums[3]));
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(sum), _mm256_extractf128_pd(sum, 1));
+  double total = _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+  for (; i < count; ++i) total += double{in[i]} * double{in[i]};
+  return total;
+}
+
+void scale_f32(const float* in, double factor, float* out, size_t count) {
+  const __m256d by = _mm256_set1_pd(factor);
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const __m256d x = _mm256_mul_pd(_mm256_cvtps_pd(_mm_loadu_ps(in + i)), by);
+    _mm_storeu_ps(out + i, _mm256_cvtpd_ps(x));
+  }
+  for (; i < count; ++i) out[i] = static_cast<float>(in[i] * factor);
+}
+
+uint32_t greatest_bits(const float* in, size_t count) {
+  const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF);
+  __m256i greatest = _mm256_setzero_si256();
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i));
+    greatest = _mm256_max_epu32(greatest, _mm256_and_si256(bits, magnitude));
+  }
+  __m128i four =
+      _mm_max_epu32(_mm256_castsi256_si128(greatest), _mm256_extracti128_si256(greatest, 1));
+  four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4E));
+  four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0xB1));
+  auto most = static_cast<uint32_t>(_mm_cvtsi128_si32(four));
+  for (; i < count; ++i) {
+    const auto bits =
+        static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_castps_si128(_mm_set_ss(in[i])))) & 0x7FFFFFFF;
+    most = bits > most ? bits : most;
+  }
+  return most;
+}
+
 // Two rows against four queries: eight sums in registers.
 void dot_2x4(const float* rows, const float* queries, size_t padded, size_t row_count, float* out) {
   __m256 sums[2][4];
@@ -155,8 +203,9 @@ void dot_tile(const float* rows, size_t row_count, const float* queries, size_t 
 }  // namespace
 
 const VectorKernels* vector_kernels_avx2() {
-  static constexpr VectorKernels kernels = {"avx2", dot_f16,    l2_f16,     dot_f32,
-                                            l2_f32, f16_to_f32, f32_to_f16, dot_tile};
+  static constexpr VectorKernels kernels = {"avx2",    dot_f16,       l2_f16,     dot_f32,
+                                            l2_f32,    f16_to_f32,    f32_to_f16, squares_f32,
+                                            scale_f32, greatest_bits, dot_tile};
   const bool usable = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
                       __builtin_cpu_supports("f16c") != 0;
   return usable ? &kernels : nullptr;

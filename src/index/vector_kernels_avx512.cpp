@@ -116,6 +116,48 @@ void f32_to_f16(const float* in, uint16_t* out, size_t count) {
   }
 }
 
+inline __mmask8 tail_mask8(size_t left) {
+  return static_cast<__mmask8>((1u << left) - 1);
+}
+
+double squares_f32(const float* in, size_t count) {
+  __m512d a = _mm512_setzero_pd();
+  __m512d b = _mm512_setzero_pd();
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m512d x = _mm512_cvtps_pd(_mm256_loadu_ps(in + i));
+    const __m512d y = _mm512_cvtps_pd(_mm256_loadu_ps(in + i + 8));
+    a = _mm512_fmadd_pd(x, x, a);
+    b = _mm512_fmadd_pd(y, y, b);
+  }
+  for (; i < count; i += 8) {
+    const __mmask8 mask = tail_mask8(count - i >= 8 ? 8 : count - i);
+    const __m512d x = _mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask, in + i));
+    a = _mm512_fmadd_pd(x, x, a);
+  }
+  return _mm512_reduce_add_pd(_mm512_add_pd(a, b));
+}
+
+void scale_f32(const float* in, double factor, float* out, size_t count) {
+  const __m512d by = _mm512_set1_pd(factor);
+  for (size_t i = 0; i < count; i += 8) {
+    const __mmask8 mask = tail_mask8(count - i >= 8 ? 8 : count - i);
+    const __m512d x = _mm512_mul_pd(_mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask, in + i)), by);
+    _mm256_mask_storeu_ps(out + i, mask, _mm512_cvtpd_ps(x));
+  }
+}
+
+uint32_t greatest_bits(const float* in, size_t count) {
+  const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
+  __m512i greatest = _mm512_setzero_si512();
+  for (size_t i = 0; i < count; i += 16) {
+    const __mmask16 mask = tail_mask(count - i >= 16 ? 16 : count - i);
+    const __m512i bits = _mm512_maskz_loadu_epi32(mask, in + i);
+    greatest = _mm512_max_epu32(greatest, _mm512_and_si512(bits, magnitude));
+  }
+  return _mm512_reduce_max_epu32(greatest);
+}
+
 // Four rows against four queries: sixteen sums in registers.
 void dot_4x4(const float* rows, const float* queries, size_t padded, size_t row_count, float* out) {
   __m512 sums[4][4];
@@ -242,8 +284,9 @@ void dot_tile(const float* rows, size_t row_count, const float* queries, size_t 
 }  // namespace
 
 const VectorKernels* vector_kernels_avx512() {
-  static constexpr VectorKernels kernels = {"avx512", dot_f16,    l2_f16,     dot_f32,
-                                            l2_f32,   f16_to_f32, f32_to_f16, dot_tile};
+  static constexpr VectorKernels kernels = {"avx512",  dot_f16,       l2_f16,     dot_f32,
+                                            l2_f32,    f16_to_f32,    f32_to_f16, squares_f32,
+                                            scale_f32, greatest_bits, dot_tile};
   const bool usable = __builtin_cpu_supports("avx512f") != 0 &&
                       __builtin_cpu_supports("avx512bw") != 0 &&
                       __builtin_cpu_supports("avx512vl") != 0 &&

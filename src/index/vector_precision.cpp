@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -20,33 +19,6 @@ constexpr size_t kQueries = 64;
 // % of the ten nearest, at 0.016 2 %, at 0.002 13 %; passages of text are at 0.35.
 constexpr float kNearestMin = 0.1f;
 
-// Two at a time, and in eight sums, so that one need not wait for the other.
-double sum_of_squares(std::span<const float> vector) {
-  using Singles = float __attribute__((vector_size(8)));
-  using Doubles = double __attribute__((vector_size(16)));
-  std::array<Doubles, 4> sums{};
-  constexpr size_t kStep = 2 * sums.size();
-  const size_t whole = vector.size() / kStep * kStep;
-  for (size_t i = 0; i < whole; i += kStep) {
-    for (size_t j = 0; j < sums.size(); ++j) {
-      Singles singles;
-      std::memcpy(&singles, vector.data() + i + 2 * j, sizeof(singles));
-      const Doubles x = __builtin_convertvector(singles, Doubles);
-      sums[j] += x * x;
-    }
-  }
-  for (size_t i = whole; i < vector.size(); ++i) {
-    const double x = vector[i];
-    sums[(i - whole) / 2][(i - whole) % 2] += x * x;
-  }
-  double squares = 0;
-  for (const Doubles& sum : sums) {
-    squares += sum[0];
-    squares += sum[1];
-  }
-  return squares;
-}
-
 }  // namespace
 
 bool fits_f16(std::span<const float> vector, std::span<uint16_t> halves, std::span<float> back) {
@@ -59,10 +31,11 @@ bool fits_f16(std::span<const float> vector, std::span<uint16_t> halves, std::sp
 }
 
 std::span<const float> at_unit_length(std::span<const float> vector, std::span<float> unit) {
-  const double squares = sum_of_squares(vector);
+  const VectorKernels& kernels = vector_kernels();
+  const double squares = kernels.squares_f32(vector.data(), vector.size());
   if (std::fabs(squares - 1.0) < 1e-3) return vector;
   const double scale = squares > 0 ? 1.0 / std::sqrt(squares) : 0.0;
-  for (size_t i = 0; i < vector.size(); ++i) unit[i] = static_cast<float>(vector[i] * scale);
+  kernels.scale_f32(vector.data(), scale, unit.data(), vector.size());
   return unit;
 }
 
@@ -76,31 +49,38 @@ void round_to_f16(std::span<float> vectors, uint32_t dimension, bool unit) {
   }
 }
 
-bool tells_rows_apart(std::span<const float> rows, uint32_t dimension) {
-  HR_CHECK(rows.size() == kPrecisionSample * dimension, "the sample has another size");
+bool tells_rows_apart(uint32_t dimension,
+                      const std::function<void(size_t i, std::span<float> out)>& vector) {
   const VectorKernels& kernels = vector_kernels();
   const size_t padded = padded_length(dimension);
-  std::vector<float> sample(kPrecisionSample * padded);
-  std::vector<float> queries(kQueries * padded);
-  std::vector<float> squares(kPrecisionSample);
+  const auto read = [&](size_t i, float* out) { vector(i, {out, dimension}); };
   constexpr size_t kStep = kPrecisionSample / kQueries;
-  double mean = 0;
-  for (size_t i = 0; i < kPrecisionSample; ++i) {
-    float* const row = sample.data() + i * padded;
-    std::copy_n(rows.data() + i * dimension, dimension, row);
-    if (i % kStep == 0) std::copy_n(row, dimension, queries.data() + i / kStep * padded);
-    squares[i] = kernels.dot_f32(row, row, padded);
-    mean += squares[i] / static_cast<double>(kPrecisionSample);
-  }
-  std::vector<float> products(kQueries * kPrecisionSample);
-  multiply_rows(sample.data(), kPrecisionSample, queries.data(), kQueries, padded, products.data(),
-                kPrecisionSample);
-  std::vector<float> nearest(kQueries, std::numeric_limits<float>::infinity());
+  std::vector<float> queries(kQueries * padded);
+  std::array<float, kQueries> query_squares;
   for (size_t q = 0; q < kQueries; ++q) {
-    for (size_t i = 0; i < kPrecisionSample; ++i) {
-      if (i == q * kStep) continue;
-      const float half = (squares[q * kStep] + squares[i]) / 2 - products[q * kPrecisionSample + i];
-      nearest[q] = std::min(nearest[q], half);
+    float* const query = queries.data() + q * padded;
+    read(q * kStep, query);
+    query_squares[q] = kernels.dot_f32(query, query, padded);
+  }
+  std::array<float, kQueries> nearest;
+  nearest.fill(std::numeric_limits<float>::infinity());
+  std::vector<float> rows(kStep * padded);
+  std::array<float, kQueries * kStep> products;
+  double mean = 0;
+  for (size_t begin = 0; begin < kPrecisionSample; begin += kStep) {
+    std::array<float, kStep> squares;
+    for (size_t r = 0; r < kStep; ++r) {
+      float* const row = rows.data() + r * padded;
+      read(begin + r, row);
+      squares[r] = kernels.dot_f32(row, row, padded);
+      mean += squares[r] / static_cast<double>(kPrecisionSample);
+    }
+    kernels.dot_tile(rows.data(), kStep, queries.data(), kQueries, padded, products.data());
+    for (size_t q = 0; q < kQueries; ++q) {
+      for (size_t r = q * kStep == begin ? 1 : 0; r < kStep; ++r) {  // without itself
+        const float half = (query_squares[q] + squares[r]) / 2 - products[q * kStep + r];
+        nearest[q] = std::min(nearest[q], half);
+      }
     }
   }
   std::ranges::nth_element(nearest, nearest.begin() + kQueries / 4);

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 namespace headrace::index {
@@ -26,7 +27,9 @@ std::span<const float> at_unit_length(std::span<const float> vector, std::span<f
 // binary16 does not fit stay as they are. `unit`: they are brought to length 1 first.
 void round_to_f16(std::span<float> vectors, uint32_t dimension, bool unit);
 
-// `rows`: kPrecisionSample vectors of `dimension`, of a set's rows.
-bool tells_rows_apart(std::span<const float> rows, uint32_t dimension);
+// By kPrecisionSample vectors of a set's rows: `vector(i, out)` gives one, of `dimension`. They are
+// not held all at once.
+bool tells_rows_apart(uint32_t dimension,
+                      const std::function<void(size_t i, std::span<float> out)>& vector);
 
 }  // namespace headrace::index

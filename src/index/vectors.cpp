@@ -62,20 +62,13 @@ Status check_vectors(std::span<const float> vectors, uint32_t dimension, Metric 
   }
   for (size_t row = 0; row < vectors.size() / dimension; ++row) {
     const auto vector = vectors.subspan(row * dimension, dimension);
-    // By their bits, so that the loop is a few instructions for many values.
-    uint32_t unusual = 0;  // values of which all bits of the exponent are set
-    uint32_t any = 0;      // bits of any value but its sign
-    for (const float x : vector) {
-      const uint32_t bits = std::bit_cast<uint32_t>(x) & 0x7FFFFFFF;
-      unusual |= bits >= 0x7F800000 ? 1 : 0;
-      any |= bits;
-    }
-    if (unusual != 0) {
+    const uint32_t greatest = vector_kernels().greatest_bits(vector.data(), vector.size());
+    if (greatest >= 0x7F800000) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("vector {} holds a value that is not a finite number", row),
                   "remove NaN and infinite values");
     }
-    if (metric == Metric::cosine && any == 0) {
+    if (metric == Metric::cosine && greatest == 0) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("vector {} is zero and has no direction for the cosine metric", row),
                   "leave such vectors out, or use the metric ip or l2");
@@ -88,6 +81,7 @@ struct VectorSetBuilder::State {
   uint32_t dimension = 0;
   Metric metric = Metric::cosine;
   Element element = Element::f32;
+  bool is_chosen = false;  // the element, but for vectors that do not fit
   std::vector<uint32_t> rows;
   std::vector<uint16_t> halves;
   std::vector<float> floats;
@@ -100,7 +94,10 @@ struct VectorSetBuilder::State {
     for (size_t at = 0; at < floats.size(); at += dimension) {
       if (!fits_f16(std::span(floats).subspan(at, dimension), rounded, back)) return;
     }
-    if (!tells_rows_apart(floats, dimension)) return;
+    const bool apart = tells_rows_apart(dimension, [&](size_t i, std::span<float> out) {
+      std::copy_n(floats.data() + i * dimension, dimension, out.data());
+    });
+    if (!apart) return;
     halves.resize(floats.size());
     vector_kernels().f32_to_f16(floats.data(), halves.data(), floats.size());
     floats = std::vector<float>();
@@ -126,6 +123,19 @@ VectorSetBuilder::VectorSetBuilder(uint32_t dimension, Metric metric)
 VectorSetBuilder::~VectorSetBuilder() = default;
 VectorSetBuilder::VectorSetBuilder(VectorSetBuilder&&) noexcept = default;
 
+void VectorSetBuilder::expect(size_t count, bool as_f16) {
+  State& state = *state_;
+  HR_CHECK(state.rows.empty(), "what is expected is said first");
+  state.is_chosen = true;
+  state.rows.reserve(count);
+  if (as_f16) {
+    state.element = Element::f16;
+    state.halves.reserve(count * state.dimension);
+  } else {
+    state.floats.reserve(count * state.dimension);
+  }
+}
+
 void VectorSetBuilder::add(uint32_t row, std::span<const float> vector) {
   State& state = *state_;
   HR_CHECK(vector.size() == state.dimension, "a vector has the wrong dimension");
@@ -134,7 +144,7 @@ void VectorSetBuilder::add(uint32_t row, std::span<const float> vector) {
     vector = at_unit_length(vector, state.unit);
   }
   const bool narrow = state.element == Element::f16;
-  const bool undecided = state.rows.size() < kPrecisionSample;
+  const bool undecided = !state.is_chosen && state.rows.size() < kPrecisionSample;
   if (narrow && !fits_f16(vector, state.rounded, state.back)) state.widen();
   state.rows.push_back(row);
   if (state.element == Element::f16) {
@@ -393,12 +403,11 @@ Element merged_element(std::span<const MergeInput<VectorSet>> inputs,
   };
   if (std::ranges::all_of(places, is_half)) return Element::f16;
   if (places.size() < kPrecisionSample) return Element::f32;
-  std::vector<float> sample(kPrecisionSample * dimension);
-  for (size_t i = 0; i < kPrecisionSample; ++i) {
+  const bool apart = tells_rows_apart(dimension, [&](size_t i, std::span<float> out) {
     const MergedVector& place = places[i * places.size() / kPrecisionSample];
-    state_of(place).decode(place.i, std::span(sample).subspan(i * dimension, dimension));
-  }
-  if (!tells_rows_apart(sample, dimension)) return Element::f32;
+    state_of(place).decode(place.i, out);
+  });
+  if (!apart) return Element::f32;
   std::vector<float> wide(dimension);
   std::vector<float> back(dimension);
   std::vector<uint16_t> halves(dimension);

@@ -43,6 +43,9 @@ class VectorSetBuilder {
   VectorSetBuilder(uint32_t dimension, Metric metric);
   ~VectorSetBuilder();
   VectorSetBuilder(VectorSetBuilder&&) noexcept;
+  // Before the first of about `count` vectors: whether binary16 tells the rows apart, where that is
+  // known already. Vectors that it does not fit are kept as they are all the same.
+  void expect(size_t count, bool as_f16);
   void add(uint32_t row, std::span<const float> vector);  // ascending rows, not necessarily all
   uint64_t memory_bytes() const;
   uint32_t count() const;

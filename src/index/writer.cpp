@@ -86,20 +86,26 @@ Status LoggedWriter::put(DocumentWrite document) {
 Status LoggedWriter::put_rows(const RowGroup& rows) {
   const size_t count = rows.sources.size();
   const auto fits = [&](size_t given) { return given == 0 || given == count; };
-  HR_CHECK(fits(rows.texts.size()) && fits(rows.metadata.size()), "a group is of one length");
+  HR_CHECK(fits(rows.texts.size()), "a group is of one length");
+  for (const MetadataColumn& column : rows.columns)
+    HR_CHECK(column.values.size() == count, "a column has a value for each row");
   MutexLock turn(turn_);
   MutexLock guard(mutex_);
   HR_TRY(ready());
   std::vector<Hash128> keys(count);
   for (size_t i = 0; i < count; ++i) keys[i] = row_hash(rows.sources[i], 0);
   if (!rows.vectors.empty()) HR_TRY(check_space_vectors(rows.space, count, rows.vectors));
-  Row row;
   for (size_t i = 0; i < count; ++i) {
     const std::string_view text = rows.texts.empty() ? std::string_view() : rows.texts[i];
     uint64_t bytes = text.size() + 64;
-    if (!rows.metadata.empty()) bytes += metadata_bytes(rows.metadata[i]);
+    for (const MetadataColumn& column : rows.columns)
+      bytes += column.name.size() + 16 + value_bytes(column.values[i]);
     HR_TRY(check_size(rows.sources[i], bytes));
   }
+  Row row;
+  std::vector<Value*> cells;
+  for (const MetadataColumn& column : rows.columns)
+    cells.push_back(&row.metadata[std::string(column.name)]);
   DocumentWrite head;
   std::string blob;
   uint64_t reserved = rows.vectors.size_bytes() + count * (sizeof(Hash128) + 256) + 256;
@@ -108,7 +114,7 @@ Status LoggedWriter::put_rows(const RowGroup& rows) {
   for (size_t i = 0; i < count; ++i) {
     head.source = rows.sources[i];
     row.text = rows.texts.empty() ? std::string_view() : rows.texts[i];
-    if (!rows.metadata.empty()) row.metadata = rows.metadata[i];
+    for (size_t c = 0; c < cells.size(); ++c) *cells[c] = rows.columns[c].values[i];
     blob.clear();
     encode_row_blob(row, blob);
     log_->add_encoded(LogFrameType::document, [&](FieldWriter& out) {

@@ -136,10 +136,11 @@ class Knowledge {
   // Returns when the documents are durable and found by text and, where there is a model, vector.
   // All of them or none, also where it is cancelled.
   Status add(std::vector<GivenDocument> documents, const CancelToken* cancel = nullptr);
-  // The same with vectors of the caller's own: [ids, dimension]; texts and metadata may be empty.
+  // The same with vectors of the caller's own: [ids, dimension]; texts and columns may be empty.
   Status add_vectors(std::span<const std::string> ids, bool integer_ids,
                      std::span<const float> vectors, std::span<const std::string_view> texts,
-                     std::span<const Metadata> metadata, const CancelToken* cancel = nullptr);
+                     std::span<const index::MetadataColumn> columns,
+                     const CancelToken* cancel = nullptr);
   // Rows that match are gone for the next search. Returns how many.
   Result<uint64_t> remove_where(const std::string& filter);
   Status optimize(const CancelToken* cancel = nullptr);

@@ -125,7 +125,8 @@ Status Knowledge::add(std::vector<GivenDocument> documents, const CancelToken* c
 Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids,
                               std::span<const float> vectors,
                               std::span<const std::string_view> texts,
-                              std::span<const Metadata> metadata, const CancelToken* cancel) {
+                              std::span<const index::MetadataColumn> columns,
+                              const CancelToken* cancel) {
   MutexLock lock(write_mutex_);
   HR_ASSIGN(index::Writer * out, writer());
   const std::optional<index::Space> space = out->space(kDefaultSpace);
@@ -144,6 +145,7 @@ Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids
   // What is wrong with one is said before any is written, by its place among all.
   if (ids.size() > kRowsBetweenLooks)
     HR_TRY(index::check_vectors(vectors, space->dimension, space->metric));
+  std::vector<index::MetadataColumn> columns_of_part(columns.begin(), columns.end());
   const Status written = [&]() -> Status {
     for (size_t begin = 0; begin < ids.size() || begin == 0; begin += kRowsBetweenLooks) {
       if (cancel != nullptr) HR_TRY(cancel->check());
@@ -151,7 +153,9 @@ Status Knowledge::add_vectors(std::span<const std::string> ids, bool integer_ids
       const auto part = [&](auto given) {
         return given.empty() ? given : given.subspan(begin, count);
       };
-      HR_TRY(out->put_rows({part(ids), part(texts), part(metadata), kDefaultSpace,
+      for (size_t c = 0; c < columns.size(); ++c)
+        columns_of_part[c].values = columns[c].values.subspan(begin, count);
+      HR_TRY(out->put_rows({part(ids), part(texts), columns_of_part, kDefaultSpace,
                             vectors.subspan(begin * space->dimension, count * space->dimension)}));
     }
     return out->commit();
