@@ -292,6 +292,9 @@ TEST(RemoteSpec, IsReadOrRefused) {
   EXPECT_EQ(good->dimensions, 256U);
   EXPECT_EQ(good->timeout_ms, 1500);
   EXPECT_EQ(parse_remote("http://h/v1/#m")->url, "http://h/v1/embeddings");
+  const auto secret = parse_remote("http://user:s3cret@h/v1#m");
+  ASSERT_FALSE(secret);
+  EXPECT_FALSE(secret.error().text().contains("s3cret"));
   EXPECT_EQ(parse_remote("http://h/x/embeddings#org/m")->name, "org/m");
   for (const char* wrong : {"", "http://h", "http://h#", "ftp://h#m", "http://h#m?x=1",
                             "http://h#m?batch=0", "http://h#m?batch", "http://h#m?timeout=x",

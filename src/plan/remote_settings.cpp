@@ -76,6 +76,13 @@ Result<RemoteSettings> parse_remote(const std::string& spec) {
   for (const unsigned char byte : spec) {
     if (byte <= ' ' || byte == 0x7F) return wrong(spec, "the URL holds a space or control byte");
   }
+  // It would be shown in messages and kept in the knowledge base; the spec is not repeated here.
+  const size_t host = settings.url.find("//") + 2;
+  if (settings.url.substr(host, settings.url.find('/', host) - host).contains('@')) {
+    return fail(ErrorCode::invalid_argument,
+                "the URL of an openai: model holds a name or a password",
+                "leave it out; a key goes into HEADRACE_API_KEY");
+  }
   while (settings.url.ends_with('/')) settings.url.pop_back();
   if (settings.url.ends_with("/v1")) {
     settings.url += "/embeddings";
