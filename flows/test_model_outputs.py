@@ -1,6 +1,7 @@
 """`embed` and `index` with shorter vectors, static precision and other outputs than dense ones."""
 
 import json
+import re
 
 import pytest
 
@@ -44,3 +45,19 @@ def test_a_model_without_a_score_is_no_reranker(headrace, model):
     (headrace.folder / "a.txt").write_text(TEXT)
     headrace.index("a.txt")
     assert "no reranker" in headrace.run("search", "kb", "keys", "--rerank", model, code=1).stderr
+
+
+def test_one_bad_line_keeps_those_before_it(headrace, model, tmp_path):
+    lines = tmp_path / "texts.jsonl"
+    good = '{"text":"caf\\ud800"}\n{"text":"a","n":NaN}\n'
+    lines.write_text(good)
+    assert len(headrace.run("embed", lines).stdout.splitlines()) == 2
+    same = headrace.run("embed", text="caf\ufffd\n").stdout
+    assert headrace.run("embed", lines).stdout.splitlines()[0] == same.strip()
+    for bad, why in (("{", "not JSON"), ("[1]", "no.* object"), ('{"a":1}', '"text"'), ('{"text":7}', "number")):
+        lines.write_text(good + bad + "\n")
+        done = headrace.run("embed", lines, code=1)
+        assert len(done.stdout.splitlines()) == 2
+        assert re.search("line 3: .*" + why, done.stderr)
+        done = headrace.run("embed", "--output", "tokens", lines, code=1)
+        assert len(done.stdout.splitlines()) == 2 and "line 3" in done.stderr

@@ -78,6 +78,10 @@ std::string tokens_line(const embed::RaggedRow& row, size_t dimension) {
   return line + "]}";
 }
 
+bool is_bad_line(const Error& error) {
+  return error.code() == ErrorCode::damaged || error.code() == ErrorCode::too_large;
+}
+
 // --output sparse and tokens: rows of their own lengths, as JSON lines.
 Result<int> run_ragged(const TextArguments& arguments) {
   if (arguments.format != "jsonl" || arguments.dimensions != 0 || arguments.long_texts != "cut") {
@@ -97,9 +101,19 @@ Result<int> run_ragged(const TextArguments& arguments) {
   Embeddings counts;
   bool more = true;
   while (more) {
-    HR_ASSIGN(auto text, reader->next());
+    auto next = reader->next();
+    std::optional<Error> bad_line;
+    std::optional<std::string> text;
+    if (next) {
+      text = std::move(*next);
+    } else if (is_bad_line(next.error())) {
+      bad_line = std::move(next).error();  // after the lines before it
+    } else {
+      return std::unexpected(std::move(next).error());
+    }
     more = text.has_value();
     if (more) texts.push_back(std::move(*text));
+    if (bad_line && texts.empty()) return std::unexpected(std::move(*bad_line));
     const bool waiting = more && !reader->ready();
     if (texts.empty() || (more && !waiting && texts.size() < kWindowTexts)) continue;
     HR_ASSIGN(const RaggedRows rows,
@@ -111,6 +125,7 @@ Result<int> run_ragged(const TextArguments& arguments) {
                                                      : tokens_line(row, model->info().dimension)));
     }
     if (waiting && std::fflush(stdout) != 0) return os_fail(errno, "write to standard output");
+    if (bad_line) return std::unexpected(std::move(*bad_line));
   }
   if (counts.cut > 0) {
     fmt::print(stderr,
@@ -150,7 +165,11 @@ Result<int> run_embed(const TextArguments& arguments) {
     return writer->write(embeddings.values);
   };
   while (true) {
-    HR_ASSIGN(auto text, reader->next());
+    auto next = reader->next();
+    // A line that cannot be read does not take back those before it.
+    if (!next && is_bad_line(next.error()) && !texts.empty() && writer->streams())
+      HR_TRY(embed_window());
+    HR_ASSIGN(auto text, std::move(next));
     if (!text) break;
     bytes += text->size();
     texts.push_back(std::move(*text));

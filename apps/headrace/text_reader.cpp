@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "base/lenient_json.h"
 #include "base/utf8.h"
 #include "commands.h"
 #include "runtime/input_wait.h"
@@ -84,9 +85,24 @@ Result<std::optional<std::string>> TextReader::next() {
       return std::optional(to_valid_utf8(*line));
     }
     if (line->find_first_not_of(" \t\r") == std::string::npos) continue;
-    const auto parsed = nlohmann::json::parse(*line, nullptr, false);
-    if (!parsed.is_object() || !parsed.contains("text") || !parsed["text"].is_string()) {
-      return fail(ErrorCode::damaged, fmt::format("{} line {}: no \"text\"", name_, number_),
+    const std::string valid = to_valid_utf8(*line);
+    auto parsed = nlohmann::json::parse(valid, nullptr, false);
+    if (parsed.is_discarded()) {
+      const auto mended = lenient_json(valid);
+      if (mended) parsed = nlohmann::json::parse(*mended, nullptr, false);
+    }
+    std::string why;
+    if (parsed.is_discarded()) {
+      why = "not JSON";
+    } else if (!parsed.is_object()) {
+      why = "not a JSON object";
+    } else if (!parsed.contains("text")) {
+      why = "no \"text\"";
+    } else if (!parsed["text"].is_string()) {
+      why = fmt::format("\"text\" is no string but {}", parsed["text"].type_name());
+    }
+    if (!why.empty()) {
+      return fail(ErrorCode::damaged, fmt::format("{} line {}: {}", name_, number_, why),
                   "write one {\"text\": …} a line");
     }
     return std::optional(parsed["text"].get<std::string>());
