@@ -106,6 +106,8 @@ Result<Embeddings> WindowedModel::embed(std::span<const std::string> texts,
     }
     HR_ASSIGN(const Embeddings part, model_->embed(pieces, of_windows, pool));
     result.add_counts(part);
+    // Windows that are alike are no texts that were known: whoever calls counts those.
+    result.reused = 0;
     size_t row = 0;
     for (size_t i = first; i < last; ++i) {
       const std::span<float> out = std::span(result.values).subspan(i * dimension, dimension);
