@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/mutex.h"
 #include "base/utf8.h"
+#include "errors.h"
 
 namespace nb = nanobind;
 
@@ -54,22 +55,28 @@ class CallableModel final : public VectorModel {
     Embeddings result;
     result.values.resize(texts.size() * info_.dimension);
     const MutexLock one_at_a_time(mutex_);
+    size_t number = 0;
     for (size_t begin = 0; begin < order.size();) {
+      ++number;
       if (options.cancel != nullptr) HR_TRY(options.cancel->check());
       size_t end = begin;
       size_t bytes = 0;
       while (end < order.size() && end - begin < options_.batch &&
              (end == begin || bytes + texts[order[end]].size() <= kBatchBytesMax))
         bytes += texts[order[end++]].size();
-      HR_TRY(call(texts, std::span(order).subspan(begin, end - begin), result.values));
+      const auto chosen = std::span<const uint32_t>(order).subspan(begin, end - begin);
+      HR_TRY(call(texts, chosen, number, result.values));
       begin = end;
     }
     return result;
   }
 
  private:
-  Status call(std::span<const std::string> texts, std::span<const uint32_t> chosen,
+  Status call(std::span<const std::string> texts, std::span<const uint32_t> chosen, size_t number,
               std::vector<float>& out) const {
+    const std::string context =
+        fmt::format("{} failed on batch {} ({} texts, the first is text {})", info_.name, number,
+                    chosen.size(), chosen.front());
     const nb::gil_scoped_acquire acquire;
     try {
       const nb::object given = options_.as_list ? as_list(texts, chosen) : as_stream(texts, chosen);
@@ -91,10 +98,12 @@ class CallableModel final : public VectorModel {
                     out.begin() + static_cast<std::ptrdiff_t>(size_t{chosen[i]} * info_.dimension));
       }
       return {};
+    } catch (const nb::python_error& raised) {
+      const Error error = error_of(raised, context);
+      if (error.message().starts_with(context)) return std::unexpected(error);
+      return fail(error.code(), context + ": " + error.message(), error.hint());
     } catch (const std::exception& raised) {
-      const std::string text = raised.what();
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("{} failed: {}", info_.name, text.substr(0, text.find("\n\nAt:"))));
+      return fail(ErrorCode::invalid_argument, context + ": " + raised.what());
     }
   }
 

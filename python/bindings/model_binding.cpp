@@ -93,13 +93,15 @@ Model::Model(const nb::object& call, const std::string& name, uint32_t dimension
       counts_(std::make_shared<Counts>()),
       pool_(std::make_shared<ThreadPool>()) {}
 
-nb::object Model::embed(const nb::list& given, const std::string& purpose) {
+nb::object Model::embed(const nb::list& given, const std::string& purpose,
+                        CancelToken* wanted_cancel) {
   const std::vector<std::string> texts = texts_of(given);
   EmbedOptions options;
   options.purpose = purpose_of(purpose);
   // One text is most likely a query that somebody waits for.
   if (purpose == "query" && texts.size() == 1) options.priority = EmbedPriority::query;
-  CancelToken cancel;
+  CancelToken own_cancel;
+  CancelToken& cancel = wanted_cancel != nullptr ? *wanted_cancel : own_cancel;
   options.cancel = &cancel;
   const auto work = [&] { return model_->embed(texts, options, *pool_); };
   std::optional<Result<Embeddings>> result;
@@ -274,6 +276,10 @@ class PyRaggedModel {
 }  // namespace
 
 void bind_models(nb::module_& module) {
+  nb::class_<CancelToken>(module, "CancelToken")
+      .def(nb::init<>())
+      .def("request", &CancelToken::request)
+      .def("requested", &CancelToken::requested);
   nb::class_<PyRaggedModel>(module, "RaggedModel")
       .def(nb::init<const std::string&, const std::string&, const std::string&>(), nb::arg("model"),
            nb::arg("output"), nb::arg("precision") = "fp32")
@@ -290,7 +296,8 @@ void bind_models(nb::module_& module) {
       .def(nb::init<const nb::object&, const std::string&, uint32_t, size_t, bool>(),
            nb::arg("call"), nb::arg("name"), nb::arg("dimension"), nb::arg("batch"),
            nb::arg("as_list"))
-      .def("embed", &Model::embed, nb::arg("texts"), nb::arg("purpose") = "plain")
+      .def("embed", &Model::embed, nb::arg("texts"), nb::arg("purpose") = "plain",
+           nb::arg("cancel").none() = nb::none())
       .def("info", &Model::info)
       .def("counts", &Model::counts)
       .def("tokenize", &Model::tokenize, nb::arg("text"));

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "plan/vector_model.h"
+#include "runtime/cancel.h"
 
 namespace headrace::python {
 
@@ -21,7 +22,9 @@ class Model {
   Model(const nanobind::object& call, const std::string& name, uint32_t dimension, size_t batch,
         bool as_list);
 
-  nanobind::object embed(const nanobind::list& texts, const std::string& purpose);
+  // `cancel`: by which another thread stops this call; none: only a signal does.
+  nanobind::object embed(const nanobind::list& texts, const std::string& purpose,
+                         CancelToken* cancel);
   nanobind::dict info() const;
   nanobind::dict tokenize(const nanobind::str& text) const;
   // Counts of all calls so far.

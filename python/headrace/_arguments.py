@@ -27,13 +27,6 @@ def whole(name: str, value: Any, least: int, most: int) -> int:
     return number
 
 
-def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
-    """One of a few words."""
-    if value not in known:
-        raise InvalidArgument(f"{name} is {', '.join(known[:-1])} or {known[-1]}, not {value!r}")
-    return value
-
-
 def share(name: str, value: Any) -> float:
     """A part of one, more than nothing."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:

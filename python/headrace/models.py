@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import atexit
 import os
+import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import _arguments, _native
 from ._packages import needed
-from .errors import InvalidArgument
+from .errors import Error, InvalidArgument
 
 if TYPE_CHECKING:
     import numpy as np
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
-_PURPOSES = ("plain", "query", "passage")
+
+PRECISIONS = ("auto", "fp32", "bf16", "int16", "int8", "static")
+LONG = ("cut", "window")
+PURPOSES = ("plain", "query", "passage")
 
 _loaded: dict[tuple[str, str, str, str, int], Model] = {}
-# Native objects that outlive the interpreter are reported as leaked.
-atexit.register(_loaded.clear)
+# A function's globals often hold the model that holds the function: a ring through the engine that
+# no garbage collector sees.
+_of_functions: weakref.WeakSet[Model] = weakref.WeakSet()
+
+
+def _let_go() -> None:
+    """Native objects that outlive the interpreter are reported as leaked."""
+    _loaded.clear()
+    for model in list(_of_functions):
+        del model._native
+
+
+atexit.register(_let_go)
 
 
 class Model:
@@ -33,7 +48,7 @@ class Model:
         long: what becomes of texts longer than the model reads: "cut" (their beginning is
             embedded) or "window" (windows are embedded and their vectors averaged).
         cache: a folder for vectors to keep between runs, or "off"; by default $HEADRACE_CACHE, else
-            headrace/vectors in the user's cache folder. What a function makes is never kept.
+            headrace/vectors in the user's cache folder.
         batch: the most texts a function gets at once; they come sorted by length, longest first.
         dimension: of a function's vectors; found out by calling it when it is not given.
         name: of a function, by which a knowledge base knows its vectors; give one that changes
@@ -45,6 +60,9 @@ class Model:
             "static" (the static model distilled from it, as `static:NAME`).
         dimensions: cut the vectors of a named model to so many dimensions and bring them to length
             1, for models trained for it (Matryoshka); by default all.
+
+    Beside a function precision, long, cache and dimensions are refused: it cuts its own texts and
+    vectors, and what it makes is never kept.
 
     Raises:
         NotFound: with every place that was looked at and the command that brings the model.
@@ -63,9 +81,10 @@ class Model:
         as_list: bool = False,
         dimensions: int | None = None,
     ) -> None:
+        self._failures: list[Exception] = []
+        _check_options(precision, long)
         self._precision, self._dimensions = precision, _checked_dimensions(dimensions)
-        if isinstance(model, os.PathLike):
-            model = os.fspath(model)
+        model = _named(model)
         if isinstance(model, str):
             self.name = model
             self._native = _native.Model(model, precision, long, str(cache or ""), self._dimensions)
@@ -75,17 +94,21 @@ class Model:
                 f"a model is a name or a function, not {type(model).__name__}",
                 "give a str, or a function that makes vectors",
             )
-        _refuse_options("a function", precision=precision, long=long, cache=cache, dimensions=dimensions)
-        batch = _arguments.whole("batch", batch, 1, 2**31)
+        _refuse_loading(
+            precision, long, cache, dimensions, "are for a model given by name", "do it in the function"
+        )
+        batch = _arguments.whole("batch", batch, 1, 2**32 - 1)
         if dimension is not None:
-            dimension = _arguments.whole("dimension", dimension, 1, 65_536)
+            dimension = _arguments.whole("dimension", dimension, 1, 2**32 - 1)
         called = name or _function_name(model)
-        call = _list_caller(model) if as_list else _arrow_caller(model)
+        fn = _keeping_failures(model, self._failures)
+        call = _list_caller(fn) if as_list else _arrow_caller(fn)
         if dimension is None:
             probe = _matrix(model(["dimension"]) if as_list else model(_probe_batch()), 1)
             dimension = int(probe.shape[1])
         self.name = f"python:{called}"
         self._native = _native.Model(call, called, dimension, batch, as_list)
+        _of_functions.add(self)
 
     def embed(self, texts: str | Iterable[str], *, purpose: str = "plain") -> np.ndarray:
         """Vectors of `texts`: float32, shape [n, dimension], without a copy.
@@ -94,15 +117,24 @@ class Model:
             texts: one text or many, of any length; identical ones are computed once.
             purpose: "query" or "passage" puts the model's own prompt before each text.
         """
-        _arguments.one_of("purpose", purpose, _PURPOSES)
-        return self._native.embed(_listed(texts), purpose)
+        return self._embed(_listed(texts), purpose, None)
 
     async def embed_async(self, texts: str | Iterable[str], *, purpose: str = "plain") -> np.ndarray:
-        """`embed` for coroutines: the event loop goes on meanwhile."""
-        import asyncio
-
+        """`embed` for coroutines: the event loop goes on meanwhile. Cancelling the task stops the
+        work soon (a function's after its batch)."""
         given = _listed(texts)
-        return await asyncio.to_thread(self.embed, given, purpose=purpose)
+        return await _cancellable(lambda cancel: self._embed(given, purpose, cancel))
+
+    def _embed(self, texts: list[str], purpose: str, cancel: _native.CancelToken | None) -> np.ndarray:
+        try:
+            return self._native.embed(texts, _one_of("purpose", purpose, PURPOSES), cancel)
+        except Error as error:
+            # The engine carries what the function raised as text; calls at the same time share the list.
+            for failure in list(self._failures):
+                if f"{type(failure).__name__}: {failure}" in error.message or failure is error:
+                    self._failures.clear()
+                    raise error from failure
+            raise
 
     def tokenize(self, text: str) -> dict[str, Any]:
         """{"ids": [...], "offsets": [(start, end), ...]}, special tokens included; code points."""
@@ -125,7 +157,7 @@ class Model:
 
 def embed(
     texts: str | Iterable[str],
-    model: str | Model | Callable[[Any], Any] = DEFAULT_MODEL,
+    model: str | os.PathLike[str] | Model | Callable[[Any], Any] = DEFAULT_MODEL,
     *,
     precision: str = "auto",
     long: str = "cut",
@@ -144,6 +176,9 @@ def embed(
             "tokens" (a ColBERT model: for each text float32 [tokens, dimension], rows of length 1).
             These texts are cut to what the model reads, and nothing is kept in the cache.
     """
+    _check_options(precision, long)
+    _one_of("output", output, ("dense", "sparse", "tokens"))
+    _one_of("purpose", purpose, PURPOSES)
     if output != "dense":
         return _ragged(texts, model, output, precision, purpose, long, dimensions)
     return _model(model, precision, long, cache, dimensions).embed(texts, purpose=purpose)
@@ -151,7 +186,7 @@ def embed(
 
 async def embed_async(
     texts: str | Iterable[str],
-    model: str | Model | Callable[[Any], Any] = DEFAULT_MODEL,
+    model: str | os.PathLike[str] | Model | Callable[[Any], Any] = DEFAULT_MODEL,
     *,
     precision: str = "auto",
     long: str = "cut",
@@ -159,20 +194,35 @@ async def embed_async(
     purpose: str = "plain",
     dimensions: int | None = None,
 ) -> np.ndarray:
-    """`embed` for coroutines: the event loop goes on while the model is loaded and computes."""
+    """`embed` for coroutines: the event loop goes on while the model is loaded and computes.
+    Cancelling the task stops the computing soon; a model that is being loaded is loaded first."""
+    given = _listed(texts)
+    _one_of("purpose", purpose, PURPOSES)
+    return await _cancellable(
+        lambda cancel: _model(model, precision, long, cache, dimensions)._embed(given, purpose, cancel)
+    )
+
+
+async def _cancellable(work: Callable[[_native.CancelToken], Any]) -> Any:
+    """Runs work on a thread; when the task is cancelled the engine is told, so that nothing waits
+    for work that nobody wants."""
     import asyncio
 
-    given = _listed(texts)
-    return await asyncio.to_thread(
-        embed,
-        given,
-        model,
-        precision=precision,
-        long=long,
-        cache=cache,
-        purpose=purpose,
-        dimensions=dimensions,
-    )
+    cancel = _native.CancelToken()
+
+    def run() -> Any:
+        try:
+            return work(cancel)
+        except KeyboardInterrupt:  # as the engine tells that it was stopped
+            if cancel.requested():
+                return None
+            raise
+
+    try:
+        return await asyncio.to_thread(run)
+    except asyncio.CancelledError:
+        cancel.request()
+        raise
 
 
 DEFAULT_RERANKER = "cross-encoder/ms-marco-MiniLM-L6-v2"
@@ -199,6 +249,11 @@ def rerank(
         NotFound: with every place that was looked at. Unsupported: the model is no reranker.
     """
     key = (str(model), precision)
+    if key[0].startswith("openai:"):
+        raise InvalidArgument(
+            f"{key[0]!r} is an endpoint, and rerankers are cross-encoders on this machine",
+            f"give a folder or the name of one, for example {DEFAULT_RERANKER}",
+        )
     if key not in _rerankers:
         _rerankers[key] = _native.Reranker(*key)
     return _rerankers[key].rerank(query, _listed(texts))
@@ -210,17 +265,20 @@ def models() -> list[dict[str, Any]]:
 
 
 def _model(
-    model: str | Model | Callable[[Any], Any],
+    model: str | os.PathLike[str] | Model | Callable[[Any], Any],
     precision: str,
     long: str,
     cache: str,
     dimensions: int | None,
 ) -> Model:
+    _check_options(precision, long)
+    _checked_dimensions(dimensions)
     if isinstance(model, Model):
-        _refuse_options("a loaded model", precision=precision, long=long, cache=cache, dimensions=dimensions)
+        _refuse_loading(
+            precision, long, cache, dimensions, "belong to loading a model", "give them to hr.Model"
+        )
         return model
-    if isinstance(model, os.PathLike):
-        model = os.fspath(model)
+    model = _named(model)
     if not isinstance(model, str):
         return Model(model, precision=precision, long=long, cache=cache, dimensions=dimensions)
     key = (model, precision, long, str(cache or ""), dimensions or 0)
@@ -229,45 +287,66 @@ def _model(
     return _loaded[key]
 
 
-def _refuse_options(what: str, **given: Any) -> None:
-    """Options of loading, where nothing is loaded: never left aside without a word."""
-    usual = {"precision": "auto", "long": "cut", "cache": "", "dimensions": None}
-    for name, value in given.items():
-        if value != usual[name]:
-            raise InvalidArgument(
-                f"{name}={value!r} has no meaning for {what}",
-                f"leave {name} out, or give it where a model is loaded by name: hr.Model(name, {name}=…)",
-            )
-
-
 _ragged_models: dict[tuple[str, str, str], _native.RaggedModel] = {}
 
 
 def _ragged(
     texts: str | Iterable[str],
-    model: str | Model | Callable[[Any], Any],
+    model: str | os.PathLike[str] | Model | Callable[[Any], Any],
     output: str,
     precision: str,
     purpose: str,
     long: str,
     dimensions: int | None,
 ) -> list[Any]:
+    model = _named(model)
     if not isinstance(model, str) or long != "cut" or dimensions is not None:
         raise InvalidArgument(
             f"output {output!r} is for a model given by name, whole vectors and texts that are cut",
             "leave out long and dimensions, and give the model's name",
         )
-    _arguments.one_of("purpose", purpose, _PURPOSES)
     key = (model, output, precision)
     if key not in _ragged_models:
         _ragged_models[key] = _native.RaggedModel(*key)
     return _ragged_models[key].embed(_listed(texts), purpose)
 
 
-def _listed(texts: str | Iterable[str]) -> list[str]:
+def _named(model: Any) -> Any:
+    """A path as the text that the engine reads; anything else as it is."""
+    return os.fspath(model) if isinstance(model, os.PathLike) else model
+
+
+def _listed(texts: Any) -> list[str]:
+    """One text or many: an Arrow array's values are no str before they are asked for."""
     if isinstance(texts, str):
         return [texts]
-    return texts.to_pylist() if hasattr(texts, "to_pylist") else list(texts)  # of Arrow
+    return texts.to_pylist() if hasattr(texts, "to_pylist") else list(texts)
+
+
+def _one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in known:
+        raise InvalidArgument(f"{name} is none of what is known: {value!r}", f"give {', '.join(known)}")
+    return value
+
+
+def _check_options(precision: Any, long: Any) -> None:
+    _one_of("precision", precision, PRECISIONS)
+    _one_of("long", long, LONG)
+
+
+def _refuse_loading(
+    precision: str, long: str, cache: str, dimensions: int | None, why: str, remedy: str
+) -> None:
+    """Options that nothing would read are refused, not ignored; defaults say nothing."""
+    given = {
+        "precision": precision != "auto",
+        "long": long != "cut",
+        "cache": str(cache or "") not in ("", "off"),
+        "dimensions": dimensions is not None,
+    }
+    named = [name for name, is_given in given.items() if is_given]
+    if named:
+        raise InvalidArgument(f"{', '.join(named)}: such options {why}", remedy)
 
 
 def _checked_dimensions(dimensions: int | None) -> int:
@@ -310,26 +389,21 @@ def _arrow_caller(fn: Callable[[Any], Any]) -> Callable[[object, int], np.ndarra
     return call
 
 
+def _keeping_failures(fn: Callable[[Any], Any], failures: list[Exception]) -> Callable[[Any], Any]:
+    """The function, and what it raised last kept for the one who called the model."""
+
+    def call(texts: Any) -> Any:
+        try:
+            return fn(texts)
+        except Exception as raised:
+            failures[:] = [raised]
+            raise
+
+    return call
+
+
 def _list_caller(fn: Callable[[Any], Any]) -> Callable[[list[str], int], np.ndarray]:
     return lambda texts, count: _matrix(fn(texts), count)
-
-
-def _rows_of_lists(answer: Any) -> np.ndarray:
-    """An Arrow array of lists, one a text and all of one length."""
-    values = answer.flatten()
-    if answer.null_count or values.null_count:
-        missing = next((row for row, value in enumerate(answer) if not value.is_valid), None)
-        what = "a null among its numbers" if missing is None else f"no vector for text {missing}"
-        raise InvalidArgument(f"the function returned {what}", "return one vector a text")
-    if hasattr(answer, "value_lengths"):
-        lengths = answer.value_lengths().to_numpy(zero_copy_only=False)
-        odd = (lengths != lengths[0]).nonzero()[0] if len(lengths) else []
-        if len(odd):
-            raise InvalidArgument(
-                f"the function returned {lengths[odd[0]]} numbers for text {odd[0]} and {lengths[0]} for text 0",
-                "return vectors of one dimension",
-            )
-    return values.to_numpy(zero_copy_only=False).reshape(len(answer), -1)
 
 
 def _matrix(answer: Any, count: int) -> np.ndarray:
@@ -337,17 +411,24 @@ def _matrix(answer: Any, count: int) -> np.ndarray:
     import numpy as np
 
     if hasattr(answer, "detach"):  # a tensor of torch, wherever it lies
-        answer = answer.detach().float().cpu().numpy()
+        answer = answer.detach().cpu()
+        answer = (answer if answer.is_complex() else answer.float()).numpy()
     elif hasattr(answer, "combine_chunks"):
         answer = answer.combine_chunks()
-    if hasattr(answer, "flatten") and hasattr(answer, "null_count"):  # an Arrow list array
-        answer = _rows_of_lists(answer)
-    if np.iscomplexobj(answer):
+    if hasattr(getattr(answer, "type", None), "value_type") and hasattr(answer, "to_numpy"):
+        answer = _rows_of_arrow(answer)
+    try:
+        given = np.asarray(answer)
+    except ValueError:  # rows of different lengths
+        given = None
+    if given is None or given.dtype.kind == "O":
+        _refuse_rows(answer)
+    elif given.dtype.kind == "c":
         raise InvalidArgument(
             "the function returned complex numbers", "return a float array of shape [texts, dimension]"
         )
     try:
-        matrix = np.ascontiguousarray(answer, dtype=np.float32)
+        matrix = np.ascontiguousarray(answer if given is None else given, dtype=np.float32)
     except (TypeError, ValueError) as wrong:
         raise InvalidArgument(
             f"the function returned {type(answer).__name__}, which is no array of vectors: {wrong}",
@@ -359,3 +440,47 @@ def _matrix(answer: Any, count: int) -> np.ndarray:
             "return one vector a text, in the order of the texts",
         )
     return matrix
+
+
+def _rows_of_arrow(answer: Any) -> np.ndarray:
+    """An Arrow list array as a matrix: flattened it would hide rows that are null or of another
+    length, and move numbers from one text to the next."""
+    import numpy as np
+
+    if answer.null_count:
+        row = answer.is_null().to_numpy(zero_copy_only=False).argmax()
+        raise InvalidArgument(f"row {row} of what the function returned is null", _ROWS)
+    if hasattr(answer, "value_lengths"):
+        lengths = answer.value_lengths().to_numpy(zero_copy_only=False)
+        _refuse_lengths(lengths)
+        width = int(lengths[0]) if len(lengths) else 0
+    else:
+        width = getattr(answer.type, "list_size", 0)
+    flat = answer.flatten()
+    if flat.null_count:
+        at = int(flat.is_null().to_numpy(zero_copy_only=False).argmax())
+        raise InvalidArgument(f"row {at // width} of what the function returned holds a null", _ROWS)
+    return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(len(answer), width)
+
+
+_ROWS = "return one vector a text, all of the same length"
+
+
+def _refuse_lengths(lengths: Any) -> None:
+    for row, length in enumerate(lengths):
+        if length != lengths[0]:
+            raise InvalidArgument(
+                f"row {row} of what the function returned has {length} numbers, row 0 has {lengths[0]}",
+                _ROWS,
+            )
+
+
+def _refuse_rows(answer: Any) -> None:
+    """Names the row of nested lists that makes them no matrix; what else is wrong is told later."""
+    if not isinstance(answer, (list, tuple)):
+        return
+    for row, values in enumerate(answer):
+        if values is None or (isinstance(values, (list, tuple)) and None in values):
+            raise InvalidArgument(f"row {row} of what the function returned holds a null", _ROWS)
+    if all(hasattr(values, "__len__") for values in answer):
+        _refuse_lengths([len(values) for values in answer])

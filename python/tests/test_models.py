@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -161,48 +162,6 @@ def test_function_errors_say_what_is_wrong(fn, words):
         model.embed(["a", "b"])
 
 
-@pytest.mark.parametrize(
-    ("rows", "words"),
-    [
-        ([[1.0, 2.0], [3.0, 4.0, 5.0, 6.0]], "4 numbers for text 1"),
-        ([None, [1.0, 2.0, 3.0, 4.0]], "no vector for text 0"),
-        ([[1.0, None], [3.0, 4.0]], "null"),
-    ],
-)
-def test_lists_of_arrow_are_checked_row_by_row(rows, words):
-    pa = pytest.importorskip("pyarrow")
-    model = hr.Model(lambda batch: pa.array(rows, pa.list_(pa.float32())), dimension=3)
-    with pytest.raises(hr.InvalidArgument, match=words):
-        model.embed(["aaaa", "bb"])
-
-
-def test_complex_numbers_are_no_vectors():
-    model = hr.Model(lambda batch: np.ones((batch.num_rows, 3), dtype=complex), dimension=3)
-    with pytest.raises(hr.InvalidArgument, match="complex"):
-        model.embed(["aaaa"])
-
-
-def test_options_are_never_left_aside():
-    model = hr.Model(arrow_model, dimension=DIMENSION)
-    for given in ({"dimensions": 2}, {"precision": "int8"}, {"long": "window"}, {"cache": "off"}):
-        (name,) = given
-        for target in (model, arrow_model):
-            with pytest.raises(hr.InvalidArgument, match=name):
-                hr.embed(["a"], target, **given)
-    with pytest.raises(hr.InvalidArgument, match="query or passage, not 'querry'"):
-        hr.embed(["a"], model, purpose="querry")
-    for given in ({"batch": 2.5}, {"batch": 0}, {"dimension": -3}):
-        (name,) = given
-        with pytest.raises(hr.InvalidArgument, match=name):
-            hr.Model(arrow_model, **given)
-
-
-def test_texts_of_arrow():
-    pa = pytest.importorskip("pyarrow")
-    texts = ["one two", "three"]
-    assert np.array_equal(hr.embed(pa.array(texts), arrow_model), matrix_of(texts))
-
-
 def test_no_model_is_no_model():
     with pytest.raises(hr.InvalidArgument, match="function"):
         hr.Model(7)
@@ -271,3 +230,136 @@ def test_functions_are_let_go():
     for _ in range(20):
         hr.Model(arrow_model, dimension=DIMENSION).embed(["a"])
     assert sys.getrefcount(arrow_model) <= before + 1
+
+
+@pytest.mark.parametrize(
+    "rows, words",
+    [
+        (lambda pa: pa.array([[1.0, 2], [3, 4, 5, 6]]), "row 1 .* has 4 numbers"),
+        (lambda pa: pa.array([None, [1.0, 2, 3, 4]]), "row 0 .* null"),
+        (lambda pa: pa.array([[1.0, 2], [3, None]]), "row 1 .* null"),
+        (lambda pa: pa.array([None, [1.0, 2]], pa.list_(pa.float32(), 2)), "row 0 .* null"),
+        (lambda pa: pa.chunked_array([[[1.0, 2]], [[3.0]]]), "row 1 .* has 1 numbers"),
+        (lambda pa: [[1.0, 2], [3.0]], "row 1 .* has 1 numbers"),
+        (lambda pa: [[1.0, 2], None], "row 1 .* null"),
+        (lambda pa: np.ones((2, 2), np.complex64), "complex"),
+        (lambda pa: [[1j, 2], [3, 4]], "complex"),
+    ],
+)
+def test_rows_of_a_function_do_not_move_to_other_texts(rows, words):
+    pa = pytest.importorskip("pyarrow")
+    model = hr.Model(lambda batch: rows(pa), dimension=2)
+    with pytest.raises(hr.InvalidArgument, match=words):
+        model.embed(["aaaa", "bb"])
+
+
+def test_a_sliced_arrow_answer_is_its_own_rows():
+    pa = pytest.importorskip("pyarrow")
+    for kind in (pa.list_(pa.float32()), pa.large_list(pa.float32()), pa.list_(pa.float32(), 2)):
+        whole = pa.array([[9, 9], [1, 2], [3, 4], [9, 9]], kind)
+        model = hr.Model(lambda batch: whole.slice(1, 2), dimension=2)  # noqa: B023
+        assert model.embed(["aaaa", "bb"]).tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("options", [{"precision": "no-such"}, {"long": "bogus"}, {"purpose": "querry"}])
+@pytest.mark.parametrize("loaded", [True, False])
+def test_wrong_values_are_refused_with_the_right_ones(options, loaded):
+    model = hr.Model(arrow_model, dimension=DIMENSION) if loaded else arrow_model
+    right = {"precision": "int16", "long": "window", "purpose": "passage"}[next(iter(options))]
+    with pytest.raises(hr.InvalidArgument, match=right):
+        hr.embed(["a"], model, **options)
+    with pytest.raises(hr.InvalidArgument, match=right):
+        asyncio.run(hr.embed_async(["a"], model, **options))
+    if "purpose" not in options:
+        with pytest.raises(hr.InvalidArgument, match=right):
+            hr.Model(arrow_model, **options)
+    elif loaded:
+        with pytest.raises(hr.InvalidArgument, match=right):
+            model.embed(["a"], **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"dimensions": 2}, {"precision": "int8"}, {"long": "window"}, {"cache": "folder"}]
+)
+def test_options_of_loading_are_not_ignored(options):
+    model = hr.Model(arrow_model, dimension=DIMENSION)
+    with pytest.raises(hr.InvalidArgument, match="hr.Model"):
+        hr.embed(["a"], model, **options)
+    with pytest.raises(hr.InvalidArgument, match="by name"):
+        hr.Model(arrow_model, **options)
+    with pytest.raises(hr.InvalidArgument, match="by name"):
+        hr.embed(["a"], arrow_model, **options)
+
+
+@pytest.mark.parametrize("options", [{"dimension": -3}, {"batch": 2.5}, {"dimension": True}])
+def test_numbers_of_a_function_are_checked(options):
+    with pytest.raises(hr.InvalidArgument, match=next(iter(options))):
+        hr.Model(arrow_model, **options)
+
+
+def test_paths_and_arrow_arrays_are_taken(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    vectors = hr.embed(pa.array(["a b", "c"]), arrow_model)
+    assert np.array_equal(vectors, matrix_of(["a b", "c"]))
+    with pytest.raises(hr.Error, match="no-model"):  # read as a folder's name
+        hr.Model(tmp_path / "no-model")
+
+
+def test_rerankers_are_no_endpoints():
+    with pytest.raises(hr.InvalidArgument, match="cross-encoders"):
+        hr.rerank("q", ["a"], "openai:http://localhost:1/v1#m")
+
+
+def test_a_cancelled_task_stops_the_work():
+    started, calls = threading.Event(), []
+
+    def fn(batch):
+        calls.append(batch.num_rows)
+        started.set()
+        assert stop.wait(60)
+        return arrow_model(batch)
+
+    async def cancelled(embedding):
+        task = asyncio.create_task(embedding)
+        await asyncio.to_thread(started.wait, 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        stop.set()
+
+    model = hr.Model(fn, batch=1, dimension=DIMENSION)
+    for embed in (model.embed_async, lambda texts: hr.embed_async(texts, model)):
+        calls.clear()
+        started.clear()
+        stop = threading.Event()
+        asyncio.run(cancelled(embed([f"text {n}" for n in range(100)])))
+        assert len(calls) == 1
+
+
+def test_what_a_function_raised_is_the_cause():
+    raised = RuntimeError("the card fell off")
+
+    def fn(batch):
+        if "bb" in batch["text"].to_pylist():
+            raise raised
+        return arrow_model(batch)
+
+    model = hr.Model(fn, dimension=DIMENSION, batch=1)
+    with pytest.raises(hr.InvalidArgument, match="batch 2 .*text 1.* RuntimeError: the card fell off") as error:
+        model.embed(["aaaa", "bb", "c"])
+    assert error.value.__cause__ is raised
+    assert "Traceback" not in str(error.value)
+
+
+def test_a_model_of_a_function_in_a_module_ends_quietly():
+    code = "import headrace as hr\nm = hr.Model(lambda texts: [[1.0, 2]] * len(texts), as_list=True)\nm.embed(['a'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+def test_windows_are_no_texts(minilm):
+    model = hr.Model(long="window", cache="off")
+    model.embed(["river mill " * 600])
+    assert model.counts()["texts"] == 1 and model.counts()["reused"] == 0
+    model.embed(["river mill " * 600] * 2)
+    assert model.counts()["reused"] == 2
