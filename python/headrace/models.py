@@ -352,8 +352,8 @@ def _refuse_loading(
 def _checked_dimensions(dimensions: int | None) -> int:
     if dimensions is None:
         return 0
-    if isinstance(dimensions, bool) or not isinstance(dimensions, int) or dimensions < 1:
-        raise InvalidArgument(f"{dimensions!r} dimensions are none", "give a whole number from 1")
+    if isinstance(dimensions, bool) or not isinstance(dimensions, int) or dimensions < 0:
+        raise InvalidArgument(f"{dimensions!r} dimensions are none", "give a whole number, or 0 for all")
     return dimensions
 
 
