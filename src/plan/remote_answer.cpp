@@ -59,6 +59,27 @@ bool floats_from(const Json& embedding, std::vector<float>& out) {
   return true;
 }
 
+// Every level of lists and objects costs a tree many times its one byte.
+bool is_shallow(std::string_view json) {
+  constexpr int kDepthMax = 16;
+  int depth = 0;
+  bool in_text = false;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (in_text) {
+      if (c == '\\') ++i;
+      if (c == '"') in_text = false;
+    } else if (c == '"') {
+      in_text = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kDepthMax) return false;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<RemoteVectors> parse_remote_answer(std::string_view text, size_t texts, uint32_t dimension,
@@ -67,6 +88,7 @@ Result<RemoteVectors> parse_remote_answer(std::string_view text, size_t texts, u
     return fail(ErrorCode::damaged, fmt::format("{} answered {}", url, what),
                 "check that it is an embeddings endpoint and that the model fits");
   };
+  if (!is_shallow(text)) return wrong("lists within lists");
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("data") || !json["data"].is_array())
     return wrong("without a list \"data\"");
@@ -115,7 +137,7 @@ Result<RemoteVectors> parse_remote_answer(std::string_view text, size_t texts, u
 
 std::string remote_error_text(std::string_view body) {
   constexpr size_t kTextMax = 300;
-  const Json json = Json::parse(body, nullptr, false);
+  const Json json = is_shallow(body) ? Json::parse(body, nullptr, false) : Json();
   std::string text;
   if (json.is_object()) {
     const Json error = json.value("error", Json());

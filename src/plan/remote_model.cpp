@@ -87,6 +87,15 @@ std::string api_key(const std::string& url) {
   return openai != nullptr && safe ? openai : "";
 }
 
+// What so many vectors may take, written as numbers with all their digits.
+uint64_t answer_bytes_max(size_t texts, uint32_t dimension) {
+  constexpr uint64_t kDimensionMax = 1U << 16;
+  constexpr uint64_t kNumberBytes = 32;
+  constexpr uint64_t kFrameBytes = 1024;
+  const uint64_t numbers = dimension != 0 ? dimension : kDimensionMax;
+  return texts * (numbers * kNumberBytes + kFrameBytes) + (64U << 10);
+}
+
 // A text, not the server or the key, may be what it refuses.
 bool may_be_about_texts(int status) {
   return status == 400 || status == 413 || status == 422;
@@ -216,6 +225,7 @@ Result<RemoteVectors> RemoteModel::ask(std::span<const std::string> texts,
   HttpRequest request;
   request.url = settings_.url;
   request.timeout_ms = settings_.timeout_ms;
+  request.answer_bytes_max = answer_bytes_max(chosen.size(), info_.dimension);
   request.headers = {"Content-Type: application/json", "Accept: application/json"};
   const std::string key = api_key(settings_.url);
   if (!key.empty()) request.headers.push_back("Authorization: Bearer " + key);

@@ -212,7 +212,8 @@ TEST_F(RemoteModelTest, WrongAnswersAreRefused) {
         with(Json::array({one, {{"index", 1}, {"embedding", {1, 2, "x"}}}})),    // no number
         with(Json::array({one, {{"index", 1}, {"embedding", "AADAfwAAwH8AAMB/"}}})),  // NaN
         with(Json::array({one, {{"index", 1}, {"embedding", "?"}}})),                 // no base64
-        HttpAnswer{200, "", "<html>"}, HttpAnswer{200, "", ""}}) {
+        HttpAnswer{200, "", "<html>"}, HttpAnswer{200, "", ""},
+        HttpAnswer{200, "", std::string(1 << 20, '[')}}) {
     server_.script({wrong});
     const auto result = embed({"a", "b"});
     ASSERT_FALSE(result) << wrong.body;
