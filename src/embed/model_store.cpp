@@ -94,6 +94,11 @@ Result<ModelFiles> find_in_directory(const std::string& spec) {
   }
   Search search{.spec = name_of_folder(spec), .looked = {}, .incomplete = {}};
   if (auto found = search.take(spec, "directory")) return *found;
+  if (fs::exists(spec + "/model.safetensors.index.json", error)) {
+    return fail(ErrorCode::unsupported,
+                fmt::format("model {}: its weights are in several files, which are not read", spec),
+                "save it in one: model.save_pretrained(folder, max_shard_size=\"100GB\")");
+  }
   return fail(
       ErrorCode::not_found,
       fmt::format("model {}: the folder lacks {}", spec, fmt::join(missing_files(spec), ", ")),

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -77,6 +78,8 @@ TEST_F(ModelStore, SaysWhatADirectoryLacks) {
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code(), ErrorCode::not_found);
   EXPECT_NE(found.error().message().find("lacks model.safetensors"), std::string::npos);
+  std::ofstream(at("m/model.safetensors.index.json")) << "{}";
+  EXPECT_EQ(find_model(at("m")).error().code(), ErrorCode::unsupported);
   EXPECT_NE(find_model("./nowhere").error().message().find("no such folder"), std::string::npos);
 }
 
