@@ -18,6 +18,7 @@
 #include "plan/memory_shares.h"
 #include "plan/settings.h"
 #include "plan/source_names.h"
+#include "plan/space_search.h"
 #include "sources/source_stamp.h"
 #include "sources/watcher.h"
 
@@ -460,10 +461,9 @@ Status Run::follow() {
 
 void Run::count_rows_without_vectors() {
   const index::Info info = writer_->snapshot()->info();
-  for (const index::SpaceInfo& space : info.spaces) {
-    if (space.space.name == settings_.main_space && space.rows < info.rows)
-      report_.without_vectors = info.rows - space.rows;
-  }
+  const index::SpaceInfo* const space = find_space(info, settings_.main_space);
+  if (space != nullptr && space->rows < info.rows)
+    report_.without_vectors = info.rows - space->rows;
 }
 
 // Who searches next may have no writer that makes lists in quiet moments. What was written stays

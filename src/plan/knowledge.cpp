@@ -40,31 +40,25 @@ std::string space_name_of(const VectorModelInfo& model) {
 // One that is there keeps what it was made with.
 Status check_own_vectors(const index::Info& info, const std::string& path,
                          const KnowledgeOptions& options) {
-  for (const index::SpaceInfo& known : info.spaces) {
-    if (known.space.name != kDefaultSpace) continue;
-    if (options.dimension != 0 && known.space.dimension != options.dimension) {
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("{} holds vectors of dimension {}, not {}", path,
-                              known.space.dimension, options.dimension),
-                  "open it with that dimension, or make another knowledge base");
-    }
-    if (options.metric && known.space.metric != *options.metric) {
-      return fail(
-          ErrorCode::invalid_argument,
-          fmt::format("{} holds vectors for the metric {}, not {}", path,
-                      index::metric_name(known.space.metric), index::metric_name(*options.metric)),
-          "open it with that metric or without one, or make another knowledge base");
-    }
+  const index::SpaceInfo* const known = find_space(info, kDefaultSpace);
+  if (known == nullptr) return {};
+  const index::Space& space = known->space;
+  if (options.dimension != 0 && space.dimension != options.dimension) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} holds vectors of dimension {}, not {}", path, space.dimension,
+                            options.dimension),
+                "open it with that dimension, or make another knowledge base");
+  }
+  if (options.metric && space.metric != *options.metric) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} holds vectors for the metric {}, not {}", path,
+                            index::metric_name(space.metric), index::metric_name(*options.metric)),
+                "open it with that metric or without one, or make another knowledge base");
   }
   return {};
 }
 
 }  // namespace
-
-bool has_space(const index::Info& info, const std::string& name) {
-  return std::any_of(info.spaces.begin(), info.spaces.end(),
-                     [&](const index::SpaceInfo& known) { return known.space.name == name; });
-}
 
 Result<std::unique_ptr<Knowledge>> Knowledge::open(const std::string& path,
                                                    KnowledgeOptions options, FileSystem& files) {
@@ -119,7 +113,8 @@ Result<index::Writer*> Knowledge::writer() {
                                                 : options_.model;
     HR_TRY(opened->set_settings(settings.to_json()));
   }
-  if (settings.own_vectors && options_.dimension != 0 && !has_space(info, kDefaultSpace)) {
+  if (settings.own_vectors && options_.dimension != 0 &&
+      find_space(info, kDefaultSpace) == nullptr) {
     index::Space space;
     space.name = kDefaultSpace;
     space.dimension = options_.dimension;
@@ -218,9 +213,8 @@ ThreadPool& Knowledge::pool(size_t threads) {
 
 Result<uint32_t> Knowledge::space_dimension(const index::Snapshot& current,
                                             const std::string& space) const {
-  for (const index::SpaceInfo& known : current.info().spaces) {
-    if (known.space.name == space) return known.space.dimension;
-  }
+  const index::Info info = current.info();
+  if (const index::SpaceInfo* const known = find_space(info, space)) return known->space.dimension;
   return fail(ErrorCode::not_found, fmt::format("{} has no vectors named \"{}\"", path_, space),
               "headrace info shows its spaces; search it with mode text");
 }
@@ -298,10 +292,9 @@ Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::str
     HR_TRY(out->set_settings(known.to_json()));
   }
   const auto covered = [&] {
-    for (const index::SpaceInfo& space : out->snapshot()->info().spaces) {
-      if (space.space.name == report.name) return space.rows;
-    }
-    return uint64_t{0};
+    const index::Info info = out->snapshot()->info();
+    const index::SpaceInfo* const space = find_space(info, report.name);
+    return space != nullptr ? space->rows : 0;
   };
   const uint64_t before = covered();
   HR_ASSIGN(const Chunker chunker,

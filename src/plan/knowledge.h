@@ -31,8 +31,6 @@ namespace headrace {
 // Where vectors of the caller's own are, and the main model's of a new knowledge base.
 inline constexpr const char* kDefaultSpace = "default";
 
-bool has_space(const index::Info& info, const std::string& name);
-
 struct KnowledgeOptions {
   bool create = false;       // make it when it is not there
   bool own_vectors = false;  // opened with model=None and a dimension

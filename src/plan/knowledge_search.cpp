@@ -17,7 +17,7 @@ namespace {
 // Whether a model of ours turns queries into vectors of this space.
 bool makes_queries(const index::Info& info, const Settings& settings, const std::string& name) {
   const std::vector<ModelSpace> spaces = settings.model_spaces();
-  return has_space(info, name) &&
+  return find_space(info, name) != nullptr &&
          std::ranges::find(spaces, name, &ModelSpace::name) != spaces.end();
 }
 
@@ -33,19 +33,17 @@ constexpr double kSearchRecall = 0.99;
 
 double recall_in(const index::Info& info, const std::string& space, std::optional<double> asked) {
   if (asked) return *asked;
-  const auto known = std::ranges::find_if(
-      info.spaces, [&](const index::SpaceInfo& other) { return other.space.name == space; });
-  return known == info.spaces.end() || known->rows <= kExactVectorsMax ? 1.0 : kSearchRecall;
+  const index::SpaceInfo* const known = find_space(info, space);
+  return known == nullptr || known->rows <= kExactVectorsMax ? 1.0 : kSearchRecall;
 }
 
 std::vector<index::ScoredRow> join_lists(const index::Snapshot& current, const SpaceChoice& choice,
                                          std::span<const index::ScoredRow> main,
                                          std::span<const index::ScoredRow> rest,
                                          index::SearchMode mode, size_t k) {
-  std::vector<float> vector;
-  for (const index::SpaceInfo& known : current.info().spaces) {
-    if (known.space.name == choice.main) vector.resize(known.space.dimension);
-  }
+  const index::Info info = current.info();
+  const index::SpaceInfo* const space = find_space(info, choice.main);
+  std::vector<float> vector(space != nullptr ? space->space.dimension : 0);
   return join_spaces(
       main, rest, choice.covered, mode == index::SearchMode::vector,
       [&](const index::ScoredRow& row) { return current.vector(row, choice.main, vector); }, k);

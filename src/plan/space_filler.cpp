@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "plan/space_search.h"
+
 namespace headrace {
 
 namespace {
@@ -14,20 +16,18 @@ constexpr size_t kGroupRows = 4096;
 
 Status check_model_space(const index::Info& info, const std::string& knowledge_base,
                          const std::string& name, const VectorModelInfo& model) {
-  for (const index::SpaceInfo& known : info.spaces) {
-    if (known.space.name != name || known.space.fingerprint == model.fingerprint) continue;
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{} has other vectors named \"{}\", of {}: not of {} in {} with {} "
-                            "dimensions",
-                            knowledge_base, name, known.space.model, model.name, model.precision,
-                            model.dimension),
-                fmt::format("give --model {} with the --precision and the --dimensions of its "
-                            "first run; or keep both: "
-                            "headrace space add {} --model {}; int8 of an earlier version is "
-                            "another: index anew",
-                            known.space.model, knowledge_base, model.name));
-  }
-  return {};
+  const index::SpaceInfo* const known = find_space(info, name);
+  if (known == nullptr || known->space.fingerprint == model.fingerprint) return {};
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("{} has other vectors named \"{}\", of {}: not of {} in {} with {} "
+                          "dimensions",
+                          knowledge_base, name, known->space.model, model.name, model.precision,
+                          model.dimension),
+              fmt::format("give --model {} with the --precision and the --dimensions of its "
+                          "first run; or keep both: "
+                          "headrace space add {} --model {}; int8 of an earlier version is "
+                          "another: index anew",
+                          known->space.model, knowledge_base, model.name));
 }
 
 Status add_model_space(index::Writer& writer, const std::string& knowledge_base,

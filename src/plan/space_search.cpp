@@ -8,12 +8,6 @@ namespace headrace {
 
 namespace {
 
-const index::SpaceInfo* find_space(const index::Info& info, const std::string& name) {
-  const auto found = std::ranges::find_if(
-      info.spaces, [&](const index::SpaceInfo& known) { return known.space.name == name; });
-  return found == info.spaces.end() ? nullptr : &*found;
-}
-
 // Scores in units of their spread, around their mean.
 std::vector<float> standard_scores(std::span<const index::ScoredRow> rows) {
   double sum = 0;
@@ -32,6 +26,12 @@ std::vector<float> standard_scores(std::span<const index::ScoredRow> rows) {
 }
 
 }  // namespace
+
+const index::SpaceInfo* find_space(const index::Info& info, std::string_view name) {
+  const auto found = std::ranges::find_if(
+      info.spaces, [&](const index::SpaceInfo& known) { return known.space.name == name; });
+  return found == info.spaces.end() ? nullptr : &*found;
+}
 
 SpaceChoice choose_spaces(const index::Info& info, const Settings& settings) {
   SpaceChoice choice;

@@ -1,5 +1,6 @@
-// One answer from two spaces: while the main space lags behind the rows, a further one that covers
-// more of them (a static one, or the model that is being replaced) answers for the rest.
+// Which space answers, and one answer from two: while the main space lags behind the rows, a
+// further one that covers more of them (a static one, or the model that is being replaced) answers
+// for the rest.
 //
 // Threads: pure. Errors: none.
 #pragma once
@@ -8,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "index/knowledge_base.h"
@@ -15,6 +17,9 @@
 #include "plan/settings.h"
 
 namespace headrace {
+
+// The space of that name, inside `info`; nullptr: there is none.
+const index::SpaceInfo* find_space(const index::Info& info, std::string_view name);
 
 // Which spaces answer a query when none is named.
 struct SpaceChoice {
