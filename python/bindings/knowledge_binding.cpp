@@ -4,19 +4,17 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <charconv>
-#include <chrono>
-#include <deque>
 #include <limits>
 
-#include "arrow_binding.h"
-#include "batch/row_batch.h"
 #include "errors.h"
+#include "given_rows.h"
+#include "hit_binding.h"
 #include "interruptible.h"
 #include "model_binding.h"
 #include "plan/export.h"
 #include "plan/knowledge.h"
 #include "plan/render.h"
+#include "value_binding.h"
 
 namespace nb = nanobind;
 
@@ -44,77 +42,6 @@ SearchOptions search_options(uint32_t k, const std::optional<std::string>& mode,
   options.filter = filter;
   options.space = space;
   return options;
-}
-
-nb::dict explanation_dict(const index::Explanation& explanation);
-
-nb::dict hit_dict(const Hit& hit) {
-  const Row& row = hit.row;
-  nb::dict result;
-  result["key"] = row.key;
-  result["score"] = hit.score;
-  result["source"] = row.source;
-  result["title"] = row.title;
-  result["text"] = row.text;
-  result["heading"] = row.heading;
-  result["modality"] = row.modality;
-  result["via"] = row.via.empty() ? nb::object(nb::none()) : nb::cast(row.via);
-  result["start"] = row.start_s ? nb::cast(*row.start_s) : nb::object(nb::none());
-  result["end"] = row.end_s ? nb::cast(*row.end_s) : nb::object(nb::none());
-  result["page"] = row.page == 0 ? nb::object(nb::none()) : nb::cast(row.page);
-  result["line"] = row.line == 0 ? nb::object(nb::none()) : nb::cast(row.line);
-  result["span"] = nb::make_tuple(row.span_begin, row.span_end);
-  result["byte_span"] =
-      row.byte_begin
-          ? nb::object(nb::make_tuple(*row.byte_begin, *row.byte_begin + row.text.size()))
-          : nb::object(nb::none());
-  result["thumbnail"] = nb::none();
-  result["metadata"] = to_python(row.metadata);
-  nb::list matches;
-  for (const index::MatchRange& range : hit.matches)
-    matches.append(nb::make_tuple(range.begin, range.end));
-  result["matches"] = matches;
-  if (hit.explanation) result["explain"] = explanation_dict(*hit.explanation);
-  return result;
-}
-
-nb::dict explanation_dict(const index::Explanation& explanation) {
-  const auto or_none = [](const std::optional<float>& x) {
-    return x ? nb::cast(*x) : nb::object(nb::none());
-  };
-  const auto rank = [](uint32_t place) {
-    return place == 0 ? nb::object(nb::none()) : nb::cast(place);
-  };
-  nb::dict result;
-  result["text"] = or_none(explanation.text);
-  result["vector"] = or_none(explanation.vector);
-  result["text_rank"] = rank(explanation.text_rank);
-  result["vector_rank"] = rank(explanation.vector_rank);
-  result["decay"] = or_none(explanation.decay);
-  nb::list terms;
-  for (const auto& term : explanation.terms) {
-    nb::dict entry;
-    entry["term"] = term.text;
-    entry["tf"] = term.tf;
-    entry["df"] = term.df;
-    entry["score"] = term.score;
-    terms.append(entry);
-  }
-  result["terms"] = terms;
-  return result;
-}
-
-nb::dict facet_dict(const index::FacetCounts& facet) {
-  nb::dict result;
-  result["column"] = facet.column;
-  result["rows"] = facet.rows;
-  result["distinct"] = facet.distinct;
-  nb::list values;
-  for (const auto& count : facet.values) {
-    values.append(nb::make_tuple(to_python(count.value), count.rows));
-  }
-  result["values"] = values;
-  return result;
 }
 
 // Options of a search that are seldom given; Python has checked the names.
@@ -153,170 +80,8 @@ nb::object matrix(std::vector<T> values, size_t rows, size_t columns) {
   return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {rows, columns}, owner));
 }
 
-struct GivenIds {
-  std::vector<std::string> names;
-  bool integers = true;
-};
-
-using AnyArray = nb::ndarray<nb::ro, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-template <typename T>
-std::span<const T> numbers(const AnyArray& array) {
-  return {static_cast<const T*>(array.data()), array.size()};
-}
-
-GivenIds ids_from_python(nb::handle ids) {
-  GivenIds given;
-  AnyArray array;
-  if (nb::try_cast(ids, array) && array.dtype() == nb::dtype<int64_t>()) {
-    given.names.reserve(array.size());
-    for (const int64_t id : numbers<int64_t>(array)) given.names.push_back(std::to_string(id));
-    return given;
-  }
-  for (const nb::handle id : ids) {
-    int overflow = 1;
-    if (PyLong_Check(id.ptr()) && !PyBool_Check(id.ptr())) {
-      const long long whole = PyLong_AsLongLongAndOverflow(id.ptr(), &overflow);
-      if (overflow == 0) given.names.push_back(std::to_string(whole));
-    }
-    if (overflow == 0) continue;
-    given.integers = false;
-    const nb::str name(id);
-    Py_ssize_t size = 0;
-    const char* const utf8 = PyUnicode_AsUTF8AndSize(name.ptr(), &size);
-    if (utf8 == nullptr) {  // replaced by something else it could be another's
-      PyErr_Clear();
-      raise(Error(ErrorCode::invalid_argument, "an id holds half of a surrogate pair",
-                  "ids must be text that UTF-8 can spell"));
-    }
-    given.names.emplace_back(utf8, static_cast<size_t>(size));
-  }
-  return given;
-}
-
 // So many rows are added before anybody would press Ctrl-C.
 constexpr size_t kRowsAtOnce = 2000;
-
-// Texts where Python holds them; they live and stay as they are as long as this does.
-class HeldTexts {
- public:
-  void reserve(size_t count) {
-    views_.reserve(count);
-    objects_.reserve(count);
-  }
-  void add(nb::handle text) {
-    Py_ssize_t size = 0;
-    if (PyUnicode_CheckExact(text.ptr()) && PyUnicode_IS_COMPACT_ASCII(text.ptr())) {
-      const char* const bytes = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
-      views_.emplace_back(bytes, static_cast<size_t>(size));
-      objects_.push_back(nb::borrow(text));
-    } else if (text.is_none()) {
-      views_.emplace_back();
-    } else {
-      views_.push_back(copies_.emplace_back(text_from_python(text)));
-    }
-  }
-  std::span<const std::string_view> views() const { return views_; }
-
- private:
-  std::vector<std::string_view> views_;
-  std::vector<nb::object> objects_;
-  std::deque<std::string> copies_;  // of those that are not ASCII
-};
-
-void check_length(const std::string& name, size_t given, size_t rows) {
-  if (given == rows) return;
-  raise(Error(
-      ErrorCode::invalid_argument,
-      name + " has " + std::to_string(given) + " values for " + std::to_string(rows) + " vectors",
-      "give one for each"));
-}
-
-// Columns of metadata; arrays of numbers and booleans without an object for each value.
-class GivenColumns {
- public:
-  GivenColumns(const nb::dict& columns, size_t rows) {
-    for (const auto& [key, values] : columns) {
-      const std::string& name = names_.emplace_back(text_from_python(key));
-      const std::vector<Value>& read = values_.emplace_back(read_column(name, values, rows));
-      check_length(name, read.size(), rows);
-      views_.push_back({name, read});
-    }
-  }
-  std::span<const index::MetadataColumn> views() const { return views_; }
-
- private:
-  static std::vector<Value> read_column(const std::string& name, nb::handle values, size_t rows) {
-    std::vector<Value> read;
-    read.reserve(rows);
-    AnyArray array;
-    if (!PyList_CheckExact(values.ptr()) && nb::try_cast(values, array)) {
-      if (array.dtype() == nb::dtype<int64_t>()) {
-        for (const int64_t number : numbers<int64_t>(array)) read.emplace_back(number);
-        return read;
-      }
-      if (array.dtype() == nb::dtype<double>()) {
-        for (const double number : numbers<double>(array)) read.push_back(number_value(number));
-        return read;
-      }
-      if (array.dtype() == nb::dtype<bool>()) {
-        for (const bool flag : numbers<bool>(array)) read.emplace_back(flag);
-        return read;
-      }
-    }
-    for (const nb::handle value : values) {
-      try {
-        read.push_back(from_python(value));
-      } catch (const UnreadableValue& wrong) {
-        raise(Error(
-            ErrorCode::invalid_argument,
-            "row " + std::to_string(read.size()) + " has " + wrong.what() + " in \"" + name + "\"",
-            "mend the value, or leave the column out"));
-      }
-    }
-    return read;
-  }
-
-  // They stay where they are as more come.
-  std::deque<std::string> names_;
-  std::deque<std::vector<Value>> values_;
-  std::vector<index::MetadataColumn> views_;
-};
-
-// What add_vectors is nearly always given, without a further look at each value in Python: a list
-// of whole numbers or of texts, neither of them what stands for no hit.
-bool are_plain_ids(nb::handle ids) {
-  if (!PyList_CheckExact(ids.ptr()) || PyList_GET_SIZE(ids.ptr()) == 0) return false;
-  const PyTypeObject* const type = Py_TYPE(PyList_GET_ITEM(ids.ptr(), 0));
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(ids.ptr()); ++i) {
-    PyObject* const id = PyList_GET_ITEM(ids.ptr(), i);
-    if (Py_TYPE(id) != type) return false;
-    if (PyLong_CheckExact(id)) {
-      int overflow = 0;
-      if (PyLong_AsLongLongAndOverflow(id, &overflow) == -1 || overflow != 0) return false;
-    } else if (!PyUnicode_CheckExact(id) || PyUnicode_GET_LENGTH(id) == 0) {
-      return false;
-    }
-  }
-  return true;
-}
-
-bool are_plain_texts(nb::handle texts, size_t rows) {
-  if (texts.is_none()) return true;
-  if (!PyList_CheckExact(texts.ptr()) || nb::len(texts) != rows) return false;
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(texts.ptr()); ++i) {
-    PyObject* const text = PyList_GET_ITEM(texts.ptr(), i);
-    if (text != Py_None && !PyUnicode_CheckExact(text)) return false;
-  }
-  return true;
-}
-
-bool are_plain_columns(const nb::dict& columns, size_t rows) {
-  for (const auto& [name, values] : columns) {
-    if (!PyList_CheckExact(values.ptr()) || nb::len(values) != rows) return false;
-  }
-  return true;
-}
 
 class PyKnowledge {
  public:
@@ -361,16 +126,13 @@ class PyKnowledge {
                                  double recall, size_t threads, const std::string& space) {
     SearchOptions options = search_options(k, std::nullopt, filter, space);
     options.recall = recall;
+    const std::span<const float> values(vectors.data(), vectors.size());
     const size_t count = vectors.shape(0);
     CancelToken cancel;
-    return answers(run_interruptible_result<BatchAnswers>(cancel,
-                                                          [&] {
-                                                            return knowledge_->search_batch(
-                                                                std::span<const float>(
-                                                                    vectors.data(), vectors.size()),
-                                                                count, options, threads, &cancel);
-                                                          }),
-                   count);
+    const auto search = [&] {
+      return knowledge_->search_batch(values, count, options, threads, &cancel);
+    };
+    return answers(run_interruptible_result<BatchAnswers>(cancel, search), count);
   }
 
   nb::tuple search_batch_texts(const std::vector<std::string>& queries, uint32_t k,
@@ -381,13 +143,10 @@ class PyKnowledge {
     read_extra(extra, options);
     options.recall = recall;
     CancelToken cancel;
-    return answers(run_interruptible_result<BatchAnswers>(
-                       cancel,
-                       [&] {
-                         return knowledge_->search_batch(std::span<const std::string>(queries),
-                                                         options, threads, &cancel);
-                       }),
-                   queries.size());
+    const auto search = [&] {
+      return knowledge_->search_batch(std::span(queries), options, threads, &cancel);
+    };
+    return answers(run_interruptible_result<BatchAnswers>(cancel, search), queries.size());
   }
 
   void add(const nb::list& documents) {
