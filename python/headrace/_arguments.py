@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
@@ -133,3 +134,45 @@ def texts(values: Any) -> list[Any]:
                 "give one text a row; nothing of this call was added",
             )
     return given
+
+
+def well_formed(text: str) -> str:
+    """Half a surrogate pair, which UTF-8 cannot spell, becomes "?"."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def folder(path: Any) -> str:
+    try:
+        name = os.fsdecode(path)
+    except TypeError:
+        raise InvalidArgument(f"a knowledge base is a folder, not {path!r}") from None
+    if not name or "\0" in name:
+        raise InvalidArgument(f"{name!r} is no path", "give the folder of a knowledge base")
+    return name
+
+
+def document(number: int, given: Any) -> dict[str, Any]:
+    """A document that has something to be found by."""
+    if not isinstance(given, Mapping):
+        raise InvalidArgument(
+            f"document {number} is {type(given).__name__}, not a dict",
+            'give {"id": …, "text": …}; metadata are further fields',
+        )
+    text, title = given.get("text"), given.get("title")
+    if isinstance(text, str) or (text is None and isinstance(title, str) and title):
+        return dict(given)
+    name = given.get("id", given.get("_id"))
+    named = f"document {number}" if name is None else f"document {number} ({name})"
+    why = 'no "text"' if text is None else f'{type(text).__name__} in "text", which is no text'
+    raise InvalidArgument(f"{named} has {why}", "give it a str; nothing of this call was added")
+
+
+def vector(values: Any) -> np.ndarray:
+    import numpy as np
+
+    if np.ndim(values) == 0:
+        raise InvalidArgument(f"a query is a text or a vector, not {values!r}")
+    vector = matrix("the values of a query", values)
+    if vector.ndim != 1:
+        raise InvalidArgument("a query vector must have shape [dimension]; use search_batch for many")
+    return vector

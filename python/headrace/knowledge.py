@@ -4,154 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from . import _arguments, _native
 from ._escape import escape
-from ._packages import needed
+from ._hits import Hit, Hits
 from .errors import InvalidArgument
 from .models import Model
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas
-    import pyarrow
 
 _DEFAULT_MODEL = "default"
 _DIMENSION_MAX = 4096
 _HITS_MAX = 100_000
 _THREADS_MAX = 1024
-
-
-class Hit(Mapping[str, Any]):
-    """One row that was found: fields as attributes and as keys.
-
-    key, score, source, title, text, heading, modality, via, start, end (seconds or None), page and
-    line (of the passage in the file that holds most of the query's words; None where it has none), span
-    and byte_span (of the decoded text, [begin, end) in code points and in bytes of UTF-8), thumbnail, metadata, matches (byte ranges of the query's words in the text); with explain=True also
-    explain: the score of each part and of each term.
-    """
-
-    __slots__ = ("_fields",)
-
-    key: str
-    score: float
-    source: str
-    title: str
-    text: str
-    heading: str
-    modality: str
-    via: str
-    start: float | None
-    end: float | None
-    page: int | None
-    line: int | None
-    span: list[int]
-    byte_span: list[int] | None
-    thumbnail: str | None
-    metadata: dict[str, Any]
-    matches: list[list[int]]
-
-    def __init__(self, fields: dict[str, Any]) -> None:
-        self._fields = fields
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._fields[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-    def __getitem__(self, name: str) -> Any:
-        return self._fields[name]
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._fields})
-
-    def __reduce__(self) -> tuple[type[Hit], tuple[dict[str, Any]]]:
-        return Hit, (self._fields,)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        return len(self._fields)
-
-    def __repr__(self) -> str:
-        return f"Hit({self.score:.3f}, {self.source!r}, {self.text[:60]!r})"
-
-    def _marked(self) -> str:
-        data, at, parts = self.text.encode(), 0, []
-        for begin, end in self.matches:
-            parts.append(escape(data[at:begin].decode("utf-8", "replace")))
-            parts.append(f"<mark>{escape(data[begin:end].decode('utf-8', 'replace'))}</mark>")
-            at = end
-        parts.append(escape(data[at:].decode("utf-8", "replace")))
-        return "".join(parts)
-
-
-class Hits(Sequence[Hit]):
-    """Hits, best first: a sequence, and a table by `.arrow()`, `.to_pandas()`, `.to_polars()`.
-
-    `.facets` has {column: {value: rows}} for the facets asked for; `.cursor` leads to the next page
-    and is None on the last.
-    """
-
-    def __init__(
-        self,
-        rows: list[dict[str, Any]],
-        facets: Iterable[dict[str, Any]] = (),
-        cursor: str | None = None,
-    ) -> None:
-        self._hits = [Hit(row) for row in rows]
-        self.facets: dict[str, dict[Any, int]] = {f["column"]: dict(f["values"]) for f in facets}
-        self.cursor = cursor or None
-
-    @overload
-    def __getitem__(self, index: int) -> Hit: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Hit]: ...
-    def __getitem__(self, index: int | slice) -> Hit | list[Hit]:
-        return self._hits[index]
-
-    def __len__(self) -> int:
-        return len(self._hits)
-
-    def __repr__(self) -> str:
-        return "\n".join(f"{n}. {hit!r}" for n, hit in enumerate(self._hits, 1)) or "no hits"
-
-    def arrow(self) -> pyarrow.Table:
-        """A pyarrow.Table; metadata is a column of JSON."""
-        pa = needed("pyarrow")
-
-        columns = ["key", "score", "source", "title", "text", "heading", "modality", "via"]
-        columns += ["start", "end", "page", "line"]
-        table = {name: [hit[name] for hit in self._hits] for name in columns}
-        table["metadata"] = [json.dumps(hit.metadata, ensure_ascii=False) for hit in self._hits]
-        kinds = {"score": pa.float32(), "start": pa.float64(), "end": pa.float64()}
-        kinds |= {"page": pa.int32(), "line": pa.int32()}
-        return pa.table(
-            {name: pa.array(values, kinds.get(name, pa.string())) for name, values in table.items()}
-        )
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self.arrow().__arrow_c_stream__(requested_schema)
-
-    def to_pandas(self) -> pandas.DataFrame:
-        needed("pandas")
-        return self.arrow().to_pandas()
-
-    def to_polars(self) -> Any:
-        return needed("polars").from_arrow(self.arrow())
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{hit.score:.3f}</td><td><b>{escape(hit.title or '')}</b><br>"
-            f"<small>{escape(hit.source)}{f' page {hit.page}' if hit.page else ''}</small></td>"
-            f"<td style='text-align:left;white-space:pre-line'>{hit._marked()}</td></tr>"
-            for hit in self._hits
-        )
-        return f"<table><tr><th>score</th><th>source</th><th>text</th></tr>{rows}</table>"
 
 
 class KnowledgeBase:
@@ -171,7 +39,7 @@ class KnowledgeBase:
         if durability not in ("sync", "async"):
             raise InvalidArgument(f"durability is \"sync\" or \"async\", not {durability!r}")
 
-        self.path = _path(path)
+        self.path = _arguments.folder(path)
         self._process = os.getpid()
         own = model is None
         if dimension is not None:
@@ -283,7 +151,11 @@ class KnowledgeBase:
             InvalidArgument: for a filter that cannot be read, with the position.
         """
         k = _arguments.whole("k", k, 0, _HITS_MAX)
-        text, vector = (query, None) if isinstance(query, str) else (None, _vector(query))
+        text, vector = None, None
+        if isinstance(query, str):
+            text = _arguments.well_formed(query)
+        else:
+            vector = _arguments.vector(query)
         extra = {
             "group_by": group_by,
             "sort": sort,
@@ -305,7 +177,7 @@ class KnowledgeBase:
         }
         given = {name: value for name, value in extra.items() if value is not None}
         hits, found, next_page, warning = self._native.search(
-            _clean(text), vector, k, mode, filter or "", space or "", given
+            text, vector, k, mode, filter or "", space or "", given
         )
         if warning:
             import warnings
@@ -358,7 +230,7 @@ class KnowledgeBase:
         if isinstance(queries, (list, tuple)) and any(isinstance(query, str) for query in queries):
             if odd := [query for query in queries if not isinstance(query, str)]:
                 raise InvalidArgument(f"queries are texts or vectors, not texts and {odd[0]!r}")
-            texts = [_clean(query) for query in queries]
+            texts = [_arguments.well_formed(query) for query in queries]
             ids, scores = self._native.search_batch_texts(
                 texts, k, mode, filter or "", recall, threads, space or "", {"plain": plain}
             )
@@ -393,7 +265,7 @@ class KnowledgeBase:
             if ids is not None or vectors is not None:
                 raise InvalidArgument("give documents, or ids and vectors, not both")
             given = [documents] if isinstance(documents, Mapping) else list(documents)
-            self._writer.add([_document(number, item) for number, item in enumerate(given)])
+            self._writer.add([_arguments.document(number, item) for number, item in enumerate(given)])
             return
         if ids is None or vectors is None:
             raise InvalidArgument("give documents, or ids and vectors")
@@ -494,8 +366,6 @@ class KnowledgeBase:
         Sealed files are hard links where the file system can (quick, and takes no room); with
         `copy` every byte is copied. The backup is a knowledge base itself.
         """
-        import os
-
         return json.loads(self._native.backup(os.fspath(to), copy))
 
     def export(self, path: str) -> int:
@@ -532,50 +402,7 @@ def repair(path: str) -> dict[str, Any]:
         {"changed", "rows", "documents", "lost": [what could not be saved], "moved": [damaged
         files, kept under another name]}. What is lost is read again by the next `index` run.
     """
-    import os
-
     return json.loads(_native.repair(os.fspath(path)))
-
-
-def _clean(text: str | None) -> str | None:
-    return None if text is None else str(text).encode("utf-8", "replace").decode("utf-8")
-
-
-def _path(path: Any) -> str:
-    try:
-        name = os.fsdecode(path)
-    except TypeError:
-        raise InvalidArgument(f"a knowledge base is a folder, not {path!r}") from None
-    if not name or "\0" in name:
-        raise InvalidArgument(f"{name!r} is no path", "give the folder of a knowledge base")
-    return name
-
-
-def _document(number: int, given: Any) -> dict[str, Any]:
-    """A document that has something to be found by."""
-    if not isinstance(given, Mapping):
-        raise InvalidArgument(
-            f"document {number} is {type(given).__name__}, not a dict",
-            'give {"id": …, "text": …}; metadata are further fields',
-        )
-    text, title = given.get("text"), given.get("title")
-    if isinstance(text, str) or (text is None and isinstance(title, str) and title):
-        return dict(given)
-    name = given.get("id", given.get("_id"))
-    named = f"document {number}" if name is None else f"document {number} ({name})"
-    why = 'no "text"' if text is None else f'{type(text).__name__} in "text", which is no text'
-    raise InvalidArgument(f"{named} has {why}", "give it a str; nothing of this call was added")
-
-
-def _vector(values: Any) -> np.ndarray:
-    import numpy as np
-
-    if np.ndim(values) == 0:
-        raise InvalidArgument(f"a query is a text or a vector, not {values!r}")
-    vector = _arguments.matrix("the values of a query", values)
-    if vector.ndim != 1:
-        raise InvalidArgument("a query vector must have shape [dimension]; use search_batch for many")
-    return vector
 
 
 def open(

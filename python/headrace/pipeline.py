@@ -2,77 +2,23 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
-from ._escape import escape
 from ._packages import needed
+from ._records import records_from_batches, source_options
+from ._report import Report
+from ._row_functions import apply, changed_rows, fingerprint, native_batches, told_functions
 from .errors import Error, InvalidArgument
 from .models import Model
 
 if TYPE_CHECKING:
     import pyarrow
-
-_TEXT_NAMES = ("text", "contents", "content", "body")
-_ID_NAMES = ("id", "_id")
-
-
-class Report(NamedTuple):
-    """What a run did. `documents` counts added, updated, unchanged, removed and failed; `empty`
-    documents without any text, of which nothing can be found; `tokens` those embedded in this run;
-    `embedding` reused texts and, of a remote endpoint, requests, retries and cost; `without_vectors`
-    rows that a run without the model left to be found by words only; `failures` the first documents
-    that failed: {"source", "stage", "code", "message"}."""
-
-    documents: dict[str, int]
-    rows: int
-    tokens: int
-    bytes_in: int
-    seconds: float
-    peak_rss_bytes: int
-    searchable_seconds: float
-    without_vectors: int = 0
-    failures: list[dict[str, str]] = []
-    embedding: dict[str, Any] = {}
-    empty: int = 0
-
-    def __repr__(self) -> str:
-        counted = self.documents | {"empty": self.empty}
-        counts = ", ".join(f"{count:,} {name}" for name, count in counted.items() if count)
-        reused = self.embedding.get("reused", 0)
-        known = f" and {reused:,} known vector{'' if reused == 1 else 's'}" if reused else ""
-        return (
-            f"Report({counts or 'nothing'}; {self.rows:,} rows, {self.tokens:,} tokens"
-            f"{known} in "
-            f"{self.seconds:.2f} s, peak {self.peak_rss_bytes / 2**20:.0f} MiB)"
-        )
-
-    def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><td style='text-align:left'>{escape(name)}</td><td>{value}</td></tr>"
-            for name, value in [
-                *((f"documents {name}", f"{count:,}") for name, count in self.documents.items()),
-                ("documents empty", f"{self.empty:,}"),
-                ("rows", f"{self.rows:,}"),
-                ("tokens embedded", f"{self.tokens:,}"),
-                ("vectors known before", f"{self.embedding.get('reused', 0):,}"),
-                ("bytes read", f"{self.bytes_in:,}"),
-                ("seconds", f"{self.seconds:.2f}"),
-                ("searchable after, s", f"{self.searchable_seconds:.2f}"),
-                ("peak memory, MiB", f"{self.peak_rss_bytes / 2**20:.0f}"),
-            ]
-        )
-        failed = "".join(f"<li>{escape(failure['message'])}</li>" for failure in self.failures)
-        more = self.documents.get("failed", 0) - len(self.failures)
-        if more > 0:
-            failed += f"<li>and {more:,} more: headrace errors lists them</li>"
-        return f"<table>{cells}</table>" + (f"<p>Failed:</p><ul>{failed}</ul>" if failed else "")
 
 
 class Pipeline:
@@ -204,8 +150,8 @@ class Pipeline:
         raised: list[Exception] = []
         options = self._native_options(raised)
         if late := self._late_stages(raised):
-            options["on_rows"] = lambda rows: _changed_rows(rows, late)
-            options["function_fingerprint"] = _fingerprint(self._late_stages())
+            options["on_rows"] = lambda rows: changed_rows(rows, late)
+            options["function_fingerprint"] = fingerprint(self._late_stages())
         options |= {
             "kb": os.fspath(kb),
             "memory": _bytes(memory),
@@ -245,7 +191,7 @@ class Pipeline:
         `RuntimeWarning` at the end says how many did and why."""
         raised: list[Exception] = []
         stream = _native.RowStream(self._native_options(raised, split=True))
-        yield from self._apply(_batches(stream, raised), self._late_stages(raised))
+        yield from apply(native_batches(stream, raised), self._late_stages(raised))
         _warn_of_failures(json.loads(stream.errors()))
 
     def to_arrow(self) -> pyarrow.Table:
@@ -297,20 +243,10 @@ class Pipeline:
     def _late_stages(self, raised: list[Exception] | None = None) -> list[Callable[..., Any]]:
         """Python functions after chunking (or all, when nothing is chunked)."""
         start = self._chunk_at() if self._has("chunk") else len(self._stages)
-        return _functions(self._stages[start:], raised)
+        return told_functions(self._stages[start:], raised)
 
     def _early_stages(self, raised: list[Exception]) -> list[Callable[..., Any]]:
-        return _functions(self._stages[: self._chunk_at()], raised)
-
-    @staticmethod
-    def _apply(batches: Iterable[Any], functions: list[Callable[..., Any]]) -> Iterator[Any]:
-        pa = needed("pyarrow")
-
-        for batch in batches:
-            results = [batch]
-            for fn in functions:
-                results = [part for one in results for part in _record_batches(fn(one), pa)]
-            yield from (part for part in results if part.num_rows)
+        return told_functions(self._stages[: self._chunk_at()], raised)
 
     def _native_options(self, raised: list[Exception], split: bool = False) -> dict[str, Any]:
         """`raised` gets what the user's functions and iterables raise, as it is told to the user."""
@@ -319,10 +255,10 @@ class Pipeline:
         if early:
             documents = Pipeline(self._source, self._options)
             stream = _native.RowStream(documents._native_options(raised, split=True))
-            changed = self._apply(_batches(stream, raised), early)
-            options["records"] = _records_from_batches(changed, stream, raised)
+            changed = apply(native_batches(stream, raised), early)
+            options["records"] = records_from_batches(changed, stream, raised)
         else:
-            options |= _source_options(self._source, self._options, raised)
+            options |= source_options(self._source, self._options, raised)
         for name, argument in self._stages:
             if name == "chunk":
                 options |= argument
@@ -354,93 +290,6 @@ def _warn_of_failures(failed: dict[str, Any]) -> None:
         more += " (" + ", ".join(f"{count:,} {code}" for code, count in by_code) + ")"
     count = "1 document" if number == 1 else f"{number:,} documents"
     warnings.warn(f"{count} could not be read:\n{shown}{more}", RuntimeWarning, stacklevel=4)
-
-
-def _functions(
-    stages: Iterable[tuple[str, Any]], raised: list[Exception] | None
-) -> list[Callable[..., Any]]:
-    """The functions of map and filter; with `raised`, what they raise is kept there."""
-    functions = [(name, fn) for name, fn in stages if name in ("map", "filter")]
-    return [fn if raised is None else _telling(name, fn, raised) for name, fn in functions]
-
-
-def _telling(stage: str, fn: Callable[..., Any], raised: list[Exception]) -> Callable[..., Any]:
-    """`fn`, whose exception becomes an Error that names it and has it as its cause."""
-
-    def call(batch: Any) -> Any:
-        try:
-            return fn(batch)
-        except Exception as wrong:
-            _tell(
-                f"the function given to {stage} raised {type(wrong).__name__}: {wrong}",
-                "mend the function and run it again; what was acknowledged is kept",
-                wrong,
-                raised,
-            )
-
-    return call
-
-
-def _tell(message: str, hint: str, wrong: Exception, raised: list[Exception]) -> NoReturn:
-    """Raises and keeps an Error whose cause is `wrong`; an Error is raised as it is."""
-    if isinstance(wrong, Error):
-        raised.append(wrong)
-        raise wrong
-    told = InvalidArgument(message, hint)
-    told.__cause__ = wrong
-    raised.append(told)
-    raise told
-
-
-def _batches(stream: Any, raised: list[Exception]) -> Iterator[pyarrow.RecordBatch]:
-    """What a native stream gives; its errors as ours, which Arrow would make OSErrors."""
-    pa = needed("pyarrow")
-
-    try:
-        yield from pa.RecordBatchReader.from_stream(stream)
-    except (OSError, pa.ArrowException):
-        if raised:
-            raise raised[0] from raised[0].__cause__
-        stream.check()
-        raise
-    stream.check()  # Ctrl-C looks like an end to Arrow
-
-
-class _Stream:
-    """A capsule as an object that pyarrow reads."""
-
-    def __init__(self, capsule: object) -> None:
-        self._capsule = capsule
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._capsule
-
-
-def _changed_rows(rows: object, functions: list[Callable[..., Any]]) -> Any:
-    """What the functions make of a group of rows; None where nothing is left."""
-    pa = needed("pyarrow")
-
-    batches = list(Pipeline._apply(pa.RecordBatchReader.from_stream(_Stream(rows)), functions))
-    return pa.Table.from_batches(batches) if batches else None
-
-
-def _fingerprint(functions: list[Callable[..., Any]]) -> str:
-    """Changes with the code of the functions (not with what they reach from outside)."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for fn in functions:
-        code = getattr(fn, "__code__", None)
-        parts = (getattr(fn, "__qualname__", type(fn).__qualname__),)
-        if code is not None:
-            inner = [c.co_code for c in code.co_consts if hasattr(c, "co_code")]
-            constants = [repr(c) for c in code.co_consts if not hasattr(c, "co_code")]
-            parts += (code.co_code, code.co_names, constants, inner)
-        digest.update(repr(parts).encode())
-        for cell in getattr(fn, "__closure__", None) or ():
-            if callable(cell.cell_contents):
-                digest.update(_fingerprint([cell.cell_contents]).encode())
-    return digest.hexdigest()[:16]
 
 
 def read(
@@ -485,221 +334,6 @@ class _Watch(NamedTuple):
     def into(self, kb: str, **options: Any) -> Report:
         """Runs, then follows the source until Ctrl-C; changes are searchable within a second."""
         return self.pipeline.into(kb, watch=True, **options)
-
-
-def _is_path(source: Any) -> bool:
-    return isinstance(source, (str, bytes, os.PathLike))
-
-
-def _source_options(
-    source: Any, options: dict[str, Any], raised: list[Exception]
-) -> dict[str, Any]:
-    if _is_path(source):
-        return {"paths": [os.fspath(source)]}
-    if hasattr(source, "__arrow_c_stream__"):
-        return {"records": _records(_arrow_rows(source), options)}
-    if isinstance(source, Mapping):
-        return {"records": _records(iter([source]), options)}
-    if isinstance(source, (list, tuple)):
-        if _are_paths(source):
-            return {"paths": [os.fspath(item) for item in source]}
-        return {"records": _records(iter(source), options)}
-    if isinstance(source, Iterable):
-        return {"records": _records(_told(source, raised), options)}
-    raise InvalidArgument(
-        f"cannot read from {type(source).__name__}",
-        "give a path, an iterable of strings or dicts, or an Arrow table",
-    )
-
-
-def _are_paths(items: list[Any] | tuple[Any, ...]) -> bool:
-    """A list of strings may be texts or paths. It is paths when one of them is there and the others
-    could be (a missing one is then said to be missing), or when all are written like files."""
-    if not items or not all(_is_path(item) for item in items):
-        return False
-    if all(not isinstance(item, str) for item in items):
-        return True
-    texts = [os.fspath(item) for item in items if isinstance(item, str)]
-    return all(_is_there(text) or _is_written_like_a_file(text) for text in texts)
-
-
-def _is_there(path: str) -> bool:
-    if len(path) >= 4096 or "\n" in path or "\0" in path:
-        return False
-    if os.path.exists(path):
-        return True
-    return glob.has_magic(path) and next(glob.iglob(path, recursive=True), None) is not None
-
-
-def _is_written_like_a_file(text: str) -> bool:
-    """"docs/a.txt", "*.md": no spaces, and an ending or a folder."""
-    name = os.path.basename(text)
-    return not any(c.isspace() for c in text) and len(text) < 4096 and (
-        os.sep in text[:-1] or (0 < name.rfind(".") < len(name) - 1)
-    )
-
-
-class _Unreadable(NamedTuple):
-    """A row of a table that cannot be read."""
-
-    why: str
-    hint: str
-
-
-def _arrow_rows(producer: Any) -> Iterator[dict[str, Any] | _Unreadable]:
-    """What is wrong with the table itself is said at once."""
-    reader = _native.ArrowRecords(producer)
-
-    def rows() -> Iterator[dict[str, Any] | _Unreadable]:
-        while (batch := reader.next_batch()) is not None:
-            for row in batch:
-                yield _Unreadable(*row) if isinstance(row, tuple) else row
-
-    return rows()
-
-
-def _told(items: Iterable[Any], raised: list[Exception]) -> Iterator[Any]:
-    """The items; what the user's iterable raises is kept in `raised`."""
-    try:
-        yield from items
-    except Exception as wrong:
-        _tell(
-            f"the records given to read() ended with {type(wrong).__name__}: {wrong}",
-            "mend the iterable and run it again; what was acknowledged is kept",
-            wrong,
-            raised,
-        )
-
-
-def _records(items: Iterator[Any], options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Strings and dicts → records of the engine. Without an id a record is known by its content.
-
-    One without text is given as a failed document: the others go on.
-    """
-    text_names, id_names, title_names = (
-        (options[f"{part}_column"],) if options.get(f"{part}_column") else usual
-        for part, usual in (("text", _TEXT_NAMES), ("id", _ID_NAMES), ("title", ("title",)))
-    )
-    for number, item in enumerate(items):
-        if isinstance(item, str):
-            item = {text_names[0]: item}
-        if isinstance(item, _Unreadable):
-            yield _failed(f"record-{number}", number, *item)
-            continue
-        if not isinstance(item, Mapping):
-            why = f"is {type(item).__name__}, neither text nor dict"
-            yield _failed(f"record-{number}", number, why, "give a str, or a dict with \"text\"")
-            continue
-        metadata = dict(item)
-        column = next((name for name in text_names if name in metadata), None)
-        text = None if column is None else metadata.pop(column)
-        title = next((metadata.pop(name) for name in title_names if name in metadata), None)
-        source = metadata.pop("source", None)
-        id_name = next((i for i in id_names if metadata.get(i) is not None), None)
-        name = metadata[id_name] if id_name is not None else None
-        if id_name == "_id":
-            del metadata["_id"]
-        is_numbered = name is None and source is None
-        if name is None:
-            name = source if source is not None else f"record-{number}"
-        if metadata.get("id") is not None and id_name != "id":
-            _keep_aside(metadata)
-        metadata["id"] = name
-        source = _clean(str(source if source is not None else name))
-        if not isinstance(text, str):
-            yield _failed(source, number, *_why_no_text(column, text, text_names[0]))
-            continue
-        record = {
-            "source": source,
-            "title": _clean(str(title or "")),
-            "text": _clean(text),
-            "metadata": metadata,
-        }
-        yield record | {"is_numbered": True} if is_numbered else record
-
-
-def _keep_aside(metadata: dict[str, Any]) -> None:
-    """A field "id" that is not the record's id."""
-    name = "_id"
-    while name in metadata:
-        name = "_" + name
-    metadata[name] = metadata["id"]
-
-
-def _why_no_text(column: str | None, text: Any, usual: str) -> tuple[str, str]:
-    if column is None:
-        return f'has no "{usual}"', "give it one, or name the column: read(…, text=…)"
-    if text is None:
-        return f'has nothing in "{column}"', "give it a text, or leave the record out"
-    kind = type(text).__name__
-    return f'has {kind} in "{column}", which is no text', "give it a str, or leave the record out"
-
-
-def _failed(source: str, number: int, why: str, hint: str) -> dict[str, Any]:
-    """A record that could not be read, as the engine takes it; records count from 0."""
-    named = "" if source == f"record-{number}" else f" ({source})"
-    return {
-        "source": source,
-        "stage": "read",
-        "code": InvalidArgument.code,
-        "message": f"record {number}{named} {why}",
-        "hint": hint,
-    }
-
-
-def _records_from_batches(
-    batches: Iterable[Any], stream: Any, raised: list[Exception]
-) -> Iterator[dict[str, Any]]:
-    """Documents that map and filter gave back, then those that failed before they came to them.
-    A text that came back as it was keeps its structure; the stream knows it until its next batch."""
-    own = {"key", "source", "position", "title", "text", "heading", "modality", "via"}
-    own |= {"start", "end", "page", "span", "byte_span", "metadata"}
-    number = -1
-    for batch in batches:
-        if "source" not in batch.schema.names:
-            _tell(
-                'map before chunk() gave rows without a "source" column',
-                "keep the source column: it says which document a row is",
-                KeyError("source"),
-                raised,
-            )
-        for row in batch.to_pylist():
-            number += 1
-            if not isinstance(row.get("text"), str):
-                why, hint = _why_no_text("text" if "text" in row else None, row.get("text"), "text")
-                yield _failed(row.get("source") or f"record-{number}", number, why, hint)
-                continue
-            metadata = json.loads(row.get("metadata") or "{}")
-            metadata |= {name: value for name, value in row.items() if name not in own}
-            yield {
-                "source": row["source"],
-                "title": row.get("title") or "",
-                "text": row["text"],
-                "metadata": metadata,
-                "structure": stream.structure(row.get("source") or "", row["text"]),
-            }
-    failed = json.loads(stream.errors())
-    yield from failed["errors"]
-    if more := failed["count"] - len(failed["errors"]):
-        message = f"records:more: {more:,} failures more, beside those that are listed"
-        hint = "mend those that are listed and run it again"
-        yield {"source": "records:more", "stage": "read", "code": "damaged", "message": message, "hint": hint, "count": more}
-
-
-def _record_batches(result: Any, pa: Any) -> list[Any]:
-    if isinstance(result, pa.RecordBatch):
-        return [result]
-    if isinstance(result, pa.Table):
-        return result.to_batches()
-    if hasattr(result, "__arrow_c_stream__"):
-        return pa.table(result).to_batches()
-    raise InvalidArgument(
-        f"a map function returned {type(result).__name__}", "return a record batch or a table"
-    )
-
-
-def _clean(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _bytes(size: int | str | None) -> int:
