@@ -10,88 +10,19 @@
 
 #include "base/unicode.h"
 #include "base/utf8.h"
+#include "decode/latex_commands.h"
+#include "decode/latex_scan.h"
 #include "decode/latex_symbols.h"
-#include "decode/text_builder.h"
+#include "decode/latex_text.h"
 #include "decode/text_formats.h"
 
 namespace headrace {
 namespace {
 
 constexpr size_t kGroupsMax = 2000;
-constexpr size_t kArgumentBytesMax = 64 << 10;
-constexpr size_t kMathBytesMax = 64 << 10;
 
 // What a closing brace ends.
 enum class Group : uint8_t { plain, heading, caption, footnote };
-
-struct SectionCommand {
-  std::string_view name;
-  uint8_t level;
-};
-constexpr auto kSections = std::to_array<SectionCommand>({
-    {"part", 1},
-    {"chapter", 1},
-    {"section", 2},
-    {"subsection", 3},
-    {"subsubsection", 4},
-    {"paragraph", 5},
-    {"subparagraph", 6},
-    {"frametitle", 3},
-});
-// Commands that vanish together with this many arguments.
-struct DroppedCommand {
-  std::string_view name;
-  int arguments;
-};
-constexpr auto kDropped = std::to_array<DroppedCommand>({
-    {"label", 1},          {"ref", 1},
-    {"eqref", 1},          {"pageref", 1},
-    {"autoref", 1},        {"cref", 1},
-    {"Cref", 1},           {"includegraphics", 1},
-    {"usepackage", 1},     {"documentclass", 1},
-    {"bibliography", 1},   {"bibliographystyle", 1},
-    {"vskip", 0},          {"setlength", 2},
-    {"addtolength", 2},    {"setcounter", 2},
-    {"addtocounter", 2},   {"input", 1},
-    {"include", 1},        {"newcommand", 2},
-    {"renewcommand", 2},   {"providecommand", 2},
-    {"newenvironment", 3}, {"def", 1},
-    {"pagestyle", 1},      {"thispagestyle", 1},
-    {"cline", 1},          {"index", 1},
-    {"color", 1},          {"textcolor", 1},
-    {"colorbox", 1},       {"href", 1},
-    {"parbox", 1},         {"scalebox", 1},
-    {"raisebox", 1},       {"resizebox", 2},
-    {"multicolumn", 2},    {"multirow", 2},
-    {"fontsize", 2},       {"nocite", 1},
-    {"hypersetup", 1},     {"geometry", 1},
-    {"pagenumbering", 1},  {"selectlanguage", 1},
-    {"cmidrule", 1},       {"addcontentsline", 3},
-    {"newtheorem", 2},     {"DeclareMathOperator", 2},
-    {"bibitem", 1},        {"foreignlanguage", 1},
-    {"linewidth", 0},      {"textwidth", 0},
-    {"graphicspath", 1},   {"captionsetup", 1},
-});
-constexpr auto kVerbatim = std::to_array<std::string_view>(
-    {"verbatim", "Verbatim", "lstlisting", "minted", "alltt", "BVerbatim"});
-constexpr auto kMath = std::to_array<std::string_view>(
-    {"equation", "equation*", "align", "align*", "gather", "gather*", "multline", "multline*",
-     "eqnarray", "eqnarray*", "displaymath", "math", "alignat", "alignat*", "flalign", "flalign*"});
-constexpr auto kDroppedBodies =
-    std::to_array<std::string_view>({"comment", "tikzpicture", "filecontents"});
-constexpr auto kTables = std::to_array<std::string_view>(
-    {"tabular", "tabular*", "tabularx", "longtable", "tabulary", "array"});
-constexpr auto kLists = std::to_array<std::string_view>(
-    {"itemize", "enumerate", "description", "thebibliography", "compactitem"});
-
-template <typename List>
-bool holds(const List& list, std::string_view name) {
-  return std::find(list.begin(), list.end(), name) != list.end();
-}
-
-bool is_letter(char c) {
-  return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-}
 
 class LatexReader {
  public:
@@ -104,47 +35,8 @@ class LatexReader {
   }
 
  private:
-  std::string& text() { return out_.document().text; }
-
-  bool at_line_begin() const {
-    const std::string& text = out_.text();
-    return text.empty() || text.back() == '\n';
-  }
-
-  // Every block stands on lines of its own, whether the source has line breaks there or not.
-  void begin(BlockKind kind, uint8_t level = 0) {
-    end();
-    if (!at_line_begin()) break_line();
-    for (; lines_ahead_ < 0; ++lines_ahead_) out_.line_break();
-    out_.begin(kind, level);
-  }
-  void end() {
-    out_.end();
-    while (text().ends_with(' ')) text().pop_back();
-  }
-  // A line break that the source does not have. It is taken back where the source has an empty
-  // line.
-  void break_line() {
-    while (text().ends_with(' ')) text().pop_back();
-    out_.line_break();
-    ++lines_ahead_;
-  }
-  void source_line_break() {
-    if (lines_ahead_ > 0 && at_line_begin()) {
-      --lines_ahead_;
-    } else if (out_.is_open(BlockKind::table_row)) {
-      --lines_ahead_;  // a row of a table is one line
-      if (!text().ends_with(' ') && !at_line_begin()) out_.write(" ");
-    } else {
-      out_.line_break();
-    }
-  }
-
   // Line breaks of what is left out are kept.
-  void keep_lines(size_t begin, size_t end) {
-    const std::string_view skipped = in_.substr(begin, end - begin);
-    for (auto n = std::count(skipped.begin(), skipped.end(), '\n'); n > 0; --n) source_line_break();
-  }
+  void keep_lines(size_t begin, size_t end) { out_.keep_lines(in_.substr(begin, end - begin)); }
 
   void skip_preamble() {
     constexpr std::string_view kBegin = "\\begin{document}";
@@ -206,7 +98,7 @@ class LatexReader {
       case '&':
         ++at_;
         if (table_depth_ == 0) return write("&");
-        while (text().ends_with(' ')) text().pop_back();
+        out_.drop_spaces();
         return write(out_.is_open() ? " | " : "| ");
       case '`':
       case '\'':
@@ -215,8 +107,7 @@ class LatexReader {
       case ' ':
       case '\t': {
         ++at_;
-        if (!text().empty() && text().back() != '\n' && text().back() != ' ') text().push_back(' ');
-        return;
+        return out_.write_space();
       }
       default:
         break;
@@ -227,16 +118,16 @@ class LatexReader {
   }
 
   void write(std::string_view piece) {
-    if (!out_.is_open()) begin(table_depth_ > 0 ? BlockKind::table_row : BlockKind::paragraph);
+    if (!out_.is_open()) out_.begin(table_depth_ > 0 ? BlockKind::table_row : BlockKind::paragraph);
     out_.write(piece);
   }
 
   void line_break() {
     ++at_;
     const size_t next = in_.find_first_not_of(" \t", at_);
-    source_line_break();
+    out_.source_line_break();
     if (table_depth_ == 0 && next != std::string_view::npos && in_[next] == '\n') {
-      if (!in_group(Group::heading) && !in_group(Group::caption)) end();
+      if (!in_group(Group::heading) && !in_group(Group::caption)) out_.end();
     }
   }
 
@@ -259,27 +150,10 @@ class LatexReader {
     take(1, std::string_view(&c, 1));
   }
 
-  // "$…$" and "$$…$$" with what is inside; a lone "$" is a character.
   void math() {
-    const bool display = in_.substr(at_, 2) == "$$";
-    const size_t begin = at_ + (display ? 2 : 1);
-    size_t end = begin;
-    const size_t limit = std::min(in_.size(), begin + kMathBytesMax);
-    for (; end < limit; ++end) {
-      if (in_[end] == '\\') {
-        ++end;
-      } else if (in_[end] == '$' || (in_[end] == '\n' && in_.substr(end, 2) == "\n\n")) {
-        break;
-      }
-    }
-    if (end >= limit || in_[end] != '$') {
-      write("$");
-      ++at_;
-      return;
-    }
-    end = std::min(end + (display ? 2 : 1), in_.size());
-    write(in_.substr(at_, end - at_));
-    at_ = end;
+    if (const auto taken = take_latex_math(in_, at_)) return write(*taken);
+    write("$");
+    ++at_;
   }
 
   void close_group() {
@@ -292,48 +166,16 @@ class LatexReader {
       write(")");
       return;
     }
-    end();
+    out_.end();
   }
 
-  // "[…]" after a command.
   std::string_view optional_argument() {
-    if (at_ >= in_.size() || in_[at_] != '[') return {};
-    int depth = 0;
-    const size_t limit = std::min(in_.size(), at_ + 4096);
-    for (size_t i = at_; i < limit; ++i) {
-      if (in_[i] == '{' || in_[i] == '[') ++depth;
-      if (in_[i] == '}' || in_[i] == ']') --depth;
-      if (depth == 0) {
-        const std::string_view inside = in_.substr(at_ + 1, i - at_ - 1);
-        keep_lines(at_, i);
-        at_ = i + 1;
-        return inside;
-      }
-    }
-    return {};
+    const size_t begin = at_;
+    const std::string_view inside = take_latex_option(in_, at_);
+    keep_lines(begin, at_);
+    return inside;
   }
-
-  // "{…}" as it stands, or one token; empty when there is none.
-  std::string_view argument() {
-    while (at_ < in_.size() && in_[at_] == ' ') ++at_;
-    if (at_ >= in_.size() || in_[at_] != '{') return {};
-    int depth = 0;
-    const size_t limit = std::min(in_.size(), at_ + kArgumentBytesMax);
-    for (size_t i = at_; i < limit; ++i) {
-      if (in_[i] == '\\') {
-        ++i;
-        continue;
-      }
-      if (in_[i] == '{') ++depth;
-      if (in_[i] == '}' && --depth == 0) {
-        const std::string_view inside = in_.substr(at_ + 1, i - at_ - 1);
-        at_ = i + 1;
-        return inside;
-      }
-    }
-    ++at_;
-    return {};
-  }
+  std::string_view argument() { return take_latex_argument(in_, at_); }
   void drop_argument() {
     const size_t begin = at_;
     argument();
@@ -344,22 +186,20 @@ class LatexReader {
     ++at_;
     if (at_ >= in_.size()) return;
     size_t end_at = at_;
-    while (end_at < in_.size() && is_letter(in_[end_at])) ++end_at;
+    while (end_at < in_.size() && is_latex_letter(in_[end_at])) ++end_at;
     if (end_at == at_) return command_sign();
     std::string_view name = in_.substr(at_, std::min<size_t>(end_at - at_, 64));
     at_ = end_at;
     if (at_ < in_.size() && in_[at_] == '*') ++at_;
     if (name == "begin" || name == "end") return environment(name == "begin");
-    for (const SectionCommand& section : kSections) {
-      if (section.name == name && !inline_only_)
-        return begin_special(Group::heading, section.level);
-    }
+    if (const uint8_t level = latex_heading_level(name); level != 0 && !inline_only_)
+      return begin_special(Group::heading, level);
     if (name == "iffalse") return skip_condition();
     if (name == "item") return item();
     if (name == "par" || name == "newline" || name == "linebreak") {
       skip_space_after(end_at);
-      if (name == "par") return end();
-      if (out_.is_open() && at_ < in_.size() && in_[at_] != '\n') break_line();
+      if (name == "par") return out_.end();
+      if (out_.is_open() && at_ < in_.size() && in_[at_] != '\n') out_.break_line();
       return;
     }
     if (name == "caption") return begin_special(Group::caption, 0);
@@ -367,7 +207,7 @@ class LatexReader {
     if (name == "title" && !inline_only_) return take_property("title");
     if (name == "hspace" || name == "vspace") {
       drop_argument();
-      if (out_.is_open() && !text().ends_with(' ')) write(" ");
+      if (out_.is_open() && !out_.ends_with_space()) write(" ");
       return;
     }
     if (name == "verb" || name == "lstinline") return verb();
@@ -386,10 +226,9 @@ class LatexReader {
     if (const char32_t accent = latex_accent(name); accent != 0) {
       if (at_ < in_.size() && (in_[at_] == '{' || in_[at_] == ' ')) return accented(accent);
     }
-    for (const DroppedCommand& dropped : kDropped) {
-      if (dropped.name != name) continue;
+    if (const auto arguments = latex_dropped_arguments(name)) {
       optional_argument();
-      for (int i = 0; i < dropped.arguments; ++i) {
+      for (int i = 0; i < *arguments; ++i) {
         optional_argument();
         drop_argument();
       }
@@ -399,26 +238,9 @@ class LatexReader {
     skip_space_after(end_at);
   }
 
-  // What stands between \iffalse and its \fi (or \else) is never set.
   void skip_condition() {
     const size_t begin = at_;
-    size_t depth = 1;
-    while (depth > 0) {
-      const size_t sign = in_.find('\\', at_);
-      if (sign == std::string_view::npos) {
-        at_ = in_.size();
-        break;
-      }
-      size_t end = sign + 1;
-      while (end < in_.size() && is_letter(in_[end])) ++end;
-      const std::string_view name = in_.substr(sign + 1, end - sign - 1);
-      if (name == "fi" || (name == "else" && depth == 1)) {
-        --depth;
-      } else if (name.starts_with("if")) {
-        ++depth;
-      }
-      at_ = name.empty() ? std::min(end + 1, in_.size()) : end;
-    }
+    skip_latex_condition(in_, at_);
     keep_lines(begin, at_);
   }
 
@@ -432,15 +254,15 @@ class LatexReader {
     switch (c) {
       case '\\':
         optional_argument();
-        if (table_depth_ > 0) return end();
+        if (table_depth_ > 0) return out_.end();
         at_ = std::min(in_.find_first_not_of(" \t", at_), in_.size());
-        if (out_.is_open() && at_ < in_.size() && in_[at_] != '\n') break_line();
+        if (out_.is_open() && at_ < in_.size() && in_[at_] != '\n') out_.break_line();
         return;
       case '[':
       case '(': {
         // Where an earlier search found no end there is none.
         size_t& searched = searched_for_end_[c == '[' ? 0 : 1];
-        const size_t limit = std::min(in_.size(), at_ + kMathBytesMax);
+        const size_t limit = std::min(in_.size(), at_ + kLatexMathBytesMax);
         const size_t end =
             in_.substr(0, limit).find(c == '[' ? "\\]" : "\\)", std::max(at_, searched));
         if (end == std::string_view::npos) {
@@ -472,14 +294,7 @@ class LatexReader {
     if (const char32_t accent = latex_accent(std::string_view(&c, 1)); accent != 0)
       return accented(accent);
     --at_;
-    write(take_character());
-  }
-
-  // The whole character here, of several bytes or of one.
-  std::string_view take_character() {
-    const std::string_view character = in_.substr(at_, decode_code_point(in_, at_).length);
-    at_ += character.size();
-    return character;
+    write(take_latex_character(in_, at_));
   }
 
   void accented(char32_t accent) {
@@ -488,7 +303,7 @@ class LatexReader {
       ++at_;
     }
     if (at_ < in_.size() && in_[at_] == '\\') ++at_;  // "\'\i"
-    if (at_ >= in_.size() || !is_letter(in_[at_])) return;
+    if (at_ >= in_.size() || !is_latex_letter(in_[at_])) return;
     const char32_t base = static_cast<unsigned char>(in_[at_++]);
     std::string piece;
     if (const char32_t whole = unicode::compose(base, accent); whole != 0) {
@@ -507,11 +322,11 @@ class LatexReader {
     groups_.push_back(group);
     ++special_groups_;
     if (group == Group::footnote) return write(" (");
-    begin(group == Group::heading ? BlockKind::heading : BlockKind::caption, level);
+    out_.begin(group == Group::heading ? BlockKind::heading : BlockKind::caption, level);
   }
 
   void item() {
-    begin(BlockKind::list_item, static_cast<uint8_t>(std::clamp<size_t>(list_depth_, 1, 6)));
+    out_.begin(BlockKind::list_item, static_cast<uint8_t>(std::clamp<size_t>(list_depth_, 1, 6)));
     while (at_ < in_.size() && in_[at_] == ' ') ++at_;
     const std::string_view label = optional_argument();
     if (!label.empty()) {
@@ -523,27 +338,9 @@ class LatexReader {
     return inline_only_ || label.size() > 500 ? std::string() : decode_inline(label);
   }
 
-  // Any character may part what is verbatim from the rest.
   void verb() {
-    if (at_ >= in_.size()) return;
-    if (in_[at_] == '[') optional_argument();
-    if (at_ >= in_.size() || in_[at_] == '\n') return;
-    const size_t begin = at_;
-    const std::string_view mark = take_character();
-    const std::string_view end_mark = mark == "{" ? "}" : mark;
-    const size_t line_end = std::min(in_.find('\n', at_), in_.size());
-    const size_t end = in_.substr(0, line_end).find(end_mark, at_);
-    if (end == std::string_view::npos) {
-      if (line_end == in_.size()) {
-        at_ = begin;
-        return;
-      }
-      write(in_.substr(at_, line_end - at_));
-      at_ = line_end;
-      return;
-    }
-    write(in_.substr(at_, end - at_));
-    at_ = end + end_mark.size();
+    optional_argument();
+    if (const auto taken = take_latex_verbatim(in_, at_)) write(*taken);
   }
 
   void environment(bool begins) {
@@ -552,19 +349,20 @@ class LatexReader {
       ended_ = !begins;
       return;
     }
+    const LatexBody body = latex_body(name);
     if (!begins) {
-      if (holds(kLists, name) && list_depth_ > 0) --list_depth_;
-      if (holds(kTables, name) && table_depth_ > 0) --table_depth_;
-      return end();
+      if (body == LatexBody::list && list_depth_ > 0) --list_depth_;
+      if (body == LatexBody::table && table_depth_ > 0) --table_depth_;
+      return out_.end();
     }
-    if (holds(kVerbatim, name) || holds(kDroppedBodies, name) || holds(kMath, name))
-      return raw_body(name);
-    end();
-    if (holds(kLists, name)) {
+    if (body == LatexBody::verbatim || body == LatexBody::dropped || body == LatexBody::math)
+      return raw_body(name, body);
+    out_.end();
+    if (body == LatexBody::list) {
       ++list_depth_;
       if (name == "thebibliography") drop_argument();
       optional_argument();
-    } else if (holds(kTables, name)) {
+    } else if (body == LatexBody::table) {
       ++table_depth_;
       optional_argument();
       drop_argument();
@@ -577,7 +375,7 @@ class LatexReader {
   }
 
   // The body of an environment as it stands, or left out.
-  void raw_body(std::string_view name) {
+  void raw_body(std::string_view name, LatexBody body) {
     const std::string end_mark = "\\end{" + std::string(name) + "}";
     if (no_end_.contains(std::string(name))) return;
     const size_t end_at = in_.find(end_mark, at_);
@@ -585,32 +383,31 @@ class LatexReader {
       no_end_.insert(std::string(name));
       return;
     }
-    const bool code = holds(kVerbatim, name);
-    if (holds(kDroppedBodies, name)) {
+    const bool code = body == LatexBody::verbatim;
+    if (body == LatexBody::dropped) {
       keep_lines(at_, end_at);
     } else {
       if (code) {
         optional_argument();
         if (name == "minted") drop_argument();
       }
-      end();
-      for (; at_ < end_at && in_[at_] == '\n'; ++at_) source_line_break();
-      begin(code ? BlockKind::code : BlockKind::paragraph);
+      out_.end();
+      for (; at_ < end_at && in_[at_] == '\n'; ++at_) out_.source_line_break();
+      out_.begin(code ? BlockKind::code : BlockKind::paragraph);
       if (at_ < end_at) out_.write(in_.substr(at_, end_at - at_));
-      end();
+      out_.end();
     }
     at_ = std::max(at_, end_at + end_mark.size());
   }
 
   std::string_view in_;
-  TextBuilder out_;
+  LatexText out_;
   std::vector<Group> groups_;
   std::set<std::string> no_end_;  // environments that are never closed
   size_t at_ = 0;
   size_t special_groups_ = 0;
   size_t list_depth_ = 0;
   size_t table_depth_ = 0;
-  int64_t lines_ahead_ = 0;  // line breaks of the text that the source did not have so far
   std::array<size_t, 2> searched_for_end_{};  // of "\[" and "\("
   bool ended_ = false;
   bool inline_only_ = false;
