@@ -1,13 +1,10 @@
 // The parser of TokenRegex: a pattern becomes a program of steps for backtracking.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
 
-#include "base/unicode.h"
-#include "transform/tokenizer_characters.h"
 #include "transform/tokenizer_regex.h"
+#include "transform/tokenizer_regex_source.h"
 
 namespace headrace {
 namespace {
@@ -17,43 +14,17 @@ constexpr size_t kStepsMax = 20'000;
 constexpr size_t kRepeatMax = 1'000;
 constexpr uint32_t kEndless = UINT32_MAX;
 
-using unicode::Category;
-
-constexpr uint32_t bit(Category category) {
-  return uint32_t{1} << static_cast<unsigned>(category);
-}
-constexpr uint32_t bits(Category first, Category last) {
-  uint32_t out = 0;
-  for (auto k = static_cast<unsigned>(first); k <= static_cast<unsigned>(last); ++k) {
-    out |= uint32_t{1} << k;
-  }
-  return out;
-}
-constexpr uint32_t kAll = bits(Category::Lu, Category::Cn);
-
-// The bits of a category's name; 0: unknown.
-uint32_t categories_of(std::string_view name) {
-  constexpr std::string_view kNames =
-      "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co Cn";
-  uint32_t out = 0;
-  for (unsigned k = 0; k * 3 < kNames.size(); ++k) {
-    const std::string_view known = kNames.substr(size_t{k} * 3, 2);
-    if (name == known || (name.size() == 1 && known[0] == name[0])) out |= uint32_t{1} << k;
-  }
-  return out;
-}
-
 }  // namespace
 
 // Recursive descent: alternatives, sequences, quantified atoms.
 class RegexParser {
  public:
-  explicit RegexParser(std::string_view pattern) : pattern_(pattern) {}
+  explicit RegexParser(std::string_view pattern) : source_(pattern) {}
 
   Result<TokenRegex> parse() {
     const Status done = alternatives(0);
     if (!done) return std::unexpected(done.error());
-    if (at_ < pattern_.size()) return refuse("an unmatched \")\"");
+    if (!source_.at_end()) return source_.refuse("an unmatched \")\"");
     emit(Step::Kind::accept);
     for (RegexSet& set : out_.sets_) set.finish();
     find_starts();
@@ -62,20 +33,6 @@ class RegexParser {
 
  private:
   using Step = TokenRegex::Step;
-
-  std::unexpected<Error> refuse(std::string_view what) const {
-    return fail(ErrorCode::unsupported,
-                fmt::format("the pattern \"{}\": {} is not supported",
-                            pattern_.substr(0, code_point_floor(pattern_, 200)), what),
-                "use a model with another tokenizer");
-  }
-
-  bool take(std::string_view text) {
-    if (!pattern_.substr(at_).starts_with(text)) return false;
-    at_ += text.size();
-    return true;
-  }
-  bool next_is(char c) const { return at_ < pattern_.size() && pattern_[at_] == c; }
 
   uint32_t here() const { return static_cast<uint32_t>(out_.steps_.size()); }
   uint32_t emit(Step::Kind kind) {
@@ -86,12 +43,12 @@ class RegexParser {
   }
 
   Status alternatives(size_t depth) {
-    if (depth > kDepthMax) return refuse("so deep a nesting");
+    if (depth > kDepthMax) return source_.refuse("so deep a nesting");
     std::vector<uint32_t> ends;
     while (true) {
       const uint32_t begin = here();
       HR_TRY(sequence(depth));
-      if (!take("|")) break;
+      if (!source_.take("|")) break;
       // split(begin …) jump(end): the split goes before what was emitted.
       insert_split(begin);
       ends.push_back(emit(Step::Kind::jump));
@@ -104,7 +61,7 @@ class RegexParser {
 
   Status check_size() const {
     if (out_.steps_.size() > kStepsMax || out_.sets_.size() > kStepsMax) {
-      return refuse("so long a pattern");
+      return source_.refuse("so long a pattern");
     }
     return {};
   }
@@ -127,7 +84,7 @@ class RegexParser {
 
   Status sequence(size_t depth) {
     const bool outer_case = ignore_case_;
-    while (at_ < pattern_.size() && !next_is('|') && !next_is(')')) {
+    while (!source_.at_end() && !source_.next_is('|') && !source_.next_is(')')) {
       HR_TRY(quantified(depth));
       HR_TRY(check_size());
     }
@@ -141,29 +98,29 @@ class RegexParser {
     uint32_t min = 0;
     uint32_t max = 0;
     bool braces = false;
-    if (take("?")) {
+    if (source_.take("?")) {
       max = 1;
-    } else if (take("*")) {
+    } else if (source_.take("*")) {
       max = kEndless;
-    } else if (take("+")) {
+    } else if (source_.take("+")) {
       min = 1;
       max = kEndless;
-    } else if (next_is('{')) {
+    } else if (source_.take("{")) {
       HR_TRY(counts(min, max));
       braces = true;
     } else {
       return {};
     }
     auto mode = Step::Mode::greedy;
-    if (take("?")) {
+    if (source_.take("?")) {
       mode = Step::Mode::lazy;
-    } else if (next_is('+')) {
-      if (braces) return refuse("a quantifier of a quantifier");
-      ++at_;
+    } else if (source_.take("+")) {
+      if (braces) return source_.refuse("a quantifier of a quantifier");
       mode = Step::Mode::possessive;
     }
-    if (next_is('?') || next_is('*') || next_is('+')) return refuse("a quantifier of a quantifier");
-    if (here() == begin) return refuse("a quantifier of nothing");
+    if (source_.next_is('?') || source_.next_is('*') || source_.next_is('+'))
+      return source_.refuse("a quantifier of a quantifier");
+    if (here() == begin) return source_.refuse("a quantifier of nothing");
     Step& atom_step = out_.steps_[begin];
     if (here() == begin + 1 && atom_step.kind == Step::Kind::set) {
       atom_step.kind = Step::Kind::repeat;
@@ -172,38 +129,30 @@ class RegexParser {
       atom_step.mode = mode;
       return {};
     }
-    if (mode == Step::Mode::possessive) return refuse("a possessive group");
-    if (least_length(begin, here()) == 0) return refuse("a repeated group that can be empty");
+    if (mode == Step::Mode::possessive) return source_.refuse("a possessive group");
+    if (least_length(begin, here()) == 0)
+      return source_.refuse("a repeated group that can be empty");
     return repeat_group(begin, min, max, mode == Step::Mode::lazy);
   }
 
+  // Behind "{".
   Status counts(uint32_t& min, uint32_t& max) {
-    ++at_;
-    const std::optional<uint32_t> first = number();
+    const std::optional<uint32_t> first = source_.take_number();
     min = first.value_or(0);
     max = min;
-    if (take(",")) {
-      const std::optional<uint32_t> second = number();
-      if (!first && !second) return refuse("\"{,}\"");
+    if (source_.take(",")) {
+      const std::optional<uint32_t> second = source_.take_number();
+      if (!first && !second) return source_.refuse("\"{,}\"");
       max = second.value_or(kEndless);
     } else if (!first) {
-      return refuse("a \"{\" that is no quantifier");
+      return source_.refuse("a \"{\" that is no quantifier");
     }
-    if (!take("}")) return refuse("a \"{\" that is no quantifier");
-    if (min > max) return refuse("a quantifier from more to less");
-    if (min > kRepeatMax || (max > kRepeatMax && max != kEndless)) return refuse("so many repeats");
+    if (!source_.take("}")) return source_.refuse("a \"{\" that is no quantifier");
+    if (min > max) return source_.refuse("a quantifier from more to less");
+    if (min > kRepeatMax || (max > kRepeatMax && max != kEndless))
+      return source_.refuse("so many repeats");
     return {};
   }
-  std::optional<uint32_t> number() {
-    std::optional<uint32_t> out;
-    while (at_ < pattern_.size() && pattern_[at_] >= '0' && pattern_[at_] <= '9') {
-      out = std::min<uint32_t>(out.value_or(0) * 10 + static_cast<uint32_t>(pattern_[at_] - '0'),
-                               1'000'000);
-      ++at_;
-    }
-    return out;
-  }
-
   // The least number of characters that steps [begin, end) match, up to 1.
   size_t least_length(uint32_t begin, uint32_t end) const {
     // Shortest path over the steps: targets inside a group only go forward.
@@ -244,7 +193,7 @@ class RegexParser {
   Status repeat_group(uint32_t begin, uint32_t min, uint32_t max, bool lazy) {
     const std::vector<Step> body(out_.steps_.begin() + begin, out_.steps_.end());
     const uint32_t copies = max == kEndless ? min + 1 : max;
-    if (body.size() * copies > kStepsMax) return refuse("so long a pattern");
+    if (body.size() * copies > kStepsMax) return source_.refuse("so long a pattern");
     out_.steps_.resize(begin);
     const auto put_body = [&] {
       const uint32_t by = here() - begin;
@@ -274,74 +223,55 @@ class RegexParser {
   }
 
   Status atom(size_t depth) {
-    if (next_is('(')) return group(depth);
-    if (next_is('*') || next_is('+') || next_is('?')) return refuse("a quantifier of nothing");
-    if (take("^")) {
+    if (source_.take("(")) return group(depth);
+    if (source_.next_is('*') || source_.next_is('+') || source_.next_is('?'))
+      return source_.refuse("a quantifier of nothing");
+    if (source_.take("^")) {
       emit(Step::Kind::line_begin);
       return {};
     }
-    if (take("$")) {
+    if (source_.take("$")) {
       emit(Step::Kind::line_end);
       return {};
     }
     RegexSet set;
     set.ignore_case = ignore_case_;
-    if (take(".")) {
+    if (source_.take(".")) {
       set.negate = true;
       set.ranges.push_back({'\n', '\n'});
-    } else if (take("[")) {
-      HR_TRY(bracket(set, depth));
-    } else if (take("\\")) {
-      HR_TRY(escape(set, nullptr));
+    } else if (source_.take("[")) {
+      HR_TRY(source_.take_bracket(set));
+    } else if (source_.take("\\")) {
+      HR_TRY(source_.take_escape(set));
     } else {
-      set.ranges.push_back(literal());
+      const char32_t character = source_.take_character();
+      set.ranges.push_back({character, character});
     }
-    HR_TRY(check_case(set));
+    HR_TRY(source_.check_case(set));
     const uint32_t step = emit(Step::Kind::set);
     out_.steps_[step].set = static_cast<uint32_t>(out_.sets_.size());
     out_.sets_.push_back(std::move(set));
     return {};
   }
 
-  // Only cases that the fold of RegexSet knows are accepted.
-  Status check_case(const RegexSet& set) const {
-    if (!set.ignore_case) return {};
-    const uint32_t cased = bit(Category::Lu) | bit(Category::Ll) | bit(Category::Lt);
-    const uint32_t some = set.categories & cased;
-    if (some != 0 && some != cased) return refuse("a letter case without regard to case");
-    for (const RegexSet::Range& range : set.ranges) {
-      if (range.last < 0x80) continue;
-      if (range.first != range.last || (text_character(range.first).category <= Category::Lt)) {
-        return refuse("letters beyond ASCII without regard to case");
-      }
-    }
-    return {};
-  }
-
-  RegexSet::Range literal() {
-    const CodePoint point = decode_code_point(pattern_, at_);
-    at_ += point.length;
-    return {point.value, point.value};
-  }
-
+  // Behind "(".
   Status group(size_t depth) {
-    ++at_;
     const bool outer_case = ignore_case_;
     bool look = false;
     bool negate = false;
-    if (take("?")) {
-      if (take("=")) {
+    if (source_.take("?")) {
+      if (source_.take("=")) {
         look = true;
-      } else if (take("!")) {
+      } else if (source_.take("!")) {
         look = negate = true;
-      } else if (!take(":")) {
-        if (take("i:")) {
+      } else if (!source_.take(":")) {
+        if (source_.take("i:")) {
           ignore_case_ = true;
-        } else if (take("i)")) {
+        } else if (source_.take("i)")) {
           // For the rest of the enclosing group, further alternatives included.
-          return refuse("\"(?i)\" without a colon");
+          return source_.refuse("\"(?i)\" without a colon");
         } else {
-          return refuse("this kind of group");
+          return source_.refuse("this kind of group");
         }
       }
     }
@@ -351,7 +281,7 @@ class RegexParser {
       out_.steps_[look_step].negate = negate;
     }
     HR_TRY(alternatives(depth + 1));
-    if (!take(")")) return refuse("an unmatched \"(\"");
+    if (!source_.take(")")) return source_.refuse("an unmatched \"(\"");
     ignore_case_ = outer_case;
     if (look) {
       emit(Step::Kind::accept);
@@ -359,154 +289,6 @@ class RegexParser {
       out_.steps_[look_step].other = 0;
     }
     return {};
-  }
-
-  // Behind "[".
-  Status bracket(RegexSet& set, size_t depth) {
-    set.negate = take("^");
-    bool first = true;
-    while (at_ < pattern_.size() && (first || !next_is(']'))) {
-      first = false;
-      if (next_is('[')) return refuse("a class in a class");
-      if (pattern_.substr(at_).starts_with("&&")) return refuse("\"&&\" in a class");
-      RegexSet::Range range{};
-      bool single = true;
-      if (take("\\")) {
-        HR_TRY(escape(set, &range));
-        single = range.first != kNoCharacter;
-      } else {
-        range = literal();
-      }
-      if (!single) continue;
-      if (next_is('-') && at_ + 1 < pattern_.size() && pattern_[at_ + 1] != ']') {
-        ++at_;
-        RegexSet::Range last{};
-        if (next_is('[')) return refuse("a class in a class");
-        if (take("\\")) {
-          HR_TRY(escape(set, &last));
-          if (last.first == kNoCharacter) return refuse("a range up to a class");
-        } else {
-          last = literal();
-        }
-        range.last = last.first;
-        if (range.first > range.last) return refuse("a range from more to less");
-      }
-      set.ranges.push_back(range);
-    }
-    if (!take("]") || depth > kDepthMax) return refuse("an unmatched \"[\"");
-    return {};
-  }
-
-  static constexpr char32_t kNoCharacter = UINT32_MAX;
-
-  // Behind "\\". With `range` (in a class) a single character goes there instead of into `set`;
-  // its first is kNoCharacter when the escape was a class of its own.
-  Status escape(RegexSet& set, RegexSet::Range* range) {
-    if (at_ >= pattern_.size()) return refuse("a \"\\\" at the end");
-    const char c = pattern_[at_];
-    char32_t value = kNoCharacter;
-    switch (c) {
-      case 's':
-        set.flags |= TextCharacter::kSpace;
-        break;
-      case 'S':
-        set.not_flags |= TextCharacter::kSpace;
-        break;
-      case 'w':
-        set.flags |= TextCharacter::kWord;
-        break;
-      case 'W':
-        set.not_flags |= TextCharacter::kWord;
-        break;
-      case 'd':
-        set.categories |= bit(Category::Nd);
-        break;
-      case 'D':
-        set.categories |= kAll & ~bit(Category::Nd);
-        break;
-      case 'p':
-      case 'P':
-        return property(set, range, c == 'P');
-      case 'n':
-        value = '\n';
-        break;
-      case 'r':
-        value = '\r';
-        break;
-      case 't':
-        value = '\t';
-        break;
-      case 'f':
-        value = '\f';
-        break;
-      case 'v':
-        value = '\v';
-        break;
-      case 'x':
-      case 'u':
-        ++at_;
-        HR_TRY(hexadecimal(c, value));
-        --at_;
-        break;
-      default:
-        if (static_cast<uint8_t>(c) >= 0x80) return refuse("an escaped character beyond ASCII");
-        if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')) {
-          return refuse(fmt::format("\"\\{}\"", c));
-        }
-        value = static_cast<char32_t>(c);
-    }
-    ++at_;
-    return put_character(set, range, value);
-  }
-
-  static Status put_character(RegexSet& set, RegexSet::Range* range, char32_t value) {
-    if (range) {
-      *range = {value, value};
-    } else if (value != kNoCharacter) {
-      set.ranges.push_back({value, value});
-    }
-    return {};
-  }
-
-  // \xHH, \x{H…}, \uHHHH
-  Status hexadecimal(char kind, char32_t& value) {
-    const bool braces = kind == 'x' && take("{");
-    const size_t most = braces ? 8 : kind == 'x' ? 2 : 4;
-    value = 0;
-    size_t digits = 0;
-    while (digits < most && at_ < pattern_.size()) {
-      const char c = pattern_[at_];
-      const char small = static_cast<char>(c | 0x20);
-      const bool decimal = c >= '0' && c <= '9';
-      if (!decimal && (small < 'a' || small > 'f')) break;
-      value = value * 16 + static_cast<char32_t>(decimal ? c - '0' : small - 'a' + 10);
-      ++digits;
-      ++at_;
-    }
-    if (digits == 0 || (kind == 'u' && digits != 4) || (braces && !take("}")) ||
-        value > kCodePointMax) {
-      return refuse("this number of a character");
-    }
-    return {};
-  }
-
-  // Behind "\\", at "p{…}" or "P{…}".
-  Status property(RegexSet& set, RegexSet::Range* range, bool negate) {
-    ++at_;
-    if (!take("{")) return refuse("\"\\p\" without braces");
-    if (take("^")) negate = !negate;
-    const size_t end = pattern_.find('}', at_);
-    if (end == std::string_view::npos) return refuse("an unmatched \"{\"");
-    const std::string_view name = pattern_.substr(at_, end - at_);
-    at_ = end + 1;
-    if (name == "Han") {
-      (negate ? set.not_flags : set.flags) |= TextCharacter::kHan;
-    } else {
-      const uint32_t found = categories_of(name);
-      if (found == 0) return refuse(fmt::format("\"\\p{{{}}}\"", name));
-      set.categories |= negate ? kAll & ~found : found;
-    }
-    return put_character(set, range, kNoCharacter);
   }
 
   // Which bytes a match can begin with: all that the first characters' sets allow.
@@ -548,8 +330,7 @@ class RegexParser {
     }
   }
 
-  std::string_view pattern_;
-  size_t at_ = 0;
+  RegexSource source_;
   bool ignore_case_ = false;
   TokenRegex out_;
 };
