@@ -44,6 +44,7 @@ class Endpoint:
         self.headers: list[dict] = []
         self.script: list = []
         self.encoding = "float"
+        self.refused = ""  # a request with this in one of its texts gets a 400
         self.stalled = threading.Event()
         lock = threading.Lock()
         endpoint = self
@@ -65,6 +66,8 @@ class Endpoint:
                     self.close_connection = True
                     return
                 status, headers, answer = 200, {}, endpoint.answer(body)
+                if any(endpoint.refused in text for text in body["input"] if endpoint.refused):
+                    step = 400
                 if isinstance(step, int):
                     status, answer = step, {"error": {"message": f"status {step} as asked"}}
                 elif isinstance(step, tuple):
@@ -219,6 +222,34 @@ def test_remote_index_and_search(headrace, endpoint, tmp_path):
     assert headrace.json("search", "kb", "rivers", "--mode", "text")["hits"]
     endpoint.script = []
     headrace.json("index", "docs", "--into", "kb")
+    assert headrace.json("info", "kb")["spaces"][0]["rows"] == 3
+
+
+def test_remote_index_goes_past_a_refused_text(headrace, endpoint, tmp_path):
+    """The row is found by its words, the report says which it is, and a later run has its vector."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name, text in [("a", "rotate your keys"), ("b", "a forbidden word"), ("c", "backups at night")]:
+        (docs / f"{name}.txt").write_text(text)
+    endpoint.refused = "forbidden"
+    model = remote(endpoint)
+    done = headrace.run("index", "docs", "--into", "kb", "--model", model, "--json")
+    report = json.loads(done.stdout)
+    assert report["documents"]["added"] == 3 and report["documents"]["failed"] == 0
+    assert report["refused"] == 1
+    (failure,) = report["failures"]
+    assert failure["source"].endswith("b.txt") and failure["stage"] == "embed"
+    assert "status 400" in failure["message"] and "forbidden" in failure["message"]
+    assert "b.txt" in done.stderr
+    assert headrace.json("info", "kb")["spaces"][0]["rows"] == 2
+    assert headrace.json("search", "kb", "forbidden", "--mode", "text")["hits"]
+    headrace.run("index", "docs", "--into", "kb", "--model", model, "--strict", code=1)
+    people = headrace.run("index", "docs", "--into", "kb", "--model", model)
+    assert "1 row without a vector" in people.stdout
+    added = headrace.json("space", "add", "kb", "--model", model, "--name", "more")
+    assert added["rows"] == 2 and added["refused"] == 1
+    endpoint.refused = ""
+    assert headrace.json("index", "docs", "--into", "kb", "--model", model)["refused"] == 0
     assert headrace.json("info", "kb")["spaces"][0]["rows"] == 3
 
 

@@ -47,6 +47,11 @@ void print_summary(const IngestOptions& options, const IngestReport& report) {
                                   "runs without --model none",
                                   counted(report.without_vectors, "row"))));
   }
+  if (report.refused > 0) {
+    fmt::print("{}\n", yellow(fmt::format("{} without a vector, found by words only: the model "
+                                          "refused the text; the next run asks again",
+                                          counted(report.refused, "row"))));
+  }
   if (report.interrupted) {
     fmt::print("{}\n", yellow("interrupted: what is above is kept; the same command goes on"));
   }
@@ -81,7 +86,7 @@ Result<int> run_index(IndexArguments& arguments, bool json) {
     print_summary(options, *report);
   }
   if (report->interrupted) return 130;
-  return arguments.strict && report->failed > 0 ? 1 : 0;
+  return arguments.strict && report->failed + report->refused > 0 ? 1 : 0;
 }
 
 }  // namespace
@@ -137,7 +142,8 @@ void add_index_command(CLI::App& app, Invocation& invocation) {
                     "Remove documents that vanished from the sources (what --include and --exclude "
                     "leave out stays)");
   command->add_flag("--dry-run", options.dry_run, "Only say what would be done");
-  command->add_flag("--strict", arguments->strict, "Exit 1 when a document failed");
+  command->add_flag("--strict", arguments->strict,
+                    "Exit 1 when a document failed, or a text got no vector");
   command->add_option("--include", options.stream.walk.include, "Only files matching this glob");
   command->add_option("--exclude", options.stream.walk.exclude,
                       "No files or folders matching this glob");

@@ -27,6 +27,12 @@ Result<int> run_add(const SpaceArguments& arguments, bool json) {
     report = knowledge->add_space(arguments.model, arguments.name, progress, interrupt());
   }
   if (!report) return std::unexpected(std::move(report).error());
+  if (report->refused > 0) {
+    fmt::print(stderr, "{} {} without a vector, refused by the model; the first is of {}\n",
+               yellow("warning", Stream::err),
+               report->refused == 1 ? "1 row" : human_count(report->refused) + " rows",
+               report->refusal);
+  }
   if (json) {
     HR_TRY(print_line(space_json(*report)));
   } else {

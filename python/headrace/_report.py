@@ -11,8 +11,10 @@ class Report(NamedTuple):
     """What a run did. `documents` counts added, updated, unchanged, removed and failed; `empty`
     documents without any text, of which nothing can be found; `tokens` those embedded in this run;
     `embedding` reused texts and, of a remote endpoint, requests, retries and cost; `without_vectors`
-    rows that a run without the model left to be found by words only; `failures` the first documents
-    that failed: {"source", "stage", "code", "message"}."""
+    rows that a run without the model left to be found by words only; `refused` rows whose texts the
+    model refused for themselves, which are found by words only until a later run has their vectors;
+    `failures` the first documents that failed, and the first of those texts: {"source", "stage",
+    "code", "message"}."""
 
     documents: dict[str, int]
     rows: int
@@ -25,9 +27,10 @@ class Report(NamedTuple):
     failures: list[dict[str, str]] = []
     embedding: dict[str, Any] = {}
     empty: int = 0
+    refused: int = 0
 
     def __repr__(self) -> str:
-        counted = self.documents | {"empty": self.empty}
+        counted = self.documents | {"empty": self.empty, "without a vector": self.refused}
         counts = ", ".join(f"{count:,} {name}" for name, count in counted.items() if count)
         reused = self.embedding.get("reused", 0)
         known = f" and {reused:,} known vector{'' if reused == 1 else 's'}" if reused else ""
@@ -53,7 +56,7 @@ class Report(NamedTuple):
             ]
         )
         failed = "".join(f"<li>{escape(failure['message'])}</li>" for failure in self.failures)
-        more = self.documents.get("failed", 0) - len(self.failures)
+        more = self.documents.get("failed", 0) + self.refused - len(self.failures)
         if more > 0:
             failed += f"<li>and {more:,} more: headrace errors lists them</li>"
         return f"<table>{cells}</table>" + (f"<p>Failed:</p><ul>{failed}</ul>" if failed else "")

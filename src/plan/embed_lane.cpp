@@ -48,6 +48,11 @@ Status EmbedLane::status() {
   return {};
 }
 
+std::map<std::string, Error> EmbedLane::refused() {
+  MutexLock lock(mutex_);
+  return refused_;
+}
+
 Embeddings EmbedLane::counts() {
   MutexLock lock(mutex_);
   return counts_;
@@ -130,18 +135,43 @@ Status EmbedLane::embed_window(std::vector<Item> window) {
     keys.push_back(std::move(item.key));
     texts.push_back(std::move(item.text));
   }
-  HR_ASSIGN(const Embeddings embeddings,
-            embedder_.embed(texts, {EmbedPurpose::passage, EmbedPriority::bulk, &cancel_}, pool_));
-  HR_TRY(writer_.put_vectors(space_, keys, embeddings.values));
-  HR_TRY(writer_.commit());
-  unfinished_.fetch_sub(keys.size());
+  std::map<size_t, Error> refused;
+  EmbedOptions options{EmbedPurpose::passage, EmbedPriority::bulk, &cancel_};
+  options.refuse = [&](size_t text, const Error& why) { refused.try_emplace(text, why); };
+  HR_ASSIGN(Embeddings embeddings, embedder_.embed(texts, options, pool_));
+  const size_t rows = keys.size();
+  const size_t dimension = embedder_.info().dimension;
+  std::map<std::string, Error> refused_keys;
+  size_t put = 0;
+  for (size_t i = 0; i < rows && !refused.empty(); ++i) {
+    if (const auto found = refused.find(i); found != refused.end()) {
+      refused_keys.try_emplace(std::move(keys[i]), found->second);
+      continue;
+    }
+    if (put != i) {
+      keys[put] = std::move(keys[i]);
+      std::copy_n(embeddings.values.begin() + static_cast<std::ptrdiff_t>(i * dimension), dimension,
+                  embeddings.values.begin() + static_cast<std::ptrdiff_t>(put * dimension));
+    }
+    ++put;
+  }
+  if (!refused.empty()) {
+    keys.resize(put);
+    embeddings.values.resize(put * dimension);
+  }
+  if (!keys.empty()) {
+    HR_TRY(writer_.put_vectors(space_, keys, embeddings.values));
+    HR_TRY(writer_.commit());
+  }
+  unfinished_.fetch_sub(rows);
   {
     MutexLock lock(mutex_);
+    refused_.merge(refused_keys);
     counts_.add_counts(embeddings);
     counts_.cut += embeddings.cut;
     counts_.windowed += embeddings.windowed;
   }
-  progress_.rows_embedded.fetch_add(keys.size(), std::memory_order_relaxed);
+  progress_.rows_embedded.fetch_add(rows, std::memory_order_relaxed);
   progress_.tokens.fetch_add(embeddings.tokens, std::memory_order_relaxed);
   return {};
 }

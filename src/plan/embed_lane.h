@@ -4,10 +4,12 @@
 //
 // Owns: its thread and the texts waiting (bounded in bytes: add() waits, which is the back-pressure
 // of a run; offer() does not). Threads: add(), offer() and finish() on one thread. Errors: the
-// first one stops the lane and is returned by the next call.
+// first one stops the lane and is returned by the next call; a text that the model refuses for
+// itself is no error.
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +46,8 @@ class EmbedLane {
   Status finish();
   // What was computed, reused and asked for so far.
   Embeddings counts() HR_EXCLUDES(mutex_);
+  // The rows whose texts the model refused for themselves, by key: they stay without a vector.
+  std::map<std::string, Error> refused() HR_EXCLUDES(mutex_);
 
  private:
   struct Item {
@@ -67,6 +71,7 @@ class EmbedLane {
   Mutex mutex_;
   std::optional<Error> failure_ HR_GUARDED_BY(mutex_);
   Embeddings counts_ HR_GUARDED_BY(mutex_);
+  std::map<std::string, Error> refused_ HR_GUARDED_BY(mutex_);
   Thread thread_;
 };
 

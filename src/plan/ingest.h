@@ -65,13 +65,15 @@ struct IngestReport {
   uint64_t reused = 0;    // texts whose vector was already there
   // Rows of a knowledge base with vectors that have none, because this run was without its model.
   uint64_t without_vectors = 0;
+  // Rows whose texts a model refused for themselves: found by words only, the next run asks again.
+  uint64_t refused = 0;
   uint64_t requests = 0, retries = 0;  // to a remote endpoint
   double cost = 0;                     // of its tokens, by the price given with it
   double seconds = 0;
   // Until the last document was searchable by its text, and by a static space where there is one.
   double searchable_seconds = 0;
   uint64_t peak_rss_bytes = 0;
-  // The first that failed; headrace errors lists all.
+  // The first that failed, refused texts among them; headrace errors lists the documents.
   static constexpr size_t kFailuresMax = 20;
   std::vector<DocumentError> failures;
   bool interrupted = false;  // by the cancel token; everything counted is kept

@@ -27,6 +27,7 @@ std::string IngestReport::to_json() const {
       {"peak_rss_bytes", peak_rss_bytes},
       {"searchable_seconds", searchable_seconds},
       {"without_vectors", without_vectors},
+      {"refused", refused},
       {"failures", std::move(first)},
       {"embedding",
        {{"reused", reused}, {"requests", requests}, {"retries", retries}, {"cost", cost}}}}

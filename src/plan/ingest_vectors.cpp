@@ -104,6 +104,15 @@ Status IngestVectors::take_deferred() {
   return options_.dry_run ? Status{} : catch_up_lanes();
 }
 
+Status IngestVectors::report_refused(IngestReport& report) const {
+  return filler_.for_each_refused([&](const std::string& source, const Error& why) {
+    ++report.refused;
+    const DocumentError refused{source, "embed", why};
+    if (report.failures.size() < IngestReport::kFailuresMax) report.failures.push_back(refused);
+    if (options_.on_error) options_.on_error(refused);
+  });
+}
+
 Status IngestVectors::go_on() {
   HR_TRY(take_instant(false));
   return filler_.behind() ? filler_.catch_up_behind(chunker_) : Status{};

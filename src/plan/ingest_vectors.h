@@ -65,6 +65,8 @@ class IngestVectors {
   Status finish() { return filler_.finish(); }
   void stop();  // without finishing
   Embeddings counts() const { return filler_.counts(); }
+  // The rows that a model would have no vector of, for the report.
+  Status report_refused(IngestReport& report) const;
 
  private:
   Status open_space(const std::string& name, std::shared_ptr<const VectorModel> model);

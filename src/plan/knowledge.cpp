@@ -305,6 +305,11 @@ Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::str
   Status status = filler.catch_up_at_once(chunker);
   if (status) status = filler.catch_up(chunker);
   if (status) status = filler.finish();
+  if (status) {
+    status = filler.for_each_refused([&](const std::string& source, const Error& why) {
+      if (report.refused++ == 0) report.refusal = fmt::format("{}: {}", source, why.text());
+    });
+  }
   filler.stop();
   if (!status && status.error().code() == ErrorCode::cancelled) {
     report.interrupted = true;

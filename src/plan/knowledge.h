@@ -103,9 +103,11 @@ struct SpaceReport {
   std::string name;
   std::string model;
   uint32_t dimension = 0;
-  uint64_t rows = 0;    // covered now
-  uint64_t added = 0;   // of them in this call
-  uint64_t tokens = 0;  // embedded in this call
+  uint64_t rows = 0;     // covered now
+  uint64_t added = 0;    // of them in this call
+  uint64_t tokens = 0;   // embedded in this call
+  uint64_t refused = 0;  // rows whose texts the model refused for themselves
+  std::string refusal;   // of the first of them: its document, and why
   double seconds = 0;
   bool interrupted = false;
 };

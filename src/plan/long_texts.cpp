@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -91,7 +92,11 @@ Result<Embeddings> WindowedModel::embed(std::span<const std::string> texts,
   Embeddings result;
   result.values.resize(texts.size() * dimension);
   EmbedOptions of_windows = options;
-  of_windows.keep = nullptr;  // a window is no text
+  of_windows.keep = nullptr;        // a window is no text
+  std::map<size_t, Error> refused;  // windows of the group
+  if (options.refuse) {
+    of_windows.refuse = [&](size_t window, const Error& why) { refused.try_emplace(window, why); };
+  }
   // A long text has many windows: they are embedded in groups, so that memory follows the texts.
   constexpr size_t kGroupWindows = 4096;
   size_t first = 0;
@@ -104,6 +109,7 @@ Result<Embeddings> WindowedModel::embed(std::span<const std::string> texts,
         pieces.push_back(texts[last].substr(window.begin, window.end - window.begin));
       ++last;
     }
+    refused.clear();
     HR_ASSIGN(const Embeddings part, model_->embed(pieces, of_windows, pool));
     result.add_counts(part);
     // Windows that are alike are no texts that were known: whoever calls counts those.
@@ -119,7 +125,11 @@ Result<Embeddings> WindowedModel::embed(std::span<const std::string> texts,
         average(rows, windows[i], info().normalized, out);
         result.longer.push_back(static_cast<uint32_t>(i));
       }
+      const auto found = refused.lower_bound(row);
       row += windows[i].size();
+      if (found == refused.end() || found->first >= row) continue;
+      std::ranges::fill(out, 0.0F);
+      options.refuse(i, found->second);
     }
     first = last;
   }

@@ -30,6 +30,9 @@ constexpr Milliseconds kPauseMax{30'000};
 constexpr Milliseconds kRetryAfterMax{120'000};
 // So many texts may be refused, and the rest is still asked for.
 constexpr size_t kRefusalsMax = 4;
+// … and so many where the caller goes on without them and others were answered: a server that
+// refuses everything refuses a setting.
+constexpr size_t kRefusalsTakenMax = 64;
 constexpr size_t kShownBytes = 60;
 // A request's texts, so that one request is never larger than servers take.
 constexpr size_t kRequestBytesMax = 4UL << 20;
@@ -301,8 +304,8 @@ Result<Embeddings> RemoteModel::embed(std::span<const std::string> given,
   // By length, so that a server that pads has little to pad.
   std::vector<size_t> order(texts.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, std::ranges::greater{},
-                           [&](size_t i) { return texts[i].size(); });
+  // The short ones first: what is too long for the server is refused last.
+  std::ranges::stable_sort(order, {}, [&](size_t i) { return texts[i].size(); });
   std::vector<std::span<const size_t>> batches;
   for (size_t begin = 0; begin < order.size();) {
     size_t end = begin;
@@ -320,8 +323,7 @@ Result<Embeddings> RemoteModel::embed(std::span<const std::string> given,
     result.add_counts(std::exchange(unreported_, {}));
   }
   Mutex mutex;
-  std::optional<Refusal> first;
-  size_t refused = 0;
+  std::vector<Refusal> refusals;
   std::vector<uint8_t> done(texts.size());
   std::atomic<bool> stop = false;
   requests_.parallel_for(batches.size(), [&](size_t b) {
@@ -349,12 +351,20 @@ Result<Embeddings> RemoteModel::embed(std::span<const std::string> given,
         open.push_back(chosen.subspan(0, chosen.size() / 2));
         continue;
       }
-      if (!first) first = Refusal{std::move(vectors).error(), chosen.front(), about_texts};
+      refusals.push_back({std::move(vectors).error(), chosen.front(), about_texts});
       // Without an answer, or one that has nothing to do with the texts, the next fares no better.
-      if (++refused >= kRefusalsMax || !(about_texts || status >= 500)) stop = true;
+      const bool goes_on =
+          options.refuse && about_texts && std::ranges::find(done, 1) != done.end();
+      const size_t most = goes_on ? kRefusalsTakenMax : kRefusalsMax;
+      if (refusals.size() >= most || !(about_texts || status >= 500)) stop = true;
     }
   });
-  if (!first) return result;
+  if (refusals.empty()) return result;
+  const bool about_texts = std::ranges::all_of(refusals, &Refusal::is_about_text);
+  if (options.refuse && about_texts && !stop) {
+    for (const Refusal& refusal : refusals) options.refuse(refusal.text, told(refusal, given, 0));
+    return result;
+  }
   size_t kept = 0;
   for (size_t i = 0; i < texts.size() && options.keep; ++i) {
     if (done[i] == 0 || std::ranges::binary_search(result.longer, static_cast<uint32_t>(i)))
@@ -362,7 +372,7 @@ Result<Embeddings> RemoteModel::embed(std::span<const std::string> given,
     options.keep(i, std::span(result.values).subspan(i * dimension, dimension));
     ++kept;
   }
-  return std::unexpected(told(*first, given, kept));
+  return std::unexpected(told(refusals.front(), given, kept));
 }
 
 }  // namespace

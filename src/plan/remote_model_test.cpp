@@ -199,6 +199,32 @@ TEST_F(RemoteModelTest, ATextThatIsRefusedTakesNoOtherWithIt) {
   }
 }
 
+TEST_F(RemoteModelTest, WhoIsToldOfRefusedTextsGetsTheOthers) {
+  load("?batch=8&attempts=2&concurrency=1");
+  std::vector<std::string> texts;
+  for (int i = 0; i < 40; ++i) {
+    texts.push_back(std::to_string(i) + (i % 7 == 6 ? " poison" : " fine"));
+  }
+  server_.refuse(400);
+  std::set<size_t> refused;
+  EmbedOptions options;
+  options.refuse = [&](size_t text, const Error& why) {
+    EXPECT_TRUE(why.message().contains(texts[text])) << why.text();
+    refused.insert(text);
+  };
+  const auto result = model_->embed(texts, options, pool_);
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_EQ(refused, (std::set<size_t>{6, 13, 20, 27, 34}));
+  EXPECT_EQ(result->values[20 * 3], 0);
+  EXPECT_EQ(result->values[21 * 3], static_cast<float>(texts[21].size()));
+  // One that refuses all of them refuses something else; one that fails does not say why.
+  refused.clear();
+  EXPECT_FALSE(model_->embed(std::vector<std::string>(20, "poison"), options, pool_));
+  server_.refuse(500);
+  EXPECT_FALSE(model_->embed(texts, options, pool_));
+  EXPECT_TRUE(refused.empty());
+}
+
 TEST_F(RemoteModelTest, WrongAnswersAreRefused) {
   load();
   const auto with = [](Json data) { return HttpAnswer{200, "", Json{{"data", data}}.dump()}; };

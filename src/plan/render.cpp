@@ -184,6 +184,7 @@ std::string space_json(const SpaceReport& report) {
                {"rows", report.rows},
                {"added", report.added},
                {"tokens", report.tokens},
+               {"refused", report.refused},
                {"seconds", report.seconds},
                {"interrupted", report.interrupted}});
 }

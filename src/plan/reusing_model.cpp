@@ -29,6 +29,7 @@ struct ReusingModel::Plan {
   std::vector<uint32_t> to_compute;
   std::vector<uint32_t> elsewhere;  // being computed by another call
   Embeddings counts;
+  std::unordered_map<uint32_t, Error> refused;  // of the distinct texts
 };
 
 ReusingModel::ReusingModel(std::shared_ptr<const VectorModel> model, std::string mode,
@@ -106,6 +107,10 @@ Status ReusingModel::compute(Plan& plan, const EmbedOptions& options, ThreadPool
     remember(key, {{values.begin(), values.end()}, false});
     if (persistent) cache_->put(key, values, false);
   };
+  std::unordered_map<size_t, Error> refused;
+  if (options.refuse) {
+    own.refuse = [&](size_t c, const Error& why) { refused.try_emplace(c, why); };
+  }
   HR_ASSIGN(
       Embeddings computed,
       model_->embed(all_in_order ? plan.texts : std::span<const std::string>(chosen), own, pool));
@@ -118,10 +123,14 @@ Status ReusingModel::compute(Plan& plan, const EmbedOptions& options, ThreadPool
       vector.was_long = true;
       ++longer;
     }
-    const Hash128& key = plan.keys[plan.to_compute[c]];
-    remember(key, vector);
-    if (persistent) cache_->put(key, vector.values, vector.was_long);
-    plan.vectors[plan.to_compute[c]] = std::move(vector);
+    const uint32_t place = plan.to_compute[c];
+    if (const auto found = refused.find(c); found != refused.end()) {
+      plan.refused.try_emplace(place, found->second);
+    } else {
+      remember(plan.keys[place], vector);
+      if (persistent) cache_->put(plan.keys[place], vector.values, vector.was_long);
+    }
+    plan.vectors[place] = std::move(vector);
   }
   plan.counts.add_counts(computed);
   plan.to_compute.clear();
@@ -187,6 +196,8 @@ Result<Embeddings> ReusingModel::embed(std::span<const std::string> texts,
     std::ranges::copy(vector.values,
                       result.values.begin() + static_cast<std::ptrdiff_t>(i * dimension));
     if (vector.was_long) result.longer.push_back(static_cast<uint32_t>(i));
+    const auto refused = plan.refused.find(plan.distinct_of_text[i]);
+    if (refused != plan.refused.end()) options.refuse(i, refused->second);
   }
   const bool windows = mode_ == "window";
   result.windowed = windows ? result.longer.size() : 0;

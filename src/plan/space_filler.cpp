@@ -158,6 +158,22 @@ void SpaceFiller::stop() {
   for (Filled& filled : spaces_) filled.lane.reset();
 }
 
+Status SpaceFiller::for_each_refused(
+    const std::function<void(const std::string& source, const Error& why)>& visit) const {
+  for (const Filled& filled : spaces_) {
+    if (!filled.lane) continue;
+    const std::map<std::string, Error> refused = filled.lane->refused();
+    if (refused.empty()) continue;
+    HR_TRY(writer_.snapshot()->for_each_uncovered(
+        filled.space, [&](const index::ScoredRow&, const Row& row) -> Status {
+          if (const auto found = refused.find(row.key); found != refused.end())
+            visit(row.source, found->second);
+          return {};
+        }));
+  }
+  return {};
+}
+
 Embeddings SpaceFiller::counts() const {
   Embeddings sum;
   for (const Filled& filled : spaces_) {

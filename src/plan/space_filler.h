@@ -10,6 +10,7 @@
 // models; invalid_argument where a space was made by another model; cancelled.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -68,6 +69,9 @@ class SpaceFiller {
   void stop();  // without finishing
   // What the models did so far.
   Embeddings counts() const;
+  // Calls visit(document, why) for each row of whose text a model would have none. After finish().
+  Status for_each_refused(
+      const std::function<void(const std::string& source, const Error& why)>& visit) const;
 
  private:
   struct Filled {

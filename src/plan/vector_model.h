@@ -40,6 +40,9 @@ struct EmbedOptions {
   // Given the vectors that were made before a call failed, by the text's number; on the calling
   // thread. For models whose vectors are paid for; may be none.
   std::function<void(size_t text, std::span<const float> vector)> keep = nullptr;
+  // Given each text that the model refuses for itself, and why; on the calling thread. Its vector
+  // is all zeros then. Without it, or where too many are refused, the call fails.
+  std::function<void(size_t text, const Error& why)> refuse = nullptr;
 };
 
 struct Embeddings {
