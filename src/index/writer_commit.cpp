@@ -22,7 +22,7 @@ constexpr std::chrono::milliseconds kPreparedTogetherTime{200};
 constexpr std::chrono::seconds kCareAgain{1};
 
 // So much is prepared on all cores; less, where somebody waits for it.
-constexpr uint64_t kBytesWorthThreads = 2 << 20;
+constexpr uint64_t kBytesWorthThreads = 6 << 20;
 constexpr uint64_t kAwaitedBytesWorthThreads = 512 << 10;
 
 }  // namespace
@@ -69,7 +69,7 @@ Status LoggedWriter::make_room() {
   if (!options_.background) {
     HR_TRY(settle());
   } else if (!preparer_) {
-    preparer_ = std::make_unique<Thread>([this] { prepare_beside(); });
+    preparer_ = std::make_unique<Thread>([this] { prepare_beside(); }, Pace::bulk);
   }
   // Writing that outruns the preparing waits here.
   while (owed_.size > 2 * kPreparedTogetherBytes) {
@@ -114,7 +114,7 @@ void LoggedWriter::prepare_some(bool is_awaited) {
   const bool on_all_cores =
       options_.background &&
       owed.size >= (is_awaited ? kAwaitedBytesWorthThreads : kBytesWorthThreads);
-  if (on_all_cores && !pool_) pool_ = std::make_unique<ThreadPool>();
+  if (on_all_cores && !pool_) pool_ = std::make_unique<ThreadPool>(0, Pace::bulk);
   ThreadPool* const pool = on_all_cores ? pool_.get() : nullptr;
   mutex_.unlock();
   auto prepared = prepare_logged(owed.bytes, language, spaces, pool, cancel_preparing_);

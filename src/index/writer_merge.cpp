@@ -287,7 +287,8 @@ void LoggedWriter::begin(Lane LoggedWriter::* which, Merge merge) {
   Lane& lane = this->*which;
   lane.merge = std::make_unique<Merge>(std::move(merge));
   lane.stage = MergeStage::wanted;
-  if (!lane.thread) lane.thread = std::make_unique<Thread>([this, which] { work(which); });
+  if (!lane.thread)
+    lane.thread = std::make_unique<Thread>([this, which] { work(which); }, Pace::bulk);
   merge_changed_.notify_all();
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "runtime/long_slices.h"
 
 namespace headrace {
 namespace {
@@ -50,12 +51,15 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(size_t threads) : state_(std::make_unique<State>()) {
+ThreadPool::ThreadPool(size_t threads, Pace pace) : state_(std::make_unique<State>()) {
   if (threads == 0) threads = usable_cpu_count();
   state_->threads.reserve(threads);
   for (size_t i = 0; i < threads; ++i) {
     try {
-      state_->threads.emplace_back([state = state_.get()] { state->work(); });
+      state_->threads.emplace_back([state = state_.get(), pace] {
+        if (pace == Pace::bulk) take_long_slices();
+        state->work();
+      });
     } catch (const std::system_error&) {
       if (state_->threads.empty()) no_more_threads();
       break;  // fewer do the same work
@@ -176,9 +180,12 @@ struct Thread::State {
 };
 
 Thread::Thread() = default;
-Thread::Thread(std::function<void()> body) : state_(std::make_unique<State>()) {
+Thread::Thread(std::function<void()> body, Pace pace) : state_(std::make_unique<State>()) {
   try {
-    state_->thread = std::thread([body = std::move(body)]() noexcept { body(); });
+    state_->thread = std::thread([body = std::move(body), pace]() noexcept {
+      if (pace == Pace::bulk) take_long_slices();
+      body();
+    });
   } catch (const std::system_error&) {
     no_more_threads();
   }

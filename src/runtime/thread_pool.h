@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -20,10 +21,14 @@ namespace headrace {
 // Threads this process may really use: affinity mask and cgroup quota, at least 1.
 size_t usable_cpu_count();
 
+// How threads share a core: one at a `bulk` pace keeps it longer once it has it, and any other that
+// wakes up takes it from it at once.
+enum class Pace : uint8_t { prompt, bulk };
+
 class ThreadPool {
  public:
   // 0 = usable_cpu_count().
-  explicit ThreadPool(size_t threads = 0);
+  explicit ThreadPool(size_t threads = 0, Pace pace = Pace::prompt);
   ~ThreadPool();  // finishes what was submitted, then joins
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -63,7 +68,7 @@ class TaskScope {
 class Thread {
  public:
   Thread();
-  explicit Thread(std::function<void()> body);
+  explicit Thread(std::function<void()> body, Pace pace = Pace::prompt);
   Thread(Thread&& other) noexcept;
   Thread& operator=(Thread&& other) noexcept;
   ~Thread();

@@ -1,6 +1,8 @@
 #include "runtime/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <string>
@@ -39,6 +41,23 @@ TEST(ThreadPool, LoopsNestOnASinglePoolThread) {
   std::atomic<int> sum{0};
   pool.parallel_for(8, [&](size_t) { pool.parallel_for(8, [&](size_t) { ++sum; }); });
   EXPECT_EQ(sum, 64);
+}
+
+TEST(ThreadPool, ABulkPaceChangesNeitherPolicyNorNiceValue) {
+  const int policy = sched_getscheduler(0);
+  const int nice = getpriority(PRIO_PROCESS, 0);
+  std::atomic<int> seen{0};
+  {
+    ThreadPool pool(2, Pace::bulk);
+    Thread thread(
+        [&] { seen += sched_getscheduler(0) == policy && getpriority(PRIO_PROCESS, 0) == nice; },
+        Pace::bulk);
+    for (int i = 0; i < 2; ++i) {
+      pool.submit(
+          [&] { seen += sched_getscheduler(0) == policy && getpriority(PRIO_PROCESS, 0) == nice; });
+    }
+  }
+  EXPECT_EQ(seen, 3);
 }
 
 TEST(TaskScope, WaitsForItsTasks) {
