@@ -5,17 +5,21 @@
 // on the order in which terms are added, so that pruning, segments and batches all give the same
 // scores and the same order.
 //
-// Owns: the query's terms; views the postings. Threads: const after prepare(). Errors: damaged.
+// Owns: the query's terms; views the postings. Threads: const after prepare(); a Bm25Search is for
+// any number of threads. Errors: damaged.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "index/bm25_contributions.h"
 #include "index/postings_cursor.h"
 #include "index/query_plan.h"
 #include "index/search.h"
@@ -28,6 +32,34 @@ struct Bm25Parameters {
   double b = 0.75;
 };
 
+// What threads that look for the best rows of one query together share. Each has a Top of its own;
+// windows of rows are taken from here, and a row below `floor` is among the best of none.
+class Bm25Search {
+ public:
+  explicit Bm25Search(size_t segments) : next_window_(segments) {}
+
+  uint32_t floor() const { return floor_.load(std::memory_order_relaxed); }
+  void raise_floor(uint32_t score) {
+    uint32_t known = floor();
+    while (known < score &&
+           !floor_.compare_exchange_weak(known, score, std::memory_order_relaxed)) {
+    }
+  }
+  // The next place in a segment's order of windows; kDone after end().
+  static constexpr uint32_t kDone = UINT32_MAX / 2;
+  uint32_t take(uint32_t segment) {
+    return next_window_[segment].fetch_add(1, std::memory_order_relaxed);
+  }
+  bool is_done(uint32_t segment) const {
+    return next_window_[segment].load(std::memory_order_relaxed) >= kDone;
+  }
+  void end(uint32_t segment) { next_window_[segment].store(kDone, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint32_t> floor_{0};
+  std::vector<std::atomic<uint32_t>> next_window_;
+};
+
 class Bm25Query {
  public:
   using Top = TopRows<uint32_t>;
@@ -37,8 +69,10 @@ class Bm25Query {
 
   // No term of the query is in any row.
   bool empty() const { return terms_.empty(); }
-  // Adds the segment's best rows to `top`. `allowed` has a bit for each row; empty allows all.
-  Status add_best(uint32_t segment, std::span<const uint64_t> allowed, Top& top) const;
+  // Adds the best rows of all segments to `top`; threads that share `search` each find a part of
+  // them. `allowed` has a bit for each row of each segment; empty allows all.
+  Status add_best(std::span<const std::vector<uint64_t>> allowed, Bm25Search& search,
+                  Top& top) const;
   // The scores of `rows` (ascending) of one segment; 0 where no term occurs.
   Status score_rows(uint32_t segment, std::span<const uint32_t> rows,
                     std::span<uint32_t> scores) const;
@@ -59,10 +93,12 @@ class Bm25Query {
   struct Term {
     std::string text;
     uint64_t df = 0;
-    float weight = 0;                               // scaled
+    float weight = 0;  // scaled
+    std::unique_ptr<const Contributions> adds;
     std::vector<std::optional<PostingList>> lists;  // one for each segment
   };
 
+  bool are_few(uint32_t segment, std::span<const uint64_t> allowed) const;
   Status score_few(uint32_t segment, std::span<const uint64_t> allowed, Top& top) const;
 
   std::span<const SegmentView> segments_;

@@ -14,8 +14,8 @@ struct ScoredPlace {
 };
 
 // Writes the places whose sum is above `bar` to `out`, ascending, and sets all sums to 0. `count`
-// is a multiple of 8, sums and bar are below 2^31. Gives how many were written (`out` takes
-// `count`).
+// is a multiple of 32, sums lie at a multiple of 32 bytes, they and bar are below 2^31. Gives how
+// many were written (`out` takes `count`).
 using CollectAbove = size_t (*)(uint32_t* sums, size_t count, uint32_t bar, ScoredPlace* out);
 CollectAbove collect_above();
 

@@ -43,6 +43,12 @@ uint32_t ListCursor::block_positions(uint32_t block) const {
   return has_records_ ? load<uint32_t>(record(block) + 16) : 0;
 }
 
+void ListCursor::go_to(uint32_t block) {
+  block_ = block;
+  position_ = 0;
+  row_floor_ = block == 0 ? 0 : block_last_row(block - 1);
+}
+
 void ListCursor::skip_to(uint32_t row) {
   if (!has_records_) return;
   if (block_ < block_count_ && block_last_row(block_) >= row) return;

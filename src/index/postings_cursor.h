@@ -37,6 +37,8 @@ class ListCursor {
   uint32_t block_last_row(uint32_t block) const;
 
   void next_block() { ++block_; }
+  // Stands at the beginning of `block`, which may lie before where it stood; unpacks nothing.
+  void go_to(uint32_t block);
   // Moves on to the first block that may hold `row` or a later one; unpacks nothing.
   void skip_to(uint32_t row);
 
@@ -51,7 +53,7 @@ class ListCursor {
   const uint32_t* block_tfs() const { return tfs_.data(); }
 
   // Stands at the first posting of `row` or a later one, its block unpacked; false at the end.
-  // Rows must not descend from call to call, here and in tf_at().
+  // Rows must not descend from call to call, here and in tf_at(), after the last go_to().
   bool seek(uint32_t row);
   uint32_t position() const { return position_; }
   void set_position(uint32_t position) { position_ = position; }
@@ -67,6 +69,7 @@ class ListCursor {
   bool fail_block() {
     damaged_ = true;
     block_ = block_count_;
+    loaded_ = kNothing;
     size_ = 0;
     return false;
   }

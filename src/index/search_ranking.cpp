@@ -1,6 +1,7 @@
 #include "index/search_ranking.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace headrace::index {
@@ -128,15 +129,27 @@ std::vector<Candidate> Ranking::newest(const RankedRequest& ranked, size_t depth
   return rows;
 }
 
+// What is not done by `also`, which runs beside it on the pool where that pays.
 Result<std::vector<Candidate>> Ranking::by_text(const Bm25Query& query, const RankedRequest& ranked,
-                                                size_t depth) const {
-  Bm25Query::Top top(depth);
-  const auto rows_allowed = allowed(ranked);
-  for (uint32_t segment = 0; segment < segments_.size() && !query.empty(); ++segment) {
-    HR_TRY(query.add_best(segment, rows_allowed[segment], top));
+                                                size_t depth,
+                                                const std::function<void()>& also) const {
+  Bm25Search search(segments_.size());
+  std::array<Bm25Query::Top, 2> tops = {Bm25Query::Top(depth), Bm25Query::Top(depth)};
+  std::array<Status, 2> done;
+  const auto add_best = [&](size_t part) {
+    done[part] = query.add_best(allowed(ranked), search, tops[part]);
+  };
+  if (pays_two_threads()) {
+    // Who is free first helps with the words.
+    pool_->parallel_for(3, [&](size_t part) { part == 1 ? also() : add_best(part / 2); });
+  } else {
+    add_best(0);
+    also();
   }
+  for (Status& status : done) HR_TRY(std::move(status));
+  for (const auto& entry : tops[1].take()) tops[0].add(entry.score, entry.segment, entry.row);
   std::vector<Candidate> rows;
-  for (const auto& entry : top.take()) {
+  for (const auto& entry : tops[0].take()) {
     const float score = query.score(entry.score);
     rows.push_back(
         {entry.segment, entry.row, score, {}, score, static_cast<uint32_t>(rows.size() + 1), 0});
@@ -224,20 +237,8 @@ Result<std::vector<Candidate>> Ranking::best(const RankedRequest& ranked, size_t
   }
   const size_t deep = vector_depth(ranked.kind, depth);
   HR_ASSIGN(const Bm25Query query, Bm25Query::prepare(segments_, ranked.plan));
-  Result<std::vector<Candidate>> rows;
   std::vector<VectorTop> tops;
-  if (pays_two_threads()) {
-    pool_->parallel_for(2, [&](size_t part) {
-      if (part == 0) {
-        rows = by_text(query, ranked, deep);
-      } else {
-        tops = nearest(ranked, queries, deep);
-      }
-    });
-  } else {
-    rows = by_text(query, ranked, deep);
-    tops = nearest(ranked, queries, deep);
-  }
+  auto rows = by_text(query, ranked, deep, [&] { tops = nearest(ranked, queries, deep); });
   return by_both(ranked, query, std::move(rows), vector, tops[0], depth);
 }
 

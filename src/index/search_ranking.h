@@ -4,6 +4,7 @@
 // Owns: the rows that may be found. Threads: const after prepare(). Errors: those of search.h.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -62,8 +63,9 @@ class Ranking {
   Status resolve_allowed();
   std::vector<uint64_t> all_allowed(uint32_t segment) const;
   std::vector<Candidate> newest(const RankedRequest& ranked, size_t depth) const;
-  Result<std::vector<Candidate>> by_text(const Bm25Query& query, const RankedRequest& ranked,
-                                         size_t depth) const;
+  Result<std::vector<Candidate>> by_text(
+      const Bm25Query& query, const RankedRequest& ranked, size_t depth,
+      const std::function<void()>& also = [] {}) const;
   std::vector<VectorTop> nearest(const RankedRequest& ranked,
                                  std::span<const std::span<const float>> queries,
                                  size_t depth) const;

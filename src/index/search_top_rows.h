@@ -24,6 +24,7 @@ class TopRows {
   bool full() const { return entries_.size() >= k_; }
   // The score that a row coming later in the order of (segment, row) must exceed; ask when full().
   Score threshold() const { return entries_.front().score; }
+  const Entry& worst() const { return entries_.front(); }
 
   void add(Score score, uint32_t segment, uint32_t row) {
     const Entry entry = {score, segment, row};
