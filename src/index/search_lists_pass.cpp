@@ -10,8 +10,9 @@ namespace headrace::index {
 namespace {
 
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
-// Queries whose forms stay in the second-level cache together.
-constexpr size_t kTogether = 128;
+// Queries that go through the lists together: enough that most lists are found in the caches by
+// several of them, few enough that their own forms (a kilobyte each) stay there as well.
+constexpr size_t kTogether = 512;
 // A row's score by its byte plane is hardly ever wrong by more than this much of its scale, for a
 // query at distance 1 from the centroid: twice the standard deviation of what the low bits hold.
 constexpr float kByteError = 4.6f;

@@ -8,7 +8,7 @@ namespace headrace::index {
 namespace {
 
 // The queries that share one pass over the vectors.
-constexpr size_t kQueriesPerPass = 256;
+constexpr size_t kQueriesPerPass = 1024;
 
 size_t vector_depth(SearchKind kind, size_t depth) {
   return kind == SearchKind::hybrid ? std::max(depth, kFusionDepth) : depth;
