@@ -2,8 +2,8 @@
 // (EEVDF): a thread with a long slice is interrupted less by its equals, and gives way at once to
 // one that wakes up with a short slice, such as a commit whose write has reached the disk.
 //
-// Owns: nothing. Threads: each for itself. Errors: none; where the system has no such slices (before
-// Linux 6.12, other systems, other policies) nothing changes.
+// Owns: nothing. Threads: each for itself. Errors: none; where the system has no such slices
+// (before Linux 6.12, other systems, other policies) nothing changes.
 #pragma once
 
 namespace headrace {
