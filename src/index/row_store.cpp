@@ -4,6 +4,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "index/row_codec.h"
 
@@ -14,9 +15,17 @@ std::unexpected<Error> damaged(std::string what) {
   return fail(ErrorCode::damaged, "row store: " + what);
 }
 
+struct FreeContext {
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
 Status decompress(std::string_view stored, uint64_t raw_bytes, std::string& out) {
+  // Kept: a hundred kilobytes, which would come fresh from the system for every block.
+  thread_local const std::unique_ptr<ZSTD_DCtx, FreeContext> context(ZSTD_createDCtx());
+  if (!context) return fail(ErrorCode::io, "row store: no memory to decompress a block");
   out.resize(raw_bytes);
-  const size_t got = ZSTD_decompress(out.data(), out.size(), stored.data(), stored.size());
+  const size_t got =
+      ZSTD_decompressDCtx(context.get(), out.data(), out.size(), stored.data(), stored.size());
   if (ZSTD_isError(got) || got != raw_bytes) return damaged("a blob block does not decompress");
   return {};
 }
