@@ -179,7 +179,8 @@ Result<std::vector<Candidate>> Ranking::by_both(const RankedRequest& ranked, con
   return rows;
 }
 
-// Both scores of every candidate (rows are in order of segment and row).
+// Both scores of every candidate (rows are in order of segment and row). What was found by its
+// words has their score.
 Status Ranking::complete(const Bm25Query& query, std::span<const float> vector,
                          std::vector<Candidate>& rows) const {
   std::vector<uint32_t> numbers;
@@ -189,13 +190,14 @@ Status Ranking::complete(const Bm25Query& query, std::span<const float> vector,
     size_t end = begin;
     numbers.clear();
     for (; end < rows.size() && rows[end].segment == segment; ++end) {
-      numbers.push_back(rows[end].row);
+      if (rows[end].text_rank == 0) numbers.push_back(rows[end].row);
     }
     scores.resize(numbers.size());
     HR_TRY(query.score_rows(segment, numbers, scores));
-    for (size_t i = begin; i < end; ++i) {
-      rows[i].text = query.score(scores[i - begin]);
-      rows[i].vector = vector_score(*space_, segment, rows[i].row, vector);
+    auto score = scores.begin();
+    for (Candidate& row : std::span(rows).subspan(begin, end - begin)) {
+      if (row.text_rank == 0) row.text = query.score(*score++);
+      row.vector = vector_score(*space_, segment, row.row, vector);
     }
     begin = end;
   }
