@@ -49,7 +49,8 @@ class Model:
             embedded) or "window" (windows are embedded and their vectors averaged).
         cache: a folder for vectors to keep between runs, or "off"; by default $HEADRACE_CACHE, else
             headrace/vectors in the user's cache folder.
-        batch: the most texts a function gets at once; they come sorted by length, longest first.
+        batch: the most texts a function gets at once, by default 256; they come sorted by length,
+            longest first.
         dimension: of a function's vectors; found out by calling it when it is not given.
         name: of a function, by which a knowledge base knows its vectors; give one that changes
             with the weights. By default the function's own name.
@@ -62,7 +63,7 @@ class Model:
             1, for models trained for it (Matryoshka); by default all.
 
     Beside a function precision, long, cache and dimensions are refused: it cuts its own texts and
-    vectors, and what it makes is never kept.
+    vectors, and what it makes is never kept. Beside a name batch, dimension, name and as_list are.
 
     Raises:
         NotFound: with every place that was looked at and the command that brings the model.
@@ -75,7 +76,7 @@ class Model:
         precision: str = "auto",
         long: str = "cut",
         cache: str = "",
-        batch: int = 256,
+        batch: int | None = None,
         dimension: int | None = None,
         name: str | None = None,
         as_list: bool = False,
@@ -86,6 +87,7 @@ class Model:
         self._precision, self._dimensions = precision, _checked_dimensions(dimensions)
         model = _named(model)
         if isinstance(model, str):
+            refuse_of_function(batch, dimension, name, as_list, f"{model} is a name")
             self.name = model
             self._native = _native.Model(model, precision, long, str(cache or ""), self._dimensions)
             return
@@ -97,7 +99,7 @@ class Model:
         _refuse_loading(
             precision, long, cache, dimensions, "are for a model given by name", "do it in the function"
         )
-        batch = _arguments.whole("batch", batch, 1, 2**32 - 1)
+        batch = _arguments.whole("batch", 256 if batch is None else batch, 1, 2**32 - 1)
         if dimension is not None:
             dimension = _arguments.whole("dimension", dimension, 1, 2**32 - 1)
         called = name or _function_name(model)
@@ -332,6 +334,20 @@ def _one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
 def _check_options(precision: Any, long: Any) -> None:
     _one_of("precision", precision, PRECISIONS)
     _one_of("long", long, LONG)
+
+
+def refuse_of_function(
+    batch: int | None, dimension: int | None, name: str | None, as_list: bool, why: str
+) -> None:
+    """What only a function is given is refused beside anything else, not ignored."""
+    given = {"batch": batch, "dimension": dimension, "name": name, "as_list": as_list or None}
+    named = [option for option, value in given.items() if value is not None]
+    if named:
+        raise InvalidArgument(
+            f"{' and '.join(named)} {'is' if len(named) == 1 else 'are'} for a function that makes "
+            f"vectors: {why}",
+            "leave it out" if len(named) == 1 else "leave them out",
+        )
 
 
 def _refuse_loading(

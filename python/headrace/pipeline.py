@@ -15,7 +15,7 @@ from ._records import records_from_batches, source_options
 from ._report import Report
 from ._row_functions import apply, changed_rows, fingerprint, native_batches, told_functions
 from .errors import Error, InvalidArgument
-from .models import Model
+from .models import DEFAULT_MODEL, Model, refuse_of_function
 
 if TYPE_CHECKING:
     import pyarrow
@@ -61,10 +61,10 @@ class Pipeline:
 
     def embed(
         self,
-        model: str | Model | Callable[[Any], Any] | None = None,
+        model: str | os.PathLike[str] | Model | Callable[[Any], Any] | None = None,
         *,
         precision: str | None = None,
-        batch: int = 256,
+        batch: int | None = None,
         dimension: int | None = None,
         name: str | None = None,
         as_list: bool = False,
@@ -82,7 +82,12 @@ class Pipeline:
             dimensions: cut the model's vectors to so many; see `Model`. The knowledge base
                 remembers it, so that queries are cut alike.
         """
-        if model is not None and not isinstance(model, (str, Model)):
+        if isinstance(model, os.PathLike):
+            model = os.fspath(model)
+        if model is None or isinstance(model, (str, Model)):
+            why = "a Model is made already" if isinstance(model, Model) else f"{model or DEFAULT_MODEL} is a name"
+            refuse_of_function(batch, dimension, name, as_list, why)
+        else:
             model = Model(model, batch=batch, dimension=dimension, name=name, as_list=as_list)
         embedded = self._with("embed", model)
         if precision is not None:

@@ -291,6 +291,19 @@ def test_options_of_loading_are_not_ignored(options):
         hr.embed(["a"], arrow_model, **options)
 
 
+@pytest.mark.parametrize(
+    "options", [{"batch": 32}, {"dimension": 384}, {"name": "mine"}, {"as_list": True}]
+)
+def test_options_of_functions_are_not_ignored(options):
+    (option,) = options
+    with pytest.raises(hr.InvalidArgument, match=f"{option} is for a function"):
+        hr.Model("no-model", **options)
+    for model in ("no-model", None, hr.Model(arrow_model, dimension=DIMENSION)):
+        with pytest.raises(hr.InvalidArgument, match=f"{option} is for a function"):
+            hr.read([{"text": "a"}]).chunk().embed(model, **options)
+    assert hr.read([{"text": "a"}]).embed(arrow_model, batch=7, dimension=DIMENSION)
+
+
 @pytest.mark.parametrize("options", [{"dimension": -3}, {"batch": 2.5}, {"dimension": True}])
 def test_numbers_of_a_function_are_checked(options):
     with pytest.raises(hr.InvalidArgument, match=next(iter(options))):
