@@ -382,6 +382,13 @@ def test_embed_formats_agree(headrace, model_folder, tmp_path, through):
         assert got.dtype == np.float32 and np.allclose(got, lines, atol=1e-6)
 
 
+def test_npy_through_a_pipe_names_the_folder_where_it_waits(headrace, model_folder, tmp_path):
+    command = ("embed", "--model", str(model_folder), "--format", "npy")
+    gone = str(tmp_path / "gone")
+    done = headrace.run(*command, text="a\n", env={"TMPDIR": gone}, code=1)
+    assert gone in done.stderr and "TMPDIR" in done.stderr and "standard output" not in done.stderr
+
+
 def test_embed_answers_each_line_of_a_pipe(model_folder):
     process = subprocess.Popen(
         [str(HEADRACE), "embed", "--model", str(model_folder)],

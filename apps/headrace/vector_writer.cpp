@@ -7,7 +7,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "batch/arrow_file.h"
@@ -21,6 +23,53 @@ Status put(std::FILE* file, const void* data, size_t bytes) {
   if (std::fwrite(data, 1, bytes, file) != bytes) return os_fail(errno, "write to standard output");
   return {};
 }
+
+// A file without a name in the folder for such files ($TMPDIR, else /tmp), written first and then
+// read. Errors name the folder.
+class Waiting {
+ public:
+  Waiting() = default;
+  ~Waiting() {
+    if (file_ != nullptr) std::fclose(file_);
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+  Status open() {
+    const char* const given = std::getenv("TMPDIR");
+    folder_ = given != nullptr && *given != '\0' ? given : "/tmp";
+    std::string path = folder_ + "/headrace-XXXXXX";
+    const int descriptor = ::mkstemp(path.data());
+    if (descriptor < 0) return failed(errno);
+    ::unlink(path.c_str());
+    file_ = ::fdopen(descriptor, "w+b");
+    return file_ != nullptr ? Status{} : failed(errno);
+  }
+  bool is_open() const { return file_ != nullptr; }
+  Status write(const void* data, size_t bytes) {
+    return std::fwrite(data, 1, bytes, file_) == bytes ? Status{} : failed(errno);
+  }
+  // Writes all of it to standard output.
+  Status give() {
+    if (std::fflush(file_) != 0) return failed(errno);
+    std::rewind(file_);
+    std::vector<char> part(1UL << 20);
+    while (const size_t got = std::fread(part.data(), 1, part.size(), file_))
+      HR_TRY(put(stdout, part.data(), got));
+    return std::ferror(file_) == 0 ? Status{} : failed(errno);
+  }
+
+ private:
+  Status failed(int error) const {
+    const Error why = os_error(error, "keep the vectors in " + folder_);
+    return fail(why.code(), why.message(),
+                "they wait there until their number is known: make room there, give another folder "
+                "in TMPDIR, or write to a file (> vectors.npy)");
+  }
+
+  std::string folder_;
+  std::FILE* file_ = nullptr;
+};
 
 class JsonLines : public VectorWriter {
  public:
@@ -63,22 +112,18 @@ class Npy : public VectorWriter {
       }
     }
     begin_ = -1;
-    waiting_ = std::tmpfile();
-    if (waiting_ == nullptr) return os_fail(errno, "make a temporary file");
-    return {};
-  }
-  ~Npy() override {
-    if (waiting_ != nullptr) std::fclose(waiting_);
+    return waiting_.open();
   }
 
   Status write(std::span<const float> vectors) override {
     rows_ += vectors.size() / dimension_;
-    return put(waiting_ != nullptr ? waiting_ : stdout, vectors.data(), vectors.size_bytes());
+    if (waiting_.is_open()) return waiting_.write(vectors.data(), vectors.size_bytes());
+    return put(stdout, vectors.data(), vectors.size_bytes());
   }
 
   Status finish() override {
     const std::string last = header();
-    if (waiting_ == nullptr) {
+    if (!waiting_.is_open()) {
       if (std::fflush(stdout) != 0) return os_fail(errno, "write to standard output");
       const ssize_t written = ::pwrite(STDOUT_FILENO, last.data(), last.size(), begin_);
       if (written != static_cast<ssize_t>(last.size()))
@@ -86,12 +131,7 @@ class Npy : public VectorWriter {
       return {};
     }
     HR_TRY(put(stdout, last.data(), last.size()));
-    std::rewind(waiting_);
-    std::vector<char> part(1UL << 20);
-    while (const size_t got = std::fread(part.data(), 1, part.size(), waiting_))
-      HR_TRY(put(stdout, part.data(), got));
-    if (std::ferror(waiting_) != 0) return os_fail(EIO, "read a temporary file");
-    return {};
+    return waiting_.give();
   }
   bool streams() const override { return false; }
 
@@ -111,7 +151,7 @@ class Npy : public VectorWriter {
   const uint32_t dimension_;
   uint64_t rows_ = 0;
   off_t begin_ = -1;  // where the header lies in standard output
-  std::FILE* waiting_ = nullptr;
+  Waiting waiting_;
 };
 
 class ArrowFile : public VectorWriter {
