@@ -248,9 +248,15 @@ def test_remote_index_goes_past_a_refused_text(headrace, endpoint, tmp_path):
     assert "1 row without a vector" in people.stdout
     added = headrace.json("space", "add", "kb", "--model", model, "--name", "more")
     assert added["rows"] == 2 and added["refused"] == 1
+    # More of them than a server may refuse before it is asked whether it takes any.
+    for n in range(6):
+        (docs / f"more{n}.txt").write_text(f"forbidden number {n}")
+    headrace.json("index", "docs", "--into", "kb", "--model", model)
+    again = headrace.json("index", "docs", "--into", "kb", "--model", model)
+    assert again["refused"] == 7 and again["documents"]["unchanged"] == 9
     endpoint.refused = ""
     assert headrace.json("index", "docs", "--into", "kb", "--model", model)["refused"] == 0
-    assert headrace.json("info", "kb")["spaces"][0]["rows"] == 3
+    assert headrace.json("info", "kb")["spaces"][0]["rows"] == 9
 
 
 # -- an ONNX file ----------------------------------------------------------------------------------

@@ -58,5 +58,5 @@ class Report(NamedTuple):
         failed = "".join(f"<li>{escape(failure['message'])}</li>" for failure in self.failures)
         more = self.documents.get("failed", 0) + self.refused - len(self.failures)
         if more > 0:
-            failed += f"<li>and {more:,} more: headrace errors lists them</li>"
+            failed += f"<li>and {more:,} more: headrace errors lists the documents among them</li>"
         return f"<table>{cells}</table>" + (f"<p>Failed:</p><ul>{failed}</ul>" if failed else "")

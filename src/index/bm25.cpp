@@ -62,7 +62,10 @@ Result<Bm25Query> Bm25Query::prepare(std::span<const SegmentView> segments, cons
   }
   double sum = 0;
   for (const double weight : weights) sum += weight;
-  if (sum <= 0) return query;
+  if (sum <= 0) {
+    query.terms_.clear();
+    return query;
+  }
   query.weight_sum_ = kScoreRange;
   query.scale_ = kScoreRange / sum;
   query.unit_ = sum / kScoreRange;

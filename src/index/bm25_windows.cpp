@@ -90,7 +90,8 @@ Status WindowScorer::add_best(uint32_t segment, std::span<const uint64_t> allowe
 
 Status WindowScorer::open_lists() {
   terms_.clear();
-  const uint32_t windows = (row_limit_ + kWindowRows - 1) / kWindowRows;
+  const auto windows =
+      static_cast<uint32_t>((uint64_t{row_limit_} + kWindowRows - 1) / kWindowRows);
   window_bounds_.assign(windows, 0);
   for (const Bm25Query::Term& term : query_.terms_) {
     if (!term.lists[segment_]) continue;

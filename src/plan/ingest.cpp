@@ -217,7 +217,8 @@ Result<IngestReport> IngestRun::execute() {
   if (status && options_.watch) status = follow();
   if (vectors_) {
     if (status) status = vectors_->finish();
-    if (status && !options_.dry_run) status = vectors_->report_refused(report_);
+    const bool ended = status || status.error().code() == ErrorCode::cancelled;
+    if (ended && !options_.dry_run) HR_TRY(vectors_->report_refused(report_));
     const Embeddings counts = vectors_->counts();
     report_.reused = counts.reused;
     report_.requests = counts.requests;

@@ -123,13 +123,15 @@ Result<Embeddings> WindowedModel::embed(std::span<const std::string> texts,
         std::ranges::copy(rows, out.begin());
       } else {
         average(rows, windows[i], info().normalized, out);
-        result.longer.push_back(static_cast<uint32_t>(i));
       }
       const auto found = refused.lower_bound(row);
       row += windows[i].size();
-      if (found == refused.end() || found->first >= row) continue;
-      std::ranges::fill(out, 0.0F);
-      options.refuse(i, found->second);
+      if (found != refused.end() && found->first < row) {
+        std::ranges::fill(out, 0.0F);
+        options.refuse(i, found->second);
+      } else if (windows[i].size() > 1) {
+        result.longer.push_back(static_cast<uint32_t>(i));
+      }
     }
     first = last;
   }

@@ -30,9 +30,8 @@ constexpr Milliseconds kPauseMax{30'000};
 constexpr Milliseconds kRetryAfterMax{120'000};
 // So many texts may be refused, and the rest is still asked for.
 constexpr size_t kRefusalsMax = 4;
-// … and so many where the caller goes on without them and others were answered: a server that
-// refuses everything refuses a setting.
-constexpr size_t kRefusalsTakenMax = 64;
+// … and any number where the caller goes on without them and this one is answered.
+constexpr std::string_view kProbe = "dimension";
 constexpr size_t kShownBytes = 60;
 // A request's texts, so that one request is never larger than servers take.
 constexpr size_t kRequestBytesMax = 4UL << 20;
@@ -120,7 +119,7 @@ class RemoteModel final : public VectorModel {
         requests_(settings_.concurrency) {}
 
   Status learn(const CancelToken* cancel) {
-    const std::vector<std::string> texts{"dimension"};
+    const std::vector<std::string> texts{std::string(kProbe)};
     const size_t first[] = {0};
     int status = 0;
     HR_ASSIGN(const RemoteVectors probe, ask(texts, first, unreported_, cancel, status));
@@ -160,6 +159,8 @@ class RemoteModel final : public VectorModel {
     bool is_about_text = false;
   };
   Error told(const Refusal& refusal, std::span<const std::string> texts, size_t kept) const;
+  // Whether the server takes any text now.
+  bool answers_probe(const CancelToken* cancel, Embeddings& counts) const;
   Milliseconds pause_after(uint32_t attempt, const HttpAnswer* answer) const;
 
   const RemoteSettings settings_;
@@ -271,6 +272,13 @@ Result<RemoteVectors> RemoteModel::ask(std::span<const std::string> texts,
   }
 }
 
+bool RemoteModel::answers_probe(const CancelToken* cancel, Embeddings& counts) const {
+  const std::vector<std::string> texts{std::string(kProbe)};
+  const std::vector<size_t> all{0};
+  int status = 0;
+  return ask(texts, all, counts, cancel, status).has_value();
+}
+
 // What was refused, and what there is of the rest.
 Error RemoteModel::told(const Refusal& refusal, std::span<const std::string> texts,
                         size_t kept) const {
@@ -324,6 +332,7 @@ Result<Embeddings> RemoteModel::embed(std::span<const std::string> given,
   }
   Mutex mutex;
   std::vector<Refusal> refusals;
+  bool goes_on = false;  // whatever is refused
   std::vector<uint8_t> done(texts.size());
   std::atomic<bool> stop = false;
   requests_.parallel_for(batches.size(), [&](size_t b) {
@@ -352,11 +361,13 @@ Result<Embeddings> RemoteModel::embed(std::span<const std::string> given,
         continue;
       }
       refusals.push_back({std::move(vectors).error(), chosen.front(), about_texts});
+      // Where all of so many are refused, it may be a setting that the server does not take.
+      if (refusals.size() >= kRefusalsMax && !goes_on) {
+        goes_on = options.refuse && about_texts && answers_probe(options.cancel, result);
+        if (!goes_on) stop = true;
+      }
       // Without an answer, or one that has nothing to do with the texts, the next fares no better.
-      const bool goes_on =
-          options.refuse && about_texts && std::ranges::find(done, 1) != done.end();
-      const size_t most = goes_on ? kRefusalsTakenMax : kRefusalsMax;
-      if (refusals.size() >= most || !(about_texts || status >= 500)) stop = true;
+      if (!about_texts && status < 500) stop = true;
     }
   });
   if (refusals.empty()) return result;
@@ -372,7 +383,9 @@ Result<Embeddings> RemoteModel::embed(std::span<const std::string> given,
     options.keep(i, std::span(result.values).subspan(i * dimension, dimension));
     ++kept;
   }
-  return std::unexpected(told(refusals.front(), given, kept));
+  // What is no matter of a text is why the call ended.
+  const auto cause = std::ranges::find(refusals, false, &Refusal::is_about_text);
+  return std::unexpected(told(cause != refusals.end() ? *cause : refusals.front(), given, kept));
 }
 
 }  // namespace

@@ -217,12 +217,36 @@ TEST_F(RemoteModelTest, WhoIsToldOfRefusedTextsGetsTheOthers) {
   EXPECT_EQ(refused, (std::set<size_t>{6, 13, 20, 27, 34}));
   EXPECT_EQ(result->values[20 * 3], 0);
   EXPECT_EQ(result->values[21 * 3], static_cast<float>(texts[21].size()));
-  // One that refuses all of them refuses something else; one that fails does not say why.
+  // All that is left may be what was refused before.
   refused.clear();
-  EXPECT_FALSE(model_->embed(std::vector<std::string>(20, "poison"), options, pool_));
-  server_.refuse(500);
+  options.refuse = [&](size_t text, const Error&) { refused.insert(text); };
+  ASSERT_TRUE(model_->embed(std::vector<std::string>(20, "poison"), options, pool_));
+  EXPECT_EQ(refused.size(), 20U);
+}
+
+TEST_F(RemoteModelTest, WhatIsNoMatterOfTextsEndsTheCall) {
+  load("?batch=8&attempts=2&concurrency=1&encoding=float");
+  const std::vector<std::string> texts(20, "fine");
+  size_t refused = 0;
+  EmbedOptions options;
+  options.refuse = [&](size_t, const Error&) { ++refused; };
+  // A server that refuses any text refuses a setting.
+  server_.script(std::vector<HttpAnswer>(60, HttpAnswer{400, "", "no such setting"}));
   EXPECT_FALSE(model_->embed(texts, options, pool_));
-  EXPECT_TRUE(refused.empty());
+  server_.script({});
+  server_.refuse(500);
+  EXPECT_FALSE(model_->embed(std::vector<std::string>{"poison"}, options, pool_));
+  // … and what is told is that, not the text that was refused before.
+  server_.refuse(400);
+  server_.script({{400, "", "no"},
+                  {400, "", "no"},
+                  {400, "", "no"},
+                  {400, "", "this text"},
+                  {401, "", "this key"}});
+  const auto ended = model_->embed(texts, options, pool_);
+  ASSERT_FALSE(ended);
+  EXPECT_TRUE(ended.error().message().contains("401")) << ended.error().text();
+  EXPECT_EQ(refused, 0U);
 }
 
 TEST_F(RemoteModelTest, WrongAnswersAreRefused) {

@@ -197,7 +197,9 @@ Result<Embeddings> ReusingModel::embed(std::span<const std::string> texts,
                       result.values.begin() + static_cast<std::ptrdiff_t>(i * dimension));
     if (vector.was_long) result.longer.push_back(static_cast<uint32_t>(i));
     const auto refused = plan.refused.find(plan.distinct_of_text[i]);
-    if (refused != plan.refused.end()) options.refuse(i, refused->second);
+    if (refused == plan.refused.end()) continue;
+    options.refuse(i, refused->second);
+    if (plan.first[plan.distinct_of_text[i]] != i) --result.reused;
   }
   const bool windows = mode_ == "window";
   result.windowed = windows ? result.longer.size() : 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "plan/space_search.h"
@@ -160,13 +161,15 @@ void SpaceFiller::stop() {
 
 Status SpaceFiller::for_each_refused(
     const std::function<void(const std::string& source, const Error& why)>& visit) const {
+  std::set<std::string> visited;  // a row may lack several vectors
   for (const Filled& filled : spaces_) {
     if (!filled.lane) continue;
     const std::map<std::string, Error> refused = filled.lane->refused();
     if (refused.empty()) continue;
     HR_TRY(writer_.snapshot()->for_each_uncovered(
         filled.space, [&](const index::ScoredRow&, const Row& row) -> Status {
-          if (const auto found = refused.find(row.key); found != refused.end())
+          const auto found = refused.find(row.key);
+          if (found != refused.end() && visited.insert(row.key).second)
             visit(row.source, found->second);
           return {};
         }));
