@@ -2,8 +2,12 @@
 
 import json
 import re
+import subprocess
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from executable import HEADRACE
 
 TEXT = "keys rotate every ninety days\nbackups are taken at night\n"
 
@@ -61,3 +65,26 @@ def test_one_bad_line_keeps_those_before_it(headrace, model, tmp_path):
         assert re.search("line 3: .*" + why, done.stderr)
         done = headrace.run("embed", "--output", "tokens", lines, code=1)
         assert len(done.stdout.splitlines()) == 2 and "line 3" in done.stderr
+
+
+@pytest.mark.parametrize("into", ["file", "pipe"])
+def test_one_bad_line_leaves_a_whole_npy_of_those_before_it(model, tmp_path, into):
+    lines = tmp_path / "texts.jsonl"
+    lines.write_text('{"text":"keys"}\n{"text":"locks"}\n{"text":"broken\n{"text":"doors"}\n')
+    out = tmp_path / "vectors.npy"
+    command = [str(HEADRACE), "embed", "--format", "npy", str(lines)]
+    with out.open("wb") as file:
+        wanted = file if into == "file" else subprocess.PIPE
+        done = subprocess.run(command, stdout=wanted, stderr=subprocess.PIPE)
+    if into == "pipe":
+        out.write_bytes(done.stdout)
+    assert done.returncode == 1 and b"line 3" in done.stderr
+    assert np.load(out).shape == (2, 384)
+
+
+def test_one_bad_line_leaves_a_whole_arrow_file_of_those_before_it(model, tmp_path):
+    lines = tmp_path / "texts.jsonl"
+    lines.write_text('{"text":"keys"}\n[1]\n')
+    done = subprocess.run([str(HEADRACE), "embed", "--format", "arrow", str(lines)], capture_output=True)
+    assert done.returncode == 1 and b"line 2" in done.stderr
+    assert pa.ipc.open_file(done.stdout).read_all().num_rows == 1

@@ -461,11 +461,24 @@ def test_cache_damage_and_no_place_hurt_nothing(headrace, endpoint, tmp_path):
         assert headrace.run("embed", *cached, text=text).stdout == expected
     for odd in cache.rglob("*.vectors"):
         odd.unlink()
+    done = headrace.run("embed", *cached, text=text)
+    assert "not kept" not in done.stderr
     (tmp_path / "plain file").write_text("")
-    done = headrace.run("embed", "--model", remote(endpoint), "--cache", "plain file/sub", text=text)
-    assert done.stdout == expected
-    done = headrace.run("embed", "--model", remote(endpoint), "--cache", "/dev/full", text=text)
-    assert done.stdout == expected
+    for folder in ("plain file/sub", "/dev/full"):
+        done = headrace.run("embed", "--model", remote(endpoint), "--cache", folder, text=text)
+        assert done.stdout == expected
+        assert "vectors are not kept for later runs" in done.stderr and folder in done.stderr
+        assert "--cache" in done.stderr
+
+
+def test_index_says_that_vectors_are_not_kept(headrace, endpoint, tmp_path):
+    (tmp_path / "a.txt").write_text("one text")
+    (tmp_path / "plain").write_text("")
+    index = ("index", "a.txt", "--model", remote(endpoint))
+    env = {"HEADRACE_CACHE": str(tmp_path / "plain" / "sub")}
+    report = json.loads(headrace.run(*index, "--into", "kb", "--json", env=env).stdout)
+    assert report["rows"] == 1 and "plain/sub" in report["embedding"]["not_kept"]
+    assert headrace.json(*index, "--into", "other")["embedding"]["not_kept"] == ""
 
 
 def test_cache_default_place(headrace, endpoint, tmp_path):

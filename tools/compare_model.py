@@ -136,6 +136,27 @@ def dense_models(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) 
                 report.vectors(f"{name} 24 dimensions", hr.embed(TEXTS, place, precision=PRECISION, dimensions=24), cut)
 
 
+def prompted_models(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) -> None:
+    """Models whose prompts are read and left out of the pooling, one with its weights in several files."""
+    prompts = {"query": "how does the mill ", "document": "Represent the text: "}
+    path = save(folder / "prompted-base", tokenizer, transformers.AutoModel, configurations()["bert"], 7)
+    body = parts.Transformer(path, max_seq_length=40)
+    for pooling in ("mean", "cls", "lasttoken", "weightedmean", "max", "mean_sqrt_len_tokens"):
+        modules = [body, parts.Pooling(64, pooling_mode=pooling, include_prompt=False)]
+        reference = SentenceTransformer(modules=modules, device="cpu", prompts=prompts)
+        place = folder / f"prompted-{pooling}"
+        reference.save(str(place))
+        if pooling == "max":
+            (place / "model.safetensors").unlink()
+            transformers.AutoModel.from_pretrained(path).save_pretrained(place, max_shard_size="1MB")
+            parts_saved = len(list(place.glob("model-*.safetensors")))
+            report.check("weights in several files", parts_saved > 1, f"{parts_saved} files")
+        for purpose, prompt in (("query", "query"), ("passage", "document")):
+            theirs = reference.encode(TEXTS, prompt_name=prompt)
+            ours = hr.Model(str(place), precision=PRECISION).embed(TEXTS, purpose=purpose)
+            report.vectors(f"prompt left out, {pooling} {purpose}", ours, theirs)
+
+
 def rerankers(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) -> None:
     for seed, (name, config) in enumerate(configurations().items()):
         config.num_labels = 1
@@ -196,7 +217,7 @@ def main() -> int:
     report = Report()
     with tempfile.TemporaryDirectory() as temporary:
         place = arguments.keep or temporary
-        for kind in (dense_models, rerankers, sparse_models, token_models):
+        for kind in (dense_models, prompted_models, rerankers, sparse_models, token_models):
             if arguments.only in kind.__name__:
                 kind(pathlib.Path(place), arguments.tokenizer, report)
     print(f"{report.failed} differ" if report.failed else "all agree")

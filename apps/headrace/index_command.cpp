@@ -85,6 +85,7 @@ Result<int> run_index(IndexArguments& arguments, bool json) {
   } else {
     print_summary(options, *report);
   }
+  if (!report->not_kept.empty()) print_warning(report->not_kept);
   if (report->interrupted) return 130;
   return arguments.strict && report->failed + report->refused > 0 ? 1 : 0;
 }

@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "embed/model_store.h"
 #include "model_check.h"
+#include "plan/model_list.h"
 #include "plan/ragged_embedder.h"
 #include "plan/vector_model.h"
 #include "terminal.h"
@@ -167,8 +168,10 @@ Result<int> run_embed(const TextArguments& arguments) {
   while (true) {
     auto next = reader->next();
     // A line that cannot be read does not take back those before it.
-    if (!next && is_bad_line(next.error()) && !texts.empty() && writer->streams())
-      HR_TRY(embed_window());
+    if (!next && is_bad_line(next.error())) {
+      if (!texts.empty()) HR_TRY(embed_window());
+      HR_TRY(writer->finish());
+    }
     HR_ASSIGN(auto text, std::move(next));
     if (!text) break;
     bytes += text->size();
@@ -183,6 +186,7 @@ Result<int> run_embed(const TextArguments& arguments) {
   if (!texts.empty()) HR_TRY(embed_window());
   HR_TRY(writer->finish());
   print_counts(counts, model->info());
+  if (const Status kept = model->kept(/*write=*/true); !kept) print_warning(kept.error().text());
   return 0;
 }
 
@@ -279,7 +283,7 @@ Result<int> run_tokenize(const TextArguments& arguments) {
 }
 
 Result<int> run_models(bool json) {
-  const std::vector<ModelSummary> models = list_models();
+  const std::vector<ModelSummary> models = list_checked_models();
   if (json) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     for (const ModelSummary& model : models) {

@@ -252,7 +252,7 @@ Result<int> run_search(SearchArguments& arguments, bool json) {
     print_hits(page, took_ms);
   }
   if (!page.warning.empty()) {
-    fmt::print(stderr, "{}: {}\n", yellow("headrace", Stream::err), shown(page.warning));
+    print_warning(page.warning);
   }
   return 0;
 }

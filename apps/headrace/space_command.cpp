@@ -28,11 +28,10 @@ Result<int> run_add(const SpaceArguments& arguments, bool json) {
   }
   if (!report) return std::unexpected(std::move(report).error());
   if (report->refused > 0) {
-    fmt::print(stderr, "{} {} without a vector, refused by the model; the first is of {}\n",
-               yellow("warning", Stream::err),
-               report->refused == 1 ? "1 row" : human_count(report->refused) + " rows",
-               report->refusal);
+    print_warning(fmt::format("{} without a vector, refused by the model; the first is of {}",
+                              counted(report->refused, "row"), report->refusal));
   }
+  if (!report->not_kept.empty()) print_warning(report->not_kept);
   if (json) {
     HR_TRY(print_line(space_json(*report)));
   } else {

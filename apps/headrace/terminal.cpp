@@ -139,6 +139,10 @@ void print_error(const Error& error) {
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
+void print_warning(std::string_view text) {
+  fmt::print(stderr, "{} {}\n", yellow("headrace:", Stream::err), shown(text));
+}
+
 ProgressBar::ProgressBar(const Progress& progress)
     : progress_(progress), visible_(isatty(STDERR_FILENO) == 1) {
   if (visible_) thread_ = Thread([this] { loop(); });

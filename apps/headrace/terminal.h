@@ -42,6 +42,8 @@ Result<uint64_t> parse_bytes(const std::string& text);
 std::string reason_of(const DocumentError& failed);
 // Prints "headrace: message" and the hint below it.
 void print_error(const Error& error);
+// Prints "headrace: text" in yellow, of what is worth knowing and no failure.
+void print_warning(std::string_view text);
 
 // Redraws one line on stderr ten times a second; nothing where stderr is no terminal.
 class ProgressBar {

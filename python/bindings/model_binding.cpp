@@ -9,9 +9,9 @@
 
 #include "base/mutex.h"
 #include "callable_model.h"
-#include "embed/model_store.h"
 #include "errors.h"
 #include "interruptible.h"
+#include "plan/model_list.h"
 #include "plan/ragged_embedder.h"
 #include "plan/text_reranker.h"
 
@@ -156,6 +156,11 @@ nb::dict Model::counts() const {
   return result;
 }
 
+std::string Model::not_kept() const {
+  const Status kept = model_->kept(/*write=*/false);
+  return kept ? "" : kept.error().text();
+}
+
 nb::dict Model::tokenize(const nb::str& given) const {
   const std::string text = utf8_of(given);
   Encoding encoding;
@@ -174,7 +179,7 @@ namespace {
 
 nb::list models() {
   nb::list result;
-  for (const ModelSummary& model : list_models()) {
+  for (const ModelSummary& model : list_checked_models()) {
     nb::dict entry;
     entry["name"] = model.files.name;
     entry["directory"] = model.files.directory;
@@ -300,6 +305,7 @@ void bind_models(nb::module_& module) {
            nb::arg("cancel").none() = nb::none())
       .def("info", &Model::info)
       .def("counts", &Model::counts)
+      .def("not_kept", &Model::not_kept)
       .def("tokenize", &Model::tokenize, nb::arg("text"));
   module.def("models", &models);
   module.def("add_package_path", &add_package_path, nb::arg("folder"));

@@ -29,6 +29,8 @@ class Model {
   nanobind::dict tokenize(const nanobind::str& text) const;
   // Counts of all calls so far.
   nanobind::dict counts() const;
+  // Why vectors are not kept for later runs; empty where they are, or nothing was to be kept.
+  std::string not_kept() const;
   const std::shared_ptr<const VectorModel>& vector_model() const { return model_; }
 
  private:

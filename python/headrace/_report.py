@@ -10,7 +10,8 @@ from ._escape import escape
 class Report(NamedTuple):
     """What a run did. `documents` counts added, updated, unchanged, removed and failed; `empty`
     documents without any text, of which nothing can be found; `tokens` those embedded in this run;
-    `embedding` reused texts and, of a remote endpoint, requests, retries and cost; `without_vectors`
+    `embedding` reused texts and, of a remote endpoint, requests, retries and cost, and
+    `not_kept`, why vectors are not kept for later runs ("" where they are); `without_vectors`
     rows that a run without the model left to be found by words only; `refused` rows whose texts the
     model refused for themselves, which are found by words only until a later run has their vectors;
     `failures` the first documents that failed, and the first of those texts: {"source", "stage",

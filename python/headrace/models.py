@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import warnings
 import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,7 @@ class Model:
         dimensions: int | None = None,
     ) -> None:
         self._failures: list[Exception] = []
+        self._told_of_cache = False
         _check_options(precision, long)
         self._precision, self._dimensions = precision, _checked_dimensions(dimensions)
         model = _named(model)
@@ -129,7 +131,9 @@ class Model:
 
     def _embed(self, texts: list[str], purpose: str, cancel: _native.CancelToken | None) -> np.ndarray:
         try:
-            return self._native.embed(texts, _one_of("purpose", purpose, PURPOSES), cancel)
+            vectors = self._native.embed(texts, _one_of("purpose", purpose, PURPOSES), cancel)
+            self._tell_of_cache()
+            return vectors
         except Error as error:
             # The engine carries what the function raised as text; calls at the same time share the list.
             for failure in list(self._failures):
@@ -137,6 +141,11 @@ class Model:
                     self._failures.clear()
                     raise error from failure
             raise
+
+    def _tell_of_cache(self) -> None:
+        if not self._told_of_cache and (reason := self._native.not_kept()):
+            self._told_of_cache = True
+            warnings.warn(reason, RuntimeWarning, stacklevel=4)
 
     def tokenize(self, text: str) -> dict[str, Any]:
         """{"ids": [...], "offsets": [(start, end), ...]}, special tokens included; code points."""

@@ -189,6 +189,8 @@ class Pipeline:
         finally:
             if progress:
                 print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        if reason := report["embedding"]["not_kept"]:
+            warnings.warn(reason, RuntimeWarning, stacklevel=2)
         return Report(**report)
 
     def batches(self) -> Iterator[pyarrow.RecordBatch]:

@@ -149,7 +149,8 @@ TEST(DamagedModel, ModulesThatWouldChangeVectorsAreRefusedByName) {
                                            R"("pooling_mode_max_tokens":true})"),
                   {"several pooling modes"});
   expect_mentions(with_modules(both + "]", R"({"word_embedding_dimension":3})"), {"3", "48"});
-  expect_mentions(with_modules(both + "]", R"({"include_prompt":false})"), {"include_prompt"});
+  EXPECT_EQ(with_modules(both + "]", R"({"include_prompt":false})"), "loaded");
+  expect_mentions(with_modules(both + "]", R"({"include_prompt":3})"), {"include_prompt"});
 }
 
 // --- settings ------------------------------------------------------------------------------------
@@ -190,9 +191,9 @@ TEST(ModelConfig, ReadsLimitsAndPrompts) {
 TEST(Pooling, FollowsEachDefinition) {
   // Three tokens of two columns, in rows of three floats.
   const float rows[] = {1, -4, 9, 3, 2, 9, 5, -1, 9};
-  const auto pooled = [&](Pooling pooling) {
+  const auto pooled = [&](Pooling pooling, size_t skipped = 0) {
     std::vector<float> out(2);
-    pool(pooling, {.rows = rows, .stride = 3, .count = 3}, out);
+    pool(pooling, {.rows = rows, .stride = 3, .count = 3, .skipped = skipped}, out);
     return out;
   };
   EXPECT_EQ(pooled(Pooling::mean), (std::vector<float>{3, -1}));
@@ -201,6 +202,16 @@ TEST(Pooling, FollowsEachDefinition) {
   EXPECT_EQ(pooled(Pooling::max), (std::vector<float>{5, 2}));
   EXPECT_NEAR(pooled(Pooling::mean_sqrt_length)[0], 9 / std::sqrt(3.0), 1e-5);
   EXPECT_NEAR(pooled(Pooling::weighted_mean)[1], (-4 + 4 - 3) / 6.0, 1e-6);
+  // A prompt of one token; then one that takes all there is.
+  EXPECT_EQ(pooled(Pooling::mean, 1), (std::vector<float>{4, 0.5}));
+  EXPECT_EQ(pooled(Pooling::cls, 1), (std::vector<float>{3, 2}));
+  EXPECT_EQ(pooled(Pooling::cls, 3), (std::vector<float>{1, -4}));
+  EXPECT_EQ(pooled(Pooling::last, 1), (std::vector<float>{5, -1}));
+  EXPECT_EQ(pooled(Pooling::max, 2), (std::vector<float>{5, -1}));
+  EXPECT_NEAR(pooled(Pooling::mean_sqrt_length, 1)[0], 8 / std::sqrt(2.0), 1e-5);
+  EXPECT_NEAR(pooled(Pooling::weighted_mean, 1)[1], (4 - 3) / 5.0, 1e-6);
+  for (const Pooling each : {Pooling::mean, Pooling::max, Pooling::weighted_mean, Pooling::last})
+    EXPECT_EQ(pooled(each, 3), (std::vector<float>{0, 0}));
   std::vector<float> vector{3, 4};
   normalize(vector);
   EXPECT_FLOAT_EQ(vector[0], 0.6f);

@@ -29,6 +29,7 @@ struct EncoderInfo {
   std::string query_prompt;  // put before a query / a passage, from the model's own files
   std::string passage_prompt;
   std::string plain_prompt;  // before a text of which nobody says what it is
+  bool pools_prompt = true;  // else embed() must be told how many tokens the prompt has
   bool lower_cases = false;  // texts are to be in small letters before they are tokens
   Precision precision = Precision::fp32;
   std::string kernel;  // "avx512amx", "avx512vnni", "avx512", "avx2", "neondot", "neon", "scalar"
@@ -57,10 +58,11 @@ class Encoder {
   // writes row i to out[i * dimension …]. Bit-identical whatever else is in the call.
   // `between` is called every millisecond or so, between steps: bulk work makes way there.
   // With a `team` its threads share each step: for a call that would leave cores idle.
+  // The first `prompt_tokens` of each sequence are read, and have no say in its vector.
   // Errors: invalid_argument for an id or a length out of range.
   virtual Status embed(std::span<const std::span<const int32_t>> sequences, std::span<float> out,
                        Scratch& scratch, const std::function<void()>& between = {},
-                       Team* team = nullptr) const = 0;
+                       Team* team = nullptr, size_t prompt_tokens = 0) const = 0;
 };
 
 }  // namespace headrace

@@ -87,6 +87,7 @@ struct ModelConfig {
 
   ModelOutput output = ModelOutput::dense;
   Pooling pooling = Pooling::mean;
+  bool pools_prompt = true;        // else a prompt's tokens are read, and have no say
   std::vector<DenseConfig> dense;  // in turn
   bool normalize = false;
   uint32_t tokens_max = 0;

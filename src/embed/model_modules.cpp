@@ -257,9 +257,7 @@ Status parse_pooling(std::string_view text, std::string_view file, ModelConfig& 
         file, fmt::format("\"word_embedding_dimension\" is {}, config.json says {}", width,
                           config.hidden));
   }
-  HR_ASSIGN(const bool include_prompt, json.flag("include_prompt", true));
-  if (!include_prompt)
-    return refused_model(file, "\"include_prompt\" is false, which is not implemented");
+  HR_ASSIGN(config.pools_prompt, json.flag("include_prompt", true));
   HR_ASSIGN(const std::string mode, json.text("pooling_mode", ""));
   std::vector<Pooling> chosen;
   for (const PoolingRow& row : kPoolings) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "embed/model_json.h"
+#include "embed/weight_files.h"
 
 namespace headrace::embed {
 namespace {
@@ -115,11 +116,16 @@ std::optional<size_t> name_distance(const std::string& package, const std::strin
 }  // namespace
 
 std::vector<std::string> missing_files(const std::string& folder) {
-  std::vector<std::string> missing;
-  for (const char* name : {"config.json", "model.safetensors", "tokenizer.json"}) {
-    if (::access((folder + "/" + name).c_str(), F_OK) != 0) missing.emplace_back(name);
-  }
-  return missing;
+  const auto there = [&](const std::string& name) {
+    return ::access((folder + "/" + name).c_str(), F_OK) == 0;
+  };
+  std::vector<std::string> wanted{"config.json"};
+  // A list that cannot be read is no missing file: whoever loads the model says what is wrong.
+  if (const auto weights = weight_files(folder))
+    wanted.insert(wanted.end(), weights->begin(), weights->end());
+  wanted.emplace_back("tokenizer.json");
+  std::erase_if(wanted, there);
+  return wanted;
 }
 
 std::string normalized_name(std::string_view name) {

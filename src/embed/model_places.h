@@ -12,7 +12,8 @@
 
 namespace headrace::embed {
 
-// A folder that holds what an encoder needs: config.json, tokenizer.json and model.safetensors.
+// A folder that holds what an encoder needs: config.json, tokenizer.json and its weights
+// (embed/weight_files.h).
 // Returns the names of those that are missing; empty means usable.
 std::vector<std::string> missing_files(const std::string& folder);
 

@@ -14,6 +14,8 @@
 #include "embed/model_json.h"
 #include "embed/model_places.h"
 #include "embed/static_model.h"
+#include "embed/transformer_weights.h"
+#include "embed/weight_files.h"
 
 namespace headrace {
 namespace {
@@ -94,11 +96,6 @@ Result<ModelFiles> find_in_directory(const std::string& spec) {
   }
   Search search{.spec = name_of_folder(spec), .looked = {}, .incomplete = {}};
   if (auto found = search.take(spec, "directory")) return *found;
-  if (fs::exists(spec + "/model.safetensors.index.json", error)) {
-    return fail(ErrorCode::unsupported,
-                fmt::format("model {}: its weights are in several files, which are not read", spec),
-                "save it in one: model.save_pretrained(folder, max_shard_size=\"100GB\")");
-  }
   return fail(
       ErrorCode::not_found,
       fmt::format("model {}: the folder lacks {}", spec, fmt::join(missing_files(spec), ", ")),
@@ -224,11 +221,21 @@ std::string_view kind_of(const ModelConfig& config) {
   return "";
 }
 
+// Damage and files of another model, as far as they show without reading all.
+Status check_weights(const std::string& directory, const ModelConfig& config) {
+  HR_ASSIGN(const SafeTensors weights, open_weights(directory));
+  return check_words(weights, config);
+}
+
 ModelSummary summarize(ModelFiles files) {
   ModelSummary summary;
   std::error_code error;
-  const auto size = fs::file_size(files.directory + "/model.safetensors", error);
-  if (!error) summary.size_bytes = size;
+  if (const auto weights = weight_files(files.directory)) {
+    for (const std::string& name : *weights) {
+      const auto size = fs::file_size(files.directory + "/" + name, error);
+      if (!error) summary.size_bytes += size;
+    }
+  }
   summary.architecture = read_model_type(files.directory);
   summary.license = license_in(files.directory + "/README.md", "license:");
   if (is_static_folder(files.directory)) {
@@ -242,6 +249,8 @@ ModelSummary summarize(ModelFiles files) {
     summary.architecture += kind_of(*config);
     summary.dimension = config->dimension();
     summary.tokens_max = config->tokens_max;
+    if (const Status weights = check_weights(files.directory, *config); !weights)
+      summary.problem = weights.error().message();
   } else {
     summary.problem = config.error().message();
   }

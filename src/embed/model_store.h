@@ -13,7 +13,7 @@
 
 namespace headrace {
 
-// A model that was found: a folder with config.json, tokenizer.json and model.safetensors.
+// A model that was found: a folder with config.json, tokenizer.json and weights.
 struct ModelFiles {
   std::string name;       // as asked for or as the folder says, e.g. "all-MiniLM-L6-v2"
   std::string directory;  // absolute

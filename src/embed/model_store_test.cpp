@@ -48,7 +48,8 @@ class ModelStore : public testing::Test {
     const embed::TestShape shape;
     home_.write(folder + "/config.json", embed::config_json(shape));
     home_.write(folder + "/tokenizer.json", "{}");
-    home_.write(folder + "/model.safetensors", "x");
+    home_.write(folder + "/model.safetensors",
+                embed::safetensors_bytes(embed::random_tensors(shape)));
   }
   std::string at(const std::string& folder) const { return home_.path() + "/" + folder; }
 
@@ -78,8 +79,12 @@ TEST_F(ModelStore, SaysWhatADirectoryLacks) {
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code(), ErrorCode::not_found);
   EXPECT_NE(found.error().message().find("lacks model.safetensors"), std::string::npos);
-  std::ofstream(at("m/model.safetensors.index.json")) << "{}";
-  EXPECT_EQ(find_model(at("m")).error().code(), ErrorCode::unsupported);
+  // Weights in several files: those that the list names.
+  home_.write("m/model.safetensors.index.json",
+              R"({"weight_map":{"x":"part-1.safetensors","y":"part-2.safetensors"}})");
+  home_.write("m/part-2.safetensors", "");
+  EXPECT_NE(find_model(at("m")).error().message().find("lacks part-1.safetensors"),
+            std::string::npos);
   EXPECT_NE(find_model("./nowhere").error().message().find("no such folder"), std::string::npos);
 }
 
@@ -237,6 +242,13 @@ TEST_F(ModelStore, ListsWhatCannotRunWithItsReason) {
   model("mine/org/strange");
   home_.write("mine/org/strange/config.json", R"({"model_type":"t5"})");
   home_.write("mine/good/README.md", "---\nlicense: mit\n---\n");
+  model("mine/cut");
+  home_.write("mine/cut/model.safetensors", "version https://git-lfs.github.com/spec/v1\noid");
+  model("mine/other");
+  embed::TestShape wider;
+  wider.hidden = 64;
+  home_.write("mine/other/model.safetensors",
+              embed::safetensors_bytes(embed::random_tensors(wider)));
   model("mine/table");
   home_.write("mine/table/config.json", R"({"model_type":"model2vec","normalize":true})");
   home_.write(
@@ -254,6 +266,8 @@ TEST_F(ModelStore, ListsWhatCannotRunWithItsReason) {
   EXPECT_EQ(named("good").tokens_max, 70u);
   EXPECT_EQ(named("good").architecture, "bert");
   EXPECT_EQ(named("good").license, "mit");
+  EXPECT_NE(named("cut").problem.find("Git LFS"), std::string::npos) << named("cut").problem;
+  EXPECT_NE(named("other").problem.find("[50, 64]"), std::string::npos) << named("other").problem;
   EXPECT_EQ(named("org/strange").architecture, "t5");
   EXPECT_EQ(named("table").problem, "");
   EXPECT_EQ(named("table").architecture, "static");

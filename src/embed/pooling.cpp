@@ -11,7 +11,7 @@ namespace {
 // out = sum of weight(i) * row i, then divided by `divisor`.
 void weighted_sum(const TokenRows& tokens, bool by_place, float divisor, std::span<float> out) {
   std::ranges::fill(out, 0.0f);
-  for (size_t i = 0; i < tokens.count; ++i) {
+  for (size_t i = tokens.skipped; i < tokens.count; ++i) {
     const float* row = tokens.rows + i * tokens.stride;
     const float weight = by_place ? static_cast<float>(i + 1) : 1.0f;
     for (size_t d = 0; d < out.size(); ++d) out[d] += weight * row[d];
@@ -24,23 +24,31 @@ void weighted_sum(const TokenRows& tokens, bool by_place, float divisor, std::sp
 
 void pool(Pooling pooling, const TokenRows& tokens, std::span<float> out) {
   HR_CHECK(tokens.count > 0 && out.size() <= tokens.stride, "there is something to pool");
-  const auto count = static_cast<float>(tokens.count);
+  const bool none_left = tokens.skipped >= tokens.count;
+  if (none_left && pooling != Pooling::cls) {
+    std::ranges::fill(out, 0.0f);
+    return;
+  }
+  const auto skipped = static_cast<float>(tokens.skipped);
+  const auto all = static_cast<float>(tokens.count);
+  const float count = all - skipped;
   switch (pooling) {
     case Pooling::mean:
       return weighted_sum(tokens, false, count, out);
     case Pooling::mean_sqrt_length:
       return weighted_sum(tokens, false, std::sqrt(count), out);
     case Pooling::weighted_mean:
-      return weighted_sum(tokens, true, count * (count + 1) / 2, out);
+      return weighted_sum(tokens, true, (all * (all + 1) - skipped * (skipped + 1)) / 2, out);
     case Pooling::cls:
-      std::copy_n(tokens.rows, out.size(), out.begin());
+      std::copy_n(tokens.rows + (none_left ? 0 : tokens.skipped) * tokens.stride, out.size(),
+                  out.begin());
       return;
     case Pooling::last:
       std::copy_n(tokens.rows + (tokens.count - 1) * tokens.stride, out.size(), out.begin());
       return;
     case Pooling::max:
-      std::copy_n(tokens.rows, out.size(), out.begin());
-      for (size_t i = 1; i < tokens.count; ++i) {
+      std::copy_n(tokens.rows + tokens.skipped * tokens.stride, out.size(), out.begin());
+      for (size_t i = tokens.skipped + 1; i < tokens.count; ++i) {
         const float* row = tokens.rows + i * tokens.stride;
         for (size_t d = 0; d < out.size(); ++d) out[d] = std::max(out[d], row[d]);
       }

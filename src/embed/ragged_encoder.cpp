@@ -13,6 +13,7 @@
 #include "embed/model_json.h"
 #include "embed/pooling.h"
 #include "embed/transformer.h"
+#include "embed/weight_files.h"
 #include "embed/word_head.h"
 
 namespace headrace::embed {
@@ -120,7 +121,7 @@ Result<std::unique_ptr<const RaggedEncoder>> RaggedEncoder::load(const ModelFile
                                                                  Precision precision) {
   HR_CHECK(output == ModelOutput::sparse || output == ModelOutput::tokens, "the output is ragged");
   HR_ASSIGN(ModelConfig config, read_model_config(files.directory));
-  HR_ASSIGN(const SafeTensors file, SafeTensors::open(files.directory + "/model.safetensors"));
+  HR_ASSIGN(const SafeTensors file, open_weights(files.directory));
   WeightReader reader = reader_of(file, config, kernels, precision);
   HR_ASSIGN(TransformerWeights weights, load_weights(reader, config));
   const Precision exact = precision == Precision::bf16 ? precision : Precision::fp32;

@@ -9,6 +9,7 @@
 #include "embed/model_json.h"
 #include "embed/pooling.h"
 #include "embed/tensor_names.h"
+#include "embed/weight_files.h"
 
 namespace headrace::embed {
 namespace {
@@ -60,8 +61,7 @@ Result<std::unique_ptr<const Reranker>> Reranker::load(const ModelFiles& files,
                                                        const Kernels& kernels,
                                                        Precision precision) {
   HR_ASSIGN(ModelConfig config, read_model_config(files.directory));
-  const std::string path = files.directory + "/model.safetensors";
-  HR_ASSIGN(const SafeTensors file, SafeTensors::open(path));
+  HR_ASSIGN(const SafeTensors file, open_weights(files.directory));
   ScoreNames names = score_names(config.family);
   if (config.family == Family::modernbert) {
     HR_ASSIGN(names.squash, squash_of(config.score_activation, files.directory + "/config.json"));

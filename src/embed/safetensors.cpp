@@ -203,23 +203,20 @@ Result<TensorMap> parse_safetensors(std::string_view bytes, std::string_view fil
   return parse_safetensors_header(bytes.substr(8, size), bytes.size(), file);
 }
 
-SafeTensors::SafeTensors(std::string path, int descriptor, TensorMap tensors)
-    : path_(std::move(path)), descriptor_(descriptor), tensors_(std::move(tensors)) {}
-
 SafeTensors::SafeTensors(SafeTensors&& other) noexcept
     : path_(std::move(other.path_)),
-      descriptor_(std::exchange(other.descriptor_, -1)),
+      parts_(std::exchange(other.parts_, {})),
       tensors_(std::move(other.tensors_)) {}
 
 SafeTensors& SafeTensors::operator=(SafeTensors&& other) noexcept {
   std::swap(path_, other.path_);
-  std::swap(descriptor_, other.descriptor_);
+  std::swap(parts_, other.parts_);
   std::swap(tensors_, other.tensors_);
   return *this;
 }
 
 SafeTensors::~SafeTensors() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  for (const Part& part : parts_) ::close(part.descriptor);
 }
 
 namespace {
@@ -240,9 +237,20 @@ Status read_fully(int descriptor, const std::string& path, uint64_t offset, std:
 }  // namespace
 
 Result<SafeTensors> SafeTensors::open(const std::string& path) {
+  return open_all(path, {&path, 1});
+}
+
+Result<SafeTensors> SafeTensors::open_all(std::string name, std::span<const std::string> paths) {
+  SafeTensors weights(std::move(name));
+  for (const std::string& path : paths) HR_TRY(weights.add(path));
+  return weights;
+}
+
+Status SafeTensors::add(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return os_fail(errno, fmt::format("open {}", path));
-  SafeTensors file(path, descriptor, {});
+  const auto number = static_cast<uint32_t>(parts_.size());
+  parts_.push_back({path, descriptor});
   struct stat status{};
   if (::fstat(descriptor, &status) != 0) return os_fail(errno, fmt::format("stat {}", path));
   if (!S_ISREG(status.st_mode)) {
@@ -256,8 +264,15 @@ Result<SafeTensors> SafeTensors::open(const std::string& path) {
             header_bytes(std::string_view(first, available), file_bytes, path));
   std::string json(size, '\0');
   HR_TRY(read_fully(descriptor, path, 8, json));
-  HR_ASSIGN(file.tensors_, parse_safetensors_header(json, file_bytes, path));
-  return file;
+  HR_ASSIGN(TensorMap tensors, parse_safetensors_header(json, file_bytes, path));
+  for (auto& [tensor_name, tensor] : tensors) tensor.part = number;
+  tensors_.merge(tensors);
+  if (!tensors.empty()) {
+    const auto& twice = *tensors.begin();
+    return damaged_tensor(path, twice.first,
+                          fmt::format("is in {} too", path_of(tensors_.at(twice.first))));
+  }
+  return {};
 }
 
 Result<const Tensor*> SafeTensors::find(std::string_view name,
@@ -269,15 +284,16 @@ Result<const Tensor*> SafeTensors::find(std::string_view name,
   }
   const Tensor& tensor = found->second;
   if (!std::ranges::equal(tensor.shape, shape)) {
-    return fail(ErrorCode::damaged,
-                fmt::format("{}: tensor \"{}\" has shape [{}], config.json asks for [{}]", path_,
-                            name, fmt::join(tensor.shape, ", "), fmt::join(shape, ", ")),
-                "config.json and model.safetensors belong to different models");
+    return fail(
+        ErrorCode::damaged,
+        fmt::format("{}: tensor \"{}\" has shape [{}], config.json asks for [{}]", path_of(tensor),
+                    name, fmt::join(tensor.shape, ", "), fmt::join(shape, ", ")),
+        "config.json and model.safetensors belong to different models");
   }
   if (tensor.type == TensorType::other) {
     return fail(ErrorCode::unsupported,
-                fmt::format("{}: tensor \"{}\" is {}; F32, F16 and BF16 weights can be read", path_,
-                            name, tensor.type_name));
+                fmt::format("{}: tensor \"{}\" is {}; F32, F16 and BF16 weights can be read",
+                            path_of(tensor), name, tensor.type_name));
   }
   return &tensor;
 }
@@ -288,6 +304,7 @@ Status SafeTensors::read(std::string_view name, std::span<const uint64_t> shape,
   HR_ASSIGN(const Tensor* tensor, find(name, shape));
   const uint64_t count = tensor->count();
   HR_CHECK(row > 0 && count % row == 0, "rows divide the tensor");
+  const Part& file = parts_[tensor->part];
   const uint64_t size = tensor->type == TensorType::f32 ? 4 : 2;
   const uint64_t piece = std::max<uint64_t>(row, kPieceElements / row * row);
   std::vector<char> bytes(std::min(piece, count) * size);
@@ -295,12 +312,12 @@ Status SafeTensors::read(std::string_view name, std::span<const uint64_t> shape,
   for (uint64_t first = 0; first < count; first += piece) {
     const uint64_t here = std::min(piece, count - first);
     const std::span<char> part(bytes.data(), here * size);
-    HR_TRY(read_fully(descriptor_, path_, tensor->begin + first * size, part));
+    HR_TRY(read_fully(file.descriptor, file.path, tensor->begin + first * size, part));
     if (raw) raw(std::string_view(part.data(), part.size()));
     if (!widen_piece(tensor->type, part.data(), here, floats.data())) {
       const auto* const bad = std::ranges::find_if(
           floats.data(), floats.data() + here, [](float value) { return !std::isfinite(value); });
-      return damaged_tensor(path_, name,
+      return damaged_tensor(file.path, name,
                             fmt::format("holds {} at element {}", *bad,
                                         first + static_cast<uint64_t>(bad - floats.data())));
     }

@@ -5,7 +5,9 @@
 // never mapped: a file that is cut while we read gives an error instead of a SIGBUS, and pages of
 // the original do not count as our memory once the weights are packed.
 //
-// Owns: the file descriptor. Threads: const functions from any thread. Errors: damaged (names file
+// Weights may lie in several files, each with a header of its own: what they hold is then one map.
+//
+// Owns: the file descriptors. Threads: const functions from any thread. Errors: damaged (names file
 // and tensor), not_found for a tensor that is not there, io.
 #pragma once
 
@@ -16,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -30,6 +33,7 @@ struct Tensor {
   std::vector<uint64_t> shape;
   uint64_t begin = 0;  // in the file
   uint64_t end = 0;
+  uint32_t part = 0;       // which of the files
   uint64_t count() const;  // elements
 };
 
@@ -44,6 +48,8 @@ Result<TensorMap> parse_safetensors(std::string_view bytes, std::string_view fil
 class SafeTensors {
  public:
   static Result<SafeTensors> open(const std::string& path);
+  // Several files as one; no tensor may be in two of them. `name` is theirs together, for messages.
+  static Result<SafeTensors> open_all(std::string name, std::span<const std::string> paths);
   SafeTensors(SafeTensors&& other) noexcept;
   SafeTensors& operator=(SafeTensors&& other) noexcept;
   SafeTensors(const SafeTensors&) = delete;
@@ -51,6 +57,8 @@ class SafeTensors {
   ~SafeTensors();
 
   const std::string& path() const { return path_; }
+  // The file of one of the tensors.
+  const std::string& path_of(const Tensor& tensor) const { return parts_[tensor.part].path; }
   const TensorMap& tensors() const { return tensors_; }
   bool contains(std::string_view name) const { return tensors_.contains(name); }
 
@@ -66,10 +74,15 @@ class SafeTensors {
   static constexpr uint64_t kPieceElements = 1 << 18;
 
  private:
-  SafeTensors(std::string path, int descriptor, TensorMap tensors);
+  struct Part {
+    std::string path;
+    int descriptor = -1;
+  };
+  explicit SafeTensors(std::string path) : path_(std::move(path)) {}
+  Status add(const std::string& path);
 
   std::string path_;
-  int descriptor_ = -1;
+  std::vector<Part> parts_;
   TensorMap tensors_;
 };
 

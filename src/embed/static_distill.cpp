@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "embed/model_config.h"
 #include "embed/principal_axes.h"
+#include "embed/weight_files.h"
 
 namespace headrace::embed {
 namespace {
@@ -145,8 +146,9 @@ std::vector<float> frequency_weights(size_t count) {
 
 Result<std::string> distill_identity(const ModelFiles& files) {
   Hasher128 hasher;
-  std::vector<std::string> names{"model.safetensors", "tokenizer.json", "config.json",
-                                 "modules.json", "1_Pooling/config.json"};
+  HR_ASSIGN(std::vector<std::string> names, weight_files(files.directory));
+  names.insert(names.end(),
+               {"tokenizer.json", "config.json", "modules.json", "1_Pooling/config.json"});
   HR_ASSIGN(const ModelConfig config, read_model_config(files.directory));
   for (const DenseConfig& dense : config.dense) {
     names.push_back(dense.folder + "/config.json");

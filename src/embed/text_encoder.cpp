@@ -13,6 +13,7 @@
 #include "embed/model_json.h"
 #include "embed/pooling.h"
 #include "embed/transformer.h"
+#include "embed/weight_files.h"
 
 namespace headrace {
 namespace embed {
@@ -26,6 +27,7 @@ std::string family_settings(const ModelConfig& config) {
                             config.rotary.divisor, config.local_rotary.base, config.reach);
     for (const uint8_t local : config.local) settings += local != 0 ? 'l' : 'g';
   }
+  if (!config.pools_prompt) settings += " without prompt";
   for (const DenseConfig& dense : config.dense)
     settings += fmt::format(" dense {} {}", dense.outputs, static_cast<int>(dense.squash));
   return settings;
@@ -46,7 +48,8 @@ class TextEncoder final : public Encoder {
   size_t tile_tokens() const override { return Transformer::kTileTokens; }
 
   Status embed(std::span<const std::span<const int32_t>> sequences, std::span<float> out,
-               Scratch& scratch, const std::function<void()>& between, Team* team) const override {
+               Scratch& scratch, const std::function<void()>& between, Team* team,
+               size_t prompt_tokens) const override {
     HR_CHECK(out.size() == sequences.size() * size_t{info_.dimension}, "one row for each sequence");
     std::vector<TokenSequence> tokens;
     tokens.reserve(sequences.size());
@@ -55,7 +58,7 @@ class TextEncoder final : public Encoder {
     scratch.share_with(team);
     transformer_.run(tokens, scratch, between, [&](size_t first, size_t count, const float* rows) {
       finish_tile(std::span(tokens).subspan(first, count), rows,
-                  out.data() + first * info_.dimension, scratch);
+                  out.data() + first * info_.dimension, prompt_tokens, scratch);
     });
     return {};
   }
@@ -80,6 +83,7 @@ class TextEncoder final : public Encoder {
              .query_prompt = config.query_prompt,
              .passage_prompt = config.passage_prompt,
              .plain_prompt = config.plain_prompt,
+             .pools_prompt = config.pools_prompt,
              .lower_cases = config.lower_cases,
              .precision = precision,
              .kernel = transformer_.kernels().name};
@@ -87,7 +91,7 @@ class TextEncoder final : public Encoder {
 
   // Pools each of the tile's texts, then takes all of them through the matrices that follow.
   void finish_tile(std::span<const TokenSequence> tile, const float* rows, float* out,
-                   Scratch& scratch) const {
+                   size_t prompt_tokens, Scratch& scratch) const {
     const ModelConfig& config = transformer_.config();
     const size_t stride = transformer_.stride();
     size_t pooled_stride = config.hidden;
@@ -101,7 +105,8 @@ class TextEncoder final : public Encoder {
       pooled_stride = widest;
     }
     for (size_t i = 0; i < tile.size(); ++i) {
-      pool(config.pooling, {.rows = rows, .stride = stride, .count = tile[i].ids.size()},
+      pool(config.pooling,
+           {.rows = rows, .stride = stride, .count = tile[i].ids.size(), .skipped = prompt_tokens},
            std::span(pooled + i * pooled_stride, config.hidden));
       rows += tile[i].ids.size() * stride;
     }
@@ -141,7 +146,7 @@ Result<std::unique_ptr<const Encoder>> load_encoder(const ModelFiles& files, con
     return refused_model(modules, "the model makes sparse vectors (--output sparse)");
   if (config.output == ModelOutput::tokens)
     return refused_model(modules, "the model makes a vector for each token (--output tokens)");
-  HR_ASSIGN(const SafeTensors file, SafeTensors::open(files.directory + "/model.safetensors"));
+  HR_ASSIGN(const SafeTensors file, open_weights(files.directory));
   WeightReader reader = reader_of(file, config, kernels, precision);
   HR_ASSIGN(TransformerWeights weights, load_weights(reader, config));
   std::string digest = weights.digest.hex();

@@ -150,13 +150,27 @@ class LayerLoader {
 
 }  // namespace
 
+namespace {
+
+const char* prefix_in(const SafeTensors& file, const TensorNames& names) {
+  for (const char* prefix : {names.prefix, names.other_prefix}) {
+    if (file.contains(std::string(prefix) + names.words)) return prefix;
+  }
+  return "";
+}
+
+}  // namespace
+
 WeightReader reader_of(const SafeTensors& file, const ModelConfig& config, const Kernels& kernels,
                        Precision precision) {
+  return {file, prefix_in(file, tensor_names(config.family)), kernels, precision};
+}
+
+Status check_words(const SafeTensors& file, const ModelConfig& config) {
   const TensorNames names = tensor_names(config.family);
-  for (const char* prefix : {names.prefix, names.other_prefix}) {
-    if (file.contains(std::string(prefix) + names.words)) return {file, prefix, kernels, precision};
-  }
-  return {file, "", kernels, precision};
+  const uint64_t shape[] = {config.vocabulary, config.hidden};
+  const auto found = file.find(std::string(prefix_in(file, names)) + names.words, shape);
+  return found ? Status{} : Status(std::unexpected(found.error()));
 }
 
 Result<TransformerWeights> load_weights(WeightReader& reader, const ModelConfig& config) {

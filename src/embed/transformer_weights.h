@@ -55,5 +55,8 @@ struct TransformerWeights {
 WeightReader reader_of(const SafeTensors& file, const ModelConfig& config, const Kernels& kernels,
                        Precision precision);
 Result<TransformerWeights> load_weights(WeightReader& reader, const ModelConfig& config);
+// Whether the files hold the table of words that the config asks for: tells those of another model
+// without reading them.
+Status check_words(const SafeTensors& file, const ModelConfig& config);
 
 }  // namespace headrace::embed

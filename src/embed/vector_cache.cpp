@@ -93,6 +93,33 @@ void VectorCache::open_once() {
   open_files();
 }
 
+// Before the first vector is kept: a folder that cannot be used is told while the run goes on, not
+// when it is over.
+void VectorCache::try_folder() {
+  if (std::exchange(tried_, true)) return;
+  const std::string probe = folder_ + "/tmp-" + unique_name();
+  Status made = files_.make_folder(folder_);
+  if (made) {
+    const auto file = files_.create(probe);
+    if (!file) made = std::unexpected(file.error());
+  }
+  if (made) made = files_.remove(probe);
+  if (!made) give_up(made.error());
+}
+
+void VectorCache::give_up(const Error& reason) {
+  writable_ = false;
+  if (trouble_) return;
+  trouble_ =
+      Error(reason.code(), fmt::format("vectors are not kept for later runs: {}", reason.message()),
+            "give --cache another folder, or off");
+}
+
+Status VectorCache::kept() {
+  const MutexLock lock(mutex_);
+  return trouble_ ? Status(std::unexpected(*trouble_)) : Status{};
+}
+
 void VectorCache::open_files() {
   const auto names = files_.list(folder_);
   if (!names) return;
@@ -166,6 +193,8 @@ void VectorCache::put(const Hash128& key, std::span<const float> vector, bool wa
   const MutexLock lock(mutex_);
   if (!writable_ || vector.size() != dimension_) return;
   open_once();
+  try_folder();
+  if (!writable_) return;
   if (places_.contains(key.low) || pending_places_.contains(key.low)) return;
   std::string entry;
   entry.reserve(entry_bytes());
@@ -224,9 +253,11 @@ void VectorCache::write_file(const std::string& keys,
     HR_TRY(file->close());
     return files_.rename(unfinished, folder_ + "/" + name + ".vectors");
   };
-  if (!write() || !open_file(name + ".vectors")) {
+  if (const Status written = write(); !written) {
     (void)files_.remove(unfinished);
-    writable_ = false;
+    give_up(written.error());
+  } else if (!open_file(name + ".vectors")) {
+    writable_ = false;  // another process took it away for the bound
   }
 }
 

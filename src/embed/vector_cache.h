@@ -6,12 +6,13 @@
 // cache without waiting for each other. When the cache grows over its bound the oldest files go.
 //
 // Owns: open files, the index of keys (12 bytes a vector), and vectors not yet written (at most
-// kPendingBytesMax). Threads: safe from any thread. Errors: none leave it.
+// kPendingBytesMax). Threads: safe from any thread. Errors: none leave it but by kept().
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -19,6 +20,7 @@
 
 #include "base/hash.h"
 #include "base/mutex.h"
+#include "base/result.h"
 #include "env/file_system.h"
 
 namespace headrace {
@@ -45,6 +47,9 @@ class VectorCache {
   bool find(const Hash128& key, CachedVector& out) HR_EXCLUDES(mutex_);
   void put(const Hash128& key, std::span<const float> vector, bool was_long) HR_EXCLUDES(mutex_);
   void flush() HR_EXCLUDES(mutex_);
+  // Why vectors are no longer kept, once that is so: the folder cannot be made or written, the disk
+  // is full. Vectors that wait are not yet tried.
+  Status kept() HR_EXCLUDES(mutex_);
 
   uint64_t size() HR_EXCLUDES(mutex_);  // vectors known, also those not yet written
 
@@ -55,6 +60,8 @@ class VectorCache {
     uint32_t index = 0;
   };
   void open_once() HR_REQUIRES(mutex_);
+  void try_folder() HR_REQUIRES(mutex_);
+  void give_up(const Error& reason) HR_REQUIRES(mutex_);
   void open_files() HR_REQUIRES(mutex_);
   bool open_file(const std::string& name) HR_REQUIRES(mutex_);
   void write_pending() HR_REQUIRES(mutex_);
@@ -73,6 +80,8 @@ class VectorCache {
   Mutex mutex_;
   bool opened_ HR_GUARDED_BY(mutex_) = false;
   bool writable_ HR_GUARDED_BY(mutex_) = true;
+  bool tried_ HR_GUARDED_BY(mutex_) = false;
+  std::optional<Error> trouble_ HR_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<File>> open_ HR_GUARDED_BY(mutex_);
   // Low half of the key → where; a rare equal half is a miss when the whole key is compared.
   std::unordered_map<uint64_t, Place> places_ HR_GUARDED_BY(mutex_);

@@ -112,11 +112,41 @@ TEST(VectorCache, AFullOrFailingDiskHurtsNothing) {
       const auto cache = open(disk);
       for (int n = 0; n < 5; ++n) cache->put(key(n), vector(n), false);
       cache->flush();
+      EXPECT_FALSE(cache->kept());
       for (int n = 5; n < 10; ++n) cache->put(key(n), vector(n), false);
     }
     disk.heal();
     EXPECT_EQ(count_found(*open(disk), 10), 0);
   }
+}
+
+TEST(VectorCache, AFolderThatCannotBeUsedIsToldAtTheFirstVector) {
+  SimulatedFileSystem disk;
+  const auto cache = open(disk);
+  EXPECT_TRUE(cache->kept());
+  disk.fail_all_changes(SimulatedFault::read_only);
+  cache->put(key(1), vector(1), false);
+  const Status kept = cache->kept();
+  ASSERT_FALSE(kept);
+  EXPECT_TRUE(kept.error().message().contains("/cache")) << kept.error().text();
+  EXPECT_TRUE(kept.error().hint().contains("--cache"));
+  CachedVector out;
+  EXPECT_FALSE(cache->find(key(1), out));
+}
+
+TEST(VectorCache, ADiskThatFillsUpLaterIsToldOnce) {
+  SimulatedFileSystem disk;
+  const auto cache = open(disk);
+  cache->put(key(1), vector(1), false);
+  EXPECT_TRUE(cache->kept());
+  disk.fail_all_changes(SimulatedFault::no_space);
+  cache->flush();
+  ASSERT_FALSE(cache->kept());
+  EXPECT_EQ(cache->kept().error().code(), ErrorCode::no_space);
+  disk.heal();
+  cache->put(key(2), vector(2), false);
+  cache->flush();
+  EXPECT_EQ(cache->kept().error().code(), ErrorCode::no_space);
 }
 
 TEST(VectorCache, TwoProcessesAtOnce) {

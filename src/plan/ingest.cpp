@@ -224,6 +224,7 @@ Result<IngestReport> IngestRun::execute() {
     report_.requests = counts.requests;
     report_.retries = counts.retries;
     report_.cost = counts.cost;
+    if (const Status kept = vectors_->kept(); !kept) report_.not_kept = kept.error().text();
   }
   if (!status && status.error().code() == ErrorCode::cancelled) {
     report_.interrupted = true;

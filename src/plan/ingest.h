@@ -69,6 +69,7 @@ struct IngestReport {
   uint64_t refused = 0;
   uint64_t requests = 0, retries = 0;  // to a remote endpoint
   double cost = 0;                     // of its tokens, by the price given with it
+  std::string not_kept;  // why vectors are not kept for later runs; empty where they are
   double seconds = 0;
   // Until the last document was searchable by its text, and by a static space where there is one.
   double searchable_seconds = 0;

@@ -12,25 +12,28 @@ std::string IngestReport::to_json() const {
                      {"code", error_code_name(one.error.code())},
                      {"message", one.error.message()}});
   }
-  return nlohmann::ordered_json{
-      {"documents",
-       {{"added", added},
-        {"updated", updated},
-        {"unchanged", unchanged},
-        {"removed", removed},
-        {"failed", failed}}},
-      {"empty", empty},
-      {"rows", rows},
-      {"tokens", tokens},
-      {"bytes_in", bytes_in},
-      {"seconds", seconds},
-      {"peak_rss_bytes", peak_rss_bytes},
-      {"searchable_seconds", searchable_seconds},
-      {"without_vectors", without_vectors},
-      {"refused", refused},
-      {"failures", std::move(first)},
-      {"embedding",
-       {{"reused", reused}, {"requests", requests}, {"retries", retries}, {"cost", cost}}}}
+  return nlohmann::ordered_json{{"documents",
+                                 {{"added", added},
+                                  {"updated", updated},
+                                  {"unchanged", unchanged},
+                                  {"removed", removed},
+                                  {"failed", failed}}},
+                                {"empty", empty},
+                                {"rows", rows},
+                                {"tokens", tokens},
+                                {"bytes_in", bytes_in},
+                                {"seconds", seconds},
+                                {"peak_rss_bytes", peak_rss_bytes},
+                                {"searchable_seconds", searchable_seconds},
+                                {"without_vectors", without_vectors},
+                                {"refused", refused},
+                                {"failures", std::move(first)},
+                                {"embedding",
+                                 {{"reused", reused},
+                                  {"requests", requests},
+                                  {"retries", retries},
+                                  {"cost", cost},
+                                  {"not_kept", not_kept}}}}
       .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -65,6 +65,7 @@ class IngestVectors {
   Status finish() { return filler_.finish(); }
   void stop();  // without finishing
   Embeddings counts() const { return filler_.counts(); }
+  Status kept() const { return filler_.kept(); }
   // The rows that a model would have no vector of, for the report.
   Status report_refused(IngestReport& report) const;
 

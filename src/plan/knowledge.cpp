@@ -311,6 +311,7 @@ Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::str
     });
   }
   filler.stop();
+  if (const Status kept = filler.kept(); !kept) report.not_kept = kept.error().text();
   if (!status && status.error().code() == ErrorCode::cancelled) {
     report.interrupted = true;
     status = {};

@@ -108,6 +108,7 @@ struct SpaceReport {
   uint64_t tokens = 0;   // embedded in this call
   uint64_t refused = 0;  // rows whose texts the model refused for themselves
   std::string refusal;   // of the first of them: its document, and why
+  std::string not_kept;  // why vectors are not kept for later runs; empty where they are
   double seconds = 0;
   bool interrupted = false;
 };

@@ -185,6 +185,7 @@ std::string space_json(const SpaceReport& report) {
                {"added", report.added},
                {"tokens", report.tokens},
                {"refused", report.refused},
+               {"not_kept", report.not_kept},
                {"seconds", report.seconds},
                {"interrupted", report.interrupted}});
 }

@@ -137,6 +137,12 @@ Status ReusingModel::compute(Plan& plan, const EmbedOptions& options, ThreadPool
   return {};
 }
 
+Status ReusingModel::kept(bool write) const {
+  if (!cache_) return {};
+  if (write) cache_->flush();
+  return cache_->kept();
+}
+
 Result<Embeddings> ReusingModel::embed(std::span<const std::string> texts,
                                        const EmbedOptions& options, ThreadPool& pool) const {
   const std::string& prompt = prompt_for(info(), options.purpose);

@@ -34,6 +34,7 @@ class ReusingModel final : public VectorModel {
   const std::shared_ptr<const Tokenizer>& tokenizer() const override { return model_->tokenizer(); }
   Result<Embeddings> embed(std::span<const std::string> texts, const EmbedOptions& options,
                            ThreadPool& pool) const override;
+  Status kept(bool write) const override;
 
  private:
   struct Plan;

@@ -177,6 +177,11 @@ Status SpaceFiller::for_each_refused(
   return {};
 }
 
+Status SpaceFiller::kept() const {
+  for (const Filled& filled : spaces_) HR_TRY(filled.model->kept(/*write=*/true));
+  return {};
+}
+
 Embeddings SpaceFiller::counts() const {
   Embeddings sum;
   for (const Filled& filled : spaces_) {

@@ -69,6 +69,8 @@ class SpaceFiller {
   void stop();  // without finishing
   // What the models did so far.
   Embeddings counts() const;
+  // Why vectors of one of them are not kept for later runs; writes what waits.
+  Status kept() const;
   // Calls visit(document, why) for each row of whose text a model would have none. After finish().
   Status for_each_refused(
       const std::function<void(const std::string& source, const Error& why)>& visit) const;

@@ -103,6 +103,17 @@ Encoder::ScratchPtr TextEmbedder::take_scratch() const {
   return scratch ? std::move(scratch) : encoder_->new_scratch();
 }
 
+size_t TextEmbedder::tokens_without_say(const std::string& prompt) const {
+  if (encoder_->info().pools_prompt || prompt.empty()) return 0;
+  Encoding bare, whole;
+  tokenizer_->encode(prompt, bare);
+  tokenizer_->encode_with_special(prompt, whole);
+  // What ends a text is not the prompt's.
+  const bool ended = whole.ids.size() > bare.ids.size() &&
+                     (bare.ids.empty() || whole.ids.back() != bare.ids.back());
+  return whole.ids.size() - (ended ? 1 : 0);
+}
+
 Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
                                        const EmbedOptions& options, ThreadPool& pool) const {
   const VectorModelInfo& model = info_;
@@ -117,6 +128,7 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
   for (const auto& ids : tokenised.distinct) lengths.push_back(ids.size());
   const auto tiles = make_tiles(lengths, encoder_->tile_tokens());
 
+  const size_t prompt_tokens = tokens_without_say(prompt);
   const size_t dimension = model.dimension;
   std::vector<float> vectors(tokenised.distinct.size() * dimension);
   Mutex failure_mutex;
@@ -135,7 +147,7 @@ Result<Embeddings> TextEmbedder::embed(std::span<const std::string> texts,
     const auto between = [&] {
       if (bulk) bulk->offer();
     };
-    Status status = encoder_->embed(sequences, out, *scratch, between, team);
+    Status status = encoder_->embed(sequences, out, *scratch, between, team, prompt_tokens);
     scratches_.give(std::move(scratch));
     if (!status) {
       MutexLock lock(failure_mutex);

@@ -39,6 +39,8 @@ class TextEmbedder final : public VectorModel {
 
  private:
   Encoder::ScratchPtr take_scratch() const;
+  // Of the prompt's tokens, those that have no say in a vector.
+  size_t tokens_without_say(const std::string& prompt) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<const Encoder> encoder_;

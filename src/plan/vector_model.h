@@ -91,6 +91,12 @@ class VectorModel {
   // Row i of the answer is the vector of texts[i]. Texts may hold any bytes and be empty.
   virtual Result<Embeddings> embed(std::span<const std::string> texts, const EmbedOptions& options,
                                    ThreadPool& pool) const = 0;
+  // Why vectors are not kept for later runs, where they should be and cannot; no reason to fail.
+  // With `write` those that wait are written first.
+  virtual Status kept(bool write) const {
+    (void)write;
+    return {};
+  }
 };
 
 // "cut" or "window".
