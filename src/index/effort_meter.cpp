@@ -116,6 +116,7 @@ void EffortMeter::prepare(size_t q, const VectorEpoch& epoch, const WholeRotatio
   const size_t early = std::min<size_t>(kFirstLists + kNextLists, limits.size());
   std::vector<float> order(early);
   std::ranges::partial_sort_copy(limits, order, std::greater<>());
+  query.best_bound = order.front();
   const size_t used = std::min(best.size(), std::max<size_t>(128, 4 * k_));
   query.last = best[used - 1].score;
   query.last_distance = bounds_.distance(query.square, query.last);
@@ -164,18 +165,19 @@ size_t EffortMeter::go(const Query& query, const ListEfforts* efforts,
     const float floor = full ? best.front() : query.last;
     if (full && !step.answer && step.score <= floor) continue;
     Need need{kNothing, kNothing};
+    const float wanted = bounds_.wanted(floor, query.best_bound);
     const float unit = bounds_.unit(query.length, distance) * step.spread;
     const float noise = distance * step.noise;
     if (step.unbound) {
       // Found whatever the effort.
     } else if (efforts != nullptr) {
       const ListEffort& effort = efforts->at(distance);
-      if ((!step.first && step.bound + effort.reach * unit < floor) ||
+      if ((!step.first && step.bound + effort.reach * unit < wanted) ||
           step.estimate + effort.margin * noise < floor) {
         continue;
       }
     } else if (step.answer) {
-      if (!step.first) need.reach = unit > 0 ? (floor - step.bound) / unit : 0.0f;
+      if (!step.first) need.reach = unit > 0 ? (wanted - step.bound) / unit : 0.0f;
       need.margin = noise > 0 ? (floor - step.estimate) / noise : 0.0f;
     }
     if (step.answer) {

@@ -64,7 +64,8 @@ class EffortMeter {
     std::vector<Need> needs;
     float square = 0;
     float length = 0;
-    float distance = 0;  // of the k-th best
+    float distance = 0;    // of the k-th best
+    float best_bound = 0;  // of all lists
     size_t answers = 0;
     float last = 0;  // of the scores that are known, and its distance
     float last_distance = 0;

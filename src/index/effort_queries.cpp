@@ -13,8 +13,8 @@ namespace {
 
 constexpr size_t kQueries = 1600;
 constexpr EffortQueries::Kind kKindOf[] = {
-    EffortQueries::kRow, EffortQueries::kNoisy, EffortQueries::kRow, EffortQueries::kBetween,
-    EffortQueries::kRow, EffortQueries::kNoisy, EffortQueries::kRow, EffortQueries::kRandom};
+    EffortQueries::kRow, EffortQueries::kNoisy,      EffortQueries::kRow, EffortQueries::kBetween,
+    EffortQueries::kRow, EffortQueries::kDifference, EffortQueries::kRow, EffortQueries::kRandom};
 // Of the rows nearest to a query so many are kept, and so many of them compared exactly.
 constexpr size_t kKept = 512;
 constexpr size_t kCompared = 160;
@@ -63,6 +63,16 @@ void EffortQueries::choose(size_t rows) {
       case kBetween:
         vector_(random() % rows, other);
         for (uint32_t d = 0; d < dimension_; ++d) row[d] = 0.6f * row[d] + 0.4f * other[d];
+        break;
+      case kDifference:
+        vector_(random() % rows, other);
+        for (uint32_t d = 0; d < dimension_; ++d) row[d] -= other[d];
+        if (dot(row, row, padded_) == 0) vector_(self, {row, dimension_});  // the same text twice
+        // Where distances count it lies among the rows: moved from one to the other.
+        if (metric_ == Metric::l2) {
+          vector_(random() % rows, other);
+          for (uint32_t d = 0; d < dimension_; ++d) row[d] += other[d];
+        }
         break;
       case kRandom:
         for (uint32_t d = 0; d < dimension_; ++d) row[d] = scale * normal(random);

@@ -19,9 +19,10 @@ namespace headrace::index {
 
 class EffortQueries {
  public:
-  // Rows, rows with noise; then those unlike the rows: rows between others, random directions.
-  enum Kind : size_t { kRow, kNoisy, kBetween, kRandom };
-  static constexpr size_t kKinds = 4;
+  // Rows, rows with noise; then those unlike the rows: rows between others, what one row has and
+  // another has not (short questions are so to long texts), random directions.
+  enum Kind : size_t { kRow, kNoisy, kBetween, kDifference, kRandom };
+  static constexpr size_t kKinds = 5;
   // Under the Euclidean metric scores are q·x - |x|²/2.
   struct Near {
     float score;

@@ -29,6 +29,7 @@ ListBounds::ListBounds(const VectorEpoch& epoch, Metric space_metric,
                        std::span<const float> residuals, uint32_t version)
     : metric(space_metric),
       angles(version >= 3 && space_metric == Metric::cosine),
+      capped(version >= 5 && space_metric == Metric::cosine),
       scale(1.0f / std::sqrt(static_cast<float>(epoch.dimension))),
       leading_(std::min(kLeadingMax, padded_length(epoch.basis_size))) {
   const size_t lists = epoch.list_count;

@@ -1,5 +1,7 @@
 // Which lists may hold rows near a query, shared by search and by the measuring of efforts. Under
-// cosine a list's bound is the cosine of the query and the centroid, plus the effort's reach. In
+// cosine a list's bound is the cosine of the query and the centroid, plus the effort's reach; what
+// a list must promise is the k-th best score, but no more than the best list promises: where no
+// centroid is as near as the rows are, all answers lie far from theirs. In
 // other metrics (and under cosine in version 2 of the format) it is q·c + shift and scatters by
 // d · |x - c| for a row x at distance d: that is the unit of the reach. (Inner products of queries
 // that are near nothing scatter by |q| · |x - c|.)
@@ -7,6 +9,7 @@
 // Owns: its numbers. Threads: const and safe. Errors: none.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -42,13 +45,16 @@ struct ListBounds {
   float without(uint32_t list, uint32_t count, float square, float product) const;
   // What the distance of the k-th best row with this score counts for.
   float distance(float square, float score) const;
+  // What a list must promise where the k-th best has this score; `best`: the best list's bound.
+  float wanted(float score, float best) const { return capped ? std::min(score, best) : score; }
   // What a reach of 1 adds to the bound of a list with `reach` 1, for a query of this length.
   float unit(float length, float distance) const { return angles ? length : distance * scale; }
 
   Metric metric;
   bool angles = false;
-  float noise = 0;  // of codes, as a share of the residuals' length
-  float scale = 0;  // 1 / sqrt(dimension)
+  bool capped = false;  // from version 5 of the format on
+  float noise = 0;      // of codes, as a share of the residuals' length
+  float scale = 0;      // 1 / sqrt(dimension)
   // All of a number of lists that is filled up to a multiple of 16. A bound is product · times +
   // shift + reach · (the effort's).
   std::vector<float> times, shift, reach;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <random>
 #include <set>
 #include <utility>
@@ -20,41 +21,74 @@ struct SampledQuery {
   std::pair<uint32_t, uint32_t> self;  // segment and row, which is no answer to itself
 };
 
-std::vector<SampledQuery> sample_queries(const Snapshot& snapshot, const Space& space) {
+// Rows of a space that are not deleted, by chance.
+class RowSample {
+ public:
+  RowSample(const Snapshot& snapshot, const Space& space)
+      : segments_(snapshot.segments()), dimension_(space.dimension) {
+    for (uint32_t s = 0; s < segments_.size(); ++s) {
+      for (const VectorSet* set : segments_[s].vectors(space.name)) {
+        parts_.push_back({s, set});
+        rows_ += set->count();
+      }
+    }
+  }
+  bool empty() const { return rows_ == 0; }
+  // Nothing where chance falls on one that is deleted, or is all zeros.
+  std::optional<SampledQuery> row() {
+    uint64_t at = random_() % rows_;
+    const Part* part = parts_.data();
+    for (; at >= part->set->count(); ++part) at -= part->set->count();
+    const uint32_t row = part->set->row_at(static_cast<uint32_t>(at));
+    const RowBitmap* const deleted = segments_[part->segment].deleted;
+    if (deleted != nullptr && deleted->test(row)) return std::nullopt;
+    SampledQuery query{std::vector<float>(dimension_), {part->segment, row}};
+    if (!part->set->vector(row, query.values) || length(query.values) == 0) return std::nullopt;
+    return query;
+  }
+  void add_noise(std::vector<float>& values) {
+    const float scale = kRecallNoise * length(values) / std::sqrt(static_cast<float>(dimension_));
+    for (float& x : values) x += scale * normal_(random_);
+  }
+  static float length(std::span<const float> values) {
+    double squares = 0;
+    for (const float x : values) squares += static_cast<double>(x) * x;
+    return static_cast<float>(std::sqrt(squares));
+  }
+
+ private:
   struct Part {
     uint32_t segment;
     const VectorSet* set;
   };
-  std::vector<Part> parts;
-  uint64_t rows = 0;
-  const auto segments = snapshot.segments();
-  for (uint32_t s = 0; s < segments.size(); ++s) {
-    for (const VectorSet* set : segments[s].vectors(space.name)) {
-      parts.push_back({s, set});
-      rows += set->count();
-    }
-  }
+  const std::span<const SegmentView> segments_;
+  const uint32_t dimension_;
+  std::vector<Part> parts_;
+  uint64_t rows_ = 0;
+  std::mt19937_64 random_{101};
+  std::normal_distribution<float> normal_;
+};
+
+// Rows, rows with noise, and what a row has and another has not, which is unlike all rows (under
+// the Euclidean metric it is moved to a third one).
+std::vector<SampledQuery> sample_queries(const Snapshot& snapshot, const Space& space) {
+  RowSample sample(snapshot, space);
   std::vector<SampledQuery> queries;
-  std::mt19937_64 random(101);
-  std::normal_distribution<float> normal;
-  const float noise = kRecallNoise / std::sqrt(static_cast<float>(space.dimension));
-  for (uint32_t attempt = 0; rows > 0 && attempt < 4 * kRecallQueries; ++attempt) {
-    uint64_t at = random() % rows;
-    const Part* part = parts.data();
-    for (; at >= part->set->count(); ++part) at -= part->set->count();
-    const uint32_t row = part->set->row_at(static_cast<uint32_t>(at));
-    const RowBitmap* const deleted = segments[part->segment].deleted;
-    if (deleted != nullptr && deleted->test(row)) continue;
-    SampledQuery query{std::vector<float>(space.dimension), {part->segment, row}};
-    if (!part->set->vector(row, query.values)) continue;
-    double squares = 0;
-    for (const float x : query.values) squares += static_cast<double>(x) * x;
-    if (squares == 0) continue;
-    if (queries.size() % 2 == 1) {
-      const auto scale = noise * static_cast<float>(std::sqrt(squares));
-      for (float& x : query.values) x += scale * normal(random);
+  for (uint32_t attempt = 0; !sample.empty() && attempt < 4 * kRecallQueries; ++attempt) {
+    auto query = sample.row();
+    if (!query) continue;
+    const size_t kind = queries.size() % 4;
+    if (kind == 1) sample.add_noise(query->values);
+    if (kind == 3) {
+      const auto other = sample.row();
+      const auto third = space.metric == Metric::l2 ? sample.row() : other;
+      if (!other || !third) continue;
+      const bool moved = space.metric == Metric::l2;
+      for (size_t i = 0; i < query->values.size(); ++i)
+        query->values[i] += (moved ? third->values[i] : 0.0f) - other->values[i];
+      if (RowSample::length(query->values) == 0) continue;
     }
-    queries.push_back(std::move(query));
+    queries.push_back(std::move(*query));
     if (queries.size() == kRecallQueries) break;
   }
   return queries;

@@ -25,17 +25,15 @@ class BestPlaces {
     best_.reserve(k_);
     behind_.reserve(spare_);
   }
-  // `floor`: what a row must reach in any case.
-  void reset(float floor) {
+  void reset() {
     best_.clear();
     behind_.clear();
-    floor_ = floor;
     slack_ = 0;
   }
   bool full() const { return best_.size() >= k_; }
   // Below this nothing is of use.
   float threshold() const {
-    return full() ? std::max(best_.front().score - slack_, floor_) : floor_;
+    return full() ? best_.front().score - slack_ : -std::numeric_limits<float>::infinity();
   }
   // `error`: by how much the score may be wrong.
   void add(const ScoredPlace& entry, float error) {
@@ -73,7 +71,6 @@ class BestPlaces {
 
   size_t k_;
   size_t spare_;
-  float floor_ = -std::numeric_limits<float>::infinity();
   float slack_ = 0;
   std::vector<ScoredPlace> best_, behind_;
 };

@@ -24,7 +24,7 @@ void ListPass::compare(std::span<const std::span<const float>> queries,
   std::vector<float> errors(queries.size());
   for (size_t q = 0; q < queries.size(); ++q) {
     Query& query = queries_[q];
-    prepare(query, queries[q].data(), tops[q]);
+    prepare(query, queries[q].data());
     floors[q] = known_floor(lists_.metric(), query.square, tops[q]);
     errors[q] = (512 * query.step + 0.01f * query.length) * static_cast<float>(dimension_);
   }

@@ -31,7 +31,7 @@ ListPass::ListPass(const VectorLists& lists, uint32_t segment, const ListFilter&
       dimension_(epoch_.dimension),
       shift_(bounds_.shift) {}
 
-void ListPass::prepare(Query& query, const float* values, const TopRows<float>& top) const {
+void ListPass::prepare(Query& query, const float* values) const {
   query.values = values;
   float most = 0;
   query.sum = 0;
@@ -52,7 +52,9 @@ void ListPass::prepare(Query& query, const float* values, const TopRows<float>& 
   for (size_t i = 0; i < dimension_; ++i) {
     query.whole[i] = static_cast<int16_t>(std::bit_cast<int32_t>(values[i] * inverse + kRound));
   }
-  query.best.reset(known_floor(lists_.metric(), query.square, top));
+  // Efforts are those of a search that knows nothing before it begins: what other sets found is no
+  // bound here, or less would be found than was measured.
+  query.best.reset();
   query.bases.clear();
   query.threshold = std::numeric_limits<float>::quiet_NaN();
 }
@@ -122,7 +124,7 @@ void ListPass::run_together(std::span<const std::span<const float>> queries,
     bounds_.products(list_queries_, begin, some, products_.data());
     for (size_t q = begin; q < begin + some; ++q) {
       Query& query = queries_[q];
-      prepare(query, queries[q].data(), tops[q]);
+      prepare(query, queries[q].data());
       query.number = static_cast<uint32_t>(q);
       uint8_t* const table = tables_.data() + q * groups * kCodeWords;
       query.kind =
@@ -206,6 +208,7 @@ void ListPass::look_first(Query& query, const float* products) {
     }
   };
   collect(first_limit());
+  query.best_bound = chosen_.empty() ? kLowest : chosen_.front().score;
   look(kFirstLists);
   if (query.best.threshold() > kLowest) return;
   collect(kLowest);
@@ -218,7 +221,7 @@ void ListPass::plan_visits(Query& query, const float* products) {
   // By angle, the same reach is added to all bounds: those of before will do.
   const float added = bounds_.angles ? query.reach : 0;
   if (!bounds_.angles) find_limits(products, query.reach);
-  pick(query.threshold - added);
+  pick(bounds_.wanted(query.threshold, query.best_bound) - added);
   const size_t count = chosen_.size();
   const size_t next = std::min(kNextLists, count);
   std::nth_element(chosen_.begin(), chosen_.begin() + static_cast<std::ptrdiff_t>(next),
@@ -242,7 +245,7 @@ void ListPass::make_visits(std::vector<Visit>& visits) {
     Query& query = queries_[planned.query];
     update(query);
     const float sharper = (query.asked_reach - query.reach) * bounds_.reach[planned.list];
-    if (planned.bound - sharper < query.threshold) continue;
+    if (planned.bound - sharper < bounds_.wanted(query.threshold, query.best_bound)) continue;
     visit(query, planned.list, planned.product);
   }
 }

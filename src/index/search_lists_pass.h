@@ -51,6 +51,7 @@ class ListPass {
     float margin = 0;       // in units of a list's noise
     float reach = 0;        // in units of a list's reach
     float asked_reach = 0;  // when its visits were chosen
+    float best_bound = 0;   // of all lists, for a reach of 0
   };
   // A list that a query wants to look through.
   struct Visit {
@@ -70,7 +71,7 @@ class ListPass {
     const float score = top.threshold();
     return metric == Metric::l2 ? (square - score * score) / 2 : score;
   }
-  void prepare(Query& query, const float* values, const TopRows<float>& top) const;
+  void prepare(Query& query, const float* values) const;
   void run_together(std::span<const std::span<const float>> queries,
                     std::span<TopRows<float>> tops);
   void update(Query& query) const {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <functional>
 #include <limits>
 
 #include "index/vector_kernels.h"
@@ -210,30 +209,17 @@ std::vector<VectorTop> best_vectors(const VectorSpace& space,
   if (k == 0) return tops;
   std::optional<TileScan> tiles;
   if (queries.size() >= kTileQueriesMin) tiles.emplace(queries, space.dimension);
-  struct Listed {
-    const VectorLists* lists;
-    uint32_t segment;
-    const ListFilter* filter;
-  };
-  std::vector<Listed> listed;
   for (uint32_t segment = 0; segment < space.sets.size(); ++segment) {
     for (size_t i = 0; i < space.sets[segment].size(); ++i) {
       const VectorSet::State& set = space.sets[segment][i]->state();
       if (set.lists != nullptr) {
-        listed.push_back({set.lists.get(), segment, &space.filters[segment][i]});
+        search_lists(*set.lists, segment, space.filters[segment][i], queries, k, recall, tops);
       } else if (tiles) {
         tiles->scan(set, segment, allowed[segment], tops);
       } else {
         scan_pairs(set, segment, allowed[segment], queries, tops);
       }
     }
-  }
-  // What the exact ones found bounds what the lists are searched for, and so do the largest lists
-  // for the others.
-  std::ranges::stable_sort(listed, std::greater{},
-                           [](const Listed& one) { return one.lists->count(); });
-  for (const Listed& one : listed) {
-    search_lists(*one.lists, one.segment, *one.filter, queries, k, recall, tops);
   }
   return tops;
 }

@@ -1,4 +1,4 @@
-// VectorLists: a section "vectors" in lists (versions 2 to 4): the vectors of a large segment in
+// VectorLists: a section "vectors" in lists (versions 2 to 5): the vectors of a large segment in
 // lists of near ones, each with a 4-bit-group code for the scan, a byte plane for reranking and a
 // plane of low bits for the final score. Format: docs/formats/vectors.md.
 //
@@ -26,7 +26,7 @@
 
 namespace headrace::index {
 
-inline constexpr uint32_t kListsVersion = 4;
+inline constexpr uint32_t kListsVersion = 5;
 inline constexpr uint32_t kListsVersionOldest = 2;
 // What a vector differs from its list's centroid by (before version 4 the vector itself) is stored
 // as scale · v, |v| at most this; v = 8 · high + low - 4.
@@ -151,7 +151,7 @@ class VectorLists {
   std::string_view epoch_part_, codes_, bytes_, low_, rows_, order_;
 };
 
-// Writes a section of version 4. `rows` ascending; `vector(i, out)` gives the i-th (safe from
+// Writes a section of version 5. `rows` ascending; `vector(i, out)` gives the i-th (safe from
 // several threads). Returns false, with nothing written, where the split would be too coarse.
 // `before`: an epoch to take over where it fits, or null. Error: cancelled, once `cancelled` (or
 // null) says so. `memory_bytes`: what it may hold beside the rows' own 60 bytes or so, as far as

@@ -1,4 +1,4 @@
-// Makes a section of version 4: sample, epoch, lists, codes, measured efforts, then the planes in
+// Makes a section of version 5: sample, epoch, lists, codes, measured efforts, then the planes in
 // the order of the lists. Memory: the sample, the epoch, and for each vector its code and 12 bytes.
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-// The bytes of a section "vectors" in lists, versions 2 to 4: see docs/formats/vectors.md.
+// The bytes of a section "vectors" in lists, versions 2 to 5: see docs/formats/vectors.md.
 //
 // Owns: values. Threads: values. Errors: none here.
 #pragma once

@@ -151,15 +151,32 @@ Result<std::shared_ptr<const index::Snapshot>> Knowledge::snapshot() {
 
 Result<Settings> Knowledge::settings() {
   HR_ASSIGN(const auto current, snapshot());
-  return Settings::from_json(current->info().settings);
+  return Settings::from_json(std::string(current->settings()));
 }
 
-Result<std::shared_ptr<const VectorModel>> Knowledge::embedder(const std::string& space) {
-  HR_ASSIGN(const Settings known, settings());
+Result<Knowledge::ReadState> Knowledge::read_state() {
+  HR_ASSIGN(auto current, snapshot());
+  {
+    MutexLock lock(mutex_);
+    // The same one, not another at the place where it was.
+    const bool same = !known_of_.owner_before(current) && !current.owner_before(known_of_);
+    if (same && known_) return ReadState{std::move(current), known_};
+  }
+  auto known = std::make_shared<KnownState>();
+  known->info = current->info();
+  HR_ASSIGN(known->settings, Settings::from_json(known->info.settings));
+  MutexLock lock(mutex_);
+  known_of_ = current;
+  known_ = known;
+  return ReadState{std::move(current), std::move(known)};
+}
+
+Result<std::shared_ptr<const VectorModel>> Knowledge::embedder(const KnownState& state,
+                                                               const std::string& space) {
+  const Settings& known = state.settings;
   const std::string name = space.empty() ? known.main_space : space;
   if (options_.given_model && name == known.main_space) {
-    HR_ASSIGN(const auto current, snapshot());
-    HR_TRY(check_model_space(current->info(), path_, name, options_.given_model->info()));
+    HR_TRY(check_model_space(state.info, path_, name, options_.given_model->info()));
     return options_.given_model;
   }
   const std::vector<ModelSpace> spaces = known.model_spaces();
@@ -186,15 +203,12 @@ Result<std::shared_ptr<const VectorModel>> Knowledge::embedder(const std::string
   return models_.try_emplace(key, std::move(loaded)).first->second;
 }
 
-Result<SpaceChoice> Knowledge::choose(const index::Snapshot& current,
-                                      const SearchOptions& options) const {
+Result<SpaceChoice> Knowledge::choose(const KnownState& known, const SearchOptions& options) const {
   if (!options.space.empty()) {
-    HR_TRY(space_dimension(current, options.space));
+    HR_TRY(space_dimension(known, options.space));
     return SpaceChoice{options.space, std::nullopt, 1};
   }
-  const index::Info info = current.info();
-  HR_ASSIGN(const Settings known, Settings::from_json(info.settings));
-  SpaceChoice choice = choose_spaces(info, known);
+  SpaceChoice choice = choose_spaces(known.info, known.settings);
   // What depends on all scores at once cannot be joined from two lists: the space that covers more
   // rows answers alone.
   if (choice.rest && (!options.sort.empty() || !options.group_by.empty() ||
@@ -211,10 +225,10 @@ ThreadPool& Knowledge::pool(size_t threads) {
   return *made;
 }
 
-Result<uint32_t> Knowledge::space_dimension(const index::Snapshot& current,
+Result<uint32_t> Knowledge::space_dimension(const KnownState& known,
                                             const std::string& space) const {
-  const index::Info info = current.info();
-  if (const index::SpaceInfo* const known = find_space(info, space)) return known->space.dimension;
+  if (const index::SpaceInfo* const found = find_space(known.info, space))
+    return found->space.dimension;
   return fail(ErrorCode::not_found, fmt::format("{} has no vectors named \"{}\"", path_, space),
               "headrace info shows its spaces; search it with mode text");
 }

@@ -165,12 +165,23 @@ class Knowledge {
   Status give_up_integer_ids(index::Writer& out) HR_REQUIRES(write_mutex_);
   Status check_is_own(const index::Writer& out) HR_REQUIRES(write_mutex_);
   Result<index::Writer*> writer() HR_REQUIRES(write_mutex_) HR_EXCLUDES(mutex_);
+  // What one state of the knowledge base says of itself: read once, not for every search.
+  struct KnownState {
+    index::Info info;
+    Settings settings;
+  };
+  struct ReadState {
+    std::shared_ptr<const index::Snapshot> snapshot;
+    std::shared_ptr<const KnownState> known;
+  };
+  Result<ReadState> read_state() HR_EXCLUDES(mutex_);
   // The model of a space; `space` empty: of the main one.
-  Result<std::shared_ptr<const VectorModel>> embedder(const std::string& space = {})
+  Result<std::shared_ptr<const VectorModel>> embedder(const KnownState& known,
+                                                      const std::string& space = {})
       HR_EXCLUDES(mutex_);
   // The spaces that answer: the one asked for, or those that fit what is covered.
-  Result<SpaceChoice> choose(const index::Snapshot& snapshot, const SearchOptions& options) const;
-  Result<uint32_t> space_dimension(const index::Snapshot& snapshot, const std::string& space) const;
+  Result<SpaceChoice> choose(const KnownState& known, const SearchOptions& options) const;
+  Result<uint32_t> space_dimension(const KnownState& known, const std::string& space) const;
   ThreadPool& pool(size_t threads) HR_EXCLUDES(mutex_);
   // A query's vector in one space.
   struct SpaceQuery {
@@ -180,14 +191,17 @@ class Knowledge {
   Result<HitPage> search_reranked(const std::string& query, const SearchOptions& options);
   Result<std::shared_ptr<const TextReranker>> reranker(const std::string& model)
       HR_EXCLUDES(mutex_);
-  Result<HitPage> run_search(const std::string& text, const SpaceChoice& choice,
-                             std::span<const SpaceQuery> vectors, const SearchOptions& options,
-                             index::SearchMode mode);
+  Result<HitPage> run_search(const ReadState& state, const std::string& text,
+                             const SpaceChoice& choice, std::span<const SpaceQuery> vectors,
+                             const SearchOptions& options, index::SearchMode mode);
+  Hit make_hit(const ReadState& state, const index::ScoredRow& at, const std::string& text) const;
+  void make_hits(const ReadState& state, std::span<const index::ScoredRow> rows,
+                 const std::string& text, std::vector<Hit>& hits) HR_EXCLUDES(mutex_);
   // The same queries for each space of the choice.
-  Result<BatchAnswers> run_batch(std::span<std::vector<index::SearchRequest>> by_space,
+  Result<BatchAnswers> run_batch(const ReadState& state,
+                                 std::span<std::vector<index::SearchRequest>> by_space,
                                  const SpaceChoice& choice, const SearchOptions& options,
-                                 size_t threads, const CancelToken* cancel,
-                                 std::shared_ptr<const index::Snapshot> snapshot);
+                                 size_t threads, const CancelToken* cancel);
 
   const std::string path_;
   const KnowledgeOptions options_;
@@ -200,6 +214,8 @@ class Knowledge {
   std::unique_ptr<index::Reader> reader_ HR_GUARDED_BY(mutex_);
   std::shared_ptr<const index::Snapshot> past_;  // set by open() where a past state is asked for
   std::shared_ptr<index::Writer> writer_ HR_GUARDED_BY(mutex_);
+  std::weak_ptr<const index::Snapshot> known_of_ HR_GUARDED_BY(mutex_);
+  std::shared_ptr<const KnownState> known_ HR_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<const VectorModel>> models_ HR_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<const TextReranker>> rerankers_ HR_GUARDED_BY(mutex_);
   std::map<size_t, std::unique_ptr<ThreadPool>> pools_ HR_GUARDED_BY(mutex_);

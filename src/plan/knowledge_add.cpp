@@ -65,8 +65,9 @@ Status Knowledge::add(std::vector<GivenDocument> documents, const CancelToken* c
     HR_ASSIGN(known, Settings::from_json(out->settings()));
   }
   std::vector<std::pair<std::string, std::shared_ptr<const VectorModel>>> models;
+  HR_ASSIGN(const ReadState state, read_state());
   for (const ModelSpace& space : known.model_spaces()) {
-    HR_ASSIGN(auto loaded, embedder(space.name));
+    HR_ASSIGN(auto loaded, embedder(*state.known, space.name));
     models.emplace_back(space.name, std::move(loaded));
   }
   const std::shared_ptr<const VectorModel> model = models.empty() ? nullptr : models.front().second;
