@@ -204,7 +204,13 @@ Status IngestRun::open_model() {
       model_options.cancel = &cancel_;
       HR_ASSIGN(model_options.precision, parse_precision(settings_.precision));
       model_options.dimensions = settings_.dimensions;
-      HR_ASSIGN(model_, load_vector_model(settings_.model, model_options));
+      auto loaded = load_vector_model(settings_.model, model_options);
+      if (!loaded && loaded.error().code() == ErrorCode::not_found) {
+        const Error& error = loaded.error();
+        return fail(error.code(), error.message(),
+                    error.hint() + ", or do without vectors: --model none");
+      }
+      HR_ASSIGN(model_, std::move(loaded));
       // A later search may run in another folder.
       settings_.model = lasting_spec(settings_.model, *model_);
     }
