@@ -210,9 +210,7 @@ class BpeModel final : public TokenModel {
   }
 
   Status fill(const TokenizerConfig& config) {
-    byte_level_ = std::any_of(
-        config.pre_tokenizers.begin(), config.pre_tokenizers.end(),
-        [](const auto& step) { return step.kind == PreTokenizerStep::Kind::byte_level; });
+    byte_level_ = config.reads_bytes;
     ignore_merges_ = config.ignore_merges;
     fuse_unknown_ = config.fuse_unknown;
     prefix_ = config.continuing_prefix;

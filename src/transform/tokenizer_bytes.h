@@ -32,15 +32,35 @@ constexpr std::array<int16_t, 512> make_symbol_bytes() {
 
 inline constexpr std::array<int16_t, 512> kSymbolBytes = make_symbol_bytes();
 
+constexpr std::array<char32_t, 256> make_byte_symbols() {
+  std::array<char32_t, 256> out{};
+  for (char32_t symbol = 0; symbol < kSymbolBytes.size(); ++symbol) {
+    const int16_t byte = kSymbolBytes[symbol];
+    if (byte >= 0) out[static_cast<size_t>(byte)] = symbol;
+  }
+  return out;
+}
+
+inline constexpr std::array<char32_t, 256> kByteSymbols = make_byte_symbols();
+
 }  // namespace detail
+
+// The character that stands for a byte.
+constexpr char32_t symbol_of_byte(uint8_t byte) {
+  return detail::kByteSymbols[byte];
+}
+
+// The byte that a character stands for; -1: none.
+constexpr int byte_of_symbol(char32_t symbol) {
+  return symbol < detail::kSymbolBytes.size() ? detail::kSymbolBytes[symbol] : -1;
+}
 
 // Appends the bytes that the characters of `symbols` stand for; false (with some appended) when one
 // stands for none.
 inline bool append_bytes_of_symbols(std::string_view symbols, std::string& out) {
   for (size_t at = 0; at < symbols.size();) {
     const CodePoint point = decode_code_point(symbols, at);
-    if (point.value >= detail::kSymbolBytes.size()) return false;
-    const int16_t byte = detail::kSymbolBytes[point.value];
+    const int byte = byte_of_symbol(point.value);
     if (byte < 0) return false;
     out += static_cast<char>(byte);
     at += point.length;

@@ -28,7 +28,8 @@ Status read_added_tokens(const JsonReader& reader, const object& root, Tokenizer
   if (!value) return {};
   HR_ASSIGN(const array tokens, reader.as_array(*value, "added_tokens"));
   std::unordered_map<std::string_view, int32_t> ids;
-  for (const VocabularyEntry& entry : config.vocabulary) ids.emplace(entry.token, entry.id);
+  // Only Unigram can have a token twice.
+  for (const VocabularyEntry& entry : config.vocabulary) ids[entry.token] = entry.id;
   // The next free id counts from the size of the model's vocabulary, as `tokenizers` does.
   int32_t next = static_cast<int32_t>(config.vocabulary.size());
   std::unordered_map<std::string, size_t> places;

@@ -149,6 +149,9 @@ struct TokenizerConfig {
   bool fuse_unknown = false;
   bool ignore_merges = false;
   bool byte_fallback = false;  // and Unigram
+  // BPE behind ByteLevel that knows all bytes of valid UTF-8, so that nothing is ever unknown: it
+  // can work on the bytes themselves. Others are shown the symbols that stand for them.
+  bool reads_bytes = false;
 
   std::vector<NormalizerStep> normalizers;
   std::vector<PreTokenizerStep> pre_tokenizers;

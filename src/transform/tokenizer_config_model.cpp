@@ -1,11 +1,15 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/utf8.h"
+#include "transform/tokenizer_bytes.h"
 #include "transform/tokenizer_json.h"
+#include "transform/tokenizer_model.h"
 
 namespace headrace::tokenizer_json {
 namespace {
@@ -194,6 +198,40 @@ Status read_merges(const JsonReader& reader, const object& model, TokenizerConfi
   return {};
 }
 
+// See TokenizerConfig::reads_bytes.
+bool knows_all_bytes(const TokenizerConfig& config) {
+  const std::string& suffix = config.word_suffix;
+  const bool plain = std::all_of(suffix.begin(), suffix.end(),
+                                 [](char c) { return c > ' ' && static_cast<uint8_t>(c) < 0x7F; });
+  if (!plain || !config.continuing_prefix.empty()) return false;
+  std::array<bool, 256> within{};
+  std::array<bool, 256> last{};
+  for (const VocabularyEntry& entry : config.vocabulary) {
+    if (entry.token.empty() || entry.token.size() > 2 + suffix.size()) continue;
+    const CodePoint point = decode_code_point(entry.token, 0);
+    const int byte = byte_of_symbol(point.value);
+    if (byte < 0) continue;
+    const std::string_view rest = std::string_view(entry.token).substr(point.length);
+    if (rest.empty()) within[static_cast<size_t>(byte)] = true;
+    if (rest == suffix) last[static_cast<size_t>(byte)] = true;
+  }
+  for (size_t byte = 0; byte <= 0xF4; ++byte) {
+    const bool possible = byte != 0xC0 && byte != 0xC1;  // in valid UTF-8
+    // A text does not end within a character.
+    const bool ends = byte < 0xC0;
+    if (possible && (!within[byte] || (ends && !last[byte]))) return false;
+  }
+  return true;
+}
+
+// Whether the bytes of what decorates a symbol have tokens. The reference takes those tokens for
+// bytes of the text, with offsets beyond its end.
+bool falls_back(const TokenizerConfig& config, std::string_view affix) {
+  return !affix.empty() && std::all_of(affix.begin(), affix.end(), [&](char c) {
+    return knows(config, byte_token(static_cast<uint8_t>(c)));
+  });
+}
+
 Status read_bpe(const JsonReader& reader, const object& model, TokenizerConfig& config) {
   if (const std::optional<element> dropout = JsonReader::find(model, "dropout")) {
     double chance = 0;
@@ -210,12 +248,15 @@ Status read_bpe(const JsonReader& reader, const object& model, TokenizerConfig& 
   const bool byte_level =
       std::any_of(config.pre_tokenizers.begin(), config.pre_tokenizers.end(),
                   [](const auto& step) { return step.kind == PreTokenizerStep::Kind::byte_level; });
-  if (byte_level && !config.continuing_prefix.empty()) {
-    return reader.unsupported("model.continuing_subword_prefix", "of bytes is not supported");
+  config.reads_bytes = byte_level && knows_all_bytes(config);
+  if (config.byte_fallback && !config.reads_bytes &&
+      (falls_back(config, config.continuing_prefix) || falls_back(config, config.word_suffix))) {
+    return reader.unsupported("model.byte_fallback",
+                              "with a continuing_subword_prefix or an end_of_word_suffix is not "
+                              "supported");
   }
   if (!config.unknown_token.empty() && !knows(config, config.unknown_token)) {
-    // Byte-level vocabularies know every byte, so nothing is ever unknown.
-    if (!byte_level) {
+    if (!config.reads_bytes) {
       return reader.damaged("model.vocab",
                             fmt::format("lacks the unknown token \"{}\"", config.unknown_token));
     }

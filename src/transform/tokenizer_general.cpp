@@ -37,6 +37,7 @@ void GeneralTokenizer::choose_way(const TokenizerConfig& config) {
     return;
   }
   const auto& steps = config.pre_tokenizers;
+  if (!config.reads_bytes) return;
   if (steps.empty() || steps.back().kind != Kind::byte_level || pipeline_.has_normalized_added()) {
     return;
   }

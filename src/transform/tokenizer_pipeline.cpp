@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/utf8.h"
+#include "transform/tokenizer_bytes.h"
 #include "transform/wordpiece_normalizer.h"
 
 namespace headrace {
@@ -38,6 +39,13 @@ size_t trailing_white(std::string_view text) {
 
 bool is_continuation(char byte) {
   return (static_cast<uint8_t>(byte) & 0xC0) == 0x80;
+}
+
+// "<0xAB>"
+bool is_byte_token(std::string_view token) {
+  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
+  return token.size() == 6 && token.starts_with("<0x") && token.ends_with('>') &&
+         is_digit(token[3]) && is_digit(token[4]);
 }
 
 Result<AddedTokens> build_added(const TokenizerConfig& config, std::vector<AddedToken> tokens,
@@ -105,10 +113,40 @@ Result<TextPipeline> TextPipeline::build(const TokenizerConfig& config) {
   HR_ASSIGN(out.splitter_, TextSplitter::build(config));
   HR_ASSIGN(out.model_, make_token_model(config));
   out.trim_ = OffsetTrim(config.trims);
-  out.byte_level_ =
+  out.reads_bytes_ = config.reads_bytes;
+  out.maps_bytes_ =
+      !config.reads_bytes &&
       std::any_of(config.pre_tokenizers.begin(), config.pre_tokenizers.end(),
                   [](const auto& step) { return step.kind == PreTokenizerStep::Kind::byte_level; });
+  out.find_white(config);
   return out;
+}
+
+void TextPipeline::find_white(const TokenizerConfig& config) {
+  if (trim_.empty() || reads_bytes_) return;
+  trims_as_text_ = config.model == ModelKind::unigram;
+  for (const VocabularyEntry& entry : config.vocabulary) {
+    if (trims_as_text_) {
+      if (config.byte_fallback && is_byte_token(entry.token)) white_[entry.id] = {};
+      continue;
+    }
+    const auto leading = static_cast<uint32_t>(leading_white(entry.token));
+    const auto trailing = static_cast<uint32_t>(trailing_white(entry.token));
+    if (leading + trailing > 0) white_[entry.id] = {leading, trailing};
+  }
+}
+
+// Trims a token that the model made of `part` of what it saw. What counts is the token's own
+// string, which is another where the token is the unknown one, or has a prefix.
+void TextPipeline::trim_made(std::string_view text, std::string_view part, bool first,
+                             PlacedToken& token) const {
+  if (reads_bytes_) return trim_blanks(text, part, first, token);
+  const auto white = white_.find(token.id);
+  if (white != white_.end()) {
+    trim_.apply(text, white->second.leading, white->second.trailing, first, token);
+  } else if (trims_as_text_) {
+    trim_.apply(text, part, first, token);
+  }
 }
 
 // Trims a token of a byte-level vocabulary, whose only white character is the blank.
@@ -125,23 +163,28 @@ void TextPipeline::put_word(std::string_view text, const AlignedText& aligned, s
                             size_t end, bool first, std::vector<PlacedToken>& out) const {
   thread_local std::vector<ModelToken> tokens;
   tokens.clear();
-  const std::string_view word = std::string_view(aligned.text).substr(begin, end - begin);
+  std::string_view word = std::string_view(aligned.text).substr(begin, end - begin);
+  const Span* spans = aligned.spans.data() + begin;
+  thread_local AlignedText symbols;
+  if (maps_bytes_) {
+    symbols.clear();
+    for (size_t i = 0; i < word.size(); ++i) {
+      symbols.append(symbol_of_byte(static_cast<uint8_t>(word[i])), spans[i]);
+    }
+    word = symbols.text;
+    spans = symbols.spans.data();
+  }
   model_->tokenize(word, tokens);
   for (const ModelToken& made : tokens) {
-    PlacedToken token{made.id, aligned.spans[begin + made.begin].begin,
-                      aligned.spans[begin + made.end - 1].end};
+    PlacedToken token{made.id, spans[made.begin].begin, spans[made.end - 1].end};
     if (!trim_.empty()) {
       const std::string_view part = word.substr(made.begin, made.end - made.begin);
-      const bool is_first = first && out.empty();
-      if (byte_level_) {
-        trim_blanks(text, part, is_first, token);
-      } else {
-        trim_.apply(text, part, is_first, token);
-      }
+      trim_made(text, part, first && out.empty(), token);
     }
     out.push_back(token);
   }
   if (tokens.capacity() > kKeptTokens) std::vector<ModelToken>().swap(tokens);
+  if (symbols.text.capacity() > kKeptTokens) symbols = AlignedText();
 }
 
 void TextPipeline::encode(std::string_view text, size_t begin, size_t end, Place place,

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -106,6 +107,9 @@ class TextPipeline {
                   bool first, std::vector<PlacedToken>& out) const;
   void trim_blanks(std::string_view text, std::string_view part, bool first,
                    PlacedToken& token) const;
+  void trim_made(std::string_view text, std::string_view part, bool first,
+                 PlacedToken& token) const;
+  void find_white(const TokenizerConfig& config);
   explicit TextPipeline(AddedTokens added) : added_(std::move(added)) {}
 
   TextNormalizer normalizer_;
@@ -113,7 +117,16 @@ class TextPipeline {
   TextSplitter splitter_;
   std::shared_ptr<const TokenModel> model_;
   OffsetTrim trim_;
-  bool byte_level_ = false;
+  bool reads_bytes_ = false;
+  bool maps_bytes_ = false;  // the model sees the symbols that stand for bytes
+  // How many white characters a token begins and ends with.
+  struct White {
+    uint32_t leading = 0;
+    uint32_t trailing = 0;
+  };
+  std::unordered_map<int32_t, White> white_;  // of those with any, when offsets are trimmed
+  // Unigram's tokens are what they stand for, but for those of single bytes.
+  bool trims_as_text_ = false;
   std::vector<std::pair<int32_t, std::string>> normalized_;
 };
 

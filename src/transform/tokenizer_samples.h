@@ -50,6 +50,15 @@ inline std::string byte_level(const std::string& split, const std::string& norma
          merges + "]}}";
 }
 
+// Of parts that are JSON themselves.
+inline std::string plain(const std::string& model, const std::string& split,
+                         const std::string& normalizer = "null", const std::string& post = "null",
+                         const std::string& added = "[]") {
+  return R"({"version":"1.0","added_tokens":)" + added + R"(,"normalizer":)" + normalizer +
+         R"(,"pre_tokenizer":)" + split + R"(,"post_processor":)" + post +
+         R"(,"decoder":null,"model":)" + model + "}";
+}
+
 inline const std::string kGpt2 =
     R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
 inline const std::string kGpt2Prefix =
