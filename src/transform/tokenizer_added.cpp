@@ -1,7 +1,5 @@
 #include "transform/tokenizer_added.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 #include <iterator>
@@ -55,14 +53,9 @@ Result<AddedTokens> AddedTokens::build(std::vector<AddedToken> tokens,
   int starts = 0;
   for (size_t i = 0; i < tokens.size(); ++i) {
     const std::string& pattern = patterns[i];
-    if (pattern.empty()) {
-      return fail(ErrorCode::damaged, fmt::format("the added token \"{}\" is empty once normalized",
-                                                  tokens[i].content));
-    }
+    if (pattern.empty()) continue;
     const ByteTrie::Match known = out.trie_.longest(pattern.data(), pattern.size());
-    if (known.length == pattern.size()) {
-      return fail(ErrorCode::damaged, fmt::format("two added tokens match \"{}\"", pattern));
-    }
+    if (known.length == pattern.size()) continue;
     if (!out.trie_.insert(pattern, static_cast<int32_t>(i))) {
       return fail(ErrorCode::too_large, "the added tokens are too large together");
     }

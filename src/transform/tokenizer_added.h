@@ -25,7 +25,9 @@ bool is_word_character(char32_t c);
 
 class AddedTokens {
  public:
-  // patterns[i] is what stands in the text for tokens[i] (its content, or that normalized).
+  // patterns[i] is what stands in the text for tokens[i] (its content, or that normalized). Of
+  // equal patterns the first counts (in `tokenizers` it is now one, now another), and empty ones
+  // do not.
   static Result<AddedTokens> build(std::vector<AddedToken> tokens,
                                    const std::vector<std::string>& patterns);
 

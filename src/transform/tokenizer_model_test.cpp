@@ -171,5 +171,23 @@ TEST(UnigramModel, OfEqualTokensTheLastCounts) {
             (Tokens{{4, 5, 2}, {{0, 1}, {1, 4}, {4, 5}}}));
 }
 
+TEST(AddedTokens, TheFirstOfThoseThatLookAlikeIsFound) {
+  const std::string model = R"({"type":"WordLevel","unk_token":"<unk>","vocab":{"<unk>":0,"a":1}})";
+  const std::string words = R"({"type":"WhitespaceSplit"})";
+  EXPECT_EQ(encode(samples::plain(model, words,
+                                  R"({"type":"Replace","pattern":{"Regex":"[0-9]"},"content":"0"})",
+                                  "null",
+                                  R"([{"id":2,"content":"tok0","normalized":true},)"
+                                  R"({"id":3,"content":"tok3","normalized":true}])"),
+                   "tok0 tok3 a"),
+            (Tokens{{2, 2, 1}, {{0, 4}, {5, 9}, {10, 11}}}));
+  // What is empty once normalized is nowhere.
+  EXPECT_EQ(encode(samples::plain(model, words, R"({"type":"Strip"})", "null",
+                                  R"([{"id":2,"content":"  ","normalized":true},)"
+                                  R"({"id":3,"content":"b","normalized":true}])"),
+                   "a  b"),
+            (Tokens{{1, 3}, {{0, 1}, {3, 4}}}));
+}
+
 }  // namespace
 }  // namespace headrace
