@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kDepthMax = 50;
 constexpr size_t kStepsMax = 20'000;
 constexpr size_t kRepeatMax = 1'000;
-constexpr uint32_t kEndless = UINT32_MAX;
+constexpr uint32_t kEndless = TokenRegex::kEndless;
 
 }  // namespace
 
@@ -27,6 +27,10 @@ class RegexParser {
     if (!source_.at_end()) return source_.refuse("an unmatched \")\"");
     emit(Step::Kind::accept);
     for (RegexSet& set : out_.sets_) set.finish();
+    for (Step& step : out_.steps_) {
+      const bool branches = step.kind == Step::Kind::split || step.kind == Step::Kind::repeat;
+      if (branches) step.branch = out_.branches_++;
+    }
     find_starts();
     return std::move(out_);
   }

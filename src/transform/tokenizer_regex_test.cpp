@@ -52,10 +52,63 @@ TEST(TokenRegex, RefusesWhatItDoesNotKnow) {
   }
 }
 
-TEST(TokenRegex, GivesUpInsteadOfRunningForEver) {
-  const auto regex = TokenRegex::compile("(?:a|aa)+(?:a|aa)+(?:a|aa)+b");
-  ASSERT_TRUE(regex);
-  EXPECT_EQ(regex->match(std::string(200, 'a'), 0), TokenRegex::kNone);
+// By backtracking alone these would not end in the lifetime of a test.
+TEST(TokenRegex, NoPatternTakesExponentialTime) {
+  const std::string many(300'000, 'a');
+  EXPECT_EQ(matches("(?:a|aa)+(?:a|aa)+(?:a|aa)+b", many.substr(0, 20'000)), Words{});
+  EXPECT_EQ(matches("(a+)+$", many + "!"), Words{});
+  EXPECT_EQ(matches("(a+)+$", many + "!a"), Words{"a"});
+  EXPECT_EQ(matches("(a+?)+?$", many + "!"), Words{});
+  EXPECT_EQ(matches("a++$", many + "!"), Words{});
+  EXPECT_EQ(matches("(?=a*b)a", many), Words{});
+  EXPECT_EQ(matches("(?=a*$)a", many).size(), many.size());
+  EXPECT_EQ(matches("a(?!a*+b)", many).size(), many.size());
+  EXPECT_EQ(matches("a(?=(?:a|b)*$)", many).size(), many.size());
+  EXPECT_EQ(matches("\\s+$|x", std::string(300'000, ' ') + "x"), Words{"x"});
+  std::string words;
+  for (int i = 0; i < 60'000; ++i) words += "word ";
+  EXPECT_EQ(matches("(\\w+\\s?)+$", words + "!"), Words{});
+  EXPECT_EQ(matches("(\\w+\\s?)+$", words + "! a"), Words{"a"});
+}
+
+TEST(TokenRegex, RememberingChangesNoMatch) {
+  constexpr const char* kAtoms[] = {
+      "a",        "b",      "[ab]",    "\u00e9",  "\\w",        ".",        "$",
+      "(?=ab)",   "(?!ba)", "(?=a+b)", "(?!.*b)", "(?=[ab]*$)", "(?=.+?b)", "(?=(?:a|ab)+\\n)",
+      "(?!a++b)", "^"};
+  constexpr const char* kCounts[] = {"",   "",   "+",  "*",     "?",   "+?",
+                                     "*?", "??", "++", "{1,2}", "{2,}"};
+  constexpr const char* kParts[] = {"a", "b", "ab", "\u00e9", "\n", " "};
+  std::mt19937 random(3);
+  const auto some = [&random](const auto& list) { return list[random() % std::size(list)]; };
+  size_t tried = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    std::string pattern;
+    const auto sequence = [&](size_t most) {
+      for (size_t i = 1 + random() % most; i > 0; --i)
+        pattern.append(some(kAtoms)) += some(kCounts);
+    };
+    for (size_t i = 1 + random() % 3; i > 0; --i) {
+      const bool group = random() % 2 == 0;
+      if (group) pattern += "(";
+      sequence(3);
+      if (random() % 2 == 0) sequence((pattern += "|", 2));
+      if (group) pattern.append(")") += some(kCounts);
+    }
+    const auto regex = TokenRegex::compile(pattern);
+    if (!regex) continue;
+    ++tried;
+    std::string text;
+    for (size_t i = random() % 14; i > 0; --i) text += some(kParts);
+    TokenRegex::Search forgets(*regex, text);
+    TokenRegex::Search remembers(*regex, text, false);
+    for (size_t at = 0; at <= text.size(); ++at) {
+      if (at < text.size() && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80) continue;
+      ASSERT_EQ(remembers.match(at), forgets.match(at))
+          << pattern << " in " << text << " at " << at;
+    }
+  }
+  EXPECT_GT(tried, 1'000u);
 }
 
 TEST(BytePattern, AgreesWithTheRegularExpression) {
