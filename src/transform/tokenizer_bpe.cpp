@@ -265,6 +265,10 @@ class BpeModel final : public TokenModel {
                               MergeTable::kSymbolsMax, MergeTable::kMergesMax));
     }
     for (const auto& [left, right] : config.merges) {
+      // Of these at least one is in no text.
+      if (byte_level_ && (texts_[left].starts_with('\xFF') || texts_[right].starts_with('\xFF'))) {
+        continue;
+      }
       std::string text = texts_[left];
       text +=
           std::string_view(texts_[right]).substr(std::min(prefix_.size(), texts_[right].size()));

@@ -58,6 +58,12 @@ std::string byte_token(uint8_t byte) {
   return fmt::format("<0x{:02X}>", byte);
 }
 
+bool is_byte_token(std::string_view token) {
+  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
+  return token.size() == 6 && token.starts_with("<0x") && token.ends_with('>') &&
+         is_digit(token[3]) && is_digit(token[4]);
+}
+
 Result<std::shared_ptr<const TokenModel>> make_token_model(const TokenizerConfig& config) {
   switch (config.model) {
     case ModelKind::word_piece: {

@@ -54,5 +54,6 @@ Result<std::shared_ptr<const TokenModel>> make_unigram_model(const TokenizerConf
 
 // The token "<0xAB>" that stands for a byte the vocabulary has no other token for.
 std::string byte_token(uint8_t byte);
+bool is_byte_token(std::string_view token);
 
 }  // namespace headrace

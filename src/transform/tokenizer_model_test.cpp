@@ -110,6 +110,19 @@ TEST(BpeModel, BytesWithoutATokenAreUnknown) {
             (Tokens{{1, 4, 1}, {{0, 2}, {3, 4}, {4, 5}}}));
 }
 
+TEST(BpeModel, WhatIsLeftOutMovesAllThatFollows) {
+  EXPECT_EQ(encode(bpe("", R"("b":0," ":1,"  ":2)", R"([" "," "])", "null"), "abab a"),
+            (Tokens{{0, 0, 1}, {{0, 1}, {1, 2}, {2, 3}}}));
+}
+
+TEST(BpeModel, MergesOfWhatNoBytesStandForAreNeverMet) {
+  std::string json = samples::byte_level(samples::kGpt2);
+  const Tokens before = encode(json, "a  b");
+  json.replace(json.find(R"("vocab":{)"), 9, R"("vocab":{" ":9000,"  ":9001,)");
+  json.replace(json.find(R"("merges":[)"), 10, R"("merges":[[" "," "],)");
+  EXPECT_EQ(encode(json, "a  b"), before);
+}
+
 TEST(BpeModel, TokensOfBytesMayBeDecorated) {
   EXPECT_EQ(encode(bpe(R"("unk_token":"<unk>","continuing_subword_prefix":"##",)",
                        R"("<unk>":0,"a":1,"##b":2,"Ġ":3,"##a":4,"ab":5)", R"(["a","##b"])",

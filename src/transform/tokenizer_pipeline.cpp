@@ -41,13 +41,6 @@ bool is_continuation(char byte) {
   return (static_cast<uint8_t>(byte) & 0xC0) == 0x80;
 }
 
-// "<0xAB>"
-bool is_byte_token(std::string_view token) {
-  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
-  return token.size() == 6 && token.starts_with("<0x") && token.ends_with('>') &&
-         is_digit(token[3]) && is_digit(token[4]);
-}
-
 Result<AddedTokens> build_added(const TokenizerConfig& config, std::vector<AddedToken> tokens,
                                 const std::vector<std::string>& patterns) {
   Result<AddedTokens> added = AddedTokens::build(std::move(tokens), patterns);

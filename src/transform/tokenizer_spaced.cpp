@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "transform/tokenizer_characters.h"
+#include "transform/tokenizer_model.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -32,6 +33,15 @@ bool splits_blanks_only(const std::vector<PreTokenizerStep>& steps) {
          steps[0].pattern == " ";
 }
 
+// BPE without a token for what it does not know: that moves the offsets of all that follows (a
+// quirk of the reference that must be kept).
+bool leaves_out(const TokenizerConfig& config) {
+  if (config.model != ModelKind::bpe || !config.unknown_token.empty()) return false;
+  const auto bytes = std::count_if(config.vocabulary.begin(), config.vocabulary.end(),
+                                   [](const auto& entry) { return is_byte_token(entry.token); });
+  return !config.byte_fallback || bytes < 256;
+}
+
 std::string normalized(const TextNormalizer& normalizer, std::string_view text) {
   AlignedText aligned;
   aligned.assign(text, 0, text.size());
@@ -45,7 +55,7 @@ std::optional<SpacedChunks> SpacedChunks::find(const TokenizerConfig& config,
                                                const TextNormalizer& normalizer) {
   const bool any_normalized = std::any_of(config.added_tokens.begin(), config.added_tokens.end(),
                                           [](const AddedToken& token) { return token.normalized; });
-  if (any_normalized || !config.trims.empty()) return std::nullopt;
+  if (any_normalized || !config.trims.empty() || leaves_out(config)) return std::nullopt;
   if (!std::all_of(config.normalizers.begin(), config.normalizers.end(), is_local)) {
     return std::nullopt;
   }
