@@ -1,9 +1,11 @@
 // First byte even: the rest is a tokenizer.json for the reader. Odd: the rest is a text, which the
-// fast paths and the general path of each kind of tokenizer must split alike, with offsets inside
+// fast paths and the general path of each kind of tokenizer, and of one whose settings its first
+// bytes choose, must split alike, with offsets inside
 // the text; what is decoded again must be valid UTF-8.
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,17 +80,27 @@ struct General {
   AddedTokens added;
 };
 
+// Nothing: it is refused.
+std::optional<General> build_one(const std::string& json) {
+  auto config = parse_tokenizer_config(json, "fuzz");
+  if (!config) {
+    HR_CHECK(config.error().code() == ErrorCode::unsupported, "the samples are well-formed");
+    return std::nullopt;
+  }
+  auto pipeline = TextPipeline::build(*config);
+  auto added = raw_added_tokens(*config);
+  HR_CHECK(pipeline.has_value() && added.has_value(), "the samples are supported");
+  auto tokenizer = GeneralTokenizer::build(*std::move(config));
+  HR_CHECK(tokenizer.has_value(), "the samples are supported");
+  return General{*tokenizer, *std::move(pipeline), *std::move(added)};
+}
+
 std::vector<General> build_general() {
   std::vector<General> out;
   for (const samples::Sample& sample : samples::all()) {
-    auto config = parse_tokenizer_config(sample.json, sample.name);
-    HR_CHECK(config.has_value(), "the samples are well-formed");
-    auto pipeline = TextPipeline::build(*config);
-    auto added = raw_added_tokens(*config);
-    HR_CHECK(pipeline.has_value() && added.has_value(), "the samples are supported");
-    auto tokenizer = GeneralTokenizer::build(*std::move(config));
-    HR_CHECK(tokenizer.has_value(), "the samples are supported");
-    out.push_back({*tokenizer, *std::move(pipeline), *std::move(added)});
+    std::optional<General> built = build_one(sample.json);
+    HR_CHECK(built.has_value(), "the samples are supported");
+    out.push_back(*std::move(built));
   }
   return out;
 }
@@ -148,6 +160,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   headrace::check_text(rest, *cased, *cased_general);
   static const auto general = headrace::build_general();
   for (const auto& each : general) headrace::check_general(rest, each);
+  // And settings that the text's first bytes choose.
+  uint32_t number = 0;
+  for (const char c : rest.substr(0, 3)) number = number << 8 | static_cast<uint8_t>(c);
+  const auto chosen = headrace::build_one(
+      headrace::samples::combination(number % headrace::samples::kCombinations));
+  if (chosen) headrace::check_general(rest, *chosen);
   headrace::Encoding plain;
   headrace::Tokenizer::without_model()->encode(rest, plain);
   return 0;

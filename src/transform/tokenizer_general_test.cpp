@@ -109,6 +109,35 @@ TEST(GeneralTokenizer, FastWaysAgreeWithTheGeneralOne) {
   }
 }
 
+TEST(GeneralTokenizer, SettingsGoTogetherOrAreRefused) {
+  constexpr const char* kParts[] = {"ab",     "b",  " ",      "the", " a",
+                                    "\u00e9", "\n", "\u6587", "X",   "1"};
+  std::mt19937 random(5);
+  for (uint32_t number = 0; number < samples::kCombinations; number += 1 + random() % 8) {
+    const std::string json = samples::combination(number);
+    if (const auto config = parse_tokenizer_config(json, "sample"); !config) {
+      ASSERT_NE(config.error().text().find("byte_fallback"), std::string::npos)
+          << config.error().text();
+      continue;
+    }
+    const Built built = build(json);
+    ASSERT_TRUE(built.tokenizer) << json;
+    for (int round = 0; round < 4; ++round) {
+      std::string text;
+      for (size_t i = random() % 30; i > 0; --i) text += kParts[random() % std::size(kParts)];
+      const Encoding fast = encode(*built.tokenizer, text);
+      const Encoding slow = encode_slowly(built, text);
+      ASSERT_EQ(fast.ids, slow.ids) << json << ": " << text;
+      ASSERT_EQ(fast.begins, slow.begins) << json << ": " << text;
+      ASSERT_EQ(fast.ends, slow.ends) << json << ": " << text;
+      for (size_t i = 0; i < fast.ids.size(); ++i) {
+        ASSERT_LE(fast.begins[i], fast.ends[i]) << json << ": " << text;
+        ASSERT_LE(fast.ends[i], text.size()) << json << ": " << text;
+      }
+    }
+  }
+}
+
 TEST(GeneralTokenizer, WordsOfEveryLengthAmongOthers) {
   for (const samples::Sample& sample : samples::all()) {
     const Built built = build(sample.json);

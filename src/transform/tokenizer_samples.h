@@ -1,10 +1,28 @@
 // Small tokenizer.json files for tests and fuzzing, one for each way through GeneralTokenizer.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace headrace::samples {
+
+// The symbol of a byte in byte-level vocabularies, as in a JSON string.
+inline std::string symbol_of_byte(int byte) {
+  const auto stands_for_itself = [](int value) {
+    return (value >= '!' && value <= '~') || (value >= 0xA1 && value <= 0xAC) || value >= 0xAE;
+  };
+  int symbol = byte;
+  if (!stands_for_itself(byte)) {
+    symbol = 256;
+    for (int i = 0; i < byte; ++i) symbol += stands_for_itself(i) ? 0 : 1;
+  }
+  if (symbol == '"' || symbol == '\\') return {'\\', static_cast<char>(symbol)};
+  if (symbol < 0x80) return {static_cast<char>(symbol)};
+  return {static_cast<char>(0xC0 | symbol >> 6), static_cast<char>(0x80 | (symbol & 0x3F))};
+}
 
 // Byte-level BPE: the 256 bytes, and merges of a few English words. `split` replaces the
 // pre-tokenizer, `normalizer` the normalizer.
@@ -16,21 +34,7 @@ inline std::string byte_level(const std::string& split, const std::string& norma
     vocabulary += (id ? ",\"" : "\"") + token + "\":" + std::to_string(id);
     ++id;
   };
-  int next = 256;
-  for (int byte = 0; byte < 256; ++byte) {
-    const bool itself =
-        (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
-    const int symbol = itself ? byte : next++;
-    std::string text;
-    if (symbol == '"' || symbol == '\\') text = "\\";
-    if (symbol < 0x80) {
-      text += static_cast<char>(symbol);
-    } else {
-      text += static_cast<char>(0xC0 | symbol >> 6);
-      text += static_cast<char>(0x80 | (symbol & 0x3F));
-    }
-    add(text);
-  }
+  for (int byte = 0; byte < 256; ++byte) add(symbol_of_byte(byte));
   std::string merges;
   for (const char* merge : {"t h", "th e", "Ġ the", "Ġ t", "Ġt h", "Ġth e", "a b", "ab ab", "Ġ Ġ",
                             "Ã ©", "c a", "ca f", "caf Ã©", "1 2", "12 3", "' s"}) {
@@ -124,6 +128,69 @@ inline std::string sentence_bpe() {
          R"("byte_fallback":true,"vocab":{"<unk>":0,"<s>":1,"▁":2,"a":3,"b":4,"t":5,"h":6,"e":7,)"
          R"("th":8,"the":9,"▁the":10,"ab":11,"▁▁":12,"▁a":13,"<0xC3>":14,"<0xA9>":15,"e▁":16,)"
          R"("s":17},"merges":["t h","th e","▁ the","a b","▁ ▁","▁ a",["e","▁"]]}})";
+}
+
+// Settings that no sample has together; each number gives others. Some are refused.
+inline constexpr uint32_t kCombinations = 4 * 6 * 3 * 2 * 2 * 2 * 2 * 3 * 3;
+inline std::string combination(uint32_t number) {
+  const auto draw = [&number](uint32_t among) {
+    const uint32_t drawn = number % among;
+    number /= among;
+    return drawn;
+  };
+  const uint32_t model = draw(4);
+  const std::string splits[] = {
+      "null",
+      kGpt2,
+      kGpt2Prefix,
+      kMetaspace,
+      R"({"type":"WhitespaceSplit"})",
+      R"({"type":"Split","pattern":{"Regex":" ?\\p{L}+"},"behavior":"Isolated","invert":false})"};
+  const std::string posts[] = {"null", kGpt2, kGpt2Prefix};
+  const std::string split = splits[draw(6)];
+  const std::string post = posts[draw(3)];
+  const bool prefix = draw(2) != 0;
+  const bool suffix = draw(2) != 0;
+  const bool unknown = draw(2) != 0;
+  const bool fuses = draw(2) != 0;
+  const uint32_t fallback = draw(3);  // none, with gaps, of every byte
+  const uint32_t symbols = draw(3);   // the same
+  std::vector<std::string> tokens = {
+      "<unk>", "a",  "b", "t",  "h",   "e",       "ab",    "th",    "é",   "the", "Ġ",    "Ġt",
+      "▁",     "▁a", " ", " a", "##b", "##b</w>", "b</w>", "a</w>", "##a", "1",   "é</w>"};
+  const size_t words = tokens.size();
+  for (int byte = 0; byte < 256; ++byte) {
+    constexpr const char* kDigits = "0123456789ABCDEF";
+    const bool gap = byte % 5 == 2;
+    if (fallback == 2 || (fallback == 1 && !gap)) {
+      tokens.push_back(std::string("<0x") + kDigits[byte >> 4] + kDigits[byte & 15] + ">");
+    }
+    const std::string symbol = symbol_of_byte(byte);
+    const bool known =
+        std::find(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(words), symbol) !=
+        tokens.begin() + static_cast<std::ptrdiff_t>(words);
+    if (!known && (symbols == 2 || (symbols == 1 && !gap))) tokens.push_back(symbol);
+  }
+  std::string vocabulary;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    vocabulary += i == 0 ? "" : ",";
+    vocabulary += model == 1 ? "[\"" + tokens[i] + "\",-" + std::to_string(1 + i % 7) + ".25]"
+                             : "\"" + tokens[i] + "\":" + std::to_string(i);
+  }
+  const auto flag = [](bool value) { return value ? "true" : "false"; };
+  const std::string bytes = std::string(R"("byte_fallback":)") + flag(fallback != 0);
+  const std::string kinds[] = {
+      R"({"type":"BPE","unk_token":)" + std::string(unknown ? "\"<unk>\"" : "null") +
+          R"(,"continuing_subword_prefix":)" + (prefix ? "\"##\"" : "null") +
+          R"(,"end_of_word_suffix":)" + (suffix ? "\"</w>\"" : "null") + R"(,"fuse_unk":)" +
+          flag(fuses) + "," + bytes + R"(,"vocab":{)" + vocabulary + R"(},"merges":)" +
+          (prefix ? R"([["a","##b"]])" : R"([["a","b"],["t","h"],["th","e"],[" ","a"]])") + "}",
+      R"({"type":"Unigram","unk_id":0,)" + bytes + R"(,"vocab":[)" + vocabulary + "]}",
+      R"({"type":"WordPiece","unk_token":"<unk>","continuing_subword_prefix":"##",)"
+      R"("max_input_chars_per_word":100,"vocab":{)" +
+          vocabulary + "}}",
+      R"({"type":"WordLevel","unk_token":"<unk>","vocab":{)" + vocabulary + "}}"};
+  return plain(kinds[model], split, "null", post);
 }
 
 // Each sample with a name.
