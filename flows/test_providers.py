@@ -507,6 +507,20 @@ def test_models_check_without_a_reference(headrace, model_folder, tmp_path):
     env = {"HEADRACE_PYTHON": str(tmp_path / "missing")}
     done = headrace.run("models", "check", str(model_folder), code=1, env=env)
     assert "missing" in done.stderr
+    for spec in ("openai:http://127.0.0.1:1/v1#m", "onnx:m.onnx", "static:all-MiniLM-L6-v2"):
+        done = headrace.run("models", "check", spec, code=2)
+        assert "sentence-transformers" in done.stderr and "hf download" not in done.stderr
+
+
+def test_models_check_runs_nothing_of_this_folder(headrace, model_folder, tmp_path):
+    (tmp_path / "json.py").write_text("open('executed', 'w')\n")
+    package = tmp_path / "packages"
+    package.mkdir()
+    (package / "sentence_transformers.py").write_text("import no_such_part\n")
+    env = {"HEADRACE_PYTHON": sys.executable, "PYTHONPATH": str(package)}
+    done = headrace.run("models", "check", str(model_folder), code=1, env=env)
+    assert "No module named 'no_such_part'" in done.stderr
+    assert not (tmp_path / "executed").exists()
 
 
 def test_models_check_against_a_reference(headrace, model_folder, tmp_path):
@@ -517,7 +531,8 @@ def test_models_check_against_a_reference(headrace, model_folder, tmp_path):
         "__version__ = 'stand-in'\n"
         "class SentenceTransformer:\n"
         "    def __init__(self, folder, **_): self.folder = folder\n"
-        "    def encode(self, texts, **_):\n"
+        "    def encode(self, texts, **others):\n"
+        "        assert 'prompt' not in others\n"  # the model's own default goes before texts
         "        lines = '\\n'.join(json.dumps({'text': t}) for t in texts)\n"
         "        open('in.jsonl', 'w').write(lines)\n"
         f"        out = subprocess.check_output([{str(HEADRACE)!r}, 'embed', '--model', self.folder, 'in.jsonl'])\n"
