@@ -481,10 +481,45 @@ def test_index_says_that_vectors_are_not_kept(headrace, endpoint, tmp_path):
     assert headrace.json(*index, "--into", "other")["embedding"]["not_kept"] == ""
 
 
+def test_cache_knows_the_tokenizer(headrace, model_folder, tmp_path):
+    shutil.copytree(model_folder, tmp_path / "own")
+    command = ("embed", "--model", "own", "--cache", str(tmp_path / "cache"))
+    small = headrace.run(*command, text="hello world\n").stdout
+    assert headrace.run(*command, text="HELLO World\n").stdout == small
+    file = tmp_path / "own" / "tokenizer.json"
+    settings = json.loads(file.read_text())
+    settings["normalizer"]["lowercase"] = False
+    file.write_text(json.dumps(settings))
+    assert headrace.run(*command, text="HELLO World\n").stdout != small
+
+
 def test_cache_default_place(headrace, endpoint, tmp_path):
     env = {"HEADRACE_CACHE": "", "XDG_CACHE_HOME": str(tmp_path / "xdg")}
     headrace.run("embed", "--model", remote(endpoint), text="hello\n", env=env)
     assert list((tmp_path / "xdg" / "headrace" / "vectors").rglob("*.vectors"))
+
+
+# -- what a model's own files say --------------------------------------------------------------------
+
+
+def altered(model_folder: pathlib.Path, folder: pathlib.Path, **files) -> pathlib.Path:
+    """The model with other files (`name` for name.json)."""
+    shutil.copytree(model_folder, folder, copy_function=os.symlink)
+    for name, content in files.items():
+        (folder / f"{name}.json").unlink(missing_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_a_model_that_keeps_the_end_of_texts(headrace, model_folder, tmp_path):
+    settings = json.loads((model_folder / "tokenizer_config.json").read_text())
+    settings["truncation_side"] = "left"
+    model = str(altered(model_folder, tmp_path / "left", tokenizer_config=settings))
+    text = "river " * 400 + "mill\n" + "water " * 400 + "mill\n" + "mill river\n"
+    done = headrace.run("embed", "--model", model, text=text)
+    ends = "river " * 253 + "mill\n" + "water " * 253 + "mill\n" + "mill river\n"
+    assert np.allclose(vectors_of(done), vectors_of(headrace.run("embed", text=ends)), atol=1e-6)
+    assert "2 texts are longer" in done.stderr
 
 
 # -- headrace models -------------------------------------------------------------------------------

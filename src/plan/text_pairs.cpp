@@ -60,7 +60,9 @@ TextPair TextPairs::with(std::string_view text) const {
   pair.cut = first < query_.size() || second < encoded.ids.size();
   pair.ids.reserve(special + first + second);
   const auto add = [&](const std::vector<int32_t>& ids, size_t count) {
-    pair.ids.insert(pair.ids.end(), ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count));
+    const size_t from = tokenizer_.cuts_beginning() ? ids.size() - count : 0;
+    const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(from);
+    pair.ids.insert(pair.ids.end(), begin, begin + static_cast<std::ptrdiff_t>(count));
   };
   add(before_, before_.size());
   add(query_, first);

@@ -64,6 +64,16 @@ Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
 // the special tokens at their end; 3: words in 8 bits). What was kept before is not looked at.
 constexpr const char* kVectorsVersion = "|3";
 
+// Under what vectors are kept. The fingerprint says what the weights are; which ids a text becomes
+// is the tokenizer's, and is here and not in the fingerprint, because the spaces of knowledge bases
+// were made under that. A model without a tokenizer of its own (remote) keeps its name.
+std::string cache_space(const VectorModel& model) {
+  const VectorModelInfo& info = model.info();
+  std::string space = info.fingerprint + "|" + info.precision + kVectorsVersion;
+  const std::string& tokenizer = model.tokenizer()->digest();
+  return tokenizer.empty() ? space : space + "|" + tokenizer;
+}
+
 }  // namespace
 
 std::string lasting_spec(const std::string& spec, const VectorModel& model) {
@@ -98,13 +108,11 @@ Result<std::shared_ptr<const VectorModel>> with_reuse(std::shared_ptr<const Vect
   const bool windows = options.long_texts == LongTexts::window;
   if (windows) model = with_windows(std::move(model));
   HR_ASSIGN(model, with_dimensions(std::move(model), options.dimensions));
-  const VectorModelInfo& info = model->info();
   std::unique_ptr<VectorCache> cache;
   const std::string folder = options.cache.empty() ? default_cache_folder() : options.cache;
   if (persistent && !folder.empty() && folder != "off") {
-    cache = std::make_unique<VectorCache>(FileSystem::real(), folder,
-                                          info.fingerprint + "|" + info.precision + kVectorsVersion,
-                                          info.dimension);
+    cache = std::make_unique<VectorCache>(FileSystem::real(), folder, cache_space(*model),
+                                          model->info().dimension);
   }
   return std::make_shared<const ReusingModel>(std::move(model), windows ? "window" : "cut",
                                               std::move(cache));

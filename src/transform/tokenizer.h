@@ -1,6 +1,6 @@
 // Tokenizer: text → token ids with exact offsets, the same as Hugging Face `tokenizers` gives for
-// the same tokenizer.json (ids and offsets; truncation and padding settings are ignored: nothing is
-// ever cut).
+// the same tokenizer.json (ids and offsets; truncation and padding settings are ignored, but for
+// the side on which encode_ids() cuts).
 //
 // Owns: its vocabulary. Threads: a loaded Tokenizer is immutable; all methods are const and safe
 // from any thread. Errors: load() says which file and which part of it cannot be used.
@@ -35,7 +35,8 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // Reads `path`: a tokenizer.json, or a folder that holds one.
+  // Reads `path`: a tokenizer.json, or a folder that holds one; then its tokenizer_config.json too
+  // ("truncation_side").
   static Result<std::shared_ptr<const Tokenizer>> load(const std::string& path);
   // The tokenizer used when there is no model (`--model none`), or one whose tokenizer is not
   // known. A token is four small letters of a word at most (the first may be capitals), three
@@ -44,14 +45,20 @@ class Tokenizer {
   // English WordPiece model. Deterministic, needs no files.
   static std::shared_ptr<const Tokenizer> without_model();
 
+  // What is too long loses its beginning, not its end.
+  bool cuts_beginning() const { return cuts_beginning_; }
+  // A hash of all that load() read: same ⇒ same tokens. Empty where nothing was read.
+  const std::string& digest() const { return digest_; }
+
   // Appends the tokens of `text` to `out`, without special tokens. `text` may hold any bytes;
   // what is not valid UTF-8 is treated as U+FFFD, one per bad byte.
   virtual void encode(std::string_view text, Encoding& out) const = 0;
   // The same with the model's special tokens around it ([CLS] … [SEP]).
   virtual void encode_with_special(std::string_view text, Encoding& out) const = 0;
   // Only ids, only as many as `limit` (0 = all), special tokens included: for embedding. What is
-  // too long loses tokens of its text, never special ones (unless `limit` has no room for them).
-  // Returns the number of tokens the whole text has, special ones included.
+  // too long loses tokens at its text's end (or beginning, see cuts_beginning()), never special
+  // ones (unless `limit` has no room for them). Returns the number of tokens the whole text has,
+  // special ones included.
   virtual size_t encode_ids(std::string_view text, size_t limit,
                             std::vector<int32_t>& out) const = 0;
 
@@ -74,6 +81,10 @@ class Tokenizer {
   virtual std::string_view token(int32_t id) const = 0;
   // The id of a token, added ones included; -1 when there is none.
   virtual int32_t id_of(std::string_view token) const;
+
+ protected:
+  std::string digest_;
+  bool cuts_beginning_ = false;
 };
 
 // Byte offsets into `text` → offsets in Unicode code points, in place. `offsets` ascend weakly

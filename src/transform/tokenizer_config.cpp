@@ -10,6 +10,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/hash.h"
 #include "transform/tokenizer_json.h"
 
 namespace headrace {
@@ -96,11 +97,27 @@ Result<std::string> read_file(const std::string& path) {
   return bytes;
 }
 
+// What tokenizer_config.json says of the side; where it says nothing: `fallback`. Read lazily: it
+// may hold numbers that a parser of the whole refuses, and who loads the model says what is wrong
+// in it.
+bool cuts_beginning(const std::string& folder, bool fallback) {
+  const auto bytes = read_file(folder + "/tokenizer_config.json");
+  if (!bytes) return fallback;
+  const simdjson::padded_string padded(*bytes);
+  simdjson::ondemand::parser parser;
+  simdjson::ondemand::document document;
+  std::string_view side;
+  if (parser.iterate(padded).get(document) != simdjson::SUCCESS) return fallback;
+  if (document["truncation_side"].get_string().get(side) != simdjson::SUCCESS) return fallback;
+  return side == "left";
+}
+
 }  // namespace
 
 Result<TokenizerConfig> parse_tokenizer_config(const std::string& json, const std::string& path) {
   TokenizerConfig config;
   config.path = path;
+  config.digest = hash128(json).hex();
   const JsonReader reader(config.path);
   simdjson::dom::parser parser(kTokenizerFileBytesMax);
   if (parser.allocate(json.size() + 64, kDepthMax)) {
@@ -126,15 +143,24 @@ Result<TokenizerConfig> parse_tokenizer_config(const std::string& json, const st
   HR_TRY(read_added_tokens(reader, root, config));
   HR_TRY(tokenizer_json::read_post_processor(reader, root, config));
   HR_TRY(tokenizer_json::read_decoder(reader, root, config));
+  if (const auto truncation = JsonReader::find(root, "truncation")) {
+    std::string_view direction;
+    config.cuts_beginning =
+        truncation->at_key("direction").get(direction) == simdjson::SUCCESS && direction == "Left";
+  }
   return config;
 }
 
 Result<TokenizerConfig> read_tokenizer_config(const std::string& path) {
   struct stat info = {};
   std::string file = path;
-  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) file += "/tokenizer.json";
+  const bool is_folder = ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+  if (is_folder) file += "/tokenizer.json";
   HR_ASSIGN(const std::string bytes, read_file(file));
-  return parse_tokenizer_config(bytes, file);
+  HR_ASSIGN(TokenizerConfig config, parse_tokenizer_config(bytes, file));
+  if (is_folder) config.cuts_beginning = cuts_beginning(path, config.cuts_beginning);
+  if (config.cuts_beginning) config.digest += " left";
+  return config;
 }
 
 }  // namespace headrace

@@ -134,6 +134,8 @@ enum class ModelKind : uint8_t { word_piece, unigram, bpe, word_level };
 
 struct TokenizerConfig {
   std::string path;
+  std::string digest;  // of what was read
+  bool cuts_beginning = false;
   ModelKind model = ModelKind::word_piece;
   std::vector<VocabularyEntry> vocabulary;  // Unigram: by id from 0
   std::string unknown_token;                // BPE: may be empty, then there is none
@@ -172,7 +174,8 @@ struct TokenizerConfig {
 // Largest file read; the largest known real ones have about 35 MB.
 inline constexpr size_t kTokenizerFileBytesMax = size_t{256} << 20;
 
-// Reads `path`, a tokenizer.json or a folder that holds one.
+// Reads `path`, a tokenizer.json or a folder that holds one; in a folder "truncation_side" of
+// tokenizer_config.json wins over what tokenizer.json says, as in transformers.
 Result<TokenizerConfig> read_tokenizer_config(const std::string& path);
 // The same from the file's bytes; `path` only names it in errors.
 Result<TokenizerConfig> parse_tokenizer_config(const std::string& json, const std::string& path);

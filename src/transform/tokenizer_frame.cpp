@@ -17,6 +17,8 @@ bool by_id(const VocabularyEntry& a, const VocabularyEntry& b) {
 Status FramedTokenizer::frame(TokenizerConfig& config,
                               std::vector<std::pair<int32_t, std::string>> normalized) {
   HR_ASSIGN(decoder_, TokenDecoder::build(config));
+  digest_ = std::move(config.digest);
+  cuts_beginning_ = config.cuts_beginning;
   normalized_ = std::move(normalized);
   std::sort(normalized_.begin(), normalized_.end());
   single_ = std::move(config.single);
@@ -83,6 +85,18 @@ void FramedTokenizer::encode_pair(std::string_view first, std::string_view secon
 void FramedTokenizer::end_cut(size_t count, size_t limit, std::vector<int32_t>& out) const {
   if (limit == 0 || count <= limit || limit < special_count()) return;
   std::ranges::copy_backward(special_after_, out.end());
+}
+
+size_t FramedTokenizer::encode_ending(std::string_view text, size_t limit,
+                                      std::vector<int32_t>& out) const {
+  const size_t start = out.size();
+  const size_t all = encode_ids(text, 0, out);
+  if (all <= limit) return all;
+  // Without room for more than special tokens there is no end to keep.
+  const size_t kept = limit < special_count() ? limit : special_before_.size();
+  const auto from = out.begin() + static_cast<std::ptrdiff_t>(start + kept);
+  out.erase(from, from + static_cast<std::ptrdiff_t>(all - limit));
+  return all;
 }
 
 std::string FramedTokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {

@@ -39,6 +39,8 @@ class FramedTokenizer : public Tokenizer {
   // A text cut to `limit` of its `count` ids ends as a whole one does: the last of them give way to
   // the special tokens that come after a text.
   void end_cut(size_t count, size_t limit, std::vector<int32_t>& out) const;
+  // encode_ids() where texts lose their beginning: the whole text's ids, then cut.
+  size_t encode_ending(std::string_view text, size_t limit, std::vector<int32_t>& out) const;
 
  private:
   void put_special(const TemplatePart& part, bool typed, Encoding& out) const;

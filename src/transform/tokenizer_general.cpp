@@ -126,6 +126,7 @@ void GeneralTokenizer::encode(std::string_view text, Encoding& out) const {
 size_t GeneralTokenizer::encode_ids(std::string_view text, size_t limit,
                                     std::vector<int32_t>& out) const {
   HR_CHECK(text.size() <= kTextMax, "offsets have 32 bits");
+  if (cuts_beginning() && limit != 0) return encode_ending(text, limit, out);
   ChunkIdSink sink(limit == 0 ? SIZE_MAX : limit, out);
   for (const int32_t id : special_before()) sink.put({id, 0, 0});
   if (!is_fast() || simdjson::validate_utf8(text.data(), text.size())) {

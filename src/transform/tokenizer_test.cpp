@@ -49,6 +49,13 @@ TEST(TokenizerConfig, ReadsAMinimalFile) {
   EXPECT_TRUE(config->normalizers.empty());
 }
 
+TEST(TokenizerConfig, WhatIsTooLongLosesItsBeginningWhereTheFilesSaySo) {
+  const std::string left =
+      with(R"("normalizer":null)", R"("normalizer":null,"truncation":{"direction":"Left"})");
+  EXPECT_TRUE(parse_tokenizer_config(left, "t.json")->cuts_beginning);
+  EXPECT_FALSE(parse_tokenizer_config(kMinimal, "t.json")->cuts_beginning);
+}
+
 TEST(TokenizerConfig, RefusesWhatItCannotDoByName) {
   EXPECT_EQ(code_of(with("WordPiece", "Quantum"), "Quantum"), ErrorCode::unsupported);
   EXPECT_EQ(code_of(with(R"("normalizer":null)", R"("normalizer":{"type":"Sillify"})"), "Sillify"),

@@ -97,6 +97,7 @@ void WordPieceTokenizer::encode(std::string_view text, Encoding& out) const {
 size_t WordPieceTokenizer::encode_ids(std::string_view text, size_t limit,
                                       std::vector<int32_t>& out) const {
   HR_CHECK(text.size() <= UINT32_MAX, "offsets have 32 bits");
+  if (cuts_beginning() && limit != 0) return encode_ending(text, limit, out);
   IdSink sink(limit == 0 ? SIZE_MAX : limit, out);
   for (const int32_t id : special_before()) sink.put(id, 0, 0);
   Run<IdSink>(*this, text, sink).encode();
