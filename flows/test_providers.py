@@ -522,6 +522,30 @@ def test_a_model_that_keeps_the_end_of_texts(headrace, model_folder, tmp_path):
     assert "2 texts are longer" in done.stderr
 
 
+def test_static_folder_with_too_few_rows(headrace, model_folder, tmp_path):
+    folder = tmp_path / "few"
+    folder.mkdir()
+    shutil.copy(model_folder / "tokenizer.json", folder)
+    (folder / "config.json").write_text('{"model_type":"model2vec","normalize":true}')
+    header = json.dumps({"embeddings": {"dtype": "F32", "shape": [100, 16], "data_offsets": [0, 6400]}}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(6400))
+    done = headrace.run("embed", "--model", str(folder), text="hello\n", code=1)
+    assert "100 tokens" in done.stderr and "30522 tokens" in done.stderr
+
+
+def test_precision_of_models_that_are_not_ours(headrace, endpoint, model_folder, tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    for command in (("embed", "a.txt"), ("index", "a.txt", "--into", "kb")):
+        done = headrace.run(*command, "--model", remote(endpoint), "--precision", "int8", code=2)
+        assert "--precision int8" in done.stderr
+        done = headrace.run(*command, "--model", "onnx:m.onnx", "--precision", "bf16", code=2)
+        assert "--precision bf16" in done.stderr
+    headrace.run("embed", "a.txt", "--model", remote(endpoint), "--precision", "auto")
+    for spec in ("static:static:M", "static:onnx:m.onnx", "static:openai:http://127.0.0.1/v1#m"):
+        done = headrace.run("embed", "--model", spec, text="a\n", code=2)
+        assert spec in done.stderr and "hf download" not in done.stderr
+
+
 # -- headrace models -------------------------------------------------------------------------------
 
 

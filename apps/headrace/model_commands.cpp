@@ -142,6 +142,7 @@ Result<int> run_embed(const TextArguments& arguments) {
   ModelOptions options;
   HR_ASSIGN(options.long_texts, parse_long_texts(arguments.long_texts));
   options.cache = arguments.cache;
+  HR_TRY(check_precision_of(arguments.model, arguments.precision));
   HR_ASSIGN(options.precision, parse_precision(arguments.precision));
   options.dimensions = arguments.dimensions;
   options.cancel = &interrupt();

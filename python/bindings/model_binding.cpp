@@ -62,6 +62,7 @@ std::shared_ptr<const VectorModel> load(const std::string& spec, const std::stri
                                         const std::string& long_texts, const std::string& cache,
                                         uint32_t dimensions) {
   ModelOptions options;
+  unwrap(check_precision_of(spec, precision));
   options.precision = unwrap(parse_precision(precision));
   options.long_texts = unwrap(parse_long_texts(long_texts));
   options.cache = cache;

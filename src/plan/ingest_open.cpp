@@ -202,6 +202,7 @@ Status IngestRun::open_model() {
     if (!model_) {
       ModelOptions model_options = options_.model_options;
       model_options.cancel = &cancel_;
+      HR_TRY(check_precision_of(settings_.model, options_.precision));
       HR_ASSIGN(model_options.precision, parse_precision(settings_.precision));
       model_options.dimensions = settings_.dimensions;
       auto loaded = load_vector_model(settings_.model, model_options);

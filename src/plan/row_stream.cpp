@@ -48,6 +48,7 @@ class RunningRowStream : public RowStream {
       embedder_ = options_.given_model;
     } else if (!options_.model.empty() && options_.model != "none") {
       ModelOptions model_options = options_.model_options;
+      HR_TRY(check_precision_of(options_.model, options_.precision));
       HR_ASSIGN(model_options.precision, parse_precision(options_.precision));
       model_options.dimensions = options_.dimensions;
       HR_ASSIGN(embedder_, load_vector_model(options_.model, model_options));

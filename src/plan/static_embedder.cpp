@@ -1,5 +1,7 @@
 #include "plan/static_embedder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -104,6 +106,15 @@ Result<std::shared_ptr<const VectorModel>> StaticEmbedder::load(const std::strin
       if (token == "[UNK]" || token == "<unk>") unknown.push_back(static_cast<int32_t>(id));
     }
     HR_ASSIGN(table, embed::read_static_folder(files, unknown, info.fingerprint));
+    // Tokens beyond the table would say nothing, and a text of them would be without a vector.
+    if (tokenizer->vocabulary_size() > table.rows) {
+      return fail(
+          ErrorCode::damaged,
+          fmt::format("{}: model.safetensors has vectors of {} tokens, tokenizer.json has {} "
+                      "tokens",
+                      files.directory, table.rows, tokenizer->vocabulary_size()),
+          "download or copy the model again");
+    }
     info.name = files.name;
   } else {
     HR_ASSIGN(const std::string identity, embed::distill_identity(files));

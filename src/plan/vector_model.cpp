@@ -39,7 +39,16 @@ Result<std::shared_ptr<const VectorModel>> load_by_kind(const std::string& spec,
   }
   if (has_scheme(spec, "onnx:", rest)) return load_onnx_model(rest);
   if (has_scheme(spec, "openai:", rest)) return load_remote_model(rest, options.cancel);
-  if (has_scheme(spec, "static:", rest)) return StaticEmbedder::load(rest, options.cancel);
+  if (has_scheme(spec, "static:", rest)) {
+    for (const std::string_view scheme : {"static:", "onnx:", "openai:", "python:"}) {
+      if (!rest.starts_with(scheme)) continue;
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{}: a static model is not made of a model that begins with {}", spec,
+                              scheme),
+                  "give static: and the folder, NAME or ORG/NAME of a model of ours");
+    }
+    return StaticEmbedder::load(rest, options.cancel);
+  }
   if (has_scheme(spec, "python:", rest)) {
     return fail(
         ErrorCode::invalid_argument,
@@ -93,6 +102,16 @@ void Embeddings::add_counts(const Embeddings& other) {
   requests += other.requests;
   retries += other.retries;
   cost += other.cost;
+}
+
+Status check_precision_of(const std::string& spec, const std::string& precision) {
+  if (precision.empty() || precision == "auto" || precision == precision_name(Precision::table))
+    return {};  // of the last load_vector_model() says more
+  if (!spec.starts_with("onnx:") && !spec.starts_with("openai:")) return {};
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("--precision {} is for our own models: {} computes as it was made",
+                          precision, spec),
+              "leave it out");
 }
 
 Result<LongTexts> parse_long_texts(const std::string& name) {

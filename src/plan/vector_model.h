@@ -119,6 +119,10 @@ struct ModelOptions {
 Result<std::shared_ptr<const VectorModel>> with_reuse(std::shared_ptr<const VectorModel> model,
                                                       const ModelOptions& options, bool persistent);
 
+// Refuses a precision that was asked for by name ("" and "auto" are not) where the arithmetic is
+// not ours to choose: `onnx:` and `openai:`. What nothing would read is not ignored.
+Status check_precision_of(const std::string& spec, const std::string& precision);
+
 // `spec`: a folder, NAME or ORG/NAME (see embed/model_store.h), `static:M`, `onnx:FILE`,
 // `openai:URL#NAME`.
 Result<std::shared_ptr<const VectorModel>> load_vector_model(const std::string& spec,
