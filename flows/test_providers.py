@@ -511,6 +511,44 @@ def altered(model_folder: pathlib.Path, folder: pathlib.Path, **files) -> pathli
     return folder
 
 
+def test_own_dimensions_of_a_model(headrace, model_folder, tmp_path):
+    (tmp_path / "a.txt").write_text("keys rotate every ninety days")
+    text = "one\ntwo three\n"
+    model = str(altered(model_folder, tmp_path / "own"))
+    whole = vectors_of(headrace.run("embed", "--model", model, text=text))
+    headrace.json("index", "a.txt", "--into", "old", "--model", model)
+    usage = {"truncate_dim": 24}
+    shutil.rmtree(model)
+    altered(model_folder, tmp_path / "own", config_sentence_transformers=usage)
+    cut = vectors_of(headrace.run("embed", "--model", model, text=text))
+    assert np.array_equal(cut, whole[:, :24])
+    asked = vectors_of(headrace.run("embed", "--model", model, "--dimensions", "32", text=text))
+    assert asked.shape == (2, 32) and np.allclose(np.linalg.norm(asked, axis=1), 1)
+    # A knowledge base that was made with whole vectors keeps to them; a new one gets the cut ones.
+    (tmp_path / "a.txt").write_text("keys rotate every thirty days")
+    headrace.json("index", "a.txt", "--into", "old")
+    headrace.json("index", "a.txt", "--into", "new", "--model", model)
+    for kb, dimension in (("old", 384), ("new", 24)):
+        assert headrace.json("info", kb)["spaces"][0]["dimension"] == dimension
+        assert headrace.json("search", kb, "how often do keys change", "--mode", "vector")["hits"]
+
+
+def test_token_vectors_that_a_model_skips(headrace, model_folder, tmp_path):
+    model = altered(model_folder, tmp_path / "multi", modules=[
+        {"type": "a.Transformer", "path": ""},
+        {"type": "a.MultiVectorMask", "path": "mask"},
+        {"type": "a.Normalize", "path": ""},
+    ])
+    (model / "mask").mkdir()
+    text = "mills, and . water.\n"
+    command = ("embed", "--model", str(model), "--output", "tokens")
+    skips = {"skiplist_words": [".", ",", "no such token"], "skiplist_tasks": ["document"]}
+    for settings, purpose, tokens in (({}, "passage", 8), (skips, "query", 8), (skips, "passage", 5), (skips, "plain", 5)):
+        (model / "mask" / "config.json").write_text(json.dumps(settings))
+        (row,) = [json.loads(line) for line in headrace.run(*command, "--purpose", purpose, text=text).stdout.splitlines()]
+        assert len(row["ids"]) == len(row["vectors"]) == tokens
+
+
 def test_a_model_that_keeps_the_end_of_texts(headrace, model_folder, tmp_path):
     settings = json.loads((model_folder / "tokenizer_config.json").read_text())
     settings["truncation_side"] = "left"

@@ -23,8 +23,9 @@ import headrace as hr
 import numpy as np
 import torch
 import transformers
-from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder
+from sentence_transformers import CrossEncoder, MultiVectorEncoder, SentenceTransformer, SparseEncoder
 from sentence_transformers import models as parts
+from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
 PRECISION = "fp32"
 WORDS = "river mill water channel wheel stone grain flour miller dam sluice gate turn power night".split()
@@ -157,6 +158,33 @@ def prompted_models(folder: pathlib.Path, tokenizer: pathlib.Path, report: Repor
             report.vectors(f"prompt left out, {pooling} {purpose}", ours, theirs)
 
 
+def own_settings(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) -> None:
+    """What a dense model's own files say beyond its layers."""
+    path = save(folder / "settings-base", tokenizer, transformers.AutoModel, configurations()["bert"], 11)
+    body = parts.Transformer(path, max_seq_length=40)
+    for name, pooling in (("cut", "mean"), ("joined", ("mean", "cls")), ("joined-dense", ("cls", "max", "mean"))):
+        modules = [body, parts.Pooling(64, pooling_mode=pooling)]
+        if name == "joined-dense":
+            torch.manual_seed(11)
+            modules.append(parts.Dense(192, 48))
+        modules.append(parts.Normalize())
+        reference = SentenceTransformer(modules=modules, device="cpu", truncate_dim=24 if name == "cut" else None)
+        place = str(folder / f"settings-{name}")
+        reference.save(place)
+        theirs = reference.encode(TEXTS)
+        ours = hr.embed(TEXTS, place, precision=PRECISION)
+        report.vectors(f"own settings, {name}", ours, theirs)
+        # Where they are cut after they were normalised their lengths differ.
+        lengths = np.linalg.norm(ours, axis=1), np.linalg.norm(theirs, axis=1)
+        report.numbers(f"own settings, {name} lengths", *lengths)
+    left = SentenceTransformer(modules=[body, parts.Pooling(64), parts.Normalize()], device="cpu")
+    left.tokenizer.truncation_side = "left"
+    place = str(folder / "settings-left")
+    left.save(place)
+    theirs = SentenceTransformer(place, device="cpu").encode(TEXTS)
+    report.vectors("own settings, left", hr.embed(TEXTS, place, precision=PRECISION), theirs)
+
+
 def rerankers(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) -> None:
     for seed, (name, config) in enumerate(configurations().items()):
         config.num_labels = 1
@@ -170,6 +198,15 @@ def rerankers(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) -> 
                 theirs = reference.predict([(query, text) for text in TEXTS])
                 ours = hr.rerank(query, TEXTS, place, precision=PRECISION)
                 report.numbers(f"rerank {name} {len(query)} characters", ours, theirs)
+        if name != "bert":
+            continue
+        prompts = {"query": "Which text answers: ", "other": "x"}
+        reference = CrossEncoder(path, device="cpu", prompts=prompts, default_prompt_name="query", max_length=200)
+        place = str(folder / "prompted-score")
+        reference.save(place)
+        theirs = reference.predict([("how is the mill turned", text) for text in TEXTS])
+        ours = hr.rerank("how is the mill turned", TEXTS, place, precision=PRECISION)
+        report.numbers("rerank with a prompt", ours, theirs)
 
 
 def sparse_models(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) -> None:
@@ -177,14 +214,18 @@ def sparse_models(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report)
         if name.endswith("-mean"):
             continue
         path = save(folder / f"{name}-words", tokenizer, transformers.AutoModelForMaskedLM, config, seed)
-        reference = SparseEncoder(path, device="cpu")
-        place = str(folder / f"{name}-splade")
-        reference.save(place)
-        theirs = reference.encode(TEXTS, convert_to_sparse_tensor=False, convert_to_tensor=True).cpu().numpy()
-        ours = np.zeros_like(theirs)
-        for row, text in zip(ours, hr.embed(TEXTS, place, precision=PRECISION, output="sparse"), strict=True):
-            row[text["indices"]] = text["values"]
-        report.vectors(f"sparse {name}", ours, theirs)
+        for most in (None, 20) if name == "bert" else (None,):
+            reference = SparseEncoder(path, device="cpu", max_active_dims=most)
+            place = str(folder / f"{name}-splade-{most}")
+            reference.save(place)
+            theirs = reference.encode(TEXTS, convert_to_sparse_tensor=False, convert_to_tensor=True).cpu().numpy()
+            ours = np.zeros_like(theirs)
+            for row, text in zip(ours, hr.embed(TEXTS, place, precision=PRECISION, output="sparse"), strict=True):
+                row[text["indices"]] = text["values"]
+            report.vectors(f"sparse {name}" + (f", {most} words" if most else ""), ours, theirs)
+            if most:
+                counts = (ours != 0).sum(1), (theirs != 0).sum(1)
+                report.check("sparse, words kept", bool((counts[0] == counts[1]).all()), f"{counts[0].max()} at most")
 
 
 def token_models(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) -> None:
@@ -206,6 +247,28 @@ def token_models(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) 
         report.vectors(f"tokens {name}", np.concatenate(ours), np.concatenate(theirs))
 
 
+def multi_vector_models(folder: pathlib.Path, tokenizer: pathlib.Path, report: Report) -> None:
+    """Token vectors as sentence-transformers 6 saves them."""
+    path = save(folder / "multi-base", tokenizer, transformers.AutoModel, configurations()["bert"], 13)
+    for tasks in ([], ["document"], ["query", "document"]):
+        torch.manual_seed(13)
+        reference = MultiVectorEncoder(path, device="cpu", prompts={"query": "how ", "document": "the text. "})
+        for module in reference:
+            if isinstance(module, parts.Dense):
+                module.linear.weight.data.copy_(module.linear.weight.half().float())
+            if isinstance(module, MultiVectorMask) and tasks:
+                module.skiplist_words, module.skiplist_tasks = [".", "?", "river", "no such token"], tasks
+                module.resolve_with_tokenizer(reference.tokenizer)
+        place = str(folder / f"multi-{'-'.join(tasks)}")
+        reference.save_pretrained(place)
+        for purpose, encode in (("query", reference.encode_query), ("passage", reference.encode_document)):
+            theirs = [np.asarray(rows) for rows in encode(TEXTS)]
+            ours = hr.embed(TEXTS, place, precision=PRECISION, output="tokens", purpose=purpose)
+            counts = [len(rows) for rows in ours], [len(rows) for rows in theirs]
+            report.check(f"multi-vector {tasks} {purpose} counts", counts[0] == counts[1], f"{sum(counts[0])} tokens")
+            report.vectors(f"multi-vector {tasks} {purpose}", np.concatenate(ours), np.concatenate(theirs))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokenizer", required=True, type=pathlib.Path)
@@ -217,7 +280,8 @@ def main() -> int:
     report = Report()
     with tempfile.TemporaryDirectory() as temporary:
         place = arguments.keep or temporary
-        for kind in (dense_models, prompted_models, rerankers, sparse_models, token_models):
+        kinds = (dense_models, prompted_models, own_settings, rerankers, sparse_models, token_models, multi_vector_models)
+        for kind in kinds:
             if arguments.only in kind.__name__:
                 kind(pathlib.Path(place), arguments.tokenizer, report)
     print(f"{report.failed} differ" if report.failed else "all agree")

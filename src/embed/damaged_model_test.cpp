@@ -145,9 +145,8 @@ TEST(DamagedModel, ModulesThatWouldChangeVectorsAreRefusedByName) {
   expect_mentions(with_modules("{}", ""), {"modules.json"});
   expect_mentions(with_modules("[]", ""), {"no pooling"});
   expect_mentions(with_modules(both + "]", R"({"pooling_mode":"magic"})"), {"magic"});
-  expect_mentions(with_modules(both + "]", R"({"pooling_mode_cls_token":true,)"
-                                           R"("pooling_mode_max_tokens":true})"),
-                  {"several pooling modes"});
+  expect_mentions(with_modules(both + "]", R"({"pooling_mode":["cls","magic"]})"), {"magic"});
+  expect_mentions(with_modules(both + "]", R"({"pooling_mode":{}})"), {"a list of them"});
   expect_mentions(with_modules(both + "]", R"({"word_embedding_dimension":3})"), {"3", "48"});
   EXPECT_EQ(with_modules(both + "]", R"({"include_prompt":false})"), "loaded");
   expect_mentions(with_modules(both + "]", R"({"include_prompt":3})"), {"include_prompt"});

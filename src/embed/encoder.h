@@ -22,11 +22,12 @@ namespace headrace {
 
 struct EncoderInfo {
   std::string name;
-  std::string fingerprint;  // hex hash of weights, configuration, precision: same ⇒ same vectors
-  uint32_t dimension = 0;
-  uint32_t tokens_max = 0;   // special tokens included; what the model's own files say
-  bool normalized = false;   // the model's own files end in a Normalize module
-  std::string query_prompt;  // put before a query / a passage, from the model's own files
+  std::string fingerprint;     // hex hash of weights, configuration, precision: same ⇒ same vectors
+  uint32_t dimension = 0;      // of what embed() gives
+  uint32_t cut_dimension = 0;  // what the model's own files cut that to afterwards; 0: nothing
+  uint32_t tokens_max = 0;     // special tokens included; what the model's own files say
+  bool normalized = false;     // the model's own files end in a Normalize module
+  std::string query_prompt;    // put before a query / a passage, from the model's own files
   std::string passage_prompt;
   std::string plain_prompt;  // before a text of which nobody says what it is
   bool pools_prompt = true;  // else embed() must be told how many tokens the prompt has

@@ -338,6 +338,41 @@ TEST(Encoder, RefusesIdsAndLengthsOutOfRange) {
   EXPECT_TRUE((*encoder)->embed({}, {}, *scratch));
 }
 
+TEST(Encoder, SeveralPoolingsAreJoinedInTheirOrder) {
+  const TestShape shape;
+  const TestTensors tensors = random_tensors(shape);
+  const TemporaryFolder folder;
+  write_model(folder, shape, tensors);
+  folder.write("modules.json",
+               R"([{"type":"a.Transformer","path":""},{"type":"a.Pooling","path":"1"}])");
+  const std::vector<Ids> ids{{1, 2, 3, 4, 5}, {7}, {9, 8, 7}};
+  std::map<std::string, std::vector<float>> got;
+  for (const std::string pooling :
+       {R"({"pooling_mode":"max"})", R"({"pooling_mode":"cls"})",
+        R"({"pooling_mode":["max","cls"]})",
+        R"({"pooling_mode_max_tokens":true,"pooling_mode_cls_token":true})"}) {
+    folder.write("1/config.json", pooling);
+    const auto encoder = Encoder::load(files_of(folder));
+    ASSERT_TRUE(encoder) << encoder.error().text();
+    got[pooling] = embed_all(**encoder, ids);
+  }
+  const std::vector<float>& max = got[R"({"pooling_mode":"max"})"];
+  const std::vector<float>& first = got[R"({"pooling_mode":"cls"})"];
+  const size_t h = shape.hidden;
+  for (const auto& [name, parts] :
+       {std::pair{R"({"pooling_mode":["max","cls"]})", std::pair{&max, &first}},
+        {R"({"pooling_mode_max_tokens":true,"pooling_mode_cls_token":true})",
+         std::pair{&first, &max}}}) {
+    ASSERT_EQ(got[name].size(), ids.size() * 2 * h);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      for (size_t d = 0; d < h; ++d) {
+        EXPECT_EQ(got[name][i * 2 * h + d], (*parts.first)[i * h + d]);
+        EXPECT_EQ(got[name][i * 2 * h + h + d], (*parts.second)[i * h + d]);
+      }
+    }
+  }
+}
+
 TEST(Encoder, FingerprintFollowsWhatDecidesTheVectors) {
   const TestShape shape;
   TestTensors tensors = random_tensors(shape);

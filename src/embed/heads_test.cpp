@@ -148,8 +148,11 @@ TEST_P(HeadTest, ScoresOfPairsMatchDoublePrecision) {
   tensors_[head.output + ".weight"] = random_tensor({1, kHidden}, 45, 0.3f);
   tensors_[head.output + ".bias"] = random_tensor({1}, 46, 0.3f);
   write_model(folder_, shape_, tensors_);
+  folder_.write("config_sentence_transformers.json",
+                R"({"prompts":{"query":"Q: ","other":"O: "},"default_prompt_name":"other"})");
   const auto reranker = Reranker::load(files_of(folder_), kernels());
   ASSERT_TRUE(reranker) << reranker.error().text();
+  EXPECT_EQ((*reranker)->prompt(), "O: ");
   const std::vector<Ids> ids{random_ids(9, 1), random_ids(140, 2), random_ids(2, 3),
                              random_ids(140, 4), random_ids(60, 5)};
   std::vector<TokenSequence> pairs;
@@ -209,6 +212,35 @@ TEST_P(HeadTest, WeightsOfWordsMatchDoublePrecision) {
   }
 }
 
+TEST_P(HeadTest, KeepsTheWeightiestWords) {
+  add_dense(GetParam().word_dense, 41);
+  add_norm(GetParam().word_norm, 43);
+  tensors_[GetParam().word_bias] = random_tensor({kVocabulary}, 45, 0.3f);
+  write_model(folder_, shape_, tensors_);
+  const Ids ids = random_ids(30, 5);
+  const std::vector<std::span<const int32_t>> sequences{ids};
+  const auto words = [&] {
+    const auto encoder = RaggedEncoder::load(files_of(folder_), kernels(), ModelOutput::sparse);
+    EXPECT_TRUE(encoder) << encoder.error().text();
+    std::vector<RaggedRow> got(1);
+    const auto scratch = (*encoder)->new_scratch();
+    EXPECT_TRUE((*encoder)->embed(sequences, got, *scratch));
+    return got[0];
+  };
+  const RaggedRow all = words();
+  ASSERT_GT(all.ids.size(), 3u);
+  folder_.write("config_sentence_transformers.json", R"({"max_active_dims":3})");
+  const RaggedRow kept = words();
+  ASSERT_EQ(kept.ids.size(), 3u);
+  EXPECT_TRUE(std::ranges::is_sorted(kept.ids));
+  std::vector<float> weights = all.values;
+  std::ranges::sort(weights, std::ranges::greater{});
+  weights.resize(3);
+  std::vector<float> kept_weights = kept.values;
+  std::ranges::sort(kept_weights, std::ranges::greater{});
+  EXPECT_EQ(kept_weights, weights);
+}
+
 TEST(TokenVectors, GoThroughTheMatrixAndHaveLengthOne) {
   const TestShape shape{.hidden = kHidden, .vocabulary = kVocabulary, .prefix = "bert."};
   TestTensors tensors = random_tensors(shape);
@@ -237,6 +269,32 @@ TEST(TokenVectors, GoThroughTheMatrixAndHaveLengthOne) {
         EXPECT_NEAR(got[i].values[token * 20 + d], want[token * 20 + d] / std::sqrt(length), 2e-5);
     }
   }
+}
+
+TEST(TokenVectors, OfMultiVectorEncoders) {
+  const TestShape shape{.hidden = kHidden, .vocabulary = kVocabulary};
+  const TemporaryFolder folder;
+  write_model(folder, shape, random_tensors(shape));
+  folder.write("modules.json", R"([{"type":"a.Transformer","path":""},)"
+                               R"({"type":"a.MultiVectorMask","path":"1"},)"
+                               R"({"type":"a.Normalize","path":"2"}])");
+  const auto load = [&](const std::string& mask, const std::string& sentence = "{}") {
+    folder.write("1/config.json", mask);
+    folder.write("sentence_bert_config.json", sentence);
+    return RaggedEncoder::load(files_of(folder), kernels(), ModelOutput::tokens);
+  };
+  const auto plain = load(R"({"skiplist_words":[],"keep_only_token_ids":null})");
+  ASSERT_TRUE(plain) << plain.error().text();
+  EXPECT_TRUE((*plain)->skipped().tokens.empty());
+  const auto skips = load(R"({"skiplist_words":[".",","],"skiplist_tasks":["query","document"]})");
+  ASSERT_TRUE(skips) << skips.error().text();
+  EXPECT_EQ((*skips)->skipped().tokens, (std::vector<std::string>{".", ","}));
+  EXPECT_TRUE((*skips)->skipped().in_queries && (*skips)->skipped().in_passages);
+  EXPECT_NE(load(R"({"keep_only_token_ids":[4]})").error().text().find("keep_only_token_ids"),
+            std::string::npos);
+  EXPECT_NE(
+      load("{}", R"({"query_expansion":{"length":32}})").error().text().find("query_expansion"),
+      std::string::npos);
 }
 
 TEST(Heads, ModelsWithoutThemAreRefusedByName) {

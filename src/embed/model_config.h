@@ -46,6 +46,13 @@ struct DenseConfig {
   Squash squash = Squash::tanh;
 };
 
+// Tokens whose vectors are left out of what a model of token vectors makes (ColBERT: punctuation).
+struct SkippedTokens {
+  std::vector<std::string> tokens;
+  bool in_queries = false;
+  bool in_passages = false;  // and in texts of which nobody says what they are
+};
+
 // What the tokens' last rows become when the model is asked for its own kind of vectors.
 enum class ModelOutput : uint8_t {
   dense,   // one vector a text
@@ -87,9 +94,13 @@ struct ModelConfig {
 
   ModelOutput output = ModelOutput::dense;
   Pooling pooling = Pooling::mean;
+  std::vector<Pooling> joined;     // what these give is joined to what `pooling` gives
   bool pools_prompt = true;        // else a prompt's tokens are read, and have no say
   std::vector<DenseConfig> dense;  // in turn
   bool normalize = false;
+  uint32_t cut_dimension = 0;  // vectors are cut to so many at last, as they are; 0: whole
+  uint32_t words_max = 0;      // sparse: so many words are kept, the weightiest; 0: all
+  SkippedTokens skipped;       // tokens
   uint32_t tokens_max = 0;
   std::string query_prompt;
   std::string passage_prompt;
@@ -97,7 +108,8 @@ struct ModelConfig {
   bool lower_cases = false;  // texts, before they reach the tokenizer
 
   // Of what the model's own kind of output is (sparse: the vocabulary's size).
-  uint32_t dimension() const { return dense.empty() ? hidden : dense.back().outputs; }
+  uint32_t dimension() const { return dense.empty() ? pooled() : dense.back().outputs; }
+  uint32_t pooled() const { return hidden * (1 + static_cast<uint32_t>(joined.size())); }
   bool is_local(uint32_t layer) const { return layer < local.size() && local[layer] != 0; }
 };
 

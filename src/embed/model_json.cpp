@@ -122,6 +122,24 @@ Result<std::string> JsonObject::text(std::string_view key, std::string_view fall
   return get<std::string_view, std::string>(key, std::string(fallback), "a string");
 }
 
+Result<std::vector<std::string>> JsonObject::texts(std::string_view key) const {
+  std::vector<std::string> texts;
+  if (!has(key)) return texts;
+  const simdjson::dom::element value = object_.at_key(key).value_unsafe();
+  std::string_view text;
+  if (value.get(text) == simdjson::SUCCESS) return std::vector{std::string(text)};
+  simdjson::dom::array list;
+  const auto damaged = [&] {
+    return damaged_model(file_, fmt::format("\"{}\" is neither a string nor a list of them", key));
+  };
+  if (value.get(list) != simdjson::SUCCESS) return damaged();
+  for (const simdjson::dom::element entry : list) {
+    if (entry.get(text) != simdjson::SUCCESS) return damaged();
+    texts.emplace_back(text);
+  }
+  return texts;
+}
+
 Result<bool> JsonObject::flag(std::string_view key, bool fallback) const {
   return get<bool, bool>(key, fallback, "true or false");
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -35,6 +36,8 @@ class JsonObject {
   bool has(std::string_view key) const;
   // Absent or null: the fallback; of another type: damaged.
   Result<std::string> text(std::string_view key, std::string_view fallback) const;
+  // A string, or a list of strings. Absent or null: none.
+  Result<std::vector<std::string>> texts(std::string_view key) const;
   Result<bool> flag(std::string_view key, bool fallback) const;
   Result<double> number(std::string_view key, double fallback) const;
   // A size that must be there, from 1 to `most`.

@@ -15,13 +15,14 @@ namespace {
 
 struct PoolingRow {
   std::string_view flag;  // the older files: one boolean each
-  std::string_view name;  // the newer ones: "pooling_mode": name
+  std::string_view name;  // the newer ones: "pooling_mode": name, or a list of them
   Pooling pooling;
 };
+// In the order in which the older files' are joined.
 constexpr PoolingRow kPoolings[] = {
     {"pooling_mode_cls_token", "cls", Pooling::cls},
-    {"pooling_mode_mean_tokens", "mean", Pooling::mean},
     {"pooling_mode_max_tokens", "max", Pooling::max},
+    {"pooling_mode_mean_tokens", "mean", Pooling::mean},
     {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", Pooling::mean_sqrt_length},
     {"pooling_mode_weightedmean_tokens", "weightedmean", Pooling::weighted_mean},
     {"pooling_mode_lasttoken", "lasttoken", Pooling::last},
@@ -109,6 +110,10 @@ class ModuleReader {
       if (!pooled_) config_.output = ModelOutput::tokens;
       return read_dense(directory_, module.folder, config_);
     }
+    if (kind == "MultiVectorMask" && !pooled_) {
+      config_.output = ModelOutput::tokens;
+      return read_mask(module.folder);
+    }
     if (kind == "Normalize" && (pooled_ || config_.output == ModelOutput::tokens)) {
       config_.normalize = true;
       return {};
@@ -117,7 +122,7 @@ class ModuleReader {
   }
 
   void finish() const {
-    if (!pooled_ && config_.dense.empty()) config_.output = ModelOutput::score;
+    if (!pooled_ && config_.output != ModelOutput::tokens) config_.output = ModelOutput::score;
   }
 
  private:
@@ -144,6 +149,26 @@ class ModuleReader {
                                                value.substr(0, 100), wanted));
       }
     }
+    return {};
+  }
+
+  // Which tokens' vectors are left out.
+  Status read_mask(std::string_view folder) {
+    HR_TRY(check_module_path(directory_, folder));
+    const std::string path = fmt::format("{}/{}/config.json", directory_, folder);
+    HR_ASSIGN(const auto json, JsonObject::read_optional(path));
+    if (!json) return {};
+    simdjson::dom::array kept;
+    if (json->has("keep_only_token_ids") &&
+        (json->raw().at_key("keep_only_token_ids").get(kept) != simdjson::SUCCESS ||
+         kept.size() > 0)) {
+      return refused_model(path, "\"keep_only_token_ids\" is set, which is not implemented");
+    }
+    HR_ASSIGN(config_.skipped.tokens, json->texts("skiplist_words"));
+    HR_ASSIGN(const std::vector<std::string> tasks, json->texts("skiplist_tasks"));
+    config_.skipped.in_queries = std::ranges::find(tasks, "query") != tasks.end();
+    config_.skipped.in_passages =
+        !json->has("skiplist_tasks") || std::ranges::find(tasks, "document") != tasks.end();
     return {};
   }
 
@@ -189,6 +214,11 @@ Status read_limit(const std::string& directory, ModelConfig& config) {
             JsonObject::read_optional(directory + "/sentence_bert_config.json"));
   if (sentence) {
     HR_ASSIGN(config.lower_cases, sentence->flag("do_lower_case", false));
+    for (const char* key : {"query_expansion", "query_length", "document_length"}) {
+      if (config.output != ModelOutput::tokens || !sentence->has(key)) continue;
+      return refused_model(sentence->file(),
+                           fmt::format("\"{}\" is set, which is not implemented", key));
+    }
   }
   if (sentence && sentence->has("max_seq_length")) {
     HR_ASSIGN(const uint32_t limit, sentence->size("max_seq_length", 1u << 30));
@@ -205,7 +235,8 @@ Status read_limit(const std::string& directory, ModelConfig& config) {
   return {};
 }
 
-Status read_prompts(const std::string& directory, ModelConfig& config) {
+// config_sentence_transformers.json.
+Status read_usage(const std::string& directory, ModelConfig& config) {
   const std::string path = directory + "/config_sentence_transformers.json";
   HR_ASSIGN(const auto json, JsonObject::read_optional(path));
   if (!json) return {};
@@ -213,6 +244,9 @@ Status read_prompts(const std::string& directory, ModelConfig& config) {
   if (squash.starts_with("torch.")) {
     HR_ASSIGN(config.score_squash, parse_squash(squash, "activation_fn", path));
   }
+  HR_ASSIGN(config.cut_dimension, json->size_or("truncate_dim", 0, 1, 1u << 20));
+  if (config.cut_dimension >= config.dimension()) config.cut_dimension = 0;
+  HR_ASSIGN(config.words_max, json->size_or("max_active_dims", 0, 1, 1u << 30));
   if (!json->has("prompts")) return {};
   simdjson::dom::object prompts;
   if (json->raw().at_key("prompts").get(prompts) != simdjson::SUCCESS)
@@ -245,7 +279,7 @@ Result<Squash> parse_squash(std::string_view name, std::string_view key, std::st
 Status read_modules(const std::string& directory, ModelConfig& config) {
   HR_TRY(read_module_list(directory, config));
   HR_TRY(read_limit(directory, config));
-  return read_prompts(directory, config);
+  return read_usage(directory, config);
 }
 
 Status parse_pooling(std::string_view text, std::string_view file, ModelConfig& config) {
@@ -258,17 +292,24 @@ Status parse_pooling(std::string_view text, std::string_view file, ModelConfig& 
                           config.hidden));
   }
   HR_ASSIGN(config.pools_prompt, json.flag("include_prompt", true));
-  HR_ASSIGN(const std::string mode, json.text("pooling_mode", ""));
+  HR_ASSIGN(const std::vector<std::string> modes, json.texts("pooling_mode"));
   std::vector<Pooling> chosen;
+  for (const std::string& mode : modes) {
+    const auto* row = std::ranges::find(kPoolings, mode, &PoolingRow::name);
+    if (row == std::end(kPoolings))
+      return refused_model(file, fmt::format("\"pooling_mode\" is \"{}\"", mode.substr(0, 100)));
+    chosen.push_back(row->pooling);
+  }
   for (const PoolingRow& row : kPoolings) {
     HR_ASSIGN(const bool on, json.flag(row.flag, false));
-    if (on || mode == row.name) chosen.push_back(row.pooling);
+    if (on && modes.empty()) chosen.push_back(row.pooling);
   }
-  if (chosen.empty() && !mode.empty())
-    return refused_model(file, fmt::format("\"pooling_mode\" is \"{}\"", mode.substr(0, 100)));
-  if (chosen.size() > 1)
-    return refused_model(file, "several pooling modes are joined, which is not implemented");
-  config.pooling = chosen.empty() ? Pooling::mean : chosen.front();
+  if (chosen.empty()) chosen.push_back(Pooling::mean);
+  constexpr size_t kJoinedMax = 16;  // no file names more than there are ways
+  if (chosen.size() > kJoinedMax)
+    return damaged_model(file, fmt::format("\"pooling_mode\" lists {} ways", chosen.size()));
+  config.pooling = chosen.front();
+  config.joined.assign(chosen.begin() + 1, chosen.end());
   return {};
 }
 

@@ -247,7 +247,7 @@ ModelSummary summarize(ModelFiles files) {
     }
   } else if (const auto config = read_model_config(files.directory)) {
     summary.architecture += kind_of(*config);
-    summary.dimension = config->dimension();
+    summary.dimension = config->cut_dimension != 0 ? config->cut_dimension : config->dimension();
     summary.tokens_max = config->tokens_max;
     if (const Status weights = check_weights(files.directory, *config); !weights)
       summary.problem = weights.error().message();

@@ -152,6 +152,10 @@ Status OnnxEncoder::read_settings() {
     ModelConfig config;
     config.hidden = dimension_;
     HR_TRY(parse_pooling(pooling, pooling_path, config));
+    if (!config.joined.empty())
+      return refused_model(pooling_path,
+                           "several pooling modes are joined, which is not implemented "
+                           "for ONNX models");
     pooling_ = config.pooling;
   }
   return {};

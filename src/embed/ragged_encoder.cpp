@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,6 +23,23 @@ namespace {
 // ColBERT's first programs keep the matrix over tokens in the model's own file.
 constexpr const char* kProjection = "linear.weight";
 
+// Of equal ones the first.
+void keep_weightiest(size_t count, RaggedRow& row) {
+  std::vector<size_t> order(row.ids.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const auto end = order.begin() + static_cast<std::ptrdiff_t>(count);
+  std::ranges::nth_element(order, end, [&](size_t a, size_t b) {
+    return row.values[a] != row.values[b] ? row.values[a] > row.values[b] : a < b;
+  });
+  std::sort(order.begin(), end);
+  for (size_t i = 0; i < count; ++i) {
+    row.ids[i] = row.ids[order[i]];
+    row.values[i] = row.values[order[i]];
+  }
+  row.ids.resize(count);
+  row.values.resize(count);
+}
+
 class TransformerRows final : public RaggedEncoder {
  public:
   TransformerRows(Transformer transformer, std::optional<WordHead> words,
@@ -32,6 +50,7 @@ class TransformerRows final : public RaggedEncoder {
         info_(std::move(info)) {}
 
   const EncoderInfo& info() const override { return info_; }
+  const SkippedTokens& skipped() const override { return transformer_.config().skipped; }
   Encoder::ScratchPtr new_scratch() const override {
     return Encoder::ScratchPtr(std::make_unique<Encoder::Scratch>().release());
   }
@@ -48,6 +67,9 @@ class TransformerRows final : public RaggedEncoder {
       if (words_) {
         words_->weigh(transformer_.kernels(), tile, from, transformer_.stride(),
                       rows.subspan(first, count), scratch);
+        const size_t words_max = transformer_.config().words_max;
+        for (RaggedRow& row : rows.subspan(first, count))
+          if (words_max != 0 && row.ids.size() > words_max) keep_weightiest(words_max, row);
       } else {
         project(tile, from, rows.subspan(first, count), scratch);
       }

@@ -2,8 +2,9 @@
 // token (ColBERT), by the same transformer as everything else.
 //
 // Sparse: the head that foretells words gives each token a number for each word of the vocabulary;
-// a word weighs log(1 + max(0, its largest number over the tokens)). Worked off some words at a
-// time: a table of tokens × vocabulary never exists.
+// a word weighs log(1 + max(0, its largest number over the tokens)). Where the model's files say
+// how many words are kept ("max_active_dims"), the weightiest are. Worked off some words at a time:
+// a table of tokens × vocabulary never exists.
 //
 // Tokens: each token's row, through the model's matrices over tokens if it has any, with length 1.
 //
@@ -41,6 +42,8 @@ class RaggedEncoder {
 
   // `dimension`: the vocabulary's size, or that of a token's vector.
   virtual const EncoderInfo& info() const = 0;
+  // Tokens whose vectors are to be left out; embed() gives all.
+  virtual const SkippedTokens& skipped() const = 0;
   virtual Encoder::ScratchPtr new_scratch() const = 0;
   virtual Status embed(std::span<const std::span<const int32_t>> sequences,
                        std::span<RaggedRow> rows, Encoder::Scratch& scratch,

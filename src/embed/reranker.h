@@ -29,6 +29,8 @@ class Reranker {
            std::optional<LayerNorm> norm, DenseLayer output);
 
   const std::string& name() const { return name_; }
+  // Before every query, from the model's own files ("default_prompt_name").
+  const std::string& prompt() const { return transformer_.config().plain_prompt; }
   uint32_t tokens_max() const { return transformer_.config().tokens_max; }
   Encoder::ScratchPtr new_scratch() const;
   // scores[i] belongs to pairs[i]; the same whatever else is in the call.

@@ -27,6 +27,8 @@ std::string family_settings(const ModelConfig& config) {
                             config.rotary.divisor, config.local_rotary.base, config.reach);
     for (const uint8_t local : config.local) settings += local != 0 ? 'l' : 'g';
   }
+  for (const Pooling pooling : config.joined)
+    settings += fmt::format(" joined {}", static_cast<int>(pooling));
   if (!config.pools_prompt) settings += " without prompt";
   for (const DenseConfig& dense : config.dense)
     settings += fmt::format(" dense {} {}", dense.outputs, static_cast<int>(dense.squash));
@@ -78,6 +80,7 @@ class TextEncoder final : public Encoder {
     info_ = {.name = files.name,
              .fingerprint = hash128(settings).hex(),
              .dimension = config.dimension(),
+             .cut_dimension = config.cut_dimension,
              .tokens_max = config.tokens_max,
              .normalized = config.normalize,
              .query_prompt = config.query_prompt,
@@ -94,10 +97,10 @@ class TextEncoder final : public Encoder {
                    size_t prompt_tokens, Scratch& scratch) const {
     const ModelConfig& config = transformer_.config();
     const size_t stride = transformer_.stride();
-    size_t pooled_stride = config.hidden;
+    size_t pooled_stride = config.pooled();
     float* pooled = out;
     if (!dense_.empty()) {
-      size_t widest = stride;
+      size_t widest = std::max<size_t>(stride, config.pooled());
       for (const DenseLayer& layer : dense_) widest = std::max(widest, layer.padded_outputs());
       scratch.head.grow(tile.size() * widest);
       scratch.head_next.grow(tile.size() * widest);
@@ -105,9 +108,12 @@ class TextEncoder final : public Encoder {
       pooled_stride = widest;
     }
     for (size_t i = 0; i < tile.size(); ++i) {
-      pool(config.pooling,
-           {.rows = rows, .stride = stride, .count = tile[i].ids.size(), .skipped = prompt_tokens},
-           std::span(pooled + i * pooled_stride, config.hidden));
+      const TokenRows tokens{
+          .rows = rows, .stride = stride, .count = tile[i].ids.size(), .skipped = prompt_tokens};
+      float* part = pooled + i * pooled_stride;
+      pool(config.pooling, tokens, std::span(part, config.hidden));
+      for (const Pooling pooling : config.joined)
+        pool(pooling, tokens, std::span(part += config.hidden, config.hidden));
       rows += tile[i].ids.size() * stride;
     }
     float* next = scratch.head_next.data();

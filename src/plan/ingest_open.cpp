@@ -8,6 +8,7 @@
 #include "index/analyzer.h"
 #include "plan/ingest_run.h"
 #include "plan/memory_shares.h"
+#include "plan/space_search.h"
 #include "sources/source_stamp.h"
 
 namespace headrace {
@@ -205,6 +206,11 @@ Status IngestRun::open_model() {
       HR_TRY(check_precision_of(settings_.model, options_.precision));
       HR_ASSIGN(model_options.precision, parse_precision(settings_.precision));
       model_options.dimensions = settings_.dimensions;
+      if (writer_) {
+        const index::Info info = writer_->snapshot()->info();
+        const index::SpaceInfo* const there = find_space(info, settings_.main_space);
+        model_options.space_dimension = there != nullptr ? there->space.dimension : 0;
+      }
       auto loaded = load_vector_model(settings_.model, model_options);
       if (!loaded && loaded.error().code() == ErrorCode::not_found) {
         const Error& error = loaded.error();

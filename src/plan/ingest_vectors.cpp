@@ -1,4 +1,5 @@
 #include "plan/ingest_vectors.h"
+#include "plan/space_search.h"
 
 #include <utility>
 
@@ -35,6 +36,9 @@ Status IngestVectors::open(Settings& settings, std::shared_ptr<const VectorModel
       continue;
     }
     if (space.name != settings.main_space) {
+      const index::Info info = writer_.snapshot()->info();
+      const index::SpaceInfo* const there = find_space(info, space.name);
+      further.space_dimension = there != nullptr ? there->space.dimension : 0;
       HR_ASSIGN(model, load_vector_model(space.model, further));
     }
     HR_TRY(open_space(space.name, std::move(model)));

@@ -8,6 +8,7 @@
 
 #include "embed/model_store.h"
 #include "plan/space_filler.h"
+#include "plan/space_search.h"
 #include "transform/chunker.h"
 
 namespace headrace {
@@ -191,8 +192,12 @@ Result<std::shared_ptr<const VectorModel>> Knowledge::embedder(const KnownState&
   const std::string precision_name = is_main ? known.precision : "fp32";
   ModelOptions model_options;
   model_options.dimensions = is_main ? known.dimensions : 0;
-  const std::string key =
-      fmt::format("{}|{}|{}", wanted->model, precision_name, model_options.dimensions);
+  HR_ASSIGN(const auto current, snapshot());
+  const index::Info info = current->info();
+  if (const index::SpaceInfo* const there = find_space(info, name); there != nullptr)
+    model_options.space_dimension = there->space.dimension;
+  const std::string key = fmt::format("{}|{}|{}|{}", wanted->model, precision_name,
+                                      model_options.dimensions, model_options.space_dimension);
   {
     MutexLock lock(mutex_);
     if (const auto found = models_.find(key); found != models_.end()) return found->second;

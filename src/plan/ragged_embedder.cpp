@@ -1,5 +1,6 @@
 #include "plan/ragged_embedder.h"
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <utility>
@@ -15,7 +16,14 @@ namespace headrace {
 
 RaggedEmbedder::RaggedEmbedder(std::shared_ptr<const Tokenizer> tokenizer,
                                std::unique_ptr<const embed::RaggedEncoder> encoder)
-    : tokenizer_(std::move(tokenizer)), encoder_(std::move(encoder)) {}
+    : tokenizer_(std::move(tokenizer)), encoder_(std::move(encoder)) {
+  // What is no token of its own is in no text either.
+  for (const std::string& token : encoder_->skipped().tokens) {
+    if (const int32_t id = tokenizer_->id_of(token); id >= 0)
+      skipped_.push_back(static_cast<uint32_t>(id));
+  }
+  std::ranges::sort(skipped_);
+}
 
 Result<std::shared_ptr<const RaggedEmbedder>> RaggedEmbedder::load(const std::string& model,
                                                                    const std::string& output,
@@ -41,10 +49,28 @@ Encoder::ScratchPtr RaggedEmbedder::take_scratch() const {
   return scratch ? std::move(scratch) : encoder_->new_scratch();
 }
 
+void RaggedEmbedder::leave_out(embed::RaggedRow& row) const {
+  const size_t dimension = encoder_->info().dimension;
+  size_t kept = 0;
+  for (size_t i = 0; i < row.ids.size(); ++i) {
+    if (std::ranges::binary_search(skipped_, row.ids[i])) continue;
+    row.ids[kept] = row.ids[i];
+    std::copy_n(row.values.begin() + static_cast<std::ptrdiff_t>(i * dimension), dimension,
+                row.values.begin() + static_cast<std::ptrdiff_t>(kept * dimension));
+    ++kept;
+  }
+  row.ids.resize(kept);
+  row.values.resize(kept * dimension);
+}
+
 Result<RaggedRows> RaggedEmbedder::embed(std::span<const std::string> texts, EmbedPurpose purpose,
                                          ThreadPool& pool, const CancelToken* cancel) const {
   const EncoderInfo& model = encoder_->info();
   const std::string& prompt = prompt_for(model, purpose);
+  const embed::SkippedTokens& skipped = encoder_->skipped();
+  const bool leaves_out =
+      !skipped_.empty() &&
+      (purpose == EmbedPurpose::query ? skipped.in_queries : skipped.in_passages);
   std::vector<std::vector<int32_t>> ids(texts.size());
   std::atomic<uint64_t> cut = 0;
   pool.parallel_for(texts.size(), [&](size_t i) {
@@ -80,6 +106,7 @@ Result<RaggedRows> RaggedEmbedder::embed(std::span<const std::string> texts, Emb
       failure = std::move(status).error();
       return;
     }
+    if (leaves_out) std::ranges::for_each(rows, [&](auto& row) { leave_out(row); });
     for (size_t i = 0; i < rows.size(); ++i) result.rows[tiles[t][i]] = std::move(rows[i]);
   });
   if (failure) return std::unexpected(std::move(*failure));

@@ -41,9 +41,11 @@ class RaggedEmbedder {
 
  private:
   Encoder::ScratchPtr take_scratch() const;
+  void leave_out(embed::RaggedRow& row) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<const embed::RaggedEncoder> encoder_;
+  std::vector<uint32_t> skipped_;  // ids of tokens whose vectors the model leaves out, ascending
   mutable ScratchPool scratches_;
 };
 

@@ -14,12 +14,14 @@ namespace {
 
 class ShorterModel final : public VectorModel {
  public:
-  ShorterModel(std::shared_ptr<const VectorModel> model, uint32_t dimensions)
+  ShorterModel(std::shared_ptr<const VectorModel> model, uint32_t dimensions, bool to_length_1)
       : model_(std::move(model)), info_(model_->info()) {
     info_.dimension = dimensions;
-    info_.normalized = true;
-    info_.fingerprint =
-        hash128(fmt::format("{}|dimensions {}", info_.fingerprint, dimensions)).hex();
+    info_.cut_dimension = 0;
+    info_.normalized = to_length_1;
+    info_.fingerprint = hash128(fmt::format("{}|{} {}", info_.fingerprint,
+                                            to_length_1 ? "dimensions" : "cut", dimensions))
+                            .hex();
   }
 
   const VectorModelInfo& info() const override { return info_; }
@@ -34,7 +36,7 @@ class ShorterModel final : public VectorModel {
     for (size_t i = 0; i < texts.size(); ++i) {
       float* const to = result.values.data() + i * kept;
       std::copy_n(result.values.data() + i * whole, kept, to);
-      embed::normalize(std::span(to, kept));
+      if (info_.normalized) embed::normalize(std::span(to, kept));
     }
     result.values.resize(texts.size() * kept);
     return result;
@@ -48,8 +50,12 @@ class ShorterModel final : public VectorModel {
 }  // namespace
 
 Result<std::shared_ptr<const VectorModel>> with_dimensions(std::shared_ptr<const VectorModel> model,
-                                                           uint32_t dimensions) {
+                                                           uint32_t dimensions,
+                                                           uint32_t space_dimension) {
   const uint32_t whole = model->info().dimension;
+  const uint32_t own = model->info().cut_dimension;
+  if (dimensions == 0 && own != 0 && own < whole && space_dimension != whole)
+    return std::make_shared<const ShorterModel>(std::move(model), own, /*to_length_1=*/false);
   if (dimensions == 0 || dimensions == whole) return model;
   if (dimensions > whole) {
     return fail(ErrorCode::invalid_argument,
@@ -57,7 +63,7 @@ Result<std::shared_ptr<const VectorModel>> with_dimensions(std::shared_ptr<const
                             dimensions),
                 fmt::format("ask for {} or fewer", whole));
   }
-  return std::make_shared<const ShorterModel>(std::move(model), dimensions);
+  return std::make_shared<const ShorterModel>(std::move(model), dimensions, /*to_length_1=*/true);
 }
 
 }  // namespace headrace

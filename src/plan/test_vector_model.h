@@ -17,12 +17,14 @@ namespace headrace {
 
 class CountingModel final : public VectorModel {
  public:
-  explicit CountingModel(uint32_t tokens_max = 0, std::string kind = "test")
+  explicit CountingModel(uint32_t tokens_max = 0, std::string kind = "test",
+                         uint32_t cut_dimension = 0)
       : tokenizer_(Tokenizer::without_model()) {
     info_.name = "counting";
     info_.kind = std::move(kind);
     info_.fingerprint = "counting";
     info_.dimension = 2;
+    info_.cut_dimension = cut_dimension;
     info_.tokens_max = tokens_max;
     info_.query_prompt = "query: ";
   }

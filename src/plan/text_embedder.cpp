@@ -78,6 +78,7 @@ TextEmbedder::TextEmbedder(std::shared_ptr<const Tokenizer> tokenizer,
   info_.kind = "encoder";
   info_.fingerprint = known.fingerprint;
   info_.dimension = known.dimension;
+  info_.cut_dimension = known.cut_dimension;
   info_.tokens_max = known.tokens_max;
   info_.normalized = known.normalized;
   info_.query_prompt = known.query_prompt;

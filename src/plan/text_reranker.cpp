@@ -37,7 +37,7 @@ Result<std::vector<float>> TextReranker::rerank(const std::string& query,
                                                 std::span<const std::string> texts,
                                                 ThreadPool& pool, const CancelToken* cancel) const {
   const RightOfWay::Urgent urgent(RightOfWay::of_process());
-  const TextPairs joined(*tokenizer_, query, reranker_->tokens_max());
+  const TextPairs joined(*tokenizer_, reranker_->prompt() + query, reranker_->tokens_max());
   std::vector<TextPair> pairs(texts.size());
   pool.parallel_for(texts.size(), [&](size_t i) { pairs[i] = joined.with(texts[i]); });
   std::vector<size_t> lengths(texts.size());

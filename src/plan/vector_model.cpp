@@ -126,7 +126,7 @@ Result<std::shared_ptr<const VectorModel>> with_reuse(std::shared_ptr<const Vect
                                                       bool persistent) {
   const bool windows = options.long_texts == LongTexts::window;
   if (windows) model = with_windows(std::move(model));
-  HR_ASSIGN(model, with_dimensions(std::move(model), options.dimensions));
+  HR_ASSIGN(model, with_dimensions(std::move(model), options.dimensions, options.space_dimension));
   std::unique_ptr<VectorCache> cache;
   const std::string folder = options.cache.empty() ? default_cache_folder() : options.cache;
   if (persistent && !folder.empty() && folder != "off") {

@@ -65,6 +65,8 @@ struct VectorModelInfo {
   std::string kind;         // "encoder", "static", "onnx", "openai", "python"
   std::string fingerprint;  // hex: same ⇒ same vectors (weights, configuration, pooling, precision)
   uint32_t dimension = 0;
+  uint32_t cut_dimension =
+      0;                     // what the model's own files ask its vectors to be cut to; 0: nothing
   uint32_t tokens_max = 0;   // special tokens included; 0: the model reads texts of any length
   bool normalized = false;   // vectors come out with length 1
   std::string query_prompt;  // put before a query / a passage
@@ -106,7 +108,12 @@ struct ModelOptions {
   LongTexts long_texts = LongTexts::cut;
   // Of our own encoders; Precision::table: the static model distilled from it, as `static:M`.
   Precision precision = Precision::fp32;
-  uint32_t dimensions = 0;  // vectors are cut to so many and brought to length 1; 0: all
+  // Vectors are cut to so many and brought to length 1. 0: as the model's own files say, which may
+  // cut them and leave them as they are.
+  uint32_t dimensions = 0;
+  // Of the vectors that are there already, 0: none. Those of a model whose own files cut them, made
+  // before that was heeded, are whole: such stay whole.
+  uint32_t space_dimension = 0;
   // Asked while a model is made (a static one, the first time), not kept.
   const CancelToken* cancel = nullptr;
   // Where vectors are kept between runs: a folder, "off", or empty for the default
