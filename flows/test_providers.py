@@ -517,6 +517,7 @@ def test_own_dimensions_of_a_model(headrace, model_folder, tmp_path):
     model = str(altered(model_folder, tmp_path / "own"))
     whole = vectors_of(headrace.run("embed", "--model", model, text=text))
     headrace.json("index", "a.txt", "--into", "old", "--model", model)
+    headrace.json("space", "add", "old", "--model", model, "--name", "second")
     usage = {"truncate_dim": 24}
     shutil.rmtree(model)
     altered(model_folder, tmp_path / "own", config_sentence_transformers=usage)
@@ -527,6 +528,7 @@ def test_own_dimensions_of_a_model(headrace, model_folder, tmp_path):
     # A knowledge base that was made with whole vectors keeps to them; a new one gets the cut ones.
     (tmp_path / "a.txt").write_text("keys rotate every thirty days")
     headrace.json("index", "a.txt", "--into", "old")
+    headrace.json("space", "add", "old", "--model", model, "--name", "second")
     headrace.json("index", "a.txt", "--into", "new", "--model", model)
     for kb, dimension in (("old", 384), ("new", 24)):
         assert headrace.json("info", kb)["spaces"][0]["dimension"] == dimension

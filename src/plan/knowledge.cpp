@@ -289,7 +289,14 @@ Result<SpaceReport> Knowledge::add_space(const std::string& spec, const std::str
     MutexLock lock(write_mutex_);
     HR_TRY(writer());  // before a model is loaded for nothing
   }
-  HR_ASSIGN(const auto model, load_vector_model(spec));
+  HR_ASSIGN(auto model, load_vector_model(spec));
+  HR_ASSIGN(const auto as_it_is, snapshot());
+  const index::Info known_spaces = as_it_is->info();
+  const index::SpaceInfo* const there =
+      find_space(known_spaces, name.empty() ? space_name_of(model->info()) : name);
+  if (there != nullptr && there->space.dimension != model->info().dimension) {
+    HR_ASSIGN(model, load_vector_model(spec, {.space_dimension = there->space.dimension}));
+  }
   // A later search may run in another folder.
   const std::string known_as = lasting_spec(spec, *model);
   SpaceReport report;
