@@ -15,16 +15,18 @@ constexpr uint32_t kDimension = 64;
 constexpr size_t kSets = 3;
 constexpr size_t kRowsOfSet = 21'000;
 
-// Rows in sets; the first `flat` of them without lists.
+// Rows in sets; the first `flat` of them without lists. Where they are `apart` the others lie on
+// the other side of the first one's.
 struct ManySets {
   std::vector<std::unique_ptr<Both>> parts;
   VectorSpace exact, fast;
 
-  explicit ManySets(size_t flat) {
+  explicit ManySets(size_t flat, bool apart = false) {
     exact.dimension = fast.dimension = kDimension;
     exact.metric = fast.metric = Metric::cosine;
     for (size_t i = 0; i < kSets; ++i) {
-      const auto rows = made_rows(kRowsOfSet, kDimension, static_cast<uint32_t>(20 + i), true);
+      auto rows = made_rows(kRowsOfSet, kDimension, static_cast<uint32_t>(20 + i), true);
+      for (float& x : rows) x = apart && i > 0 ? -x : x;
       parts.push_back(std::make_unique<Both>(rows, kDimension, Metric::cosine));
       exact.sets.push_back({parts.back()->flat.get()});
       EXPECT_NE(parts.back()->listed->state().lists, nullptr);
@@ -60,6 +62,11 @@ TEST(ManyLists, TogetherFindWhatIsAskedFor) {
   }
 }
 
+TEST(ManyLists, OneThatHasAllTheBestGivesThem) {
+  ManySets sets(0, /*apart=*/true);
+  EXPECT_GE(sets.recall(made_rows(100, kDimension, 6, false), 100, 0.95), 0.95);
+}
+
 // A set is searched as if it were alone: efforts are measured so, and what others have found would
 // rule out what a set's own bounds would not.
 TEST(ManyLists, EachGivesWhatItGivesAlone) {
@@ -76,6 +83,8 @@ TEST(ManyLists, EachGivesWhatItGivesAlone) {
   const std::vector<std::vector<uint64_t>> all(kSets);
   resolve_filters(sets.fast, all);
   auto together = best_vectors(sets.fast, all, spans, kBest, kLow);
+  ThreadPool pool(3);
+  auto beside = best_vectors(sets.fast, all, spans, kBest, kLow, &pool);
   std::vector<VectorTop> merged(spans.size(), VectorTop(kBest));
   for (uint32_t s = 0; s < kSets; ++s) {
     VectorSpace alone = Both::space(*sets.parts[s]->listed);
@@ -87,10 +96,11 @@ TEST(ManyLists, EachGivesWhatItGivesAlone) {
   }
   for (size_t q = 0; q < spans.size(); ++q) {
     const auto a = together[q].take();
-    const auto b = merged[q].take();
-    ASSERT_EQ(a.size(), b.size());
-    for (size_t i = 0; i < a.size(); ++i) {
-      EXPECT_EQ(std::pair(a[i].segment, a[i].row), std::pair(b[i].segment, b[i].row)) << q;
+    for (const auto& b : {merged[q].take(), beside[q].take()}) {
+      ASSERT_EQ(a.size(), b.size());
+      for (size_t i = 0; i < a.size(); ++i) {
+        EXPECT_EQ(std::pair(a[i].segment, a[i].row), std::pair(b[i].segment, b[i].row)) << q;
+      }
     }
   }
 }

@@ -208,11 +208,12 @@ std::vector<VectorTop> Ranking::nearest(const RankedRequest& ranked,
                                         std::span<const std::span<const float>> queries,
                                         size_t depth) const {
   const double recall = ranked.request->recall;
-  if (!ranked.own_allowed) return best_vectors(*space_, allowed_, queries, depth, recall);
+  ThreadPool* const pool = pays_two_threads() ? pool_ : nullptr;
+  if (!ranked.own_allowed) return best_vectors(*space_, allowed_, queries, depth, recall, pool);
   // The text narrows the rows: a filter of its own.
   VectorSpace narrowed{space_->dimension, space_->metric, space_->sets, {}};
   resolve_filters(narrowed, *ranked.own_allowed);
-  return best_vectors(narrowed, *ranked.own_allowed, queries, depth, recall);
+  return best_vectors(narrowed, *ranked.own_allowed, queries, depth, recall, pool);
 }
 
 // Waking a thread takes some ten microseconds.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "index/vector_kernels.h"
@@ -144,6 +145,73 @@ class TileScan {
   std::vector<uint32_t> places_;
 };
 
+struct ListedSet {
+  const VectorLists* lists;
+  uint32_t segment;
+  const ListFilter* filter;
+};
+
+// How many of the k best are looked for in a set that has this part of all rows that may be found:
+// twice its share.
+size_t first_depth(size_t k, uint64_t part, uint64_t all) {
+  constexpr size_t kLeast = 10;
+  return std::min(k, 2 * k * part / std::max<uint64_t>(all, 1) + kLeast);
+}
+
+// Sets in lists, side by side where there is a pool. Each first gives as many as it is likely to
+// have; of which all are among the best, it is asked for k.
+void search_many(std::vector<ListedSet>& listed, std::span<const std::span<const float>> queries,
+                 size_t k, double recall, ThreadPool* pool, std::vector<VectorTop>& tops) {
+  // The longest work begins first.
+  std::ranges::stable_sort(listed, std::greater{},
+                           [](const ListedSet& one) { return one.lists->count(); });
+  uint64_t all = 0;
+  for (const ListedSet& one : listed) all += one.filter->count;
+  const auto for_each_set = [&](const std::function<void(size_t)>& body) {
+    if (pool != nullptr) return pool->parallel_for(listed.size(), body);
+    for (size_t i = 0; i < listed.size(); ++i) body(i);
+  };
+  const auto search = [&](const ListedSet& one, std::span<const std::span<const float>> asked,
+                          size_t depth) {
+    std::vector<VectorTop> own(asked.size(), VectorTop(depth));
+    search_lists(*one.lists, one.segment, *one.filter, asked, depth, recall, own);
+    std::vector<std::vector<VectorTop::Entry>> found;
+    for (VectorTop& top : own) found.push_back(top.take());
+    return found;
+  };
+  std::vector<std::vector<std::vector<VectorTop::Entry>>> found(listed.size());
+  std::vector<size_t> depths(listed.size());
+  for_each_set([&](size_t i) {
+    depths[i] = first_depth(k, listed[i].filter->count, all);
+    found[i] = search(listed[i], queries, depths[i]);
+  });
+  const auto add = [&](VectorTop& top, std::span<const VectorTop::Entry> entries) {
+    for (const auto& entry : entries) top.add(entry.score, entry.segment, entry.row);
+  };
+  // Those of the sets alone: what is in `tops` already stays as it is until all is known.
+  std::vector<VectorTop> known = tops;
+  for (const auto& of_set : found) {
+    for (size_t q = 0; q < queries.size(); ++q) add(known[q], of_set[q]);
+  }
+  for_each_set([&](size_t i) {
+    if (depths[i] == k) return;
+    std::vector<std::span<const float>> again;
+    std::vector<size_t> places;
+    for (size_t q = 0; q < queries.size(); ++q) {
+      const auto& entries = found[i][q];
+      if (entries.size() < depths[i] || entries.back().score < known[q].worst().score) continue;
+      again.push_back(queries[q]);
+      places.push_back(q);
+    }
+    if (again.empty()) return;
+    auto more = search(listed[i], again, k);
+    for (size_t j = 0; j < places.size(); ++j) found[i][places[j]] = std::move(more[j]);
+  });
+  for (const auto& of_set : found) {
+    for (size_t q = 0; q < queries.size(); ++q) add(tops[q], of_set[q]);
+  }
+}
+
 }  // namespace
 
 Result<std::optional<VectorSpace>> open_space(std::span<const SegmentView> segments,
@@ -204,22 +272,28 @@ void resolve_filters(VectorSpace& space, std::span<const std::vector<uint64_t>> 
 std::vector<VectorTop> best_vectors(const VectorSpace& space,
                                     std::span<const std::vector<uint64_t>> allowed,
                                     std::span<const std::span<const float>> queries, size_t k,
-                                    double recall) {
+                                    double recall, ThreadPool* pool) {
   std::vector<VectorTop> tops(queries.size(), VectorTop(k));
   if (k == 0) return tops;
   std::optional<TileScan> tiles;
   if (queries.size() >= kTileQueriesMin) tiles.emplace(queries, space.dimension);
+  std::vector<ListedSet> listed;
   for (uint32_t segment = 0; segment < space.sets.size(); ++segment) {
     for (size_t i = 0; i < space.sets[segment].size(); ++i) {
       const VectorSet::State& set = space.sets[segment][i]->state();
       if (set.lists != nullptr) {
-        search_lists(*set.lists, segment, space.filters[segment][i], queries, k, recall, tops);
+        listed.push_back({set.lists.get(), segment, &space.filters[segment][i]});
       } else if (tiles) {
         tiles->scan(set, segment, allowed[segment], tops);
       } else {
         scan_pairs(set, segment, allowed[segment], queries, tops);
       }
     }
+  }
+  if (listed.size() == 1) {
+    search_lists(*listed[0].lists, listed[0].segment, *listed[0].filter, queries, k, recall, tops);
+  } else if (!listed.empty()) {
+    search_many(listed, queries, k, recall, pool, tops);
   }
   return tops;
 }

@@ -14,6 +14,7 @@
 #include "index/search.h"
 #include "index/search_lists.h"
 #include "index/search_top_rows.h"
+#include "runtime/thread_pool.h"
 
 namespace headrace::index {
 
@@ -38,11 +39,12 @@ void resolve_filters(VectorSpace& space, std::span<const std::vector<uint64_t>> 
 // values that are not finite, and the zero vector under cosine.
 Result<std::vector<float>> prepare_vector(const VectorSpace& space, std::span<const float> query);
 
-// The best rows for each query (each prepared). allowed[segment] is empty where all rows are.
+// The best rows for each query (each prepared). allowed[segment] is empty where all rows are. With
+// a pool, sets in lists are searched side by side: the same answers.
 std::vector<VectorTop> best_vectors(const VectorSpace& space,
                                     std::span<const std::vector<uint64_t>> allowed,
                                     std::span<const std::span<const float>> queries, size_t k,
-                                    double recall);
+                                    double recall, ThreadPool* pool = nullptr);
 
 // One row's score against a prepared query; nullopt when it has no vector.
 std::optional<float> vector_score(const VectorSpace& space, uint32_t segment, uint32_t row,
