@@ -179,7 +179,7 @@ Result<Finding> compare_vectors(const ModelFiles& files, const std::string& name
     }
     const double value = cosine(std::span(ours.values).subspan(i * dimension, dimension), theirs);
     sum += value;
-    if (value < least) {
+    if (!(value >= least)) {  // NaN too
       least = value;
       finding.worst = i;
     }
@@ -207,7 +207,7 @@ Result<Finding> compare_scores(const ModelFiles& files, const std::string& name,
   for (size_t i = 0; i < texts.size(); ++i) {
     const auto theirs = reference["scores"][i].get<double>();
     const double far = std::abs(ours[i] - theirs) / std::max(1.0, std::abs(theirs));
-    if (far > farthest) {
+    if (!(far <= farthest)) {  // NaN too
       farthest = far;
       finding.worst = i;
     }

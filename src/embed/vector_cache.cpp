@@ -257,7 +257,9 @@ void VectorCache::write_file(const std::string& keys,
     (void)files_.remove(unfinished);
     give_up(written.error());
   } else if (!open_file(name + ".vectors")) {
-    writable_ = false;  // another process took it away for the bound
+    // Another process may have taken it away for the bound; else it cannot be read, and what is
+    // not known here is not to be written again and again.
+    give_up(Error(ErrorCode::io, fmt::format("{}/{}.vectors cannot be read", folder_, name)));
   }
 }
 

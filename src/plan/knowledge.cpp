@@ -192,20 +192,25 @@ Result<std::shared_ptr<const VectorModel>> Knowledge::embedder(const KnownState&
   const std::string precision_name = is_main ? known.precision : "fp32";
   ModelOptions model_options;
   model_options.dimensions = is_main ? known.dimensions : 0;
-  HR_ASSIGN(const auto current, snapshot());
-  const index::Info info = current->info();
-  if (const index::SpaceInfo* const there = find_space(info, name); there != nullptr)
+  if (const index::SpaceInfo* const there = find_space(state.info, name); there != nullptr)
     model_options.space_dimension = there->space.dimension;
-  const std::string key = fmt::format("{}|{}|{}|{}", wanted->model, precision_name,
-                                      model_options.dimensions, model_options.space_dimension);
+  const auto key = [&](uint32_t space_dimension) {
+    return fmt::format("{}|{}|{}|{}", wanted->model, precision_name, model_options.dimensions,
+                       space_dimension);
+  };
   {
     MutexLock lock(mutex_);
-    if (const auto found = models_.find(key); found != models_.end()) return found->second;
+    const auto found = models_.find(key(model_options.space_dimension));
+    if (found != models_.end()) return found->second;
   }
   HR_ASSIGN(model_options.precision, parse_precision(precision_name));
   HR_ASSIGN(auto loaded, load_vector_model(wanted->model, model_options));
   MutexLock lock(mutex_);
-  return models_.try_emplace(key, std::move(loaded)).first->second;
+  const auto kept =
+      models_.try_emplace(key(model_options.space_dimension), std::move(loaded)).first->second;
+  // Also under the dimension of the space that is made for it.
+  models_.try_emplace(key(kept->info().dimension), kept);
+  return kept;
 }
 
 Result<SpaceChoice> Knowledge::choose(const KnownState& known, const SearchOptions& options) const {

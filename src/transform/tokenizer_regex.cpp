@@ -14,6 +14,7 @@ constexpr size_t kPatience = 4096;           // steps before a search remembers,
 constexpr size_t kPatiencePerByte = 16;      // of the text before the match
 constexpr size_t kBitsMax = size_t{1} << 28;
 constexpr size_t kChoicesKept = 65'536;
+constexpr size_t kChoicesMax = size_t{1} << 22;
 
 char32_t other_case(char32_t c) {
   const char32_t small = c | 0x20;
@@ -87,6 +88,13 @@ bool TokenRegex::Search::may_go_on() {
     remember(start_);
   }
   return used_ <= limit_;
+}
+
+// No further step, here and in all searches to come.
+void TokenRegex::Search::give_up() {
+  remembers_ = true;
+  limit_ = most_steps();
+  used_ = limit_ + 1;
 }
 
 // Makes room for what is found out from `at` on.
@@ -248,6 +256,7 @@ size_t TokenRegex::Search::run(size_t at, uint32_t step, bool looks) {
   const size_t floor = choices.size();
   const char* bytes = text_.data();
   while (true) {
+    if (choices.size() > kChoicesMax) give_up();
     if (++used_ > limit_ && !may_go_on()) {
       choices.resize(floor);
       return kNone;

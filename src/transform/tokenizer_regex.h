@@ -7,8 +7,9 @@
 //
 // A search that takes many steps begins to remember from which places of the text which steps lead
 // nowhere, so that no pattern takes exponential time, and hardly any quadratic: "(a+)+$" is linear.
-// That takes two bits for each byte and branch, 64 MiB at most. What is still beyond a number of
-// steps that grows with the text ends the search: there are no further matches.
+// That takes two bits for each byte and branch, 64 MiB at most, and open choices another 200 MiB at
+// most (a group repeated over megabytes). What is still beyond that, or a number of steps that
+// grows with the text, ends the search: there are no further matches.
 //
 // Owns: its program. Threads: const after compile(). Errors: compile(): unsupported.
 #pragma once
@@ -70,6 +71,7 @@ class TokenRegex {
     bool take_up(size_t floor, size_t& at, uint32_t& step);
     bool extend(Choice& choice, size_t below);
     bool may_go_on();
+    void give_up();
     void remember(size_t at);
     void keep_alive(size_t floor);
     bool has(const std::vector<uint64_t>& bits, const Step& step, size_t at) const;

@@ -71,6 +71,16 @@ TEST(TokenRegex, NoPatternTakesExponentialTime) {
   EXPECT_EQ(matches("(\\w+\\s?)+$", words + "! a"), Words{"a"});
 }
 
+// Each turn of the group leaves open choices: there is an end to what they may take.
+TEST(TokenRegex, OpenChoicesAreBounded) {
+  const auto regex = TokenRegex::compile("(?:a|b)*");
+  ASSERT_TRUE(regex);
+  const std::string some(100'000, 'b');
+  EXPECT_EQ(regex->match(some, 0), some.size());
+  const std::string many(5'000'000, 'b');
+  EXPECT_EQ(regex->match(many, 0), TokenRegex::kNone);
+}
+
 TEST(TokenRegex, RememberingChangesNoMatch) {
   constexpr const char* kAtoms[] = {
       "a",        "b",      "[ab]",    "\u00e9",  "\\w",        ".",        "$",
