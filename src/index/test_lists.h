@@ -21,13 +21,20 @@
 
 namespace headrace::index {
 
+// The middles of made clusters.
+inline std::vector<float> made_centers(size_t count, uint32_t dimension, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> centers(count * dimension);
+  for (float& x : centers) x = normal(random);
+  return centers;
+}
+
 // Clusters of clusters in few directions, with noise in all of them: as hard as text is.
 inline std::vector<float> made_rows(size_t count, uint32_t dimension, uint32_t seed, bool unit) {
-  std::mt19937 random(11);
-  std::normal_distribution<float> normal;
   constexpr size_t kCenters = 300;
-  std::vector<float> centers(kCenters * dimension);
-  for (float& x : centers) x = normal(random);
+  const std::vector<float> centers = made_centers(kCenters, dimension, 11);
+  std::normal_distribution<float> normal;
   std::mt19937 draw(seed);
   std::vector<float> rows(count * dimension);
   for (size_t i = 0; i < count; ++i) {

@@ -282,11 +282,9 @@ TEST(VectorLists, RecallHoldsForEveryMetric) {
 // Rows in clusters whose members differ by a part of their length, under the Euclidean metric far
 // from the origin: what planes keep must be as fine as what tells neighbours apart.
 std::vector<float> tight_rows(size_t count, uint32_t dimension, uint32_t seed, Metric metric) {
-  std::mt19937 random(12);
-  std::normal_distribution<float> normal;
   constexpr size_t kCenters = 70;
-  std::vector<float> centers(kCenters * dimension);
-  for (float& x : centers) x = normal(random);
+  const std::vector<float> centers = made_centers(kCenters, dimension, 12);
+  std::normal_distribution<float> normal;
   std::mt19937 draw(seed);
   std::vector<float> rows(count * dimension);
   for (size_t i = 0; i < count; ++i) {
