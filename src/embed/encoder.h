@@ -22,7 +22,8 @@ namespace headrace {
 
 struct EncoderInfo {
   std::string name;
-  std::string fingerprint;     // hex hash of weights, configuration, precision: same ⇒ same vectors
+  std::string
+      fingerprint;  // hex hash of weights, configuration, precision: same ⇒ same vectors of ids
   uint32_t dimension = 0;      // of what embed() gives
   uint32_t cut_dimension = 0;  // what the model's own files cut that to afterwards; 0: nothing
   uint32_t tokens_max = 0;     // special tokens included; what the model's own files say

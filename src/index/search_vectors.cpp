@@ -188,7 +188,7 @@ void search_many(std::vector<ListedSet>& listed, std::span<const std::span<const
   const auto add = [&](VectorTop& top, std::span<const VectorTop::Entry> entries) {
     for (const auto& entry : entries) top.add(entry.score, entry.segment, entry.row);
   };
-  // Those of the sets alone: what is in `tops` already stays as it is until all is known.
+  // What there is so far. `tops` waits for what stays: a row must not come into it twice.
   std::vector<VectorTop> known = tops;
   for (const auto& of_set : found) {
     for (size_t q = 0; q < queries.size(); ++q) add(known[q], of_set[q]);

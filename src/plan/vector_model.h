@@ -62,8 +62,10 @@ struct Embeddings {
 
 struct VectorModelInfo {
   std::string name;
-  std::string kind;         // "encoder", "static", "onnx", "openai", "python"
-  std::string fingerprint;  // hex: same ⇒ same vectors (weights, configuration, pooling, precision)
+  std::string kind;  // "encoder", "static", "onnx", "openai", "python"
+  // Hex: same ⇒ same vectors of the same ids (weights, configuration, pooling, precision; of a
+  // distilled table but for rounding). What ids a text becomes is Tokenizer::digest().
+  std::string fingerprint;
   uint32_t dimension = 0;
   uint32_t cut_dimension =
       0;                     // what the model's own files ask its vectors to be cut to; 0: nothing
